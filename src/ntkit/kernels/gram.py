@@ -1,0 +1,136 @@
+"""From a kernel and points to an operator, with the structure that the points allow."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ntkit.grids import Grid
+from ntkit.kernels.base import AbstractKernel
+from ntkit.operators.base import AbstractOperator
+from ntkit.operators.dense import DenseOperator
+from ntkit.operators.tiled import TiledOperator
+from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
+
+__all__ = ["Structure", "gram"]
+
+Structure = Literal["auto", "dense", "tiled", "toeplitz", "circulant"]
+
+DENSE_BYTES = 2**30
+"""Up to this size, "auto" stores a matrix whole."""
+
+
+def gram(
+    kernel: AbstractKernel,
+    points: Grid | Tensor,
+    others: Grid | Tensor | None = None,
+    *,
+    structure: Structure = "auto",
+    dtype: torch.dtype = torch.float64,
+) -> AbstractOperator:
+    """The Gram matrix of a kernel on points, as an operator: `op @ v`, `.diagonal()`, `.dense()`.
+
+    Args:
+        kernel: Any kernel.
+        points: Row points: a `Grid`, or a tensor `[n, d]`.
+        others: Column points; `points` if left out.
+        structure: "toeplitz" needs a stationary kernel and grids of the same spacing; "circulant"
+            moreover whole-cycle frequencies and grids that span the unit period; "tiled" computes
+            tiles at each product; "auto" takes the first that holds of circulant, toeplitz, dense
+            (up to 1 GiB) and tiled. `op.kind` says which it is.
+        dtype: Precision of the products; kernel values are computed in float64 in any case.
+
+    Raises:
+        ValueError: The structure asked for does not hold, and why.
+
+    Cost: toeplitz and circulant O(n log n) a product after `2 n m` multiply-adds for the table of
+    `m` frequencies; dense and tiled O(n^2).
+
+    Example:
+        >>> from torch import nn
+        >>> import ntkit
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(2), 1, width=64, depth=2)
+        >>> ntkit.gram(ntkit.ntk(net), ntkit.Grid((32, 32))[::2, ::2])
+        <256 x 256 circulant operator, float64>
+    """
+    columns = points if others is None else others
+    obstacles = _obstacles(kernel, points, columns)
+    if structure == "auto":
+        structure = next((s for s in ("circulant", "toeplitz") if obstacles[s] is None), "dense")
+        if structure == "dense" and 8 * len(points) * len(columns) > DENSE_BYTES:
+            structure = "tiled"
+    if structure not in {*obstacles, "dense", "tiled"}:
+        raise ValueError(
+            f'`structure={structure!r}` must be "auto", "dense", "tiled", "toeplitz" or "circulant".'
+        )
+    if obstacles.get(structure) is not None:
+        raise ValueError(f'`structure="{structure}"` needs {obstacles[structure]}.')
+    if isinstance(points, Grid) and isinstance(columns, Grid):
+        if structure == "toeplitz":
+            return _toeplitz(kernel, points, columns, dtype)
+        if structure == "circulant":
+            return _circulant(kernel, points, columns, dtype)
+    x1 = points.points() if isinstance(points, Grid) else points
+    x2 = columns.points() if isinstance(columns, Grid) else columns
+    if structure == "dense":
+        return DenseOperator(kernel(x1, None if others is None else x2).to(dtype))
+    return TiledOperator(kernel, x1, x2, dtype=dtype)
+
+
+def _obstacles(
+    kernel: AbstractKernel, points: Grid | Tensor, others: Grid | Tensor
+) -> dict[str, str | None]:
+    """What stands in the way of each grid structure; None where nothing does."""
+    if not (isinstance(points, Grid) and isinstance(others, Grid)):
+        what = "both point sets to be Grids, got a tensor"
+        return {"circulant": what, "toeplitz": what}
+    if not kernel.is_stationary:
+        what = "a stationary kernel: one Fourier encoding in front of the layers"
+        return {"circulant": what, "toeplitz": what}
+    if not points.same_spacing(others):
+        what = f"grids of the same spacing, got {points.spacing} and {others.spacing}"
+        return {"circulant": what, "toeplitz": what}
+    circulant = None
+    if not kernel.has_unit_period:
+        circulant = "whole-cycle frequencies (`Gaussian(..., integer=True)`)"
+    elif points.shape != others.shape or not points.spans_unit_period():
+        circulant = (
+            f"grids with shape * spacing = 1 along each axis, got {points.shape} samples "
+            f"{tuple(round(h, 6) for h in points.spacing)} apart (every other sample of an odd "
+            "number does not close the circle)"
+        )
+    return {"circulant": circulant, "toeplitz": None}
+
+
+def _toeplitz(
+    kernel: AbstractKernel, rows: Grid, cols: Grid, dtype: torch.dtype
+) -> ToeplitzOperator:
+    lags = [
+        (o1 - o2) + h * torch.arange(1 - m, n, dtype=torch.float64)
+        for n, m, o1, o2, h in zip(
+            rows.shape, cols.shape, rows.origin, cols.origin, rows.spacing, strict=True
+        )
+    ]
+    return ToeplitzOperator(_table(kernel, lags), rows.shape, cols.shape, dtype=dtype)
+
+
+def _circulant(
+    kernel: AbstractKernel, rows: Grid, cols: Grid, dtype: torch.dtype
+) -> CirculantOperator:
+    lags = [
+        (o1 - o2) + h * torch.arange(n, dtype=torch.float64)
+        for n, o1, o2, h in zip(rows.shape, rows.origin, cols.origin, rows.spacing, strict=True)
+    ]
+    return CirculantOperator(kernel.lag_table(lags), dtype=dtype)
+
+
+def _table(kernel: AbstractKernel, lags: list[Tensor]) -> Tensor:
+    """All lags; where they are symmetric about zero only half is computed and the rest mirrored."""
+    first = lags[0]
+    if not all(torch.equal(lag, -lag.flip(0)) for lag in lags):
+        return kernel.lag_table(lags)
+    half = kernel.lag_table([first[len(first) // 2 :], *lags[1:]])
+    centre = half[:1]
+    centre = (centre + centre.flip(list(range(centre.ndim)))) / 2  # the same bits on either side
+    tail = half[1:]
+    return torch.cat([tail.flip(list(range(tail.ndim))), centre, tail])

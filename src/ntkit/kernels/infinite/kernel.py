@@ -1,0 +1,163 @@
+"""The NNGP and NTK of a module in the limit of infinite width."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkit._core.checks import finite, floating_tensor
+from ntkit.encodings.base import AbstractFourier
+from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.infinite.graph import Chain, read_chain
+from ntkit.kernels.infinite.rules import rules
+from ntkit.kernels.infinite.state import PairState, state_of_features
+from ntkit.kernels.infinite.variances import Variances
+
+__all__ = ["InfiniteKernel", "nngp", "ntk"]
+
+
+class InfiniteKernel(AbstractKernel):
+    """Kernel of an infinitely wide network; made by `ntkit.ntk` and `ntkit.nngp`.
+
+    Computes in float64 and returns the dtype of its input. One output of the network; all outputs
+    have the same kernel and are independent.
+    """
+
+    def __init__(self, module: nn.Module, which: Literal["ntk", "nngp"], variances: Variances) -> None:
+        if variances not in {"measured", "default"}:
+            raise ValueError(f'`variances={variances!r}` must be "measured" or "default".')
+        self._chain: Chain = read_chain(module)
+        self._which = which
+        self._variances: Variances = variances
+        features = self._chain.features
+        alone = features[0] if len(features) == 1 else None
+        self._fourier = alone if isinstance(alone, AbstractFourier) and alone.is_stationary else None
+
+    def __call__(
+        self, x1: Float[Tensor, "n d"], x2: Float[Tensor, "m d"] | None = None
+    ) -> Float[Tensor, "n m"]:
+        """The Gram matrix, `[n, m]`. O(n m (f + layers)) for `f` features.
+
+        Raises:
+            TypeError: Points are not float32 or float64.
+            ValueError: Points are not `[n, d]`, or not finite.
+        """
+        z1 = self._features("x1", x1)
+        z2 = z1 if x2 is None else self._features("x2", x2)
+        out = self._propagate(state_of_features(z1, z2))
+        return out.expand(len(z1), len(z2)).to(x1.dtype)
+
+    def diag(self, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """`k(x_i, x_i)`, in O(n f).
+
+        Raises:
+            TypeError: Points are not float32 or float64.
+            ValueError: Points are not `[n, d]`, or not finite.
+        """
+        z = self._features("x", x)
+        var = (z**2).mean(1)
+        zero = torch.zeros_like(var)
+        return self._propagate(PairState(var, zero, var, var, zero)).expand(len(z)).to(x.dtype)
+
+    @property
+    def is_stationary(self) -> bool:
+        """Whether the feature map is one stationary encoding: then every layer keeps it so."""
+        return self._fourier is not None
+
+    @property
+    def has_unit_period(self) -> bool:
+        """Whether the encoding's frequencies are whole cycles per unit."""
+        return self._fourier is not None and bool(
+            torch.equal(self._fourier.frequencies, self._fourier.frequencies.round())
+        )
+
+    def lag_table(self, lags: Sequence[Float[Tensor, " l"]]) -> Float[Tensor, "..."]:
+        """The kernel at every combination of lags: the encoding's table, then the same rules.
+
+        Raises:
+            ValueError: The kernel is not stationary.
+        """
+        if self._fourier is None:
+            front = self._chain.features or "raw coordinates"
+            raise ValueError(
+                f"A table of lags needs one stationary encoding in front, got {front}. "
+                "Use `kernel(x1, x2)` on the points instead."
+            )
+        gap = self._fourier.gap_table(lags) / self._fourier.out_dim
+        var = torch.tensor(self._fourier.energy / self._fourier.out_dim, device=gap.device).double()
+        state = PairState(var - gap / 2, gap, var, var, torch.zeros_like(gap))
+        return self._propagate(state).expand(gap.shape)
+
+    def _features(self, name: str, x: Tensor) -> Tensor:
+        z = finite(name, floating_tensor(name, x, ndim=(2,))).double()
+        for module in self._chain.features:
+            z = module(z)
+        expected = getattr(self._chain.layers[0], "in_features", z.shape[-1])
+        if z.shape[-1] != expected:
+            raise ValueError(
+                f"`{name}` has {z.shape[-1]} features at the first layer, which takes {expected}."
+            )
+        return z
+
+    def _propagate(self, state: PairState) -> Tensor:
+        for layer in self._chain.layers:
+            state = rules[layer](layer, state, self._variances)
+        if self._which == "ntk":
+            return state.ntk
+        return 0 * state.cov if self._chain.starts_at_zero else state.cov
+
+    def __repr__(self) -> str:
+        return f"<{self._which} of {len(self._chain.layers)} layers, {self._variances} variances>"
+
+
+def ntk(module: nn.Module, *, variances: Variances = "measured") -> InfiniteKernel:
+    """The neural tangent kernel of `module` as its hidden layers become infinitely wide.
+
+    `K(x, x') = E <df(x)/dtheta, df(x')/dtheta>` of one output, in the parametrisation of the module
+    itself: `ntkit.networks.Linear` is NTK parametrisation; a plain `nn.Linear` is the standard one,
+    whose kernel grows in proportion to the width, so that `t = lr * steps` of plain SGD holds.
+
+    Args:
+        module: `nn.Sequential` (nested ones too) of encodings, dense layers and ReLU, or
+            `ntkit.networks.symmetrise` of one.
+        variances: For plain layers, "measured" from their entries, or PyTorch's "default".
+
+    Returns:
+        A kernel: `k(x1, x2=None) -> [n, m]`, `k.diag(x) -> [n]`.
+
+    Source: Jacot et al. 2018 (arXiv:1806.07572), theorem 1; standard parametrisation as in
+    Sohl-Dickstein et al. 2020 (arXiv:2001.07301).
+
+    Example:
+        >>> import torch
+        >>> from ntkit.networks import Linear
+        >>> net = nn.Sequential(Linear(2, 64, bias=False), nn.ReLU(), Linear(64, 1, bias=False))
+        >>> ntk(net)(torch.eye(2).double()) * 4 * torch.pi  # K_a + K_b, Cho and Saul's angles
+        tensor([[6.2832, 1.0000],
+                [1.0000, 6.2832]], dtype=torch.float64)
+    """
+    return InfiniteKernel(module, "ntk", variances)
+
+
+def nngp(module: nn.Module, *, variances: Variances = "measured") -> InfiniteKernel:
+    """The covariance of one output of `module` over its random weights, at infinite width.
+
+    Args:
+        module: As for `ntkit.ntk`.
+        variances: For plain layers, "measured" from their entries, or PyTorch's "default".
+
+    Returns:
+        A kernel: `k(x1, x2=None) -> [n, m]`, `k.diag(x) -> [n]`.
+
+    Source: Lee et al. 2018 (arXiv:1711.00165), eq. 5.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.networks import Linear
+        >>> net = nn.Sequential(Linear(2, 64, bias=False), nn.ReLU(), Linear(64, 1, bias=False))
+        >>> nngp(net).diag(torch.tensor([[3.0, 4.0]]))  # |x|^2 / 2 / 2
+        tensor([6.2500])
+    """
+    return InfiniteKernel(module, "nngp", variances)

@@ -1,0 +1,16 @@
+"""Operators: the Gram matrix of a kernel as something that multiplies."""
+
+from ntkit.operators.base import AbstractOperator
+from ntkit.operators.dense import DenseOperator
+from ntkit.operators.low_rank import LowRankOperator
+from ntkit.operators.tiled import TiledOperator
+from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
+
+__all__ = [
+    "AbstractOperator",
+    "CirculantOperator",
+    "DenseOperator",
+    "LowRankOperator",
+    "TiledOperator",
+    "ToeplitzOperator",
+]

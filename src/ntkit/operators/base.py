@@ -1,0 +1,50 @@
+"""What an operator is: a matrix known by its products."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["AbstractOperator"]
+
+
+class AbstractOperator(ABC):
+    """A real `[n, m]` matrix known by its products, `op @ v`.
+
+    Attributes:
+        shape: `(n, m)`.
+        dtype: Precision of the products.
+        device: Where the products are computed.
+        kind: One word for how: "dense", "tiled", "low-rank", "toeplitz" or "circulant".
+    """
+
+    shape: tuple[int, int]
+    dtype: torch.dtype
+    device: torch.device
+    kind: str
+
+    def __matmul__(self, v: Tensor) -> Tensor:
+        if v.ndim not in {1, 2} or v.shape[0] != self.shape[1]:
+            raise ValueError(
+                f"`op @ v`: the operator is {self.shape}, so `v` must be [{self.shape[1]}] or "
+                f"[{self.shape[1]}, c], got {tuple(v.shape)}."
+            )
+        rows = v.to(self.dtype).reshape(v.shape[0], -1).T
+        return self.rows(rows).T.reshape(self.shape[0], *v.shape[1:])
+
+    @abstractmethod
+    def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
+        """The product with each row of `v`: `(op @ v.T).T`, the layout that solvers use."""
+
+    @abstractmethod
+    def diagonal(self) -> Float[Tensor, " n"]:
+        """Entries `[i, i]` of a square operator."""
+
+    def dense(self) -> Float[Tensor, "n m"]:
+        """The whole matrix: `n * m` numbers, for small operators and tests."""
+        return self.rows(torch.eye(self.shape[1], dtype=self.dtype, device=self.device)).T
+
+    def __repr__(self) -> str:
+        n, m = self.shape
+        return f"<{n} x {m} {self.kind} operator, {str(self.dtype).removeprefix('torch.')}>"

@@ -1,0 +1,40 @@
+"""A matrix that is stored whole."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit.operators.base import AbstractOperator
+
+__all__ = ["DenseOperator"]
+
+
+class DenseOperator(AbstractOperator):
+    """A stored `[n, m]` matrix.
+
+    Args:
+        matrix: The matrix; its dtype is the precision of the products.
+
+    Example:
+        >>> import torch
+        >>> DenseOperator(torch.eye(2)) @ torch.tensor([1.0, 2.0])
+        tensor([1., 2.])
+    """
+
+    def __init__(self, matrix: Float[Tensor, "n m"]) -> None:
+        self.matrix = matrix
+        self.shape = (matrix.shape[0], matrix.shape[1])
+        self.dtype = matrix.dtype
+        self.device = matrix.device
+        self.kind = "dense"
+
+    def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
+        """`v @ matrix.T`."""
+        return v @ self.matrix.T
+
+    def diagonal(self) -> Float[Tensor, " n"]:
+        """The stored diagonal."""
+        return self.matrix.diagonal()
+
+    def dense(self) -> Float[Tensor, "n m"]:
+        """The stored matrix itself."""
+        return self.matrix

@@ -1,0 +1,160 @@
+"""Multi-level Toeplitz and circulant matrices: a product is a few FFTs."""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.fft import fft, ifft, irfft, rfft
+
+from ntkit.operators.base import AbstractOperator
+
+__all__ = ["CirculantOperator", "ToeplitzOperator", "fast_length"]
+
+
+class ToeplitzOperator(AbstractOperator):
+    """`K[i, j] = table[i - j]` with multi-indices `i`, `j`: a stationary kernel on grids.
+
+    Embedded in a circulant matrix of at least `rows + cols - 1` an axis and multiplied by FFT. The
+    padding is skipped where it is known to be zero: each axis is transformed only for the rows
+    that are not all padding, and the inverse only where its result is wanted.
+
+    Args:
+        table: Kernel at every lag, `[n_k + m_k - 1]` an axis; entry `m_k - 1` is lag zero.
+        rows: Grid shape of the left index, `n_k`.
+        cols: Grid shape of the right index, `m_k`; `rows` if left out.
+        dtype: Precision of the products. The spectrum is computed in float64 first.
+
+    Cost: O(p log p) a product, `p = prod(n_k + m_k)` padded to lengths with small factors.
+
+    Source: Golub and Van Loan, Matrix Computations, section 4.8.4 (circulant embedding).
+
+    Example:
+        >>> import torch
+        >>> op = ToeplitzOperator(torch.tensor([1.0, 2.0, 3.0]), (2,))
+        >>> op.dense()
+        tensor([[2., 1.],
+                [3., 2.]], dtype=torch.float64)
+    """
+
+    def __init__(
+        self,
+        table: Float[Tensor, "..."],
+        rows: Sequence[int],
+        cols: Sequence[int] | None = None,
+        *,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        self.row_shape = tuple(rows)
+        self.col_shape = tuple(rows if cols is None else cols)
+        lags = tuple(n + m - 1 for n, m in zip(self.row_shape, self.col_shape, strict=True))
+        if tuple(table.shape) != lags:
+            raise ValueError(
+                f"`table` must hold every lag of {self.row_shape} x {self.col_shape}, shape {lags}, "
+                f"got {tuple(table.shape)}."
+            )
+        self.shape = (prod(self.row_shape), prod(self.col_shape))
+        self.dtype = dtype
+        self.device = table.device
+        self.kind = "toeplitz"
+        self.table = table
+        self._padded = tuple(fast_length(n) for n in lags)
+        self._spectrum = _spectrum(table, self.col_shape, self._padded, dtype)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the table is the same at each lag and its opposite."""
+        return self.row_shape == self.col_shape and bool(
+            torch.equal(self.table, self.table.flip(list(range(self.table.ndim))))
+        )
+
+    def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
+        """The product by FFT, one axis after another."""
+        d, last = len(self._padded), self._padded[-1]
+        x = rfft(v.reshape(-1, *self.col_shape), n=last)
+        for axis in range(d - 1):
+            x = fft(x, n=self._padded[axis], dim=axis + 1)
+        x *= self._spectrum
+        for axis in reversed(range(d - 1)):
+            x = ifft(x, dim=axis + 1).narrow(axis + 1, 0, self.row_shape[axis])
+        out = irfft(x, n=last)[..., : self.row_shape[-1]]
+        return out.reshape(v.shape[0], -1)
+
+    def diagonal(self) -> Float[Tensor, " n"]:
+        """The value at lag zero, for a square operator."""
+        zero = tuple(m - 1 for m in self.col_shape)
+        return self.table[zero].to(self.dtype).expand(self.shape[0]).clone()
+
+
+class CirculantOperator(AbstractOperator):
+    """`K[i, j] = table[(i - j) mod p]` with multi-indices: diagonal under one FFT.
+
+    Args:
+        table: Kernel at every wrapped lag, `[p_1, ..., p_d]`; entry 0 is lag zero.
+        dtype: Precision of the products.
+
+    Example:
+        >>> import torch
+        >>> CirculantOperator(torch.tensor([2.0, 1.0, 0.0])).dense()
+        tensor([[2., 0., 1.],
+                [1., 2., 0.],
+                [0., 1., 2.]], dtype=torch.float64)
+    """
+
+    def __init__(self, table: Float[Tensor, "..."], *, dtype: torch.dtype = torch.float64) -> None:
+        n = table.numel()
+        self.grid_shape = tuple(table.shape)
+        self.shape = (n, n)
+        self.dtype = dtype
+        self.device = table.device
+        self.kind = "circulant"
+        self.table = table
+        self.spectrum = torch.fft.rfftn(table.double()).to(_complex(dtype))
+
+    def eigenvalues(self) -> Float[Tensor, "..."]:
+        """Eigenvalues in the layout of `rfftn`: one a wave vector, real for a symmetric table."""
+        return self.spectrum.real
+
+    def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
+        """The product: one FFT, one multiplication, one inverse FFT."""
+        x = v.reshape(-1, *self.grid_shape)
+        axes = list(range(1, x.ndim))
+        out = torch.fft.irfftn(torch.fft.rfftn(x, dim=axes) * self.spectrum, self.grid_shape, dim=axes)
+        return out.reshape(v.shape)
+
+    def diagonal(self) -> Float[Tensor, " n"]:
+        """The value at lag zero."""
+        return self.table.flatten()[0].to(self.dtype).expand(self.shape[0]).clone()
+
+
+def fast_length(n: int) -> int:
+    """The least even number >= `n` with no prime factor above 5 (`n = 1` stays)."""
+    if n == 1:
+        return 1
+    length = n + n % 2
+    while True:
+        rest = length
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return length
+        length += 2
+
+
+def _complex(dtype: torch.dtype) -> torch.dtype:
+    return torch.complex64 if dtype == torch.float32 else torch.complex128
+
+
+def _spectrum(
+    table: Tensor, cols: tuple[int, ...], padded: tuple[int, ...], dtype: torch.dtype
+) -> Tensor:
+    """`rfftn` of the circulant embedding; real where the table is symmetric, to halve its bytes."""
+    wrapped = table.new_zeros(padded, dtype=torch.float64)
+    wrapped[tuple(slice(n) for n in table.shape)] = table
+    wrapped = wrapped.roll([1 - m for m in cols], list(range(len(cols))))
+    spectrum = torch.fft.rfftn(wrapped)
+    symmetric = torch.equal(table, table.flip(list(range(table.ndim))))
+    square = all(n == 2 * m - 1 for n, m in zip(table.shape, cols, strict=True))
+    return spectrum.real.to(dtype).contiguous() if symmetric and square else spectrum.to(_complex(dtype))
