@@ -1,7 +1,21 @@
 """ntkit: neural tangent kernels and Fourier-feature positional encodings in PyTorch."""
 
-from ntkit import encodings, kernels, networks, operators
+from ntkit import dynamics, encodings, kernels, networks, operators, solvers
+from ntkit.dynamics import GradientFlow, training_time
 from ntkit.grids import Grid
 from ntkit.kernels import gram, nngp, ntk
 
-__all__ = ["Grid", "encodings", "gram", "kernels", "networks", "nngp", "ntk", "operators"]
+__all__ = [
+    "GradientFlow",
+    "Grid",
+    "dynamics",
+    "encodings",
+    "gram",
+    "kernels",
+    "networks",
+    "nngp",
+    "ntk",
+    "operators",
+    "solvers",
+    "training_time",
+]

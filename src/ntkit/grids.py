@@ -101,8 +101,8 @@ class Grid:
             isclose(a, b, rel_tol=1e-9) for a, b in zip(self.spacing, other.spacing, strict=True)
         )
 
-    def cosets(self, coarse: "Grid") -> dict[tuple[slice, ...], "Grid"]:
-        """Split into the sub-grids that have the spacing of `coarse`, by the slices that cut them.
+    def cosets(self, coarse: "Grid") -> list[tuple[tuple[slice, ...], "Grid"]]:
+        """Split into the sub-grids that have the spacing of `coarse`, each with the slices that cut it.
 
         A kernel matrix between each of them and `coarse` is then block-Toeplitz.
 
@@ -120,7 +120,7 @@ class Grid:
             )
         starts = product(*[range(min(s, n)) for s, n in zip(steps, self.shape, strict=True)])
         cuts = [tuple(slice(i, None, s) for i, s in zip(ii, steps, strict=True)) for ii in starts]
-        return {cut: self[cut] for cut in cuts}
+        return [(cut, self[cut]) for cut in cuts]
 
 
 def _per_axis(name: str, value: float | Sequence[float], ndim: int) -> tuple[float, ...]:

@@ -41,6 +41,10 @@ class AbstractOperator(ABC):
     def diagonal(self) -> Float[Tensor, " n"]:
         """Entries `[i, i]` of a square operator."""
 
+    @abstractmethod
+    def to(self, dtype: torch.dtype) -> "AbstractOperator":
+        """The same operator with products in another precision."""
+
     def dense(self) -> Float[Tensor, "n m"]:
         """The whole matrix: `n * m` numbers, for small operators and tests."""
         return self.rows(torch.eye(self.shape[1], dtype=self.dtype, device=self.device)).T

@@ -1,5 +1,6 @@
 """A matrix that is stored whole."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -34,6 +35,10 @@ class DenseOperator(AbstractOperator):
     def diagonal(self) -> Float[Tensor, " n"]:
         """The stored diagonal."""
         return self.matrix.diagonal()
+
+    def to(self, dtype: torch.dtype) -> "DenseOperator":
+        """The same matrix in another precision."""
+        return DenseOperator(self.matrix.to(dtype))
 
     def dense(self) -> Float[Tensor, "n m"]:
         """The stored matrix itself."""

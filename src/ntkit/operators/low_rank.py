@@ -1,5 +1,6 @@
 """A product of two thin factors."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -45,3 +46,8 @@ class LowRankOperator(AbstractOperator):
     def diagonal(self) -> Float[Tensor, " n"]:
         """Row-wise dot products of the factors."""
         return (self.left * self.right).sum(1)
+
+    def to(self, dtype: torch.dtype) -> "LowRankOperator":
+        """The same factors in another precision."""
+        right = None if self.right is self.left else self.right.to(dtype)
+        return LowRankOperator(self.left.to(dtype), right)

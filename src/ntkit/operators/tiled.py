@@ -40,6 +40,7 @@ class TiledOperator(AbstractOperator):
         tile_bytes: int = 64 * 2**20,
     ) -> None:
         self._kernel, self._x1, self._x2 = kernel, x1, x2
+        self._tile_bytes = tile_bytes
         self._rows_per_tile = max(1, tile_bytes // (8 * max(1, len(x2))))
         self.shape = (len(x1), len(x2))
         self.dtype = dtype
@@ -59,3 +60,9 @@ class TiledOperator(AbstractOperator):
         """Entry by entry: `n` kernel entries."""
         pairs = zip(self._x1, self._x2, strict=False)
         return torch.cat([self._kernel(a[None], b[None]).flatten() for a, b in pairs]).to(self.dtype)
+
+    def to(self, dtype: torch.dtype) -> "TiledOperator":
+        """The same kernel and points; tiles are cast to another precision."""
+        return TiledOperator(
+            self._kernel, self._x1, self._x2, dtype=dtype, tile_bytes=self._tile_bytes
+        )

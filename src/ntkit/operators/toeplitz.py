@@ -86,6 +86,10 @@ class ToeplitzOperator(AbstractOperator):
         zero = tuple(m - 1 for m in self.col_shape)
         return self.table[zero].to(self.dtype).expand(self.shape[0]).clone()
 
+    def to(self, dtype: torch.dtype) -> "ToeplitzOperator":
+        """The same table; its spectrum, computed in float64, is cast to another precision."""
+        return ToeplitzOperator(self.table, self.row_shape, self.col_shape, dtype=dtype)
+
 
 class CirculantOperator(AbstractOperator):
     """`K[i, j] = table[(i - j) mod p]` with multi-indices: diagonal under one FFT.
@@ -126,6 +130,10 @@ class CirculantOperator(AbstractOperator):
     def diagonal(self) -> Float[Tensor, " n"]:
         """The value at lag zero."""
         return self.table.flatten()[0].to(self.dtype).expand(self.shape[0]).clone()
+
+    def to(self, dtype: torch.dtype) -> "CirculantOperator":
+        """The same table in another precision."""
+        return CirculantOperator(self.table, dtype=dtype)
 
 
 def fast_length(n: int) -> int:

@@ -1,0 +1,126 @@
+"""Functions of a symmetric operator by Chebyshev series: one recurrence for all functions."""
+
+from collections.abc import Callable, Sequence
+from math import log, sqrt
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit._core.errors import NumericalError
+from ntkit.operators.base import AbstractOperator
+
+__all__ = ["chebyshev_apply", "chebyshev_series", "flow_degree"]
+
+_BLOCK = 8  # basis vectors gathered before one matrix product adds them to all results
+
+
+def chebyshev_series(
+    functions: Sequence[Callable[[Tensor], Tensor]],
+    *,
+    upper: float,
+    tolerances: Sequence[float],
+    degree: int,
+) -> Float[Tensor, "s k"]:
+    """Chebyshev coefficients on `[0, upper]`, cut where what is left out is below the tolerance.
+
+    Args:
+        functions: Smooth functions of a float64 tensor in `[0, upper]`.
+        upper: End of the interval.
+        tolerances: For each function, the bound on `sum |c_j|` over the coefficients left out: a
+            bound on the error of the series anywhere in the interval.
+        degree: A degree that is certainly enough (`flow_degree`).
+
+    Returns:
+        One row a function, zero behind its own cut.
+
+    Source: Trefethen, Approximation Theory and Practice, theorem 7.2 and chapter 3 (by FFT).
+    """
+    n = 2 * degree + 16
+    angles = torch.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n
+    nodes = upper * (0.5 * angles).cos() ** 2
+    values = torch.stack([f(nodes) for f in functions])
+    # The type-two cosine transform, by one FFT of the mirrored sequence.
+    spectrum = torch.fft.fft(torch.cat([values, values.flip(1)], 1))[:, :n]
+    shift = torch.exp(-0.5j * torch.pi * torch.arange(n, dtype=torch.float64) / n)
+    coefficients = (spectrum * shift).real / n
+    coefficients[:, 0] /= 2
+    tails = coefficients.abs().flip(1).cumsum(1).flip(1)
+    # The cosine transform itself is only good to rounding: no tail can be asked to fall below that.
+    floor = 8 * torch.finfo(torch.float64).eps * values.abs().amax(1) * log(n)
+    bound = torch.maximum(torch.tensor(tolerances, dtype=torch.float64), floor)
+    keep = tails > bound[:, None]
+    length = max(1, int(keep.sum(1).max()))
+    return (coefficients * keep)[:, :length]
+
+
+def flow_degree(scale: float, tolerance: float) -> int:
+    """A degree that is enough for `exp(-scale * s)` on `[0, 1]` with the error `tolerance`.
+
+    `sqrt(scale * log(1/tol))` while that is below `scale`, then `log(1/tol)` more.
+
+    Source: Hochbruck and Lubich 1997, theorem 2 (bounds for the Chebyshev series of exp).
+    """
+    digits = log(4 / tolerance) + 4
+    return int(1.2 * sqrt(scale * digits) + 1.5 * digits) + 8
+
+
+def chebyshev_apply(
+    op: AbstractOperator,
+    v: Float[Tensor, "c n"],
+    coefficients: Float[Tensor, "s k"],
+    *,
+    upper: float,
+    deflate: Float[Tensor, "q n"],
+    on_step: Callable[[], None] | None = None,
+) -> Float[Tensor, "s c n"]:
+    """`f_s(K) v` for every series at once: one product with `K` a degree.
+
+    Args:
+        op: Symmetric operator, eigenvalues in `[0, upper]` (on what is not deflated).
+        v: Row vectors, orthogonal to `deflate`.
+        coefficients: From `chebyshev_series` with the same `upper`.
+        upper: Bound of the spectrum.
+        deflate: Orthonormal rows that are projected out of each product; may be empty.
+        on_step: Called once a product, for progress.
+
+    Raises:
+        NumericalError: The recurrence grows: `upper` is below the largest eigenvalue.
+
+    Cost: `k` products; `8 c n` numbers of memory beside the results.
+    """
+    c, n = v.shape
+    weights = coefficients.to(v)
+    out = v.new_zeros(len(weights), c * n)
+    limit = 1.05 * float(v.norm())
+    buffer = v.new_empty(_BLOCK, c, n)
+    previous, current = None, v
+    for k in range(weights.shape[1]):
+        if k == 1:
+            previous, current = current, _shifted(op, current, upper, deflate, 1.0)
+        elif k > 1:
+            following = _shifted(op, current, upper, deflate, 2.0).sub_(previous)
+            previous, current = current, following
+        buffer[k % _BLOCK] = current
+        if k % _BLOCK == _BLOCK - 1 or k == weights.shape[1] - 1:
+            first = k - k % _BLOCK
+            used = buffer[: k - first + 1].reshape(-1, c * n)
+            out.addmm_(weights[:, first : k + 1], used)
+            if not float(current.norm()) <= limit:
+                raise NumericalError(
+                    f"The Chebyshev recurrence grew past its bound at degree {k}: the operator has "
+                    f"an eigenvalue above `upper={upper:.6g}`, or entries that are not finite."
+                )
+        if k and on_step:
+            on_step()
+    return out.reshape(-1, c, n)
+
+
+def _shifted(
+    op: AbstractOperator, v: Tensor, upper: float, deflate: Tensor, factor: float
+) -> Tensor:
+    """`factor * (2 K / upper - 1) v`, the deflated part projected out."""
+    w = op.rows(v)
+    if len(deflate):
+        w.addmm_(w @ deflate.T, deflate, alpha=-1)
+    return w.mul_(2 * factor / upper).sub_(v, alpha=factor)
