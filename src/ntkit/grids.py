@@ -45,7 +45,9 @@ class Grid:
     ) -> None:
         sizes = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
         if not sizes or min(sizes) < 1:
-            raise ValueError(f"`Grid(shape={shape!r})` needs one or more axes of at least 1 sample.")
+            raise ValueError(
+                f"`Grid(shape={shape!r})` needs one or more axes of at least 1 sample."
+            )
         steps = [1 / n for n in sizes] if spacing is None else spacing
         object.__setattr__(self, "shape", sizes)
         object.__setattr__(self, "origin", _per_axis("origin", origin, len(sizes)))
@@ -73,7 +75,9 @@ class Grid:
             for n, s in zip(self.shape, (*slices, *[slice(None)] * self.ndim), strict=False)
         ]
         if any(r.step < 1 or len(r) == 0 for r in ranges):
-            raise ValueError(f"Slicing a Grid needs positive steps and no empty axis, got {index!r}.")
+            raise ValueError(
+                f"Slicing a Grid needs positive steps and no empty axis, got {index!r}."
+            )
         return Grid(
             [len(r) for r in ranges],
             [o + r.start * h for o, r, h in zip(self.origin, ranges, self.spacing, strict=True)],
@@ -93,7 +97,9 @@ class Grid:
 
     def spans_unit_period(self) -> bool:
         """Whether `shape * spacing = 1` along each axis, so that lags wrap around with period 1."""
-        return all(isclose(n * h, 1, rel_tol=1e-9) for n, h in zip(self.shape, self.spacing, strict=True))
+        return all(
+            isclose(n * h, 1, rel_tol=1e-9) for n, h in zip(self.shape, self.spacing, strict=True)
+        )
 
     def same_spacing(self, other: "Grid") -> bool:
         """Whether both grids have the same axes and the same distance of neighbours."""
@@ -110,7 +116,9 @@ class Grid:
             ValueError: The spacing of `coarse` is no whole multiple of this grid's.
         """
         if self.ndim != coarse.ndim:
-            raise ValueError(f"A {self.ndim}-axis grid and a {coarse.ndim}-axis grid share no lags.")
+            raise ValueError(
+                f"A {self.ndim}-axis grid and a {coarse.ndim}-axis grid share no lags."
+            )
         ratios = [b / a for a, b in zip(self.spacing, coarse.spacing, strict=True)]
         steps = [max(1, round(r)) for r in ratios]
         if not all(isclose(r, s, rel_tol=1e-9) for r, s in zip(ratios, steps, strict=True)):

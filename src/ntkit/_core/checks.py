@@ -9,7 +9,11 @@ __all__ = ["finite", "floating_tensor", "non_negative", "positive", "positive_in
 
 
 def positive(name: str, value: float) -> float:
-    """`value` as a float, refused unless finite and above zero."""
+    """`value` as a float, refused unless finite and above zero.
+
+    Raises:
+        ValueError: It is not.
+    """
     number = _as_float(name, value)
     if not 0 < number < float("inf"):
         raise ValueError(f"`{name}={value!r}` must be a finite number above 0.")
@@ -17,7 +21,11 @@ def positive(name: str, value: float) -> float:
 
 
 def non_negative(name: str, value: float) -> float:
-    """`value` as a float, refused if NaN or below zero; infinity is allowed."""
+    """`value` as a float, refused if NaN or below zero; infinity is allowed.
+
+    Raises:
+        ValueError: It is refused.
+    """
     number = _as_float(name, value)
     if not number >= 0:
         raise ValueError(f"`{name}={value!r}` must be 0 or more.")
@@ -25,7 +33,12 @@ def non_negative(name: str, value: float) -> float:
 
 
 def positive_int(name: str, value: int) -> int:
-    """`value`, refused unless it is a whole number of at least one."""
+    """`value`, refused unless it is a whole number of at least one.
+
+    Raises:
+        TypeError: It is no int.
+        ValueError: It is below one.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"`{name}={value!r}` must be an int, got {type(value).__name__}.")
     if value < 1:
@@ -34,7 +47,12 @@ def positive_int(name: str, value: int) -> int:
 
 
 def floating_tensor(name: str, value: Tensor, *, ndim: Iterable[int] | None = None) -> Tensor:
-    """`value`, refused unless it is a float32 or float64 tensor with one of the given ranks."""
+    """`value`, refused unless it is a float32 or float64 tensor with one of the given ranks.
+
+    Raises:
+        TypeError: It is no tensor, or of another dtype.
+        ValueError: It has another rank.
+    """
     if not isinstance(value, Tensor):
         raise TypeError(
             f"`{name}` must be a torch.Tensor, got {type(value).__name__}. "
@@ -51,7 +69,11 @@ def floating_tensor(name: str, value: Tensor, *, ndim: Iterable[int] | None = No
 
 
 def finite(name: str, value: Tensor) -> Tensor:
-    """`value`, refused if any entry is NaN or infinite (says how many, and the first place)."""
+    """`value`, refused if any entry is NaN or infinite (says how many, and the first place).
+
+    Raises:
+        ValueError: An entry is.
+    """
     bad = ~torch.isfinite(value)
     if bool(bad.any()):
         first = tuple(int(i) for i in bad.nonzero()[0])

@@ -132,9 +132,6 @@ class GradientFlow:
 
         Returns:
             `[t, m]` or `[t, m, o]`; `[t, *grid.shape]` or `[t, *grid.shape, o]` on a grid.
-
-        Raises:
-            ValueError: The grid does not fit the training grid.
         """
         weights = self.solution(times).weights
         learned = self._expand(points, weights.flatten(0, 1)).reshape(*weights.shape[:2], -1)
@@ -190,7 +187,7 @@ def _output_axes(points: Grid | Tensor, y: Tensor) -> tuple[int, ...]:
     Raises:
         ValueError: `y` does not begin with the shape of the points.
     """
-    shapes = [(len(points),)]
+    shapes: list[tuple[int, ...]] = [(len(points),)]
     if isinstance(points, Grid):
         shapes.insert(0, points.shape)
     for shape in shapes:

@@ -56,7 +56,8 @@ def gram(
     columns = points if others is None else others
     obstacles = _obstacles(kernel, points, columns)
     if structure == "auto":
-        structure = next((s for s in ("circulant", "toeplitz") if obstacles[s] is None), "dense")
+        free = [s for s, why in obstacles.items() if why is None]
+        structure = free[0] if free else "dense"
         if structure == "dense" and 8 * len(points) * len(columns) > DENSE_BYTES:
             structure = "tiled"
     if structure not in {*obstacles, "dense", "tiled"}:
@@ -79,8 +80,8 @@ def gram(
 
 def _obstacles(
     kernel: AbstractKernel, points: Grid | Tensor, others: Grid | Tensor
-) -> dict[str, str | None]:
-    """What stands in the way of each grid structure; None where nothing does."""
+) -> dict[Structure, str | None]:
+    """What stands in the way of each grid structure, the best first; None where nothing does."""
     if not (isinstance(points, Grid) and isinstance(others, Grid)):
         what = "both point sets to be Grids, got a tensor"
         return {"circulant": what, "toeplitz": what}

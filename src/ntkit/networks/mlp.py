@@ -1,5 +1,6 @@
 """A coordinate network: encoding, hidden ReLU layers, linear read-out."""
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -33,15 +34,22 @@ def mlp(
             variance through ReLU) and `b_std = 0.1`.
         generator: Source of the initial weights.
 
+    Raises:
+        ValueError: `parametrisation` is neither.
+
     Example:
         >>> from ntkit.encodings import Basic
         >>> len(mlp(Basic(2), 3, width=16, depth=2))
         6
     """
     positive_int("depth", depth)
-    sizes = [encoding.out_dim, *[positive_int("width", width)] * depth, positive_int("out_dim", out_dim)]
+    sizes = [
+        encoding.out_dim,
+        *[positive_int("width", width)] * depth,
+        positive_int("out_dim", out_dim),
+    ]
     layers: list[nn.Module] = [encoding]
-    for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         if parametrisation == "ntk":
             w_std = 2**0.5 if i < depth else 1.0
             layers.append(Linear(fan_in, fan_out, w_std=w_std, b_std=0.1, generator=generator))

@@ -59,7 +59,9 @@ class TiledOperator(AbstractOperator):
     def diagonal(self) -> Float[Tensor, " n"]:
         """Entry by entry: `n` kernel entries."""
         pairs = zip(self._x1, self._x2, strict=False)
-        return torch.cat([self._kernel(a[None], b[None]).flatten() for a, b in pairs]).to(self.dtype)
+        return torch.cat([self._kernel(a[None], b[None]).flatten() for a, b in pairs]).to(
+            self.dtype
+        )
 
     def to(self, dtype: torch.dtype) -> "TiledOperator":
         """The same kernel and points; tiles are cast to another precision."""

@@ -124,7 +124,9 @@ class CirculantOperator(AbstractOperator):
         """The product: one FFT, one multiplication, one inverse FFT."""
         x = v.reshape(-1, *self.grid_shape)
         axes = list(range(1, x.ndim))
-        out = torch.fft.irfftn(torch.fft.rfftn(x, dim=axes) * self.spectrum, self.grid_shape, dim=axes)
+        out = torch.fft.irfftn(
+            torch.fft.rfftn(x, dim=axes) * self.spectrum, self.grid_shape, dim=axes
+        )
         return out.reshape(v.shape)
 
     def diagonal(self) -> Float[Tensor, " n"]:
@@ -165,4 +167,8 @@ def _spectrum(
     spectrum = torch.fft.rfftn(wrapped)
     symmetric = torch.equal(table, table.flip(list(range(table.ndim))))
     square = all(n == 2 * m - 1 for n, m in zip(table.shape, cols, strict=True))
-    return spectrum.real.to(dtype).contiguous() if symmetric and square else spectrum.to(_complex(dtype))
+    return (
+        spectrum.real.to(dtype).contiguous()
+        if symmetric and square
+        else spectrum.to(_complex(dtype))
+    )

@@ -94,7 +94,7 @@ def chebyshev_apply(
     out = v.new_zeros(len(weights), c * n)
     limit = 1.05 * float(v.norm())
     buffer = v.new_empty(_BLOCK, c, n)
-    previous, current = None, v
+    previous, current = v, v  # `previous` counts from degree 2 on
     for k in range(weights.shape[1]):
         if k == 1:
             previous, current = current, _shifted(op, current, upper, deflate, 1.0)

@@ -76,7 +76,7 @@ def solve_flow(
     Dense: one `eigh`. Circulant: one FFT. Low rank: the eigenvectors of the small Gram matrix.
     Toeplitz and tiled: one Chebyshev recurrence for all finite times, after the top eigenpairs are
     taken out by Lanczos (the degree grows with the square root of the largest eigenvalue left);
-    conjugate gradients for `t = inf`.
+    conjugate gradients for `t = inf`, which raise `NumericalError` where they do not converge.
 
     Args:
         op: Symmetric positive semi-definite operator `[n, n]`, float64.
@@ -85,21 +85,18 @@ def solve_flow(
         tolerance: Bound on the relative error.
         dtype: Precision of the Chebyshev recurrence; everything else is float64.
         on_step: Called once a product, for progress.
-
-    Raises:
-        NumericalError: The conjugate gradients did not converge.
     """
     settings = _Settings(tolerance, dtype, on_step or (lambda: None))
     return _solvers[op](op, r.to(op.dtype), list(times), settings)
 
 
-_solvers: ExactTypeRegistry[Callable[..., FlowSolution]] = ExactTypeRegistry("flow solver", TypeError)
+_solvers: ExactTypeRegistry[Callable[..., FlowSolution]] = ExactTypeRegistry(
+    "flow solver", TypeError
+)
 
 
 @_solvers.register(DenseOperator)
-def _dense(
-    op: DenseOperator, r: Tensor, times: list[float], settings: _Settings
-) -> FlowSolution:
+def _dense(op: DenseOperator, r: Tensor, times: list[float], settings: _Settings) -> FlowSolution:
     values, vectors = torch.linalg.eigh(op.matrix.double())
     floor = values.abs().max() * len(values) * torch.finfo(op.dtype).eps
     values = torch.where(values > floor, values, torch.zeros_like(values))
@@ -119,7 +116,9 @@ def _circulant(
     def back(spectrum: Tensor) -> Tensor:
         return torch.fft.irfftn(spectrum, shape, dim=axes).reshape(len(r), -1)
 
-    return _diagonal(r, times, values, torch.fft.rfftn(r.reshape(-1, *shape), dim=axes), back, "fft")
+    return _diagonal(
+        r, times, values, torch.fft.rfftn(r.reshape(-1, *shape), dim=axes), back, "fft"
+    )
 
 
 @_solvers.register(LowRankOperator)
@@ -180,7 +179,11 @@ def _by_products(
 def _chebyshev(
     op: AbstractOperator, r: Tensor, times: list[float], settings: _Settings
 ) -> FlowSolution:
-    """Deflate what Lanczos has settled; Chebyshev on the rest, with a bound that is checked."""
+    """Deflate what Lanczos has settled; Chebyshev on the rest, with a bound that is checked.
+
+    Raises:
+        NumericalError: No bound holds, so the operator is not symmetric.
+    """
     start = 1 + 0.1 * torch.cos(torch.arange(op.shape[0], device=op.device) * 1.7)  # no symmetry
     pairs = lanczos(op, steps=LANCZOS_STEPS, start=start.to(op.dtype))
     q = _modes_to_deflate(pairs)
@@ -194,12 +197,18 @@ def _chebyshev(
         series = chebyshev_series(
             [*[_decay_of(t) for t in times], *[_phi_of(t) for t in times]],
             upper=upper,
-            tolerances=[settings.tolerance] * len(times) + [settings.tolerance / upper] * len(times),
+            tolerances=[settings.tolerance] * len(times)
+            + [settings.tolerance / upper] * len(times),
             degree=flow_degree(max(times) * upper / 2, settings.tolerance * 1e-6),
         )
         try:
             out = chebyshev_apply(
-                fast, rest.to(settings.dtype), series, upper=upper, deflate=modes, on_step=settings.on_step
+                fast,
+                rest.to(settings.dtype),
+                series,
+                upper=upper,
+                deflate=modes,
+                on_step=settings.on_step,
             )
             break
         except NumericalError:

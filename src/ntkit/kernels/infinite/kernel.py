@@ -25,7 +25,9 @@ class InfiniteKernel(AbstractKernel):
     have the same kernel and are independent.
     """
 
-    def __init__(self, module: nn.Module, which: Literal["ntk", "nngp"], variances: Variances) -> None:
+    def __init__(
+        self, module: nn.Module, which: Literal["ntk", "nngp"], variances: Variances
+    ) -> None:
         if variances not in {"measured", "default"}:
             raise ValueError(f'`variances={variances!r}` must be "measured" or "default".')
         self._chain: Chain = read_chain(module)
@@ -33,29 +35,21 @@ class InfiniteKernel(AbstractKernel):
         self._variances: Variances = variances
         features = self._chain.features
         alone = features[0] if len(features) == 1 else None
-        self._fourier = alone if isinstance(alone, AbstractFourier) and alone.is_stationary else None
+        self._fourier = (
+            alone if isinstance(alone, AbstractFourier) and alone.is_stationary else None
+        )
 
     def __call__(
         self, x1: Float[Tensor, "n d"], x2: Float[Tensor, "m d"] | None = None
     ) -> Float[Tensor, "n m"]:
-        """The Gram matrix, `[n, m]`. O(n m (f + layers)) for `f` features.
-
-        Raises:
-            TypeError: Points are not float32 or float64.
-            ValueError: Points are not `[n, d]`, or not finite.
-        """
+        """The Gram matrix, `[n, m]`, of finite float points. O(n m (f + layers)) for `f` features."""
         z1 = self._features("x1", x1)
         z2 = z1 if x2 is None else self._features("x2", x2)
         out = self._propagate(state_of_features(z1, z2))
         return out.expand(len(z1), len(z2)).to(x1.dtype)
 
     def diag(self, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-        """`k(x_i, x_i)`, in O(n f).
-
-        Raises:
-            TypeError: Points are not float32 or float64.
-            ValueError: Points are not `[n, d]`, or not finite.
-        """
+        """`k(x_i, x_i)` of finite float points, in O(n f)."""
         z = self._features("x", x)
         var = (z**2).mean(1)
         zero = torch.zeros_like(var)

@@ -30,7 +30,9 @@ def standard_linear(layer: nn.Linear, state: PairState, variances: Variances) ->
     return _dense(state, v * fan_in, u, own_weight=fan_in, own_bias=own_bias)
 
 
-def _dense(state: PairState, w: float, b: float, *, own_weight: float, own_bias: float) -> PairState:
+def _dense(
+    state: PairState, w: float, b: float, *, own_weight: float, own_bias: float
+) -> PairState:
     """`cov <- w cov + b`; the bias drops out of the distance `E[(u - v)^2]`."""
     return PairState(
         cov=w * state.cov + b,

@@ -1,8 +1,7 @@
 """Where the rules are filed: one a layer type, looked up by exact type."""
 
 from collections.abc import Callable
-
-from torch import nn
+from typing import Any
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.registry import ExactTypeRegistry
@@ -12,6 +11,6 @@ from ntkit.kernels.infinite.variances import Variances
 __all__ = ["rules"]
 
 
-rules: ExactTypeRegistry[Callable[[nn.Module, PairState, Variances], PairState]] = ExactTypeRegistry(
+rules: ExactTypeRegistry[Callable[[Any, PairState, Variances], PairState]] = ExactTypeRegistry(
     "infinite-width rule", UnsupportedLayerError
 )
