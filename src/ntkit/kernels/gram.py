@@ -56,7 +56,7 @@ def gram(
     columns = points if others is None else others
     obstacles = _obstacles(kernel, points, columns)
     if structure == "auto":
-        free = [s for s, why in obstacles.items() if why is None]
+        free: list[Structure] = [s for s, why in obstacles.items() if why is None]
         structure = free[0] if free else "dense"
         if structure == "dense" and 8 * len(points) * len(columns) > DENSE_BYTES:
             structure = "tiled"

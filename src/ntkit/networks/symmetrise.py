@@ -45,7 +45,7 @@ def symmetrise(module: nn.Module) -> Symmetrised:
     Example:
         >>> import torch
         >>> net = symmetrise(nn.Linear(2, 1))
-        >>> float(net(torch.ones(1, 2)).abs())
+        >>> float(net(torch.ones(1, 2)).detach().abs())
         0.0
     """
     return Symmetrised(deepcopy(module), deepcopy(module))

@@ -100,10 +100,11 @@ class CirculantOperator(AbstractOperator):
 
     Example:
         >>> import torch
-        >>> CirculantOperator(torch.tensor([2.0, 1.0, 0.0])).dense()
-        tensor([[2., 0., 1.],
-                [1., 2., 0.],
-                [0., 1., 2.]], dtype=torch.float64)
+        >>> CirculantOperator(torch.tensor([2.0, 1.0, 0.0, 1.0])).dense()
+        tensor([[2., 1., 0., 1.],
+                [1., 2., 1., 0.],
+                [0., 1., 2., 1.],
+                [1., 0., 1., 2.]], dtype=torch.float64)
     """
 
     def __init__(self, table: Float[Tensor, "..."], *, dtype: torch.dtype = torch.float64) -> None:
