@@ -1,0 +1,52 @@
+# Everything runs in .venv, which is made on first use; nothing else need be installed or set.
+# Another interpreter: make PYTHON=python3.12 ...   Other figures: make bench ARGS="..."
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+# The first of these that is 3.11 or newer.
+PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,\
+	$(shell $(python) -c 'import sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench clean
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(VENV)/.demo  ## tune a real photo, train the recommended network, write runs/demo/report.html
+	$(BIN)/python examples/demo_photo.py runs/astronaut.png
+	$(BIN)/ntkit tune runs/astronaut.png --out runs/demo $(ARGS)
+
+test: $(VENV)/.dev  ## the test suite, doctests and the snippets of the documentation included
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev  ## formatting, lints, types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(VENV)/.dev  ## write the formatting that `make check` asks for
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(VENV)/.bench  ## the figures of benchmarks/, as a table and a JSON
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:  ## remove .venv and everything that was built (runs/ stays)
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp an extra: packages are installed again only when the metadata or the pins change.
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@touch $@
+
+$(VENV)/.made:
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "ntkit needs Python 3.11 or newer; '$(or $(PYTHON),python3)' is" \
+			"$$('$(or $(PYTHON),python3)' --version 2>&1 || true)." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	'$(PYTHON)' -m venv $(VENV)
+	@touch $@
