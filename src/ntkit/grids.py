@@ -84,7 +84,7 @@ class Grid:
             [r.step * h for r, h in zip(ranges, self.spacing, strict=True)],
         )
 
-    def axes(self) -> list[Float[Tensor, " s"]]:
+    def axes(self) -> list[Float[Tensor, " _"]]:
         """The coordinates along each axis, float64."""
         return [
             o + h * torch.arange(n, dtype=torch.float64)

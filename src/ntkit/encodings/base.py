@@ -99,7 +99,7 @@ class AbstractFourier(AbstractEncoding):
         """`sum a_j^2`, the squared norm of the features of any point."""
         return float((self.amplitudes.double() ** 2).sum())
 
-    def gap_table(self, lags: Sequence[Float[Tensor, " l"]]) -> Float[Tensor, "..."]:
+    def gap_table(self, lags: Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "..."]:
         """Squared distance of features at every lag of a grid, `[L_1, ..., L_d]`, float64.
 
         `sum a_j^2 2 (1 - cos 2 pi b_j.delta)`, from one matrix product: the cosine of a sum

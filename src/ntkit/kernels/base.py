@@ -33,7 +33,7 @@ class AbstractKernel(ABC):
         """Whether the kernel is stationary and has period 1 along each axis."""
 
     @abstractmethod
-    def lag_table(self, lags: Sequence[Float[Tensor, " l"]]) -> Float[Tensor, "..."]:
+    def lag_table(self, lags: Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "..."]:
         """The kernel at every combination of lags, one 1-D tensor an axis, float64.
 
         Raises:

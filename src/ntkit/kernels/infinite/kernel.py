@@ -67,7 +67,7 @@ class InfiniteKernel(AbstractKernel):
             torch.equal(self._fourier.frequencies, self._fourier.frequencies.round())
         )
 
-    def lag_table(self, lags: Sequence[Float[Tensor, " l"]]) -> Float[Tensor, "..."]:
+    def lag_table(self, lags: Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "..."]:
         """The kernel at every combination of lags: the encoding's table, then the same rules.
 
         Raises:

@@ -1,0 +1,131 @@
+"""One table of instances per kind of object; conformance and law tests run over all of it."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ntkit import Grid, encodings, gram, kernels, networks, ntk, operators
+from ntkit.kernels import InfiniteKernel, nngp
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    """A generator of its own for whoever asks."""
+    return torch.Generator().manual_seed(seed)
+
+
+def randn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Standard normal numbers from a generator of their own."""
+    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
+
+
+ENCODINGS: dict[type, list[Callable[[int], encodings.AbstractEncoding]]] = {
+    encodings.Identity: [encodings.Identity],
+    encodings.Basic: [encodings.Basic],
+    encodings.Positional: [lambda d: encodings.Positional(d, 4, 20.0)],
+    encodings.NeRF: [
+        lambda d: encodings.NeRF(d, 4),
+        lambda d: encodings.NeRF(d, 3, include_input=True),
+    ],
+    encodings.Gaussian: [
+        lambda d: encodings.Gaussian(d, 24, 5.0, seeded()),
+        lambda d: encodings.Gaussian(d, 24, 5.0, seeded(), integer=True),
+        lambda d: encodings.Gaussian(d, 24, [1.0 + i for i in range(d)], seeded()),
+    ],
+}
+"""Encodings, as functions of the number of coordinates."""
+
+
+def _table(*shape: int) -> Tensor:
+    """Lags of a decaying symmetric function: positive definite."""
+    axes = [torch.arange(1 - n, n, dtype=torch.float64) for n in shape]
+    distance = torch.stack(torch.meshgrid(*axes, indexing="ij")).pow(2).sum(0)
+    return torch.exp(-distance / 4)
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return a @ b.T
+
+
+OPERATORS: dict[type, list[Callable[[], operators.AbstractOperator]]] = {
+    operators.DenseOperator: [lambda: operators.DenseOperator(randn(12, 7))],
+    operators.LowRankOperator: [
+        lambda: operators.LowRankOperator(randn(12, 3)),
+        lambda: operators.LowRankOperator(randn(12, 3), randn(8, 3, seed=1)),
+    ],
+    operators.TiledOperator: [
+        lambda: operators.TiledOperator(_dot, randn(12, 3), randn(12, 3), tile_bytes=8 * 12 * 5),
+        lambda: operators.TiledOperator(_dot, randn(12, 3), randn(8, 3, seed=1)),
+    ],
+    operators.ToeplitzOperator: [
+        lambda: operators.ToeplitzOperator(_table(12), (12,)),
+        lambda: operators.ToeplitzOperator(_table(5, 7), (5, 7)),
+        lambda: operators.ToeplitzOperator(randn(9, 8), (6, 3), (4, 6)),
+    ],
+    operators.CirculantOperator: [
+        lambda: operators.CirculantOperator(randn(9)),
+        lambda: operators.CirculantOperator(randn(4, 5)),
+    ],
+}
+"""Operators, square and not."""
+
+LAYERS: dict[type, Callable[[], nn.Module]] = {
+    networks.Linear: lambda: networks.mlp(
+        encodings.Basic(2), 1, width=32, depth=2, parametrisation="ntk", generator=seeded()
+    ),
+    nn.Linear: lambda: networks.mlp(encodings.Basic(2), 1, width=32, depth=2, generator=seeded()),
+    nn.ReLU: lambda: nn.Sequential(
+        networks.Linear(2, 32, generator=seeded()),
+        nn.ReLU(),
+        networks.Linear(32, 1, bias=False, generator=seeded(1)),
+    ),
+}
+"""For each layer type with a rule, a network on the plane that uses it."""
+
+
+def layered(encoding: encodings.AbstractEncoding, *, depth: int = 2) -> nn.Sequential:
+    """A small network in the NTK parametrisation."""
+    return networks.mlp(
+        encoding, 1, width=32, depth=depth, parametrisation="ntk", generator=seeded()
+    )
+
+
+KERNELS: dict[type, list[Callable[[], kernels.AbstractKernel]]] = {
+    InfiniteKernel: [
+        *[lambda net=net: ntk(net()) for net in LAYERS.values()],
+        lambda: nngp(LAYERS[nn.Linear]()),
+        lambda: ntk(LAYERS[nn.Linear](), variances="default"),
+        lambda: ntk(layered(encodings.Identity(2))),
+        lambda: ntk(layered(encodings.Gaussian(2, 24, 3.0, seeded()), depth=3)),
+        lambda: nngp(layered(encodings.NeRF(2, 3, include_input=True))),
+    ],
+}
+"""Kernels on points of the plane."""
+
+NETWORKS: dict[type, Callable[[], nn.Module]] = {
+    networks.Linear: lambda: networks.Linear(2, 3, generator=seeded()),
+    networks.Symmetrised: lambda: networks.symmetrise(LAYERS[nn.Linear]()),
+}
+"""Modules on points of the plane."""
+
+GRIDS: list[tuple[Grid, Grid]] = [
+    (Grid(13), Grid(13)[::2]),
+    (Grid((8, 8)), Grid((8, 8))[::2, ::2]),
+    (Grid((9, 6)), Grid((9, 6))[1::2, ::3]),
+    (Grid((4, 5, 6)), Grid((4, 5, 6))[::2, ::2, 1::2]),
+    (Grid((7, 5), origin=0.3, spacing=0.05), Grid((3, 3), origin=(0.31, 0.2), spacing=(0.1, 0.05))),
+]
+"""A grid to predict on, and one to train on: 1-D, square, rectangular, 3-D, unaligned."""
+
+__all__ = [
+    "ENCODINGS",
+    "GRIDS",
+    "KERNELS",
+    "LAYERS",
+    "NETWORKS",
+    "OPERATORS",
+    "gram",
+    "layered",
+    "randn",
+    "seeded",
+]

@@ -1,0 +1,91 @@
+"""Slow and obvious versions of what the library does fast, at most 15 plain lines each."""
+
+from itertools import product
+from math import cos, inf, pi, sin
+
+import mpmath
+import torch
+from torch import Tensor, nn
+
+
+def fourier_features(frequencies: Tensor, amplitudes: Tensor, x: Tensor) -> Tensor:
+    """`a_j cos(2 pi b_j.x)` for all j, then `a_j sin(2 pi b_j.x)`, one point and one j at a time."""
+    rows = []
+    for point in x:
+        phases = [2 * pi * float(b @ point) for b in frequencies]
+        waves = [[wave(p) for p in phases] for wave in (cos, sin)]
+        rows.append([float(a) * w for half in waves for a, w in zip(amplitudes, half, strict=True)])
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def toeplitz_matrix(table: Tensor, rows: tuple[int, ...], cols: tuple[int, ...]) -> Tensor:
+    """`K[i, j] = table[i - j + cols - 1]` over all pairs of multi-indices."""
+    lines = [
+        [
+            table[tuple(a - b + m - 1 for a, b, m in zip(i, j, cols, strict=True))]
+            for j in product(*map(range, cols))
+        ]
+        for i in product(*map(range, rows))
+    ]
+    return torch.tensor(lines, dtype=torch.float64)
+
+
+def circulant_matrix(table: Tensor) -> Tensor:
+    """`K[i, j] = table[(i - j) mod shape]` over all pairs of multi-indices."""
+    index = list(product(*map(range, table.shape)))
+    shape = table.shape
+    entry = [[table[tuple((a - b) % n for a, b, n in zip(i, j, shape))] for j in index] for i in index]
+    return torch.tensor(entry, dtype=torch.float64)
+
+
+def flow_by_eigh(matrix: Tensor, r: Tensor, t: float) -> tuple[Tensor, Tensor]:
+    """`exp(-tK) r` and `phi_t(K) r` for the columns of `r`, one eigenvalue at a time."""
+    values, vectors = torch.linalg.eigh(matrix)
+    if t == inf:
+        return torch.zeros_like(r), torch.linalg.solve(matrix, r)
+    decay, weights = torch.zeros_like(r), torch.zeros_like(r)
+    for value, vector in zip(values, vectors.T, strict=True):
+        part = torch.outer(vector, vector @ r)
+        share = -torch.expm1(-t * value)
+        decay += (1 - share) * part
+        weights += (share / value if abs(t * value) > 1e-12 else t) * part
+    return decay, weights
+
+
+def jacobian_kernel(net: nn.Module, x: Tensor) -> Tensor:
+    """`J J^T` of output 0 over all parameters, by `torch.func`."""
+    parameters = dict(net.named_parameters())
+
+    def output(p: dict[str, Tensor]) -> Tensor:
+        return torch.func.functional_call(net, p, (x,))[:, 0]
+
+    blocks = torch.func.jacrev(output)({k: v.detach() for k, v in parameters.items()})
+    flat = torch.cat([b.flatten(1) for b in blocks.values()], 1)
+    return flat @ flat.T
+
+
+def relu_duals(norm1: float, norm2: float, angle: float) -> tuple[mpmath.mpf, ...]:
+    """`E[s s]`, `E[s' s']` and `2 (sqrt(E[s(u)^2] E[s(v)^2]) - E[s s])` in 50 digits."""
+    with mpmath.workdps(50):
+        a, b, t = mpmath.mpf(norm1), mpmath.mpf(norm2), mpmath.mpf(angle)
+        cov = a * b * (mpmath.sin(t) + (mpmath.pi - t) * mpmath.cos(t)) / (2 * mpmath.pi)
+        return cov, (mpmath.pi - t) / (2 * mpmath.pi), 2 * (a * b / 2 - cov)
+
+
+def dense_ntk(x1: list[float], x2: list[float], layers: list[tuple[float, float]]) -> mpmath.mpf:
+    """NTK of `Linear, ReLU, Linear, ..., Linear` with the `(w_std, b_std)` given, in 50 digits."""
+    with mpmath.workdps(50):
+        d = len(x1)
+        pairs = [(x1, x2), (x1, x1), (x2, x2)]
+        k, a, b = [sum(mpmath.mpf(p) * mpmath.mpf(q) for p, q in zip(*pq)) / d for pq in pairs]
+        ntk = mpmath.mpf(0)
+        for i, (w, u) in enumerate(layers):
+            if i:
+                root = mpmath.sqrt(a * b)
+                t = mpmath.acos(k / root)
+                ntk *= (mpmath.pi - t) / (2 * mpmath.pi)
+                k = root * (mpmath.sin(t) + (mpmath.pi - t) * mpmath.cos(t)) / (2 * mpmath.pi)
+                a, b = a / 2, b / 2
+            k, a, b = [mpmath.mpf(w) ** 2 * c + mpmath.mpf(u) ** 2 for c in (k, a, b)]
+            ntk = mpmath.mpf(w) ** 2 * ntk + k
+        return ntk

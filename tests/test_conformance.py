@@ -1,0 +1,40 @@
+"""Every public class stands in its table of `cases.py`, so that the law tests run over it."""
+
+from abc import ABC
+from inspect import isclass
+from types import ModuleType
+
+import pytest
+
+from ntkit import encodings, kernels, networks, operators
+from ntkit.kernels.infinite import rules
+from tests import cases
+
+
+@pytest.mark.parametrize(
+    ("package", "table", "base"),
+    [
+        (encodings, cases.ENCODINGS, encodings.AbstractEncoding),
+        (operators, cases.OPERATORS, operators.AbstractOperator),
+        (kernels, cases.KERNELS, kernels.AbstractKernel),
+        (networks, cases.NETWORKS, object),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_each_public_class_has_an_instance(package: ModuleType, table: dict, base: type) -> None:
+    public = [getattr(package, name) for name in package.__all__]
+    concrete = {
+        c for c in public if isclass(c) and issubclass(c, base) and not c.__name__.startswith("Abstract")
+    }
+    assert concrete == set(table), "a public class and tests/cases.py disagree"
+
+
+def test_each_layer_with_a_rule_has_a_network() -> None:
+    assert set(rules) == set(cases.LAYERS)
+
+
+@pytest.mark.parametrize("table", [cases.ENCODINGS, cases.OPERATORS, cases.KERNELS], ids=len)
+def test_classes_are_final(table: dict) -> None:
+    """No class of a table derives from another: what differs is written out, not overridden."""
+    for one in table:
+        assert not [other for other in table if other is not one and issubclass(one, other)]
