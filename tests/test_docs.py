@@ -1,0 +1,73 @@
+"""The documentation is true: its snippets run, its links lead somewhere, its names exist.
+
+This is the strict build of plain Markdown: what `mkdocs build --strict` would refuse, and more.
+"""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+import ntkit
+from ntkit.kernels import rules
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^ *```.*$", re.MULTILINE)
+CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+NAME = re.compile(r"\bntkit((?:\.[A-Za-z]\w*)+)")
+
+
+def pages() -> list:
+    return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES]
+
+
+def anchor(heading: str) -> str:
+    """The identifier that Markdown viewers give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def links(page: Path) -> list[str]:
+    return LINK.findall(CODE.sub("", page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("page", pages())
+def test_snippets_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "_entries", dict(rules._entries))  # a page may register one
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))  # a fence would count as output
+    snippets = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    runner = doctest.DocTestRunner(verbose=False)
+    report: list[str] = []
+    runner.run(snippets, out=report.append)
+    assert runner.failures == 0, "".join(report)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        target, _, fragment = link.partition("#")
+        file = (page.parent / target) if target else page
+        assert file.exists(), f"{page.name}: no {target}"
+        if fragment:
+            headings = HEADING.findall(CODE.sub("", file.read_text(encoding="utf-8")))
+            assert fragment in map(anchor, headings), f"{page.name}: no heading for {link}"
+
+
+@pytest.mark.parametrize("page", pages())
+def test_names_exist(page: Path) -> None:
+    for path in NAME.findall(CODE.sub("", page.read_text(encoding="utf-8"))):
+        found: object = ntkit
+        for name in path.removeprefix(".").split("."):
+            assert hasattr(found, name), f"{page.name}: no `ntkit{path}`"
+            found = getattr(found, name)
+
+
+def test_every_page_is_listed_in_the_index() -> None:
+    docs = ROOT / "docs"
+    listed = {(docs / link).resolve() for link in links(docs / "index.md")}
+    assert set(docs.rglob("*.md")) - {docs / "index.md"} <= listed
