@@ -34,18 +34,21 @@ def circulant_matrix(table: Tensor) -> Tensor:
     """`K[i, j] = table[(i - j) mod shape]` over all pairs of multi-indices."""
     index = list(product(*map(range, table.shape)))
     shape = table.shape
-    entry = [[table[tuple((a - b) % n for a, b, n in zip(i, j, shape))] for j in index] for i in index]
+    entry = [
+        [table[tuple((a - b) % n for a, b, n in zip(i, j, shape, strict=True))] for j in index]
+        for i in index
+    ]
     return torch.tensor(entry, dtype=torch.float64)
 
 
 def flow_by_eigh(matrix: Tensor, r: Tensor, t: float) -> tuple[Tensor, Tensor]:
-    """`exp(-tK) r` and `phi_t(K) r` for the columns of `r`, one eigenvalue at a time."""
+    """`exp(-tK) r` and `phi_t(K) r` for a vector or the columns of `r`, one eigenvalue at a time."""
     values, vectors = torch.linalg.eigh(matrix)
     if t == inf:
         return torch.zeros_like(r), torch.linalg.solve(matrix, r)
     decay, weights = torch.zeros_like(r), torch.zeros_like(r)
     for value, vector in zip(values, vectors.T, strict=True):
-        part = torch.outer(vector, vector @ r)
+        part = torch.tensordot(vector, vector @ r, dims=0)
         share = -torch.expm1(-t * value)
         decay += (1 - share) * part
         weights += (share / value if abs(t * value) > 1e-12 else t) * part
@@ -65,11 +68,11 @@ def jacobian_kernel(net: nn.Module, x: Tensor) -> Tensor:
 
 
 def relu_duals(norm1: float, norm2: float, angle: float) -> tuple[mpmath.mpf, ...]:
-    """`E[s s]`, `E[s' s']` and `2 (sqrt(E[s(u)^2] E[s(v)^2]) - E[s s])` in 50 digits."""
+    """`E[s s]`, `E[s' s']` and `E[(s(u) - s(v))^2]` for `s = relu`, in 50 digits."""
     with mpmath.workdps(50):
         a, b, t = mpmath.mpf(norm1), mpmath.mpf(norm2), mpmath.mpf(angle)
         cov = a * b * (mpmath.sin(t) + (mpmath.pi - t) * mpmath.cos(t)) / (2 * mpmath.pi)
-        return cov, (mpmath.pi - t) / (2 * mpmath.pi), 2 * (a * b / 2 - cov)
+        return cov, (mpmath.pi - t) / (2 * mpmath.pi), (a * a + b * b) / 2 - 2 * cov
 
 
 def dense_ntk(x1: list[float], x2: list[float], layers: list[tuple[float, float]]) -> mpmath.mpf:
@@ -77,7 +80,9 @@ def dense_ntk(x1: list[float], x2: list[float], layers: list[tuple[float, float]
     with mpmath.workdps(50):
         d = len(x1)
         pairs = [(x1, x2), (x1, x1), (x2, x2)]
-        k, a, b = [sum(mpmath.mpf(p) * mpmath.mpf(q) for p, q in zip(*pq)) / d for pq in pairs]
+        k, a, b = [
+            sum(mpmath.mpf(p) * mpmath.mpf(q) for p, q in zip(*pq, strict=True)) / d for pq in pairs
+        ]
         ntk = mpmath.mpf(0)
         for i, (w, u) in enumerate(layers):
             if i:

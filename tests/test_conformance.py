@@ -1,6 +1,5 @@
 """Every public class stands in its table of `cases.py`, so that the law tests run over it."""
 
-from abc import ABC
 from inspect import isclass
 from types import ModuleType
 
@@ -24,7 +23,9 @@ from tests import cases
 def test_each_public_class_has_an_instance(package: ModuleType, table: dict, base: type) -> None:
     public = [getattr(package, name) for name in package.__all__]
     concrete = {
-        c for c in public if isclass(c) and issubclass(c, base) and not c.__name__.startswith("Abstract")
+        c
+        for c in public
+        if isclass(c) and issubclass(c, base) and not c.__name__.startswith("Abstract")
     }
     assert concrete == set(table), "a public class and tests/cases.py disagree"
 

@@ -82,7 +82,9 @@ class GradientFlow:
         self._kernel, self._points, self._f0, self._on_step = kernel, points, f0, on_step
         self._dtype = dtype
         self._out_dtype = y.dtype
-        self._tolerance = positive("tolerance", tolerance or _DEFAULT_TOLERANCE[dtype])
+        self._tolerance = positive(
+            "tolerance", _DEFAULT_TOLERANCE[dtype] if tolerance is None else tolerance
+        )
         self._tail = _output_axes(points, y)
         targets = finite("y", floating_tensor("y", y)).double().reshape(len(points), -1)
         self._residual = targets if f0 is None else targets - self._initial(points)
@@ -109,8 +111,14 @@ class GradientFlow:
         return self._factor
 
     def solution(self, times: Sequence[float] | Tensor) -> FlowSolution:
-        """Residuals and expansion weights at `times`, `[t, o, n]`; kept, so asking again is free."""
+        """Residuals and expansion weights at `times`, `[t, o, n]`; kept, so asking again is free.
+
+        Raises:
+            ValueError: `times` is empty, or one is negative.
+        """
         key = tuple(non_negative("times", float(t)) for t in times)
+        if not key:
+            raise ValueError("`times` is empty; pass at least one, for example `[0.0]`.")
         if key not in self._solved:
             self._solved[key] = solve_flow(
                 self.operator,

@@ -126,9 +126,12 @@ def _circulant(
 
 
 def _table(kernel: AbstractKernel, lags: list[Tensor]) -> Tensor:
-    """All lags; where they are symmetric about zero only half is computed and the rest mirrored."""
+    """All lags; where they are symmetric about zero only half is computed and the rest mirrored.
+
+    An even number of lags may be symmetric too (-h/2, h/2), but then there is no row at zero.
+    """
     first = lags[0]
-    if not all(torch.equal(lag, -lag.flip(0)) for lag in lags):
+    if len(first) % 2 == 0 or not all(torch.equal(lag, -lag.flip(0)) for lag in lags):
         return kernel.lag_table(lags)
     half = kernel.lag_table([first[len(first) // 2 :], *lags[1:]])
     centre = half[:1]

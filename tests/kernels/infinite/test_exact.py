@@ -1,0 +1,104 @@
+"""Kernels against formulas written out in 50 digits."""
+
+from math import cos, pi, sin
+
+import mpmath
+import pytest
+import torch
+from torch import nn
+
+from ntkit import nngp, ntk
+from ntkit.kernels import PairState, rules
+from ntkit.networks import Linear
+from tests import oracles
+from tests.cases import randn
+from tests.tolerances import TOLERANCE, assert_near
+
+ANGLES = [1e-8, 1e-6, 1e-4, 1e-2, 0.1, 1.0, pi / 2, 3.0]
+TIGHT = TOLERANCE[torch.float64]
+# The angle of two vectors of unequal length, or of nearly opposite ones, comes from a difference
+# of squares, which keeps its absolute accuracy (1e-16) but only half of its relative one.
+HALF_OF_THE_DIGITS = 1e-7
+
+
+def relative(actual: float, expected: mpmath.mpf) -> float:
+    return abs(float((mpmath.mpf(actual) - expected) / expected))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("angle", ANGLES)
+def test_relu_duals_of_equal_norms(angle: float, scale: float) -> None:
+    """Covariance, derivative and squared distance, each to relative accuracy."""
+    with mpmath.workdps(50):
+        square = mpmath.mpf(scale) ** 2
+        cov, gap = square * mpmath.cos(angle), 4 * square * mpmath.sin(mpmath.mpf(angle) / 2) ** 2
+    numbers = [torch.tensor(float(v), dtype=torch.float64) for v in (cov, gap, square, square, 1)]
+    state = rules[nn.ReLU()](nn.ReLU(), PairState(*numbers), "measured")
+    expected = oracles.relu_duals(scale, scale, angle)
+    for actual, exact in zip((state.cov, state.ntk, state.gap), expected, strict=True):
+        assert relative(float(actual), exact) < TIGHT
+
+
+@pytest.mark.parametrize("ratio", [2.0, 1e3])
+@pytest.mark.parametrize("angle", [*ANGLES, pi - 1e-4, pi - 1e-8])
+def test_relu_duals_of_unequal_norms(angle: float, ratio: float) -> None:
+    with mpmath.workdps(50):
+        cov = ratio * mpmath.cos(angle)
+        gap = (ratio - 1) ** 2 + 4 * ratio * mpmath.sin(mpmath.mpf(angle) / 2) ** 2
+    numbers = [torch.tensor(float(v), dtype=torch.float64) for v in (cov, gap, 1, ratio**2, 1)]
+    state = rules[nn.ReLU()](nn.ReLU(), PairState(*numbers), "measured")
+    cov, derivative, gap = oracles.relu_duals(1.0, ratio, angle)
+    assert abs(float(state.cov) - float(cov)) < TIGHT * ratio
+    assert abs(float(state.ntk) - float(derivative)) < HALF_OF_THE_DIGITS
+    assert relative(float(state.gap), gap) < TIGHT
+
+
+@pytest.mark.parametrize("length", [1.0, 3.0])
+@pytest.mark.parametrize("bias", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("angle", [*ANGLES, pi - 1e-4])
+def test_three_layers_against_fifty_digits(angle: float, bias: float, length: float) -> None:
+    layers = [(2**0.5, bias), (1.3, bias), (1.0, bias)]
+    first, second, third = [Linear(2, 2, w_std=w, b_std=b) for w, b in layers]
+    net = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), third)
+    x1, x2 = [cos(0.3), sin(0.3)], [length * cos(0.3 + angle), length * sin(0.3 + angle)]
+    actual = ntk(net)(torch.tensor([x1, x2], dtype=torch.float64))[0, 1]
+    bound = TIGHT if bias or (length == 1 and angle <= 3) else HALF_OF_THE_DIGITS
+    assert relative(float(actual), oracles.dense_ntk(x1, x2, layers)) < bound
+
+
+def test_one_hidden_layer_is_the_sum_of_both_arc_cosine_kernels() -> None:
+    """`K_a + K_b` of the design, section 5, with inputs scaled by `1/sqrt(d)` as in `Linear`."""
+    net = nn.Sequential(Linear(3, 4, bias=False), nn.ReLU(), Linear(4, 1, bias=False))
+    x = randn(7, 3)
+    z = x / 3**0.5
+    norms = z.norm(dim=1)[:, None] * z.norm(dim=1)
+    cosine = (z @ z.T / norms).clamp(-1, 1)
+    angle = cosine.arccos().fill_diagonal_(0)
+    first = z @ z.T * (pi - angle) / (2 * pi)
+    second = norms * (angle.sin() + (pi - angle) * cosine) / (2 * pi)
+    assert_near(ntk(net)(x), first + second, loosen=10)
+    assert_near(nngp(net)(x), second, loosen=10)
+
+
+def test_one_linear_layer_is_linear_regression() -> None:
+    x = randn(5, 3)
+    assert_near(ntk(Linear(3, 1, bias=False))(x), x @ x.T / 3)
+    assert_near(ntk(nn.Linear(3, 1))(x), x @ x.T + 1)
+    assert_near(ntk(nn.Linear(3, 1, bias=False))(x), x @ x.T)
+
+
+def test_the_first_layers_kernel_has_no_width() -> None:
+    """Two networks that differ in their widths alone have one limit."""
+    narrow = nn.Sequential(Linear(2, 4), nn.ReLU(), Linear(4, 1))
+    wide = nn.Sequential(Linear(2, 400), nn.ReLU(), Linear(400, 1))
+    x = randn(6, 2)
+    assert torch.equal(ntk(narrow)(x), ntk(wide)(x))
+
+
+def test_default_variances_are_what_reset_parameters_draws() -> None:
+    """At width 2048 the entries' mean squares are within one per cent of `1 / (3 fan_in)`."""
+    net = nn.Sequential(nn.Linear(64, 2048), nn.ReLU(), nn.Linear(2048, 1, bias=False))
+    x = randn(4, 64)
+    assert_near(
+        ntk(net)(x), ntk(net, variances="default")(x), loosen=0.03 / TOLERANCE[torch.float64]
+    )
