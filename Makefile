@@ -40,7 +40,8 @@ clean:  ## remove .venv and everything that was built (runs/ stays)
 
 # One stamp an extra: packages are installed again only when the metadata or the pins change.
 $(VENV)/.demo $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/.made
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@echo "Installing ntkit with its $* extra into $(VENV) (some minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	@touch $@
 
 $(VENV)/.made:
