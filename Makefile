@@ -36,7 +36,7 @@ bench: $(VENV)/.bench  ## the figures of benchmarks/, as a table and a JSON
 
 clean:  ## remove .venv and everything that was built (runs/ stays)
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
-	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(wildcard src tests benchmarks examples) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp an extra: packages are installed again only when the metadata or the pins change.
 $(VENV)/.demo $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/.made
