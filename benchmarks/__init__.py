@@ -1,0 +1,1 @@
+"""Benchmarks: figures promised, each with a command that prints target and measurement."""
