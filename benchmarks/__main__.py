@@ -13,7 +13,9 @@ NAMES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="+", choices=[*NAMES, "all"], metavar="NAME", help=str(NAMES))
+    parser.add_argument(
+        "names", nargs="+", choices=[*NAMES, "all"], metavar="NAME", help=str(NAMES)
+    )
     parser.add_argument("--threads", type=int, default=1, help="OpenMP threads of torch")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)  # for child processes too

@@ -54,7 +54,9 @@ def entry_in_fifty_digits(frequencies: Array, x1: Array, x2: Array) -> float:
     """One entry of the same matrix: `cos` of the exact phases, then the plain recursion."""
     with mpmath.workdps(50):
         delta = [mpmath.mpf(a) - mpmath.mpf(b) for a, b in zip(x1, x2, strict=True)]
-        phases = [sum(mpmath.mpf(f) * d for f, d in zip(b, delta, strict=True)) for b in frequencies]
+        phases = [
+            sum(mpmath.mpf(f) * d for f, d in zip(b, delta, strict=True)) for b in frequencies
+        ]
         cov = sum(mpmath.cos(2 * mpmath.pi * p) for p in phases) / len(phases) / 2
         ntk, var = mpmath.mpf(0), mpmath.mpf(1) / 2
         for i, (w, b) in enumerate(LAYERS):

@@ -32,6 +32,18 @@ def test_symmetric_toeplitz(grid: Grid) -> None:
     assert_near(op.dense(), kernel(grid.points()), loosen=10)
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.5, 1.0, 1.5, 4.0, 30.0, 0.3])
+@pytest.mark.parametrize(("rows", "cols"), [((5, 4), (5, 4)), ((1, 4), (5, 1)), ((3, 6), (4, 2))])
+def test_mirrored_tables(shift: float, rows: tuple[int, int], cols: tuple[int, int]) -> None:
+    """Grids shifted by whole, half and other steps: the lags are mirrored where that is possible."""
+    kernel, spacing = ntk(layered(gaussian(2))), (0.11, 0.07)
+    first = Grid(rows, origin=(0.11 * shift, 0.07 * shift), spacing=spacing)
+    second = Grid(cols, origin=0.0, spacing=spacing)
+    op = gram(kernel, first, second)
+    assert op.kind == "toeplitz"
+    assert_near(op.dense(), kernel(first.points(), second.points()), loosen=100)
+
+
 @pytest.mark.parametrize("grid", [Grid(9), Grid((8, 6))[::2, 1::3], Grid((3, 4, 5))], ids=str)
 @pytest.mark.parametrize("offset", [0.0, 0.013])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)

@@ -1,5 +1,7 @@
 """Toeplitz and circulant products by FFT, against the matrix written out entry by entry."""
 
+from math import prod
+
 import pytest
 import torch
 from hypothesis import given
@@ -33,6 +35,19 @@ def test_symmetric_tables_with_their_real_spectrum(shape, dtype: torch.dtype) ->
     op = ToeplitzOperator(table, shape, dtype=dtype)
     assert op.is_symmetric
     assert_near(op.dense(), oracles.toeplitz_matrix(table, shape, shape))
+
+
+@pytest.mark.parametrize("working_set", [1, 200, 1000])
+@pytest.mark.parametrize(
+    ("rows", "cols"), [((9,), (7,)), ((6, 7), (6, 5)), ((4, 7), (6, 5)), ((3, 4, 5), (2, 4, 3))]
+)
+def test_blocks_and_batches_change_nothing(monkeypatch, rows, cols, working_set: int) -> None:
+    table = randn(*[n + m - 1 for n, m in zip(rows, cols, strict=True)])
+    v = randn(5, prod(cols))
+    whole = ToeplitzOperator(table, rows, cols).rows(v)
+    monkeypatch.setattr("ntkit.operators.toeplitz._WORKING_SET", working_set)
+    assert_near(ToeplitzOperator(table, rows, cols).rows(v), whole)
+    assert_near(whole, v @ oracles.toeplitz_matrix(table, rows, cols).T)
 
 
 def test_symmetry_is_of_shape_and_table() -> None:

@@ -175,7 +175,8 @@ class GradientFlow:
         return out.flatten(1)
 
     def _cross(self, points: Grid | Tensor, weights: Tensor) -> Tensor:
-        cross = gram(self._kernel, points, self._points)
+        same = points is self._points or (isinstance(points, Grid) and points == self._points)
+        cross = self.operator if same else gram(self._kernel, points, self._points)
         return cross.rows(weights)
 
 

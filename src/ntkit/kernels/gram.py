@@ -1,5 +1,6 @@
 """From a kernel and points to an operator, with the structure that the points allow."""
 
+from math import prod
 from typing import Literal
 
 import torch
@@ -126,15 +127,34 @@ def _circulant(
 
 
 def _table(kernel: AbstractKernel, lags: list[Tensor]) -> Tensor:
-    """All lags; where they are symmetric about zero only half is computed and the rest mirrored.
+    """All lags, of which one of each pair of opposites is computed and the other mirrored.
 
-    An even number of lags may be symmetric too (-h/2, h/2), but then there is no row at zero.
+    The lags of an axis are completed to a range that is symmetric about zero, where one exists: with
+    zero in it (`..., -h, 0, h, ...`, an odd number of them) or between two (`..., -h/2, h/2, ...`).
     """
-    first = lags[0]
-    if len(first) % 2 == 0 or not all(torch.equal(lag, -lag.flip(0)) for lag in lags):
+    axes = [axis for axis in map(_symmetric_range, lags) if axis is not None]
+    if len(axes) < len(lags) or prod(map(len, axes)) > 2 * prod(map(len, lags)):
         return kernel.lag_table(lags)
-    half = kernel.lag_table([first[len(first) // 2 :], *lags[1:]])
-    centre = half[:1]
-    centre = (centre + centre.flip(list(range(centre.ndim)))) / 2  # the same bits on either side
-    tail = half[1:]
-    return torch.cat([tail.flip(list(range(tail.ndim))), centre, tail])
+    first = axes[0]
+    dims = list(range(len(axes)))
+    half = kernel.lag_table([first[len(first) // 2 :], *axes[1:]])
+    if len(first) % 2:
+        centre = half[:1]
+        centre = (centre + centre.flip(dims)) / 2  # the same bits on either side
+        table = torch.cat([half[1:].flip(dims), centre, half[1:]])
+    else:
+        table = torch.cat([half.flip(dims), half])
+    starts = [int((axis - lag[0]).abs().argmin()) for axis, lag in zip(axes, lags, strict=True)]
+    return table[tuple(slice(i, i + len(lag)) for i, lag in zip(starts, lags, strict=True))]
+
+
+def _symmetric_range(lag: Tensor) -> Tensor | None:
+    """The shortest range symmetric about zero that holds these evenly spaced lags, if there is one."""
+    if len(lag) == 1:
+        return lag if float(lag) == 0 else None
+    step = float(lag[-1] - lag[0]) / (len(lag) - 1)
+    reach = float(lag.abs().max()) / step  # in steps: whole, or a half more than whole
+    if abs(2 * reach - round(2 * reach)) > 1e-9:
+        return None
+    count = round(2 * reach) + 1
+    return step * (torch.arange(count, dtype=lag.dtype) - (count - 1) / 2)

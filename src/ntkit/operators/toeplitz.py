@@ -1,7 +1,7 @@
 """Multi-level Toeplitz and circulant matrices: a product is a few FFTs."""
 
 from collections.abc import Sequence
-from math import prod
+from math import ceil, prod
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,10 @@ from torch.fft import fft, ifft, irfft, rfft
 from ntkit.operators.base import AbstractOperator
 
 __all__ = ["CirculantOperator", "ToeplitzOperator", "fast_length"]
+
+_WORKING_SET = 5 * 2**18
+"""Bytes of padded spectra transformed at once: beyond a core's cache they take up to three times
+as long."""
 
 
 class ToeplitzOperator(AbstractOperator):
@@ -60,7 +64,17 @@ class ToeplitzOperator(AbstractOperator):
         self.kind = "toeplitz"
         self.table = table
         self._padded = tuple(fast_length(n) for n in lags)
-        self._spectrum = _spectrum(table, self.col_shape, self._padded, dtype)
+        self._set_spectrum(_spectrum(table, self.col_shape, self._padded))
+
+    def _set_spectrum(self, spectrum: Tensor) -> None:
+        """Keep a spectrum in the operator's precision, and in the strides that `fft` returns."""
+        start = spectrum.new_zeros(1, *self.col_shape[:-1], spectrum.shape[-1])
+        probe = self._forward(start.to(_complex(self.dtype)))[0]
+        self._spectrum = torch.empty_like(probe).copy_(spectrum)
+        row_bytes = probe.numel() * probe.element_size()
+        self._rows_at_once = max(1, _WORKING_SET // row_bytes)
+        blocks = 1 if row_bytes <= _WORKING_SET else ceil(2 * row_bytes / _WORKING_SET)
+        self._columns_at_once = ceil(probe.shape[-1] / blocks)
 
     @property
     def is_symmetric(self) -> bool:
@@ -70,16 +84,40 @@ class ToeplitzOperator(AbstractOperator):
         )
 
     def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
-        """The product by FFT, one axis after another."""
-        d, last = len(self._padded), self._padded[-1]
-        x = rfft(v.reshape(-1, *self.col_shape), n=last)
-        for axis in range(d - 1):
-            x = fft(x, n=self._padded[axis], dim=axis + 1)
-        x *= self._spectrum
-        for axis in reversed(range(d - 1)):
-            x = ifft(x, dim=axis + 1).narrow(axis + 1, 0, self.row_shape[axis])
-        out = irfft(x, n=last)[..., : self.row_shape[-1]]
-        return out.reshape(v.shape[0], -1)
+        """The product by FFT: along the last axis, along the others, and back."""
+        last, out = self._padded[-1], v.new_empty(len(v), *self.row_shape)
+        for part, into in zip(
+            v.split(self._rows_at_once), out.split(self._rows_at_once), strict=True
+        ):
+            x = self._along_inner_axes(rfft(part.reshape(-1, *self.col_shape), n=last))
+            into.copy_(irfft(x, n=last)[..., : self.row_shape[-1]])
+        return out.flatten(1)
+
+    def _along_inner_axes(self, x: Tensor) -> Tensor:
+        """Forth, times the spectrum, and back; in blocks of the last axis that stay in the cache."""
+        step, width = self._columns_at_once, x.shape[-1]
+        if step >= width:
+            return self._backward(self._forward(x).mul_(self._spectrum))
+        out = x
+        if self.row_shape[:-1] != self.col_shape[:-1]:
+            out = x.new_empty(len(x), *self.row_shape[:-1], width)
+        for i in range(0, width, step):
+            columns = slice(i, i + step)
+            block = self._forward(x[..., columns]).mul_(self._spectrum[..., columns])
+            out[..., columns] = self._backward(block)
+        return out
+
+    def _forward(self, x: Tensor) -> Tensor:
+        """Along all axes but the last: each is padded only when its turn comes."""
+        for axis, length in enumerate(self._padded[:-1], start=1):
+            x = fft(x, n=length, dim=axis)
+        return x
+
+    def _backward(self, x: Tensor) -> Tensor:
+        """The inverse, each axis cut to what is wanted as soon as it is back."""
+        for axis in reversed(range(1, len(self._padded))):
+            x = ifft(x, dim=axis).narrow(axis, 0, self.row_shape[axis - 1])
+        return x
 
     def diagonal(self) -> Float[Tensor, " n"]:
         """The value at lag zero, for a square operator."""
@@ -87,7 +125,7 @@ class ToeplitzOperator(AbstractOperator):
         return self.table[zero].to(self.dtype).expand(self.shape[0]).clone()
 
     def to(self, dtype: torch.dtype) -> "ToeplitzOperator":
-        """The same table; its spectrum, computed in float64, is cast to another precision."""
+        """The same table in another precision; its spectrum is computed in float64 again."""
         return ToeplitzOperator(self.table, self.row_shape, self.col_shape, dtype=dtype)
 
 
@@ -158,18 +196,8 @@ def _complex(dtype: torch.dtype) -> torch.dtype:
     return torch.complex64 if dtype == torch.float32 else torch.complex128
 
 
-def _spectrum(
-    table: Tensor, cols: tuple[int, ...], padded: tuple[int, ...], dtype: torch.dtype
-) -> Tensor:
-    """`rfftn` of the circulant embedding; real where the table is symmetric, to halve its bytes."""
+def _spectrum(table: Tensor, cols: tuple[int, ...], padded: tuple[int, ...]) -> Tensor:
+    """`rfftn` of the circulant embedding, in double precision."""
     wrapped = table.new_zeros(padded, dtype=torch.float64)
     wrapped[tuple(slice(n) for n in table.shape)] = table
-    wrapped = wrapped.roll([1 - m for m in cols], list(range(len(cols))))
-    spectrum = torch.fft.rfftn(wrapped)
-    symmetric = torch.equal(table, table.flip(list(range(table.ndim))))
-    square = all(n == 2 * m - 1 for n, m in zip(table.shape, cols, strict=True))
-    return (
-        spectrum.real.to(dtype).contiguous()
-        if symmetric and square
-        else spectrum.to(_complex(dtype))
-    )
+    return torch.fft.rfftn(wrapped.roll([1 - m for m in cols], list(range(len(cols)))))

@@ -93,20 +93,21 @@ def chebyshev_apply(
     weights = coefficients.to(v)
     out = v.new_zeros(len(weights), c * n)
     limit = 1.05 * float(v.norm())
-    buffer = v.new_empty(_BLOCK, c, n)
-    previous, current = v, v  # `previous` counts from degree 2 on
+    ring = v.new_empty(_BLOCK, c, n)  # the last terms: two for the recurrence, all for the results
     for k in range(weights.shape[1]):
-        if k == 1:
-            previous, current = current, _shifted(op, current, upper, deflate, 1.0)
-        elif k > 1:
-            following = _shifted(op, current, upper, deflate, 2.0).sub_(previous)
-            previous, current = current, following
-        buffer[k % _BLOCK] = current
+        term = ring[k % _BLOCK]
+        if k == 0:
+            term.copy_(v)
+        else:
+            w = _projected(op.rows(ring[(k - 1) % _BLOCK]), deflate)
+            w.sub_(ring[(k - 1) % _BLOCK], alpha=upper / 2)
+            if k > 1:  # T_k = 2 x T_{k-1} - T_{k-2}, x = 2 K / upper - 1
+                w.sub_(ring[(k - 2) % _BLOCK], alpha=upper / 4)
+            torch.mul(w, (2 if k == 1 else 4) / upper, out=term)
         if k % _BLOCK == _BLOCK - 1 or k == weights.shape[1] - 1:
             first = k - k % _BLOCK
-            used = buffer[: k - first + 1].reshape(-1, c * n)
-            out.addmm_(weights[:, first : k + 1], used)
-            if not float(current.norm()) <= limit:
+            out.addmm_(weights[:, first : k + 1], ring[: k - first + 1].reshape(-1, c * n))
+            if not float(term.norm()) <= limit:
                 raise NumericalError(
                     f"The Chebyshev recurrence grew past its bound at degree {k}: the operator has "
                     f"an eigenvalue above `upper={upper:.6g}`, or entries that are not finite."
@@ -116,11 +117,6 @@ def chebyshev_apply(
     return out.reshape(-1, c, n)
 
 
-def _shifted(
-    op: AbstractOperator, v: Tensor, upper: float, deflate: Tensor, factor: float
-) -> Tensor:
-    """`factor * (2 K / upper - 1) v`, the deflated part projected out."""
-    w = op.rows(v)
-    if len(deflate):
-        w.addmm_(w @ deflate.T, deflate, alpha=-1)
-    return w.mul_(2 * factor / upper).sub_(v, alpha=factor)
+def _projected(w: Tensor, modes: Tensor) -> Tensor:
+    """`w` less its part along orthonormal rows, in place."""
+    return w.addmm_(w @ modes.T, modes, alpha=-1) if len(modes) else w

@@ -21,7 +21,7 @@ from ntkit.solvers.lanczos import RitzPairs, lanczos
 
 __all__ = ["FlowSolution", "phi", "solve_flow"]
 
-LANCZOS_STEPS = 48
+LANCZOS_STEPS = 24
 """Products spent on the top of the spectrum: they give the bound and the modes to deflate."""
 
 
@@ -187,7 +187,7 @@ def _chebyshev(
     start = 1 + 0.1 * torch.cos(torch.arange(op.shape[0], device=op.device) * 1.7)  # no symmetry
     pairs = lanczos(op, steps=LANCZOS_STEPS, start=start.to(op.dtype))
     q = _modes_to_deflate(pairs)
-    deflate = pairs.vectors[:q]
+    deflate = pairs.vectors(q)
     upper = float((pairs.values[q] + pairs.residuals[q]) * 1.02)
     inside = r @ deflate.T
     rest = _without(r - inside @ deflate, deflate)
@@ -231,7 +231,7 @@ def _without(v: Tensor, modes: Tensor) -> Tensor:
 
 def _modes_to_deflate(pairs: RitzPairs) -> int:
     """The fewest settled modes that leave at most 1.2 times the bound of deflating all of them."""
-    settled = pairs.residuals <= 200 * torch.finfo(pairs.vectors.dtype).eps * pairs.values[0]
+    settled = pairs.residuals <= 200 * torch.finfo(pairs.basis.dtype).eps * pairs.values[0]
     q = min(int(settled.int().cumprod(0).sum()), len(settled) - 1)
     enough = pairs.values[: q + 1] <= 1.2 * pairs.values[q]
     return int(enough.int().argmax())

@@ -17,13 +17,19 @@ class RitzPairs:
 
     Attributes:
         values: `[k]`, each below an eigenvalue by at most its residual squared over the gap.
-        vectors: `[k, n]`, orthonormal rows.
         residuals: `[k]`, `|K v - value v|`: an eigenvalue lies within that distance of each value.
+        rotation: `[k, k]`, the vectors as columns in the basis.
+        basis: `[k, n]`, orthonormal rows.
     """
 
     values: Float[Tensor, " k"]
-    vectors: Float[Tensor, "k n"]
     residuals: Float[Tensor, " k"]
+    rotation: Float[Tensor, "k k"]
+    basis: Float[Tensor, "k n"]
+
+    def vectors(self, count: int) -> Float[Tensor, "q n"]:
+        """The first `count` vectors, orthonormal rows; `k n` multiply-adds each."""
+        return self.rotation[:, :count].T @ self.basis
 
 
 def lanczos(op: AbstractOperator, *, steps: int, start: Float[Tensor, " n"]) -> RitzPairs:
@@ -46,8 +52,11 @@ def lanczos(op: AbstractOperator, *, steps: int, start: Float[Tensor, " n"]) -> 
     for k in range(min(steps, n)):
         w = op.rows(basis[k : k + 1])[0]
         alphas.append(float(w @ basis[k]))
-        for _ in range(2):  # twice is enough (Parlett)
-            w = w - (basis[: k + 1] @ w) @ basis[: k + 1]
+        w = w - alphas[-1] * basis[k]
+        if k:
+            w = w - betas[-1] * basis[k - 1]
+        # What the three-term recurrence leaves along the others is rounding: one sweep removes it.
+        w = w - (basis[: k + 1] @ w) @ basis[: k + 1]
         betas.append(float(w.norm()))
         if betas[-1] <= torch.finfo(op.dtype).eps * max(map(abs, alphas)):
             break
@@ -59,9 +68,10 @@ def lanczos(op: AbstractOperator, *, steps: int, start: Float[Tensor, " n"]) -> 
         tridiagonal = tridiagonal + off + off.T
     values, rotation = torch.linalg.eigh(tridiagonal)
     order = values.argsort(descending=True)
-    rotation = rotation[:, order].to(device=op.device)
+    rotation = rotation[:, order].to(basis)
     return RitzPairs(
         values=values[order].to(op.device),
-        vectors=rotation.T.to(op.dtype) @ basis[:size],
         residuals=betas[-1] * rotation[-1].abs(),
+        rotation=rotation,
+        basis=basis[:size],
     )

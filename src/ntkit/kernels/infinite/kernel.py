@@ -17,6 +17,8 @@ from ntkit.kernels.infinite.variances import Variances
 
 __all__ = ["InfiniteKernel", "nngp", "ntk"]
 
+_ENTRIES_AT_ONCE = 2**15  # the rules' intermediate results then stay in a core's cache
+
 
 class InfiniteKernel(AbstractKernel):
     """Kernel of an infinitely wide network; made by `ntkit.ntk` and `ntkit.nngp`.
@@ -81,8 +83,11 @@ class InfiniteKernel(AbstractKernel):
             )
         gap = self._fourier.gap_table(lags) / self._fourier.out_dim
         var = torch.tensor(self._fourier.energy / self._fourier.out_dim, device=gap.device).double()
-        state = PairState(var - gap / 2, gap, var, var, torch.zeros_like(gap))
-        return self._propagate(state).expand(gap.shape)
+        parts = [
+            self._propagate(PairState(var - g / 2, g, var, var, torch.zeros_like(g))).expand(g.shape)
+            for g in gap.flatten().split(_ENTRIES_AT_ONCE)
+        ]
+        return torch.cat(parts).reshape(gap.shape)
 
     def _features(self, name: str, x: Tensor) -> Tensor:
         z = finite(name, floating_tensor(name, x, ndim=(2,))).double()

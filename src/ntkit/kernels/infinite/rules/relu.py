@@ -23,20 +23,21 @@ def relu(layer: nn.ReLU, state: PairState, variances: Variances) -> PairState:
     radial = (state.var1.sqrt() - state.var2.sqrt()) ** 2
     apart = (state.gap - radial).clamp_min(0)  # 4 |u||v| sin^2(t / 2)
     together = (4 * norms - apart).clamp_min(0)  # 4 |u||v| cos^2(t / 2)
-    angle = 2 * torch.atan2(apart.sqrt(), together.sqrt())
+    rise, run = apart.sqrt(), together.sqrt()
+    angle = 2 * torch.atan2(rise, run)
     cos = (together - apart) / 4  # |u||v| cos t
-    sin = (together * apart).sqrt() / 2
+    sin = rise * run / 2
     return PairState(
         cov=(sin + (pi - angle) * cos) / (2 * pi),
-        gap=(state.gap / 2 - norms * _h(angle) / pi).clamp_min(0),
+        gap=(state.gap / 2 - _h(norms, angle, sin, cos) / pi).clamp_min(0),
         var1=state.var1 / 2,
         var2=state.var2 / 2,
         ntk=state.ntk * ((pi - angle) / (2 * pi)),
     )
 
 
-def _h(t: Tensor) -> Tensor:
-    """`sin t - t cos t`, by its Taylor series where the difference would cancel."""
+def _h(norms: Tensor, t: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
+    """`|u||v| (sin t - t cos t)`, by its Taylor series where the difference would cancel."""
     square = t * t
     series = 1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88)))
-    return torch.where(t < 0.1, t * square / 3 * series, t.sin() - t * t.cos())
+    return torch.where(t < 0.1, norms * t * square / 3 * series, sin - t * cos)
