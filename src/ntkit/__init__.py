@@ -1,9 +1,10 @@
 """ntkit: neural tangent kernels and Fourier-feature positional encodings in PyTorch."""
 
-from ntkit import dynamics, encodings, kernels, networks, operators, solvers
+from ntkit import dynamics, encodings, kernels, networks, operators, solvers, tasks, tuning
 from ntkit.dynamics import GradientFlow, training_time
 from ntkit.grids import Grid
 from ntkit.kernels import gram, nngp, ntk
+from ntkit.tuning import tune
 
 __all__ = [
     "GradientFlow",
@@ -17,5 +18,8 @@ __all__ = [
     "ntk",
     "operators",
     "solvers",
+    "tasks",
     "training_time",
+    "tune",
+    "tuning",
 ]

@@ -8,9 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit._core.checks import finite, floating_tensor
+from ntkit._core.errors import NumericalError
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.infinite.graph import Chain, read_chain
+from ntkit.kernels.infinite.layers import layer_profile
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.state import PairState, state_of_features
 from ntkit.kernels.infinite.variances import Variances
@@ -75,19 +77,56 @@ class InfiniteKernel(AbstractKernel):
         Raises:
             ValueError: The kernel is not stationary.
         """
+        fourier = self._stationary()
+        gap = fourier.gap_table(lags) / fourier.out_dim
+        var = torch.tensor(fourier.energy / fourier.out_dim, device=gap.device).double()
+        parts = [
+            self._propagate(PairState(var - g / 2, g, var, var, torch.zeros_like(g))).expand(g.shape)
+            for g in gap.flatten().split(_ENTRIES_AT_ONCE)
+        ]
+        return torch.cat(parts).reshape(gap.shape)
+
+    def layer_table(
+        self, lags: Sequence[Float[Tensor, " l"]], *, tolerance: float = 1e-10
+    ) -> Float[Tensor, "g ..."]:
+        """Each layer's own part of the tangent kernel at every combination of lags, float64.
+
+        The parts add up to the NTK's `lag_table`. Inputs of one norm leave only their angle: each
+        part is a polynomial in it, checked against the rules.
+
+        Args:
+            lags: One 1-D tensor an axis.
+            tolerance: Error allowed to the polynomials, relative to the part at lag zero.
+
+        Raises:
+            NumericalError: No polynomial of degree up to 128 meets the tolerance.
+            ValueError: The kernel is not stationary.
+        """
+        fourier = self._stationary()
+        variance = fourier.energy / fourier.out_dim
+        profile = layer_profile(self._chain, variance, self._variances, tolerance=tolerance)
+        if profile.error > tolerance:
+            raise NumericalError(
+                f"The layers' kernels are no polynomials of the angle to {tolerance:.1g} "
+                f"(reached {profile.error:.1g}); pass a larger `tolerance`."
+            )
+        half = fourier.gap_table(lags) / (4 * fourier.energy)
+        return profile(2 * half.clamp(0, 1).sqrt().asin())
+
+    def layer_sizes(self) -> list[int]:
+        """Number of parameters of each layer, in the order of `layer_table`; both halves of a pair."""
+        halves = 2 if self._chain.starts_at_zero else 1
+        counts = [halves * sum(p.numel() for p in layer.parameters()) for layer in self._chain.layers]
+        return [count for count in counts if count]
+
+    def _stationary(self) -> AbstractFourier:
         if self._fourier is None:
             front = self._chain.features or "raw coordinates"
             raise ValueError(
                 f"A table of lags needs one stationary encoding in front, got {front}. "
                 "Use `kernel(x1, x2)` on the points instead."
             )
-        gap = self._fourier.gap_table(lags) / self._fourier.out_dim
-        var = torch.tensor(self._fourier.energy / self._fourier.out_dim, device=gap.device).double()
-        parts = [
-            self._propagate(PairState(var - g / 2, g, var, var, torch.zeros_like(g))).expand(g.shape)
-            for g in gap.flatten().split(_ENTRIES_AT_ONCE)
-        ]
-        return torch.cat(parts).reshape(gap.shape)
+        return self._fourier
 
     def _features(self, name: str, x: Tensor) -> Tensor:
         z = finite(name, floating_tensor(name, x, ndim=(2,))).double()

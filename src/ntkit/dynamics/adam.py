@@ -1,0 +1,109 @@
+"""Adam in function space: a flow in which each layer's kernel has its own, moving learning rate.
+
+Plain gradient flow says nothing of Adam: it ranks small bandwidths first at short budgets, where
+real runs want large ones. The reason is simple. Adam divides each gradient by the root of its
+running mean square `v`, and the parameters of different layers have gradients of different size:
+the first layer's weights, whose features average to zero over the image, hardly feel the large
+error of the mean colour, so Adam lets them move at full step length while plain descent starves
+them. With one `v` a layer, `P_g` parameters and the layer's own part `K_g` of the tangent kernel,
+
+    dr/ds = - sum_g c_g K_g r,     c_g = lr * speed_g * sqrt(P_g / v_g),
+    v_g <- b2 v_g + (1 - b2) (r.K_g r + noise_g),   noise_g = (n / B) * |r|^2 * K_g(x, x),
+
+with `r.K_g r` the squared gradient of the layer and `noise_g` what minibatches of `B` add to it.
+Where the layers' kernels share their eigenvectors (grids), this is a small system of scalars.
+
+Two numbers are not theory. `speed` is how much faster a network of finite width runs than its
+kernel at the start says, because it learns features; it is measured by a short real run (`Clock`
+in `ntkit.tuning`). `STABILITY` bounds the fastest mode's decay a step: beyond it Adam oscillates
+and its `v` grows until it is stable again (Cohen et al. 2022, arXiv:2207.14484: at most 38 for full
+batches; smaller with minibatches, and 15 is what our runs show).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ntkit.dynamics.modes import Modes, Trajectory
+
+__all__ = ["FEATURE_LEARNING", "STABILITY", "adam_trajectories"]
+
+STABILITY = 15.0
+"""Largest decay rate of a mode a step that minibatch Adam sustains."""
+
+FEATURE_LEARNING = (1.0, 400.0)
+"""Extra speed of the first layer early on, and the steps over which it fades: features align."""
+
+_FINE_STEPS = 150  # single steps at the start, where `v` changes fast; then steps grow by 1 %
+
+
+def adam_trajectories(
+    problems: Sequence[Modes],
+    steps: Sequence[int],
+    *,
+    lr: float,
+    batch_size: int,
+    speed: float = 1.0,
+    beta2: float = 0.999,
+) -> list[Trajectory]:
+    """Train every problem with Adam, in function space, and report at `steps`.
+
+    Args:
+        problems: Problems with the same number of layers.
+        steps: Steps at which to report, ascending, at least 1.
+        lr: Adam's learning rate.
+        batch_size: Samples a step; full batches where it exceeds the samples.
+        speed: How much faster the real network runs than its kernel at the start.
+        beta2: Adam's memory of squared gradients.
+
+    Returns:
+        One trajectory a problem.
+
+    Cost: O(g k) a step for all problems together; 2,000 steps of 10 problems take 0.2 s.
+    """
+    values, energy = _pad([p.eigenvalues for p in problems]), _pad([p.energy for p in problems])
+    diagonal = torch.stack([p.diagonal for p in problems])
+    samples = torch.tensor([float(p.n_samples) for p in problems], dtype=torch.float64)
+    lost = torch.tensor([p.lost for p in problems], dtype=torch.float64)
+    root_sizes = torch.stack([p.sizes for p in problems]).sqrt()
+    noisy = torch.where(samples > batch_size, samples / batch_size, torch.zeros_like(samples))
+    decay = torch.ones_like(energy)
+    weights = torch.zeros_like(values)
+    v = torch.zeros_like(diagonal)
+    reports: list[tuple[Tensor, Tensor]] = []
+    step = 0
+    for target in steps:
+        while step < target:
+            stride = min(target - step, 1 if step < _FINE_STEPS else max(1, step // 100))
+            left = energy * decay**2
+            noise = (noisy * (left.sum(1) + lost))[:, None] * diagonal
+            memory = beta2**stride
+            v = memory * v + (1 - memory) * ((values @ left[..., None])[..., 0] + noise)
+            mean_square = v / (1 - beta2 ** (step + stride))
+            rates = lr * speed * root_sizes / mean_square.clamp_min(1e-300).sqrt()
+            rates[:, 0] *= 1 + FEATURE_LEARNING[0] * 2.0 ** (-step / FEATURE_LEARNING[1])
+            total = (rates[:, None] @ values)[:, 0]
+            cap = (STABILITY / total.amax(1).clamp_min(1e-300)).clamp_max(1)[:, None]
+            rates, total = rates * cap, total * cap
+            shrink = torch.exp(-stride * total)
+            learned = torch.where(
+                total * stride > 1e-9, (1 - shrink) / total.clamp_min(1e-300), stride + 0 * total
+            )
+            weights = weights + rates[..., None] * (learned * decay)[:, None]
+            decay = decay * shrink
+            step += stride
+        reports.append((decay, weights))
+    return [
+        Trajectory(
+            decay=torch.stack([d[i, : p.energy.numel()] for d, _ in reports]),
+            weights=torch.stack([w[i, :, : p.energy.numel()] for _, w in reports]),
+        )
+        for i, p in enumerate(problems)
+    ]
+
+
+def _pad(rows: Sequence[Tensor]) -> Tensor:
+    """Stack tensors whose last axes differ in length, zeros behind."""
+    longest = max(row.shape[-1] for row in rows)
+    return torch.stack([torch.nn.functional.pad(row, (0, longest - row.shape[-1])) for row in rows])

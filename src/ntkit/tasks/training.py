@@ -1,0 +1,153 @@
+"""The real thing: training a coordinate network on a signal with PyTorch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ntkit._core.checks import positive, positive_int
+from ntkit.tasks.signals import Signal
+
+__all__ = ["Budget", "Checkpoint", "Optimiser", "evaluate", "train"]
+
+Optimiser = Literal["adam", "sgd"]
+
+_EVALUATION_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long, and how, a network is trained on the mean squared error.
+
+    Attributes:
+        optimiser: "adam" or "sgd" (no momentum).
+        lr: Learning rate.
+        steps: Number of steps.
+        batch_size: Samples a step, drawn anew each time; all of them if there are fewer.
+
+    Example:
+        >>> str(Budget("adam", 1e-3, 2000))
+        'adam, lr 0.001, 2,000 steps of 4,096 samples'
+    """
+
+    optimiser: Optimiser = "adam"
+    lr: float = 1e-3
+    steps: int = 2000
+    batch_size: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in {"adam", "sgd"}:
+            raise ValueError(f'`optimiser={self.optimiser!r}` must be "adam" or "sgd".')
+        positive("lr", self.lr)
+        positive_int("steps", self.steps)
+        positive_int("batch_size", self.batch_size)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.optimiser}, lr {self.lr:g}, {self.steps:,} steps of {self.batch_size:,} samples"
+        )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Errors of a network at a step.
+
+    Attributes:
+        step: Steps taken.
+        train: Mean square error on the training samples.
+        held_out: Mean square error on the held-out samples.
+    """
+
+    step: int
+    train: float
+    held_out: float
+
+
+def train(
+    network: nn.Module,
+    signal: Signal,
+    budget: Budget,
+    *,
+    checkpoints: Sequence[int] | None = None,
+    generator: torch.Generator | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+    on_checkpoint: Callable[[Checkpoint], None] | None = None,
+) -> list[Checkpoint]:
+    """Train `network` in place on every other sample of `signal`, in float32.
+
+    Args:
+        network: Coordinates `[n, d]` to outputs `[n, o]`. A leading parameter-free encoding of an
+            `nn.Sequential` is computed once.
+        signal: What to fit.
+        budget: Optimiser, learning rate, steps and batch size; the loss is the mean square error.
+        checkpoints: Steps after which to evaluate on all samples; the last one if left out.
+        generator: Source of the batches.
+        on_step: Called after each step with its number and its batch's loss.
+        on_checkpoint: Called with each evaluation.
+
+    Returns:
+        One `Checkpoint` an evaluation.
+    """
+    encoding, body = _split(network)
+    mask = signal.held_out().flatten()
+    points = signal.grid.points().float()
+    targets = signal.values.reshape(len(points), -1).float()
+    x, y = points[~mask], targets[~mask]
+    n = len(y)
+    if budget.steps * min(budget.batch_size, n) > n:  # encode all at once, or batch by batch
+        with torch.no_grad():
+            x = encoding(x)
+        encoding_left: nn.Module = nn.Identity()
+    else:
+        encoding_left = encoding
+    optimiser = _optimiser(body, budget)
+    done: list[Checkpoint] = []
+    stops = {budget.steps} if checkpoints is None else set(checkpoints)
+    for step in range(1, budget.steps + 1):
+        if n > budget.batch_size:
+            batch = torch.randint(n, (budget.batch_size,), generator=generator)
+            inputs, outputs = x.index_select(0, batch), y.index_select(0, batch)
+        else:
+            inputs, outputs = x, y
+        optimiser.zero_grad()
+        loss = nn.functional.mse_loss(body(encoding_left(inputs)), outputs)
+        loss.backward()
+        optimiser.step()
+        if on_step:
+            on_step(step, float(loss.detach()))
+        if step in stops:
+            held_out = evaluate(body, points[mask], targets[mask], encoding)
+            done.append(Checkpoint(step, evaluate(body, x, y, encoding_left), held_out))
+            if on_checkpoint:
+                on_checkpoint(done[-1])
+    return done
+
+
+def evaluate(network: nn.Module, inputs: Tensor, targets: Tensor, encoding: nn.Module) -> float:
+    """Mean square error of `network` (on encoded inputs), a few thousand rows at a time."""
+    total = 0.0
+    with torch.no_grad():
+        for x, y in zip(
+            inputs.split(_EVALUATION_ROWS), targets.split(_EVALUATION_ROWS), strict=True
+        ):
+            output = network(encoding(x))
+            total += float(((output - y) ** 2).sum(dtype=torch.float64))
+    return total / targets.numel()
+
+
+def _split(network: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """A leading module without parameters, and the rest; `network` itself if there is none."""
+    if type(network) is nn.Sequential and len(network) > 1:
+        first = network[0]
+        if not any(True for _ in first.parameters()):
+            return first, network[1:]
+    return nn.Identity(), network
+
+
+def _optimiser(body: nn.Module, budget: Budget) -> torch.optim.Optimizer:
+    parameters = [p for p in body.parameters() if p.requires_grad]
+    if budget.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=budget.lr, fused=True)
+    return torch.optim.SGD(parameters, lr=budget.lr)

@@ -1,0 +1,8 @@
+"""Tuning: the encoding and the bandwidth for a signal and a budget."""
+
+from ntkit.tuning.candidates import ENCODINGS, Candidate
+from ntkit.tuning.clock import Clock
+from ntkit.tuning.predict import Prediction
+from ntkit.tuning.tune import Row, TuneResult, tune
+
+__all__ = ["ENCODINGS", "Candidate", "Clock", "Prediction", "Row", "TuneResult", "tune"]

@@ -1,0 +1,101 @@
+"""The encodings that are compared, and how each is built."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ntkit._core.checks import positive
+from ntkit.encodings import AbstractEncoding, Basic, Gaussian, Identity, Positional
+
+__all__ = ["ENCODINGS", "Candidate", "candidates", "default_bandwidths"]
+
+_LADDER = (1, 2, 4, 7, 10, 14, 20, 30, 45, 60, 90, 130, 200, 300, 450, 600)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An encoding to try.
+
+    Attributes:
+        name: "identity", "basic", "positional" or "gaussian".
+        bandwidth: Standard deviation of the frequencies of "gaussian", the largest frequency of
+            "positional" (cycles per unit); None for the others.
+    """
+
+    name: str
+    bandwidth: float | None = None
+
+    def build(
+        self, in_dim: int, n_frequencies: int, generator: torch.Generator, *, integer: bool = False
+    ) -> AbstractEncoding:
+        """The encoding with about `2 * n_frequencies` features.
+
+        Args:
+            in_dim: Number of coordinates.
+            n_frequencies: Frequencies of a Gaussian encoding; shared out over the axes otherwise.
+            generator: Source of random frequencies.
+            integer: Whether to round Gaussian frequencies to whole cycles.
+        """
+        return _BUILDERS[self.name](self, in_dim, n_frequencies, generator, integer)
+
+    def code(self, in_dim: int, n_frequencies: int) -> str:
+        """The line of Python that builds it."""
+        arguments = {
+            "identity": f"Identity({in_dim})",
+            "basic": f"Basic({in_dim})",
+            "positional": f"Positional({in_dim}, {max(1, n_frequencies // in_dim)}, "
+            f"max_frequency={self.bandwidth or 0:g})",
+            "gaussian": f"Gaussian({in_dim}, {n_frequencies}, bandwidth={self.bandwidth or 0:g})",
+        }
+        return f"ntkit.encodings.{arguments[self.name]}"
+
+    def __str__(self) -> str:
+        return self.name if self.bandwidth is None else f"{self.name} {self.bandwidth:g}"
+
+
+_Builder = Callable[[Candidate, int, int, torch.Generator, bool], AbstractEncoding]
+
+_BUILDERS: dict[str, _Builder] = {
+    "identity": lambda c, d, m, g, whole: Identity(d),
+    "basic": lambda c, d, m, g, whole: Basic(d),
+    "positional": lambda c, d, m, g, whole: Positional(d, max(1, m // d), c.bandwidth or 1.0),
+    "gaussian": lambda c, d, m, g, whole: Gaussian(d, m, c.bandwidth or 1.0, g, integer=whole),
+}
+
+ENCODINGS = tuple(_BUILDERS)
+"""Names that `tune(encodings=...)` takes."""
+
+
+def default_bandwidths(shape: Sequence[int]) -> tuple[float, ...]:
+    """A ladder from 1 to an eighth of the samples along the longest axis, 10 at least."""
+    top = max(10.0, max(shape) / 8)
+    return tuple(float(b) for b in _LADDER if b <= top)
+
+
+def candidates(
+    shape: Sequence[int], encodings: Sequence[str], bandwidths: Sequence[float]
+) -> list[Candidate]:
+    """One candidate an encoding, and one a bandwidth for "gaussian".
+
+    "positional" gets the Nyquist frequency of the training samples as its largest.
+
+    Raises:
+        ValueError: An unknown encoding, a bandwidth that is not above 0, or none at all.
+    """
+    unknown = [name for name in encodings if name not in _BUILDERS]
+    if unknown or not encodings:
+        raise ValueError(
+            f"`encodings={tuple(encodings)!r}` must name some of {', '.join(ENCODINGS)}."
+        )
+    if "gaussian" in encodings and not bandwidths:
+        raise ValueError("`bandwidths=()` leaves the gaussian encoding without one to try.")
+    found = []
+    for name in dict.fromkeys(encodings):
+        if name == "gaussian":
+            found += [Candidate(name, positive("bandwidths", b)) for b in sorted(set(bandwidths))]
+        elif name == "positional":
+            found.append(Candidate(name, max(2.0, min(shape) / 4)))
+        else:
+            found.append(Candidate(name))
+    return found

@@ -1,0 +1,347 @@
+"""Which encoding, which bandwidth, for this signal and this budget: asked of the kernel."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from math import inf, log
+from time import perf_counter
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ntkit._core.checks import positive_int
+from ntkit.encodings import AbstractEncoding, AbstractFourier
+from ntkit.networks import mlp
+from ntkit.tasks.signals import Signal, psnr
+from ntkit.tasks.training import Budget, Optimiser
+from ntkit.tuning.candidates import ENCODINGS, Candidate, candidates, default_bandwidths
+from ntkit.tuning.clock import Clock, calibrate, theory_clock
+from ntkit.tuning.predict import (
+    Prediction,
+    exact_predictions,
+    matching_times,
+    mode_predictions,
+    trajectories,
+)
+from ntkit.tuning.problems import AbstractProblem, LowRankProblem, PeriodicProblem
+
+__all__ = ["Engine", "Goal", "Row", "TuneResult", "tune"]
+
+Goal = Literal["generalise", "fit"]
+Engine = Literal["auto", "periodic", "exact"]
+
+FLAT = 0.3
+"""Bandwidths whose prediction is within so many dB of the best are reported as as good."""
+
+_CENTRE = 0.2  # the recommendation is the centre of those within so many dB of the best
+_QUANTISED = 1 / (12 * 255**2)  # mean square of 8-bit rounding: a fit below it shows nowhere
+_EXACT_SAMPLES = 512 * 512
+_ADVANTAGE = 0.3  # dB by which another encoding must beat the Gaussian one
+
+
+@dataclass(frozen=True)
+class Row:
+    """One encoding of the table.
+
+    Attributes:
+        candidate: Encoding and bandwidth.
+        predictions: One a budget, the last for training without end.
+    """
+
+    candidate: Candidate
+    predictions: tuple[Prediction, ...]
+
+    def at(self, steps: float) -> Prediction:
+        """The prediction for so many steps."""
+        return next(p for p in self.predictions if p.steps == steps)
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What to train with, and why.
+
+    Attributes:
+        choice: The recommended candidate.
+        encoding: The recommended encoding, built, ready to be put in front of a network.
+        bandwidth: Its bandwidth, cycles per unit; None for encodings that have none.
+        flat_range: Smallest and largest Gaussian bandwidth within 0.3 dB of the best at the
+            budget, None if no Gaussian was tried.
+        table: Predictions for each encoding and budget.
+        goal: What was optimised.
+        budget: The training it was optimised for.
+        steps: The budgets of the table; infinity is the end of training.
+        engine: "periodic" or "exact", and why.
+        clock: Adam's calibration; None for SGD, whose time is exact.
+        bicubic: Held-out PSNR of bicubic interpolation, dB.
+        notes: What was rounded, cut or approximated on the way.
+        seconds: Time that the choice took.
+        width: Units of each hidden layer.
+        depth: Hidden layers.
+        n_frequencies: Frequencies of the encodings.
+    """
+
+    choice: Candidate
+    encoding: AbstractEncoding
+    bandwidth: float | None
+    flat_range: tuple[float, float] | None
+    table: tuple[Row, ...]
+    goal: Goal
+    budget: Budget
+    steps: tuple[float, ...]
+    engine: str
+    clock: Clock | None
+    bicubic: float
+    notes: tuple[str, ...]
+    seconds: float
+    width: int
+    depth: int
+    n_frequencies: int
+    code: str = field(default="")
+
+    @property
+    def predicted(self) -> Prediction:
+        """The recommended row at the budget."""
+        return next(r for r in self.table if r.candidate == self.choice).at(self.budget.steps)
+
+
+def tune(
+    signal: Tensor | Signal,
+    *,
+    goal: Goal = "generalise",
+    optimiser: Optimiser = "adam",
+    lr: float = 1e-3,
+    steps: int = 2000,
+    batch_size: int = 4096,
+    encodings: Sequence[str] = ENCODINGS,
+    bandwidths: Sequence[float] | None = None,
+    width: int = 256,
+    depth: int = 4,
+    n_frequencies: int = 256,
+    engine: Engine = "auto",
+    pilot: bool = True,
+    generator: torch.Generator | None = None,
+    on_progress: Callable[[str], None] | None = None,
+) -> TuneResult:
+    """Recommend an encoding and its bandwidth for fitting `signal` with a ReLU network.
+
+    The network trains on every other sample along each axis. Its quality on those samples and on
+    the held-out rest is predicted, without training it, from the tangent kernel of each candidate:
+    by gradient flow for SGD, by Adam's flow in function space (`ntkit.dynamics.adam`) for Adam,
+    whose clock is calibrated once by a short real run.
+
+    Args:
+        signal: `[*shape]` or `[*shape, channels]`, peak-to-peak of about 1; or a `Signal`.
+        goal: "generalise" for quality on the samples held out, "fit" for the training samples.
+        optimiser: "adam" or "sgd".
+        lr: Learning rate.
+        steps: Number of steps.
+        batch_size: Samples a step.
+        encodings: Which to compare: "identity", "basic", "positional", "gaussian".
+        bandwidths: Standard deviations of Gaussian frequencies to try, cycles per unit; a ladder
+            from 1 to an eighth of the samples along an axis if left out.
+        width: Units of each hidden layer.
+        depth: Hidden layers.
+        n_frequencies: Frequencies of an encoding (two features each).
+        engine: "periodic" rounds frequencies to whole cycles and drops the last sample of odd
+            axes, which makes training diagonal under one FFT; "exact" does neither; "auto" is
+            exact for SGD up to 512 x 512 training samples and periodic otherwise.
+        pilot: Whether to calibrate Adam's clock by a short real run.
+        generator: Source of frequencies, weights and batches; a fixed seed if left out.
+        on_progress: Called with a line of text at each stage.
+
+    Raises:
+        TypeError: `signal` is no tensor of real numbers.
+        ValueError: An argument is out of range, and which.
+
+    Cost: O(n log n) a candidate and budget for n samples.
+
+    Example:
+        >>> x = torch.linspace(0, 1, 257)[:-1]
+        >>> signal = 0.5 + 0.4 * torch.sin(2 * torch.pi * (4 * x + 12 * x**2))
+        >>> result = tune(signal, steps=200, bandwidths=[1, 4, 16, 64], pilot=False)
+        >>> result.choice.name, result.bandwidth
+        ('gaussian', 4.0)
+        >>> [str(row.candidate) for row in result.table][:3]
+        ['identity', 'basic', 'positional 64']
+    """
+    start = perf_counter()
+    say = on_progress or (lambda _: None)
+    whole = signal if isinstance(signal, Signal) else Signal(signal)
+    if goal not in {"generalise", "fit"}:
+        raise ValueError(f'`goal={goal!r}` must be "generalise" or "fit".')
+    budget = Budget(optimiser, lr, steps, batch_size)
+    for name, value in {"width": width, "depth": depth, "n_frequencies": n_frequencies}.items():
+        positive_int(name, value)
+    ladder = default_bandwidths(whole.shape) if bandwidths is None else bandwidths
+    tried = candidates(whole.shape, encodings, ladder)
+    engine, reason = _engine(engine, budget, whole)
+    seed = _seed(generator)
+    moments = (*sorted({max(1, steps // 20), max(1, steps // 5), steps}), inf)
+    notes: list[str] = []
+
+    def network(candidate: Candidate, *, integer: bool) -> nn.Sequential:
+        draw = torch.Generator().manual_seed(seed)
+        encoding = candidate.build(len(whole.shape), n_frequencies, draw, integer=integer)
+        return mlp(encoding, whole.n_outputs, width=width, depth=depth, generator=draw)
+
+    problems: list[AbstractProblem] = []
+    for candidate in tried:
+        say(f"kernel of {candidate}")
+        problems.append(_problem(network(candidate, integer=True), candidate, whole, notes))
+    modes = [p.modes for p in problems]
+    clock = None
+    if budget.optimiser == "adam":
+        clock = theory_clock()
+        if pilot:
+            first = _predict(problems, budget, moments, clock.speed, tried)
+            chosen = _choose(first, goal, steps)
+            say(f"short real run of {chosen} for Adam's clock")
+            clock = calibrate(
+                network(chosen, integer=False),
+                whole,
+                modes[tried.index(chosen)],
+                budget,
+                encoding=str(chosen),
+                generator=torch.Generator().manual_seed(seed),
+            )
+    speed = clock.speed if clock else 1.0
+    table = _predict(problems, budget, moments, speed, tried)
+    if engine == "exact":
+        table = _exact(table, problems, network, whole, budget, speed, say)
+    choice = _choose(table, goal, steps)
+    draw = torch.Generator().manual_seed(seed)
+    return TuneResult(
+        choice=choice,
+        encoding=choice.build(len(whole.shape), n_frequencies, draw),
+        bandwidth=choice.bandwidth,
+        flat_range=_flat_range(table, goal, steps),
+        table=table,
+        goal=goal,
+        budget=budget,
+        steps=moments,
+        engine=f"{engine} ({reason})",
+        clock=clock,
+        bicubic=psnr(whole.errors(whole.bicubic())[1]),
+        notes=tuple(dict.fromkeys([*_engine_notes(engine, whole), *notes])),
+        seconds=perf_counter() - start,
+        width=width,
+        depth=depth,
+        n_frequencies=n_frequencies,
+        code=f"encoding = {choice.code(len(whole.shape), n_frequencies)}",
+    )
+
+
+def _seed(generator: torch.Generator | None) -> int:
+    """One seed for every candidate, so that they differ in their bandwidth alone."""
+    if generator is None:
+        return 0
+    return int(torch.randint(2**31, (1,), generator=generator))
+
+
+def _engine(engine: Engine, budget: Budget, signal: Signal) -> tuple[Engine, str]:
+    if engine not in {"auto", "periodic", "exact"}:
+        raise ValueError(f'`engine={engine!r}` must be "auto", "periodic" or "exact".')
+    if engine != "auto":
+        return engine, "as asked"
+    if budget.optimiser == "sgd" and signal.values[..., 0].numel() <= 4 * _EXACT_SAMPLES:
+        return "exact", "auto: gradient flow is exact for SGD"
+    why = "Adam's flow needs one basis for all layers" if budget.optimiser == "adam" else "size"
+    return "periodic", f"auto: {why}"
+
+
+def _engine_notes(engine: Engine, signal: Signal) -> list[str]:
+    if engine == "exact":
+        return []
+    notes = ["Frequencies were rounded to whole cycles per unit for the prediction alone."]
+    if any(n % 2 for n in signal.shape):
+        notes.append("The last sample of each odd axis was left out of the prediction.")
+    return notes
+
+
+def _problem(
+    network: nn.Sequential, candidate: Candidate, signal: Signal, notes: list[str]
+) -> AbstractProblem:
+    encoding = network[0]
+    if isinstance(encoding, AbstractFourier):
+        encoding.frequencies.copy_(encoding.frequencies.round())
+        return PeriodicProblem(network, signal.even_part())
+    problem = LowRankProblem(network, signal.values)
+    notes.append(
+        f"{candidate}: low-rank kernel of rank {len(problem.modes.energy)}, leaving out "
+        f"{problem.error:.1e} of its trace; all layers share one learning rate."
+    )
+    return problem
+
+
+def _predict(
+    problems: Sequence[AbstractProblem],
+    budget: Budget,
+    moments: Sequence[float],
+    speed: float,
+    tried: Sequence[Candidate],
+) -> tuple[Row, ...]:
+    runs = trajectories([p.modes for p in problems], budget, moments, speed=speed)
+    return tuple(
+        Row(candidate, tuple(mode_predictions(problem, run, moments)))
+        for candidate, problem, run in zip(tried, problems, runs, strict=True)
+    )
+
+
+def _exact(
+    table: tuple[Row, ...],
+    problems: Sequence[AbstractProblem],
+    network: Callable[..., nn.Sequential],
+    signal: Signal,
+    budget: Budget,
+    speed: float,
+    say: Callable[[str], None],
+) -> tuple[Row, ...]:
+    """The stationary rows again, without rounding or cutting, at the same training errors."""
+    rows = []
+    for row, problem in zip(table, problems, strict=True):
+        if not isinstance(problem, PeriodicProblem):
+            rows.append(row)
+            continue
+        say(f"exact engine: {row.candidate}")
+        steps = [p.steps for p in row.predictions if p.steps < inf]
+        run = trajectories([problem.modes], budget, steps, speed=speed)[0]
+        times = matching_times(problem.modes, run.decay)
+        found = exact_predictions(network(row.candidate, integer=False), signal, times, steps)
+        rows.append(replace(row, predictions=(*found, row.predictions[-1])))
+    return tuple(rows)
+
+
+def _score(row: Row, goal: Goal, steps: float) -> float:
+    """Predicted PSNR for the goal; training errors are not told apart below 8-bit rounding."""
+    prediction = row.at(steps)
+    value = prediction.held_out if goal == "generalise" else prediction.train
+    return psnr(10 ** (-value / 10) + (_QUANTISED if goal == "fit" else 0.0))
+
+
+def _choose(table: Sequence[Row], goal: Goal, steps: float) -> Candidate:
+    """The centre of the Gaussian bandwidths that are as good as the best, or a clear winner."""
+    scores = {row.candidate: _score(row, goal, steps) for row in table}
+    gaussians = {c: s for c, s in scores.items() if c.name == "gaussian"}
+    best = max(scores, key=lambda c: scores[c])
+    if not gaussians or scores[best] > max(gaussians.values()) + _ADVANTAGE:
+        return best
+    top = max(gaussians.values())
+    good = [log(c.bandwidth or 1) for c, s in gaussians.items() if s >= top - _CENTRE]
+    centre = sum(good) / len(good)
+    near = [c for c, s in gaussians.items() if s >= top - _CENTRE]
+    return min(near, key=lambda c: abs(log(c.bandwidth or 1) - centre))
+
+
+def _flat_range(
+    table: Sequence[Row], goal: Goal, steps: float
+) -> tuple[float, float] | None:
+    gaussians = [
+        (row.candidate.bandwidth or 0.0, _score(row, goal, steps))
+        for row in table
+        if row.candidate.name == "gaussian"
+    ]
+    if not gaussians:
+        return None
+    top = max(score for _, score in gaussians)
+    within = [bandwidth for bandwidth, score in gaussians if score >= top - FLAT]
+    return min(within), max(within)
