@@ -58,9 +58,7 @@ class Trajectory:
     weights: Float[Tensor, "s g k"]
 
 
-def bin_modes(
-    eigenvalues: Float[Tensor, " n"], *, n_bins: int = 400
-) -> Int[Tensor, " n"]:
+def bin_modes(eigenvalues: Float[Tensor, " n"], *, n_bins: int = 400) -> Int[Tensor, " n"]:
     """Number the modes by bins of similar eigenvalue, the largest first.
 
     The first 64 have a bin each; the rest share bins that grow geometrically.

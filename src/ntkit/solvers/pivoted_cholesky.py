@@ -15,6 +15,9 @@ __all__ = ["Factor", "pivoted_cholesky"]
 _BLOCK = 32  # pivots whose kernel columns are computed in one call
 
 
+_KEEP = 0.3  # a drawn pivot is used while it still has this share of the error it was drawn for
+
+
 @dataclass(frozen=True)
 class Factor:
     """`K(x, x)` as `left @ left.T`, with what is needed for the same features elsewhere.
@@ -47,7 +50,7 @@ class Factor:
 def pivoted_cholesky(
     kernel: AbstractKernel, x: Float[Tensor, "n d"], *, tolerance: float, max_rank: int
 ) -> Factor:
-    """Greedy low-rank factor of `K(x, x)`: always the column with the largest error next.
+    """Low-rank factor of `K(x, x)` from columns drawn in proportion to what is still wrong there.
 
     Args:
         kernel: Any kernel.
@@ -57,31 +60,36 @@ def pivoted_cholesky(
 
     Cost: `n r` kernel entries, `n r^2` multiply-adds, `n r` numbers of memory.
 
-    Source: Harbrecht, Peters and Schneider 2012, algorithm 1.
+    Source: Harbrecht, Peters and Schneider 2012, algorithm 1, with the random pivots of Chen et al.
+    2022 (arXiv:2207.06503), drawn in blocks.
     """
     positive("tolerance", tolerance)
     diagonal = kernel.diag(x).clone()
     total = float(diagonal.sum())
     left = x.new_zeros(len(x), min(max_rank, len(x)))
+    rounding = 1e-15 * total / len(x)
+    draw = torch.Generator(device=x.device).manual_seed(0)  # the same points, the same pivots
     chosen: list[int] = []
     while len(chosen) < left.shape[1] and float(diagonal.sum()) > tolerance * total:
         k = len(chosen)
-        # The largest errors of the moment; each is checked again when its turn comes.
-        candidates = diagonal.topk(min(_BLOCK, len(x))).indices
+        # Drawn in proportion to their errors, so that they lie apart; checked again in their turn.
+        wanted = min(_BLOCK, left.shape[1] - k, int((diagonal > 0).sum()))
+        candidates = torch.multinomial(diagonal, wanted, generator=draw)
         columns = kernel(x, x[candidates])
-        floor = 0.25 * float(diagonal[candidates[0]])
+        floor = _KEEP * diagonal[candidates]
         while k < left.shape[1]:
-            j = int(diagonal[candidates].argmax())
-            pivot = int(candidates[j])
-            if not float(diagonal[pivot]) > max(floor, 1e-15 * total / len(x)):
+            worthwhile = (diagonal[candidates] >= floor) & (diagonal[candidates] > rounding)
+            if not bool(worthwhile.any()):
                 break
+            j = int((diagonal[candidates] * worthwhile).argmax())
+            pivot = int(candidates[j])
             column = columns[:, j] - left[:, :k] @ left[pivot, :k]
             left[:, k] = column / diagonal[pivot].sqrt()
             diagonal = (diagonal - left[:, k] ** 2).clamp_min(0)
             diagonal[pivot] = 0
             chosen.append(pivot)
             k += 1
-        if float(diagonal.max()) <= 1e-15 * total / len(x):
+        if float(diagonal.max()) <= rounding:
             break
     left = left[:, : len(chosen)]
     triangle = left[chosen].tril()

@@ -116,7 +116,9 @@ class Signal:
             v = values.movedim(axis, 0)
             padded = torch.cat([v[:1], v, v[-1:], v[-1:]])
             m = len(v)
-            mid = (9 * (padded[1 : m + 1] + padded[2 : m + 2]) - padded[:m] - padded[3 : m + 3]) / 16
+            mid = (
+                9 * (padded[1 : m + 1] + padded[2 : m + 2]) - padded[:m] - padded[3 : m + 3]
+            ) / 16
             both = torch.stack([v, mid], 1).flatten(0, 1)[:n]
             values = both.movedim(0, axis)
         return values

@@ -116,9 +116,7 @@ def exact_predictions(
     )
     predicted = flow.predict(signal.grid, times)
     errors = [signal.errors(p) for p in predicted]
-    return [
-        Prediction(s, psnr(a), psnr(b)) for s, (a, b) in zip(steps, errors, strict=True)
-    ]
+    return [Prediction(s, psnr(a), psnr(b)) for s, (a, b) in zip(steps, errors, strict=True)]
 
 
 def matching_times(modes: Modes, decay: Float[Tensor, "s k"]) -> list[float]:

@@ -71,12 +71,10 @@ class PeriodicProblem(AbstractProblem):
         count = torch.bincount(bins, weights=share.flatten(), minlength=size)
         energy = (residual.abs() ** 2).sum(0) * share
         modes = Modes(
-            eigenvalues=torch.stack(
-                [
-                    torch.bincount(bins, weights=(layer * share).flatten(), minlength=size) / count
-                    for layer in eigenvalues
-                ]
-            ),
+            eigenvalues=torch.stack([
+                torch.bincount(bins, weights=(layer * share).flatten(), minlength=size) / count
+                for layer in eigenvalues
+            ]),
             energy=torch.bincount(bins, weights=energy.flatten(), minlength=size),
             multiplicity=count,
             diagonal=table.flatten(1)[:, 0],

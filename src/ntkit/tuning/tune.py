@@ -150,7 +150,6 @@ def tune(
         on_progress: Called with a line of text at each stage.
 
     Raises:
-        TypeError: `signal` is no tensor of real numbers.
         ValueError: An argument is out of range, and which.
 
     Cost: O(n log n) a candidate and budget for n samples.
@@ -332,9 +331,7 @@ def _choose(table: Sequence[Row], goal: Goal, steps: float) -> Candidate:
     return min(near, key=lambda c: abs(log(c.bandwidth or 1) - centre))
 
 
-def _flat_range(
-    table: Sequence[Row], goal: Goal, steps: float
-) -> tuple[float, float] | None:
+def _flat_range(table: Sequence[Row], goal: Goal, steps: float) -> tuple[float, float] | None:
     gaussians = [
         (row.candidate.bandwidth or 0.0, _score(row, goal, steps))
         for row in table

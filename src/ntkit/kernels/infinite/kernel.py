@@ -22,6 +22,9 @@ __all__ = ["InfiniteKernel", "nngp", "ntk"]
 _ENTRIES_AT_ONCE = 2**15  # the rules' intermediate results then stay in a core's cache
 
 
+_TILE = 2**15  # entries whose state stays in the cache while the rules walk the layers
+
+
 class InfiniteKernel(AbstractKernel):
     """Kernel of an infinitely wide network; made by `ntkit.ntk` and `ntkit.nngp`.
 
@@ -49,8 +52,11 @@ class InfiniteKernel(AbstractKernel):
         """The Gram matrix, `[n, m]`, of finite float points. O(n m (f + layers)) for `f` features."""
         z1 = self._features("x1", x1)
         z2 = z1 if x2 is None else self._features("x2", x2)
-        out = self._propagate(state_of_features(z1, z2))
-        return out.expand(len(z1), len(z2)).to(x1.dtype)
+        tiles = [
+            self._propagate(state_of_features(part, z2)).expand(len(part), len(z2))
+            for part in z1.split(max(1, _TILE // max(1, len(z2))))
+        ]
+        return torch.cat(tiles).to(x1.dtype)
 
     def diag(self, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """`k(x_i, x_i)` of finite float points, in O(n f)."""
@@ -74,20 +80,21 @@ class InfiniteKernel(AbstractKernel):
     def lag_table(self, lags: Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "..."]:
         """The kernel at every combination of lags: the encoding's table, then the same rules.
 
-        Raises:
-            ValueError: The kernel is not stationary.
+        A kernel that is not stationary has none, and says so with a ValueError.
         """
         fourier = self._stationary()
         gap = fourier.gap_table(lags) / fourier.out_dim
         var = torch.tensor(fourier.energy / fourier.out_dim, device=gap.device).double()
         parts = [
-            self._propagate(PairState(var - g / 2, g, var, var, torch.zeros_like(g))).expand(g.shape)
+            self._propagate(PairState(var - g / 2, g, var, var, torch.zeros_like(g))).expand(
+                g.shape
+            )
             for g in gap.flatten().split(_ENTRIES_AT_ONCE)
         ]
         return torch.cat(parts).reshape(gap.shape)
 
     def layer_table(
-        self, lags: Sequence[Float[Tensor, " l"]], *, tolerance: float = 1e-10
+        self, lags: Sequence[Float[Tensor, " _"]], *, tolerance: float = 1e-10
     ) -> Float[Tensor, "g ..."]:
         """Each layer's own part of the tangent kernel at every combination of lags, float64.
 
@@ -100,7 +107,6 @@ class InfiniteKernel(AbstractKernel):
 
         Raises:
             NumericalError: No polynomial of degree up to 128 meets the tolerance.
-            ValueError: The kernel is not stationary.
         """
         fourier = self._stationary()
         variance = fourier.energy / fourier.out_dim
@@ -116,7 +122,9 @@ class InfiniteKernel(AbstractKernel):
     def layer_sizes(self) -> list[int]:
         """Number of parameters of each layer, in the order of `layer_table`; both halves of a pair."""
         halves = 2 if self._chain.starts_at_zero else 1
-        counts = [halves * sum(p.numel() for p in layer.parameters()) for layer in self._chain.layers]
+        counts = [
+            halves * sum(p.numel() for p in layer.parameters()) for layer in self._chain.layers
+        ]
         return [count for count in counts if count]
 
     def _stationary(self) -> AbstractFourier:

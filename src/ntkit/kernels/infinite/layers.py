@@ -67,7 +67,9 @@ def layer_profile(
     profile = LayerProfile(torch.zeros(1, 1, dtype=torch.float64), float("inf"))
     for degree in _DEGREES:
         nodes = torch.pi * (torch.arange(degree, dtype=torch.float64) + 0.5) / degree
-        values = layer_kernels(chain, _state_at(torch.pi * (nodes.cos() + 1) / 2, variance), variances)
+        values = layer_kernels(
+            chain, _state_at(torch.pi * (nodes.cos() + 1) / 2, variance), variances
+        )
         basis = _chebyshev_basis(nodes.cos(), degree)
         coefficients = (basis @ values.T) * (2 / degree)
         coefficients[0] /= 2

@@ -14,8 +14,8 @@ from ntkit.kernels.infinite.variances import Variances
 def relu(layer: nn.ReLU, state: PairState, variances: Variances) -> PairState:
     """`E[s s] = |u||v| (sin t + (pi - t) cos t) / 2 pi`, `E[s' s'] = (pi - t) / 2 pi`, angle `t`.
 
-    The distance follows without cancellation from `1 - cos t` and `h(t) = sin t - t cos t`:
-    `E[(s(u) - s(v))^2] = gap / 2 - |u||v| h(t) / pi`.
+    The distance follows without cancellation from `1 - cos t` and `sin t - t cos t`:
+    `E[(s(u) - s(v))^2] = gap / 2 - |u||v| (sin t - t cos t) / pi`.
 
     Source: Cho and Saul 2009, eqs. 3-6 with n = 0, 1, halved for weights that ReLU switches off.
     """
@@ -29,15 +29,15 @@ def relu(layer: nn.ReLU, state: PairState, variances: Variances) -> PairState:
     sin = rise * run / 2
     return PairState(
         cov=(sin + (pi - angle) * cos) / (2 * pi),
-        gap=(state.gap / 2 - _h(norms, angle, sin, cos) / pi).clamp_min(0),
+        gap=(state.gap / 2 - _remainder(angle, norms, sin, cos) / pi).clamp_min(0),
         var1=state.var1 / 2,
         var2=state.var2 / 2,
         ntk=state.ntk * ((pi - angle) / (2 * pi)),
     )
 
 
-def _h(norms: Tensor, t: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
+def _remainder(angle: Tensor, norms: Tensor, sin: Tensor, cos: Tensor) -> Tensor:
     """`|u||v| (sin t - t cos t)`, by its Taylor series where the difference would cancel."""
-    square = t * t
+    square = angle * angle
     series = 1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88)))
-    return torch.where(t < 0.1, norms * t * square / 3 * series, sin - t * cos)
+    return torch.where(angle < 0.1, norms * angle * square / 3 * series, sin - angle * cos)
