@@ -94,3 +94,54 @@ def dense_ntk(x1: list[float], x2: list[float], layers: list[tuple[float, float]
             k, a, b = [mpmath.mpf(w) ** 2 * c + mpmath.mpf(u) ** 2 for c in (k, a, b)]
             ntk = mpmath.mpf(w) ** 2 * ntk + k
         return ntk
+
+
+def layer_jacobian_kernels(net: nn.Module, x: Tensor) -> list[Tensor]:
+    """`J J^T` of output 0 over the parameters of each layer alone: `jacobian_kernel` in parts."""
+    parameters = {k: v.detach() for k, v in net.named_parameters()}
+
+    def output(p: dict[str, Tensor]) -> Tensor:
+        return torch.func.functional_call(net, p, (x,))[:, 0]
+
+    kernels: dict[str, Tensor] = {}
+    for name, block in torch.func.jacrev(output)(parameters).items():
+        layer = name.rpartition(".")[0]
+        kernels[layer] = kernels.get(layer, 0) + block.flatten(1) @ block.flatten(1).T
+    return list(kernels.values())
+
+
+def dense_ntk_parts(
+    angle: float, variance: float, layers: list[tuple[float, float, float, float]]
+) -> list[mpmath.mpf]:
+    """Each dense layer's part of the NTK of equally long inputs, `(w^2, b^2, own_w, own_b)` each."""
+    with mpmath.workdps(50):
+        a, parts = mpmath.mpf(variance), []
+        k = a * mpmath.cos(angle)
+        for i, (w, b, own_w, own_b) in enumerate(layers):
+            if i:
+                t = mpmath.acos(min(k / a, mpmath.mpf(1)))
+                parts = [p * (mpmath.pi - t) / (2 * mpmath.pi) for p in parts]
+                k = a * (mpmath.sin(t) + (mpmath.pi - t) * mpmath.cos(t)) / (2 * mpmath.pi)
+                a /= 2
+            parts = [w * p for p in parts] + [own_w * k + own_b]
+            k, a = w * k + b, w * a + b
+        return parts
+
+
+def adam_by_steps(
+    kernels: Tensor, cross: Tensor, y: Tensor, steps: int, rate: Tensor, batch_size: int, cap: float
+) -> tuple[Tensor, Tensor]:
+    """Residual and prediction after Adam with one mean square a layer: `rate[s, g]` at step `s`.
+
+    `kernels [g, n, n]`, `cross [g, m, n]`, `y [n, o]`; a matrix exponential each step.
+    """
+    n, r, f, v = len(y), y.clone(), y.new_zeros(cross.shape[1], y.shape[1]), 0.0
+    for s in range(steps):
+        noise = (n / batch_size if n > batch_size else 0.0) * (r**2).sum() * kernels[:, 0, 0]
+        gradient = torch.stack([(r * (k @ r)).sum() for k in kernels])
+        v = 0.999 * v + 0.001 * (gradient + noise)
+        c = rate[s] / (v / (1 - 0.999 ** (s + 1))).sqrt()
+        c = c * min(1.0, cap / float(torch.linalg.eigvalsh(torch.tensordot(c, kernels, 1))[-1]))
+        decay, weights = flow_by_eigh(torch.tensordot(c, kernels, 1), r, 1.0)
+        f, r = f + torch.tensordot(c, cross, 1) @ weights, decay
+    return r, f

@@ -3,6 +3,15 @@
 from ntkit.tuning.candidates import ENCODINGS, Candidate
 from ntkit.tuning.clock import Clock
 from ntkit.tuning.predict import Prediction
-from ntkit.tuning.tune import Row, TuneResult, tune
+from ntkit.tuning.tune import Row, TuneResult, build_network, tune
 
-__all__ = ["ENCODINGS", "Candidate", "Clock", "Prediction", "Row", "TuneResult", "tune"]
+__all__ = [
+    "ENCODINGS",
+    "Candidate",
+    "Clock",
+    "Prediction",
+    "Row",
+    "TuneResult",
+    "build_network",
+    "tune",
+]

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.checks import positive_int
+from ntkit.dynamics.modes import Trajectory
 from ntkit.encodings import AbstractEncoding, AbstractFourier
+from ntkit.grids import Grid
 from ntkit.networks import mlp
 from ntkit.tasks.signals import Signal, psnr
 from ntkit.tasks.training import Budget, Optimiser
@@ -25,7 +27,7 @@ from ntkit.tuning.predict import (
 )
 from ntkit.tuning.problems import AbstractProblem, LowRankProblem, PeriodicProblem
 
-__all__ = ["Engine", "Goal", "Row", "TuneResult", "tune"]
+__all__ = ["Engine", "Goal", "Row", "TuneResult", "build_network", "tune"]
 
 Goal = Literal["generalise", "fit"]
 Engine = Literal["auto", "periodic", "exact"]
@@ -78,6 +80,13 @@ class TuneResult:
         width: Units of each hidden layer.
         depth: Hidden layers.
         n_frequencies: Frequencies of the encodings.
+        code: The line of Python that builds the encoding.
+        curves: Predictions at many steps up to the budget, for the recommended encoding and for
+            "identity" if it was tried.
+        initial_error: Mean square, over the held-out samples, of what training leaves there of the
+            network's random initial function; part of the error measured, not of the one
+            predicted. None if the recommended encoding has no periodic kernel.
+        seed: Seed of the frequencies and weights that predictions and networks were drawn with.
     """
 
     choice: Candidate
@@ -96,7 +105,10 @@ class TuneResult:
     width: int
     depth: int
     n_frequencies: int
-    code: str = field(default="")
+    code: str
+    curves: dict[str, tuple[Prediction, ...]] = field(repr=False)
+    initial_error: float | None
+    seed: int
 
     @property
     def predicted(self) -> Prediction:
@@ -208,6 +220,16 @@ def tune(
     if engine == "exact":
         table = _exact(table, problems, network, whole, budget, speed, say)
     choice = _choose(table, goal, steps)
+    say(f"learning curve of {choice}")
+    shown = [i for i, c in enumerate(tried) if c == choice or c.name == "identity"]
+    stops = _curve_steps(steps)
+    runs = trajectories([modes[i] for i in shown], budget, stops, speed=speed)
+    curves = {
+        str(tried[i]): tuple(mode_predictions(problems[i], run, stops))
+        for i, run in zip(shown, runs, strict=True)
+    }
+    end = runs[shown.index(tried.index(choice))]
+    last = Trajectory(end.decay[-1:], end.weights[-1:])
     draw = torch.Generator().manual_seed(seed)
     return TuneResult(
         choice=choice,
@@ -227,7 +249,36 @@ def tune(
         depth=depth,
         n_frequencies=n_frequencies,
         code=f"encoding = {choice.code(len(whole.shape), n_frequencies)}",
+        curves=curves,
+        initial_error=_initial_error(network(choice, integer=True), whole, last),
+        seed=seed,
     )
+
+
+def build_network(
+    result: TuneResult, candidate: Candidate, n_axes: int, n_outputs: int
+) -> nn.Sequential:
+    """The network that `result` speaks of, with the encoding of `candidate`, untrained."""
+    draw = torch.Generator().manual_seed(result.seed)
+    encoding = candidate.build(n_axes, result.n_frequencies, draw)
+    return mlp(encoding, n_outputs, width=result.width, depth=result.depth, generator=draw)
+
+
+def _curve_steps(steps: int) -> list[int]:
+    """About 16 steps up to `steps`, evenly on a logarithmic axis."""
+    return sorted({max(1, round(steps ** (i / 15))) for i in range(16)})
+
+
+def _initial_error(network: nn.Sequential, signal: Signal, run: Trajectory) -> float | None:
+    """Training treats the initial function as one more signal, to be unlearned."""
+    encoding = network[0]
+    if not isinstance(encoding, AbstractFourier):
+        return None
+    encoding.frequencies.copy_(encoding.frequencies.round())
+    even = tuple(signal.even_part().shape[:-1])
+    with torch.no_grad():
+        start = network(Grid(even).points().float()).double().reshape(*even, -1)
+    return float(PeriodicProblem(network, start).held_out_error(run.weights)[0])
 
 
 def _seed(generator: torch.Generator | None) -> int:

@@ -1,0 +1,1 @@
+"""The command line: parse into a Spec, run it, show the result."""

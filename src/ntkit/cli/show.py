@@ -1,0 +1,106 @@
+"""What the command line prints of a run."""
+
+from math import inf
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ntkit.experiments.results import RunResult, summary
+from ntkit.tasks.signals import psnr
+
+__all__ = ["show_proof", "show_recommendation"]
+
+_PROOF_COLUMNS = (
+    "network",
+    "steps",
+    "held out:\npredicted",
+    "\nmeasured",
+    "\ndifference",
+    "training:\npredicted",
+    "\nmeasured",
+)
+
+
+def show_recommendation(run: RunResult) -> None:
+    """The table of predictions, the recommendation, and the line to paste."""
+    console = Console(highlight=False)
+    result = run.result
+    table = Table(
+        title=f"Predicted PSNR in dB, held-out / training pixels\n{result.budget}",
+        caption="-: a perfect fit, or nothing to fit",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("encoding")
+    for steps in result.steps:
+        name = "no end" if steps == inf else f"{steps:,.0f} steps"
+        table.add_column(name, justify="right")
+    for row in result.table:
+        chosen = row.candidate == result.choice
+        cells = [f"{p.held_out:.1f} / {_short(p.train)}" for p in row.predictions]
+        table.add_row(str(row.candidate), *cells, style="bold green" if chosen else None)
+    table.add_section()
+    table.add_row("bicubic", *[f"{result.bicubic:.1f} /    -"] * len(result.steps), style="dim")
+    console.print(table)
+    for note in run.notes:
+        console.print(f"  note: {note}", style="dim")
+    if result.clock:
+        clock = result.clock
+        console.print(
+            f"  Adam's clock (a calibration, not theory): the network runs {clock.speed:.1f} times as "
+            f"fast as its kernel at the start, from {clock.pilot.steps if clock.pilot else 0} real "
+            f"steps; half-way through them the prediction was {clock.error:+.1f} dB off.",
+            style="dim",
+        )
+    console.print(f"  engine: {result.engine}; {run.threads} threads", style="dim")
+    goal = "held-out" if result.goal == "generalise" else "training"
+    value = result.predicted.held_out if result.goal == "generalise" else result.predicted.train
+    console.print(
+        f"\n[bold]Recommended: {result.choice}[/bold] - {value:.1f} dB predicted on {goal} pixels, "
+        f"chosen in {result.seconds:.1f} s."
+    )
+    if result.flat_range:
+        low, high = result.flat_range
+        console.print(f"Within 0.3 dB of the best: bandwidths {low:g} to {high:g}.")
+    console.print(f"\n    {result.code}\n", style="cyan")
+
+
+def show_proof(run: RunResult) -> None:
+    """Predicted beside measured, and where the run folder is."""
+    console = Console(highlight=False)
+    rows = summary(run)
+    if rows:
+        table = Table(title="Predicted and measured PSNR, dB", box=box.SIMPLE_HEAD)
+        for name in _PROOF_COLUMNS:
+            table.add_column(name, justify="left" if name == "network" else "right")
+        for row in rows:
+            table.add_row(
+                row["name"] + ("" if row["finished"] else " (interrupted)"),
+                f"{row['steps']:,}",
+                f"{row['held_out_predicted']:.1f}",
+                f"{row['held_out_measured']:.1f}",
+                f"{row['held_out_error']:+.1f}",
+                _decibels(row["train_predicted"]),
+                _decibels(row["train_measured"]),
+            )
+        table.add_row("bicubic", "-", "-", f"{run.result.bicubic:.1f}", "-", "-", "-", style="dim")
+        console.print(table)
+        if run.result.initial_error is not None and not run.spec.symmetrise:
+            console.print(
+                "  Of the error between the pixels, what is left of the random initial function is "
+                f"{psnr(run.result.initial_error):.1f} dB by itself (--symmetrise removes it).",
+                style="dim",
+            )
+    if run.partial:
+        console.print(
+            "[bold yellow]Interrupted: the run folder holds the last checkpoint and is partial.[/]"
+        )
+    console.print(f"Report: {run.spec.folder / 'report.html'}")
+
+
+def _short(value: float) -> str:
+    return "   -" if value > 100 else f"{value:.1f}"
+
+
+def _decibels(value: float) -> str:
+    return "perfect" if value > 100 else f"{value:.1f}"

@@ -1,0 +1,212 @@
+"""The pictures of a tuning run."""
+
+from collections.abc import Sequence
+from math import inf, isfinite
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ntkit.experiments.verify import Proof
+from ntkit.kernels import ntk
+from ntkit.spectrum import kernel_spectrum, power_spectrum
+from ntkit.tasks.signals import Signal, psnr
+from ntkit.tuning import TuneResult, build_network
+
+__all__ = ["bandwidth_figure", "images_figure", "learning_figure", "save", "spectrum_figure"]
+
+_STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+}
+_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9641e", "#6b7280"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG."""
+    figure.savefig(path, dpi=130, bbox_inches="tight", facecolor="white")
+
+
+def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
+    """Predicted PSNR against bandwidth, one curve a budget, with what was measured."""
+    rows = [r for r in result.table if r.candidate.name == "gaussian"]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9.5, 3.9), layout="constrained")
+        axes = figure.subplots(1, 2)
+        shades = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, len(result.steps)))
+        for axis, attribute, title in (
+            (axes[0], "held_out", "Between the training samples (held out)"),
+            (axes[1], "train", "On the training samples"),
+        ):
+            for shade, steps in zip(shades, result.steps, strict=True):
+                if steps == inf and attribute == "train":
+                    continue  # a perfect fit at every bandwidth
+                values = [getattr(r.at(steps), attribute) for r in rows]
+                label = "without end" if steps == inf else f"{steps:,.0f} steps"
+                wide = 2.6 if steps == result.budget.steps else 1.4
+                axis.plot([r.candidate.bandwidth for r in rows], values, "o-", ms=3.5, color=shade,
+                          lw=wide, label=label)  # fmt: skip
+            for proof in proofs:
+                if proof.candidate.bandwidth is not None and proof.candidate.name == "gaussian":
+                    measured = proof.held_out_psnr if attribute == "held_out" else proof.train_psnr
+                    axis.plot(proof.candidate.bandwidth, measured, "*", ms=15, color=_ORANGE,
+                              label="measured", zorder=5)  # fmt: skip
+            if attribute == "held_out":
+                axis.axhline(result.bicubic, color=_GREY, ls="--", lw=1.2, label="bicubic")
+            axis.set(xscale="log", xlabel="bandwidth (cycles per unit)", title=title)
+            _plain_ticks(axis, [r.candidate.bandwidth or 1 for r in rows])
+        axes[0].set_ylabel("PSNR (dB)")
+        if result.flat_range:
+            target = axes[0] if result.goal == "generalise" else axes[1]
+            target.axvspan(*_widened(result.flat_range), color=_BLUE, alpha=0.10, lw=0)
+        _finite_limits(axes)
+        axes[0].legend(fontsize=8, loc="best")
+        return figure
+
+
+def spectrum_figure(result: TuneResult, signal: Signal) -> Figure:
+    """How fast kernels learn each frequency, over how much of the signal lies there."""
+    frequency, power = power_spectrum(signal.values)
+    shown = [r.candidate for r in result.table if r.candidate.name == "gaussian"]
+    shown = [c for c in {shown[0], shown[-1]} if c != result.choice] if shown else []
+    kept = [result.choice, *sorted(shown, key=lambda c: c.bandwidth or 0)]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.6, 4.0), layout="constrained")
+        left = figure.subplots()
+        left.fill_between(frequency[1:], power[1:], power[1:].min(), color=_GREY, alpha=0.25, lw=0)
+        left.set(xscale="log", yscale="log", xlabel="frequency (cycles per unit)")
+        left.set_ylabel("power of the signal", color=_GREY)
+        right = left.twinx()
+        for candidate, color in zip(kept, (_ORANGE, _BLUE, "#2a9d6f"), strict=False):
+            if candidate.name == "identity":
+                continue
+            network = build_network(result, candidate, len(signal.shape), 1)
+            k, eigenvalue = kernel_spectrum(ntk(network, variances="default"), signal.shape)
+            floor = float(eigenvalue.max()) * 1e-9
+            wide = 2.4 if candidate == result.choice else 1.3
+            right.plot(
+                k[1:], eigenvalue[1:].clamp_min(floor), color=color, lw=wide, label=str(candidate)
+            )
+        right.set_yscale("log")
+        right.set_ylabel("kernel eigenvalue: how fast a frequency is learned")
+        right.spines["right"].set_visible(True)
+        right.grid(visible=False)
+        nyquist = min(signal.shape) / 4
+        left.axvline(nyquist, color=_GREY, ls=":", lw=1.2)
+        left.text(nyquist * 0.96, 0.03, "Nyquist of the\ntraining samples", ha="right", fontsize=8,
+                  color=_GREY, transform=left.get_xaxis_transform())  # fmt: skip
+        right.legend(fontsize=9, loc="upper right")
+        return figure
+
+
+def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
+    """Predicted learning curves, and the measured ones."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(9.5, 3.9), layout="constrained")
+        axes = figure.subplots(1, 2, sharey=True)
+        for axis, attribute, title in (
+            (axes[0], "held_out", "Held-out samples"),
+            (axes[1], "train", "Training samples"),
+        ):
+            for name, curve in result.curves.items():
+                color = _ORANGE if name == str(result.choice) else _BLUE
+                points = [(p.steps, getattr(p, attribute)) for p in curve]
+                axis.plot(
+                    *zip(*points, strict=True),
+                    color=color,
+                    ls="--",
+                    lw=1.5,
+                    label=f"{name}, predicted",
+                )
+            for proof in proofs:
+                color = _ORANGE if proof.candidate == result.choice else _BLUE
+                points = [(c.step, psnr(getattr(c, attribute))) for c in proof.checkpoints]
+                if points:
+                    axis.plot(
+                        *zip(*points, strict=True),
+                        "o-",
+                        ms=4,
+                        color=color,
+                        label=f"{proof.candidate}, measured",
+                    )
+            if attribute == "held_out":
+                axis.axhline(result.bicubic, color=_GREY, ls=":", lw=1.2, label="bicubic")
+            axis.set(xscale="log", xlabel="steps", title=title)
+        axes[0].set_ylabel("PSNR (dB)")
+        axes[0].legend(fontsize=8, loc="upper left")
+        return figure
+
+
+def images_figure(signal: Signal, result: TuneResult, proofs: Sequence[Proof]) -> Figure:
+    """Target, no encoding, recommended, and the error of the recommended, side by side."""
+    panels = [("target", signal.values)]
+    for proof in sorted(proofs, key=lambda p: p.candidate == result.choice):
+        values = proof.image(signal).double()
+        name = "no encoding" if proof.candidate.name == "identity" else f"{proof.candidate}"
+        panels.append((f"{name}\nheld out {proof.held_out_psnr:.1f} dB", values))
+    if proofs:
+        error = (panels[-1][1] - signal.values).abs().mean(-1)
+        panels.append((
+            f"error of {result.choice}\n(white: 0, black: 0.2 and more)",
+            1 - 5 * error[..., None],
+        ))
+    with mpl.rc_context({**_STYLE, "axes.grid": False}):
+        if len(signal.shape) == 1:
+            return _lines_figure(signal, panels)
+        tall = signal.shape[-2] / signal.shape[-1]
+        figure = Figure(figsize=(3.3 * len(panels), 3.3 * tall + 0.7), layout="constrained")
+        for axis, (title, values) in zip(
+            np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True
+        ):
+            axis.imshow(_picture(values), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            axis.set_title(title, fontsize=10)
+            axis.axis("off")
+        return figure
+
+
+def _lines_figure(signal: Signal, panels: list[tuple[str, torch.Tensor]]) -> Figure:
+    figure = Figure(figsize=(9.5, 3.6), layout="constrained")
+    axis = figure.subplots()
+    x = signal.grid.axes()[0]
+    for (title, values), color in zip(panels[:3], ("black", _BLUE, _ORANGE), strict=False):
+        axis.plot(x, values[:, 0], color=color, lw=1.2, label=title.replace("\n", ", "))
+    axis.set(xlabel="coordinate")
+    axis.legend(fontsize=8)
+    return figure
+
+
+def _picture(values: torch.Tensor) -> np.ndarray:
+    """`[h, w, o]` for `imshow`; the middle slice of a volume."""
+    while values.ndim > 3:
+        values = values[len(values) // 2]
+    array = values.clamp(0, 1).numpy()
+    return array if array.shape[-1] in {3, 4} else array[..., 0]
+
+
+def _plain_ticks(axis: Axes, ticks: Sequence[float]) -> None:
+    axis.set_xticks(ticks, [f"{t:g}" for t in ticks], fontsize=8)
+    axis.minorticks_off()
+
+
+def _widened(span: tuple[float, float]) -> tuple[float, float]:
+    """A little room to either side, so that a range of one bandwidth shows."""
+    return span[0] / 1.12, span[1] * 1.12
+
+
+def _finite_limits(axes: Sequence[Axes]) -> None:
+    """No axis reaches beyond 60 dB: what lies there is not visible in any photo."""
+    for axis in axes:
+        values = np.concatenate([
+            np.asarray(line.get_ydata(), float).ravel() for line in axis.lines
+        ])
+        values = values[[isfinite(v) for v in values]]
+        if len(values) and values.max() > 60:
+            axis.set_ylim(values.min() - 1, 60)

@@ -1,0 +1,45 @@
+"""One self-contained page about a tuning run, to show to a colleague."""
+
+import base64
+from importlib.metadata import version
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ntkit.experiments.results import RunResult, summary
+from ntkit.tasks.signals import psnr
+
+__all__ = ["write_report"]
+
+
+def write_report(run: RunResult, folder: Path) -> Path:
+    """Write `report.html` into the run folder, pictures included."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ntkit.experiments", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["db"] = lambda v: "perfect" if v == inf or v > 100 else f"{v:.1f}"
+    environment.filters["steps"] = lambda s: "no end" if s == inf else f"{s:,.0f}"
+    pictures = {
+        path.stem: "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+        for path in sorted(folder.glob("*.png"))
+    }
+    error = run.result.initial_error
+    context: dict[str, Any] = {
+        "run": run,
+        "result": run.result,
+        "pictures": pictures,
+        "summary": summary(run),
+        "version": version("ntkit"),
+        "inf_": inf,
+        "initial_db": "" if error is None else f"{psnr(error):.1f}",
+    }
+    page = environment.get_template("report.html.jinja").render(**context)
+    path = folder / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path

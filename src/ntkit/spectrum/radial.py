@@ -1,0 +1,73 @@
+"""Spectra over the distance from zero frequency, of kernels and of signals on grids."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit._core.checks import positive_int
+from ntkit.kernels.base import AbstractKernel
+
+__all__ = ["kernel_spectrum", "power_spectrum"]
+
+
+def kernel_spectrum(
+    kernel: AbstractKernel, shape: Sequence[int]
+) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
+    """Eigenvalues of a stationary kernel on the unit grid, averaged over directions.
+
+    `lambda(k) = sum_lag K(lag) cos(2 pi k.lag)` over the samples of the grid wrapped around, over
+    their number: the mode of frequency `k` decays at the rate `n lambda(k)` in gradient flow.
+
+    Args:
+        kernel: Stationary kernel.
+        shape: Samples along each axis of `[0, 1)^d`.
+
+    Returns:
+        Frequencies (cycles per unit, whole numbers up to half of the shortest axis) and the mean
+        eigenvalue at each.
+
+    Example:
+        >>> import ntkit
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(1), 1, width=64, depth=2)
+        >>> frequency, eigenvalue = kernel_spectrum(ntkit.ntk(net), (64,))
+        >>> bool(eigenvalue[1] > eigenvalue[16])  # spectral bias
+        True
+    """
+    sizes = [positive_int("shape", int(n)) for n in shape]
+    lags = []
+    for n in sizes:
+        lag = torch.arange(n, dtype=torch.float64) / n
+        lags.append(torch.where(lag >= 0.5, lag - 1, lag))
+    table = kernel.lag_table(lags)
+    return _radial(torch.fft.fftn(table).real / table.numel())
+
+
+def power_spectrum(values: Float[Tensor, "..."]) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
+    """Mean squared Fourier coefficient of a signal `[*shape, o]` at each distance from zero.
+
+    A Hann window along each axis keeps the edges, which do not match, from filling the spectrum.
+
+    Returns:
+        Frequencies (cycles per unit) and the mean power of a coefficient at each.
+    """
+    shape = values.shape[:-1]
+    centred = values.double() - values.double().flatten(0, -2).mean(0)
+    for axis, n in enumerate(shape):
+        window = torch.hann_window(n, dtype=torch.float64) * (8 / 3) ** 0.5
+        centred = centred * window.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
+    coefficients = torch.fft.fftn(centred, dim=list(range(len(shape)))) / centred[..., 0].numel()
+    return _radial((coefficients.abs() ** 2).sum(-1))
+
+
+def _radial(spectrum: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean over shells of unit width around whole distances, up to the shortest axis's Nyquist."""
+    axes = [torch.fft.fftfreq(n, 1 / n, dtype=torch.float64) for n in spectrum.shape]
+    distance = (
+        torch.stack(torch.meshgrid(*axes, indexing="ij")).norm(dim=0).round().long().flatten()
+    )
+    total = torch.bincount(distance, weights=spectrum.flatten())
+    count = torch.bincount(distance)
+    top = min(spectrum.shape) // 2 + 1
+    return torch.arange(top, dtype=torch.float64), (total / count.clamp_min(1))[:top]
