@@ -1,5 +1,7 @@
 """The proof: train the recommended network, and the same one without an encoding."""
 
+import sys
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -73,16 +75,20 @@ def verify(
     label = f"{proof.candidate}{' (symmetrised)' if antisymmetric else ''}"
     stops = [p.steps for p in result.curves[str(result.choice)] if p.steps >= budget.steps / 100]
     generator = torch.Generator().manual_seed(result.seed)
-    smooth = [0.0]
+    recent: deque[float] = deque(maxlen=20)
     with tqdm(
-        total=budget.steps, desc=f"training {label}", unit="it", disable=not show_progress
+        total=budget.steps,
+        desc=f"training {label}",
+        unit="it",
+        disable=not show_progress,
+        mininterval=0.2 if sys.stderr.isatty() else 15,
     ) as bar:
 
         def step_done(step: int, loss: float) -> None:
-            smooth[0] = loss if step == 1 else 0.95 * smooth[0] + 0.05 * loss
+            recent.append(loss)
             bar.update()
             if step % 10 == 0:
-                bar.set_postfix_str(f"PSNR {psnr(smooth[0]):.1f} dB", refresh=False)
+                bar.set_postfix_str(f"PSNR {psnr(sum(recent) / len(recent)):.1f} dB", refresh=False)
             if on_step:
                 on_step(step)
 
