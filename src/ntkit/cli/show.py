@@ -16,7 +16,7 @@ _PROOF_COLUMNS = (
     "steps",
     "held out:\npredicted",
     "\nmeasured",
-    "\ndifference",
+    "\ndiff.",
     "training:\npredicted",
     "\nmeasured",
 )
@@ -72,10 +72,12 @@ def show_proof(run: RunResult) -> None:
     if rows:
         table = Table(title="Predicted and measured PSNR, dB", box=box.SIMPLE_HEAD)
         for name in _PROOF_COLUMNS:
-            table.add_column(name, justify="left" if name == "network" else "right")
+            table.add_column(
+                name, justify="left" if name == "network" else "right", no_wrap=name == "network"
+            )
         for row in rows:
             table.add_row(
-                row["name"] + ("" if row["finished"] else " (interrupted)"),
+                row["name"] + ("" if row["finished"] else "*"),
                 f"{row['steps']:,}",
                 f"{row['held_out_predicted']:.1f}",
                 f"{row['held_out_measured']:.1f}",
@@ -93,7 +95,7 @@ def show_proof(run: RunResult) -> None:
             )
     if run.partial:
         console.print(
-            "[bold yellow]Interrupted: the run folder holds the last checkpoint and is partial.[/]"
+            "[bold yellow]* Interrupted: the run folder holds the last checkpoint and is partial.[/]"
         )
     console.print(f"Report: {run.spec.folder / 'report.html'}")
 
