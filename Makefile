@@ -17,7 +17,7 @@ help:  ## this list
 
 demo: $(VENV)/.demo  ## tune a real photo, train the recommended network, write runs/demo/report.html
 	$(BIN)/python examples/demo_photo.py runs/astronaut.png
-	$(BIN)/ntkit tune runs/astronaut.png --out runs/demo $(ARGS)
+	$(BIN)/ntkit tune runs/astronaut.png --out runs/demo --budget 500 $(ARGS)
 
 test: $(VENV)/.dev  ## the test suite, doctests and the snippets of the documentation included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import inf, isfinite
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +19,7 @@ from ntkit.tuning import TuneResult, build_network
 
 __all__ = ["bandwidth_figure", "images_figure", "learning_figure", "save", "spectrum_figure"]
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -40,7 +41,7 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
     rows = [r for r in result.table if r.candidate.name == "gaussian"]
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9.5, 3.9), layout="constrained")
-        axes = figure.subplots(1, 2)
+        axes = list(figure.subplots(1, 2))
         shades = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, len(result.steps)))
         for axis, attribute, title in (
             (axes[0], "held_out", "Between the training samples (held out)"),
@@ -111,7 +112,7 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
     """Predicted learning curves, and the measured ones."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(9.5, 3.9), layout="constrained")
-        axes = figure.subplots(1, 2, sharey=True)
+        axes = list(figure.subplots(1, 2, sharey=True))
         for axis, attribute, title in (
             (axes[0], "held_out", "Held-out samples"),
             (axes[1], "train", "Training samples"),

@@ -94,8 +94,8 @@ def _prove(run: RunResult, signal: Signal, *, show_progress: bool) -> None:
 def _finish(run: RunResult, signal: Signal, folder: Path) -> None:
     """Weights, pictures, JSON and the report."""
     judged = [proof for proof in run.proofs if proof.checkpoints]
-    for proof in run.proofs:
-        _save_weights(proof, folder)
+    for proof, name in zip(run.proofs, ("recommended", "no_encoding"), strict=False):
+        _save_weights(proof, folder / f"{name}.safetensors")
     figures.save(figures.spectrum_figure(run.result, signal), folder / "spectrum.png")
     if any(row.candidate.name == "gaussian" for row in run.result.table):
         figures.save(figures.bandwidth_figure(run.result, judged), folder / "bandwidth.png")
@@ -106,8 +106,7 @@ def _finish(run: RunResult, signal: Signal, folder: Path) -> None:
     write_report(run, folder)
 
 
-def _save_weights(proof: Proof, folder: Path) -> None:
-    name = "no_encoding" if proof.candidate.name == "identity" else "recommended"
+def _save_weights(proof: Proof, path: Path) -> None:
     state = {k: v.contiguous() for k, v in proof.network.state_dict().items()}
     step = proof.checkpoints[-1].step if proof.checkpoints else 0
     metadata = {
@@ -115,7 +114,7 @@ def _save_weights(proof: Proof, folder: Path) -> None:
         "finished": str(proof.finished),
         "step": str(step),
     }
-    save_file(state, folder / f"{name}.safetensors", metadata=metadata)
+    save_file(state, path, metadata=metadata)
 
 
 def _writable(folder: Path) -> Path:

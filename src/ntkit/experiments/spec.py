@@ -4,10 +4,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ntkit.tasks.training import Budget
+from ntkit.tasks.training import Budget, Optimiser
 from ntkit.tuning import ENCODINGS
 
 __all__ = ["TuneSpec", "parse_budget"]
+
+_OPTIMISERS: dict[str, Optimiser] = {"adam": "adam", "sgd": "sgd"}
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,12 @@ def parse_budget(text: str, batch_size: int) -> Budget:
     parts = text.split(":")
     try:
         if len(parts) == 1:
-            return Budget(steps=int(parts[0]), batch_size=batch_size)
-        optimiser, lr, steps = parts
-        return Budget(optimiser.lower(), float(lr), int(steps), batch_size)  # pyright: ignore[reportArgumentType]
-    except ValueError as error:
-        if "must be" in str(error):
-            raise
+            parts = ["adam", "1e-3", *parts]
+        name, lr, steps = parts
+        found = (_OPTIMISERS[name.lower()], float(lr), int(steps))
+    except (ValueError, KeyError):
         raise ValueError(
-            f"`budget={text!r}` must be a number of steps or optimiser:rate:steps, for example "
-            "2000 or adam:1e-3:2000."
+            f"`budget={text!r}` must be a number of steps or optimiser:rate:steps with adam or "
+            "sgd, for example 2000 or adam:1e-3:2000."
         ) from None
+    return Budget(*found, batch_size)

@@ -64,7 +64,8 @@ def mlp(
 
 def _standard_linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
     """`nn.Linear` as PyTorch initialises it (uniform, variance `1 / (3 fan_in)`), but seedable."""
-    layer = nn.Linear(fan_in, fan_out)
+    # Made empty: PyTorch's own initialisation would draw from the global generator as well.
+    layer = nn.Linear(fan_in, fan_out, device="meta").to_empty(device=torch.get_default_device())
     bound = fan_in**-0.5
     with torch.no_grad():
         layer.weight.uniform_(-bound, bound, generator=generator)

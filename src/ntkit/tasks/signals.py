@@ -42,7 +42,7 @@ class Signal:
                 others is taken as channels.
 
         Raises:
-            TypeError: Not a tensor of real numbers.
+            TypeError: Not a tensor of floating-point numbers.
             ValueError: NaN, infinite, constant, or too small to hold out every other sample.
         """
         if not isinstance(values, Tensor):
@@ -50,8 +50,11 @@ class Signal:
                 f"`signal` must be a torch.Tensor, got {type(values).__name__}. "
                 "Convert with `torch.as_tensor(...)`."
             )
-        if values.is_complex() or values.dtype == torch.bool:
-            raise TypeError(f"`signal` must hold real numbers, got {values.dtype}.")
+        if not values.is_floating_point():
+            raise TypeError(
+                f"`signal` must hold floating-point numbers with a peak-to-peak of about 1, got "
+                f"{values.dtype}. For 8-bit images: `signal.double() / 255`."
+            )
         if n_axes is None:
             n_axes = values.ndim - 1 if values.ndim > 2 and values.shape[-1] <= 4 else values.ndim
         if not 1 <= n_axes <= values.ndim or values.ndim > n_axes + 1:
@@ -63,7 +66,8 @@ class Signal:
         if min(shape, default=0) < 8:
             raise ValueError(
                 f"`signal` is {' x '.join(map(str, shape))} samples; at least 8 along each axis are "
-                "needed to train on every other one and judge on the rest."
+                "needed to train on every other one and judge on the rest. If the last axis holds "
+                f"channels, pass `Signal(values, n_axes={values.ndim - 1})`."
             )
         values = finite("signal", values.detach().double()).reshape(*shape, -1)
         if float(values.max() - values.min()) == 0:
@@ -101,7 +105,16 @@ class Signal:
         return self.values[tuple(slice(0, n - n % 2) for n in self.shape)]
 
     def errors(self, prediction: Float[Tensor, "..."]) -> tuple[float, float]:
-        """Mean square errors of `[*shape, o]` on the training samples and on the held-out ones."""
+        """Mean square errors of `[*shape, o]` on the training samples and on the held-out ones.
+
+        Raises:
+            ValueError: `prediction` has another shape.
+        """
+        if prediction.shape != self.values.shape:
+            raise ValueError(
+                f"`prediction` has shape {tuple(prediction.shape)}, the signal "
+                f"{tuple(self.values.shape)}: one last axis of channels, also for a single one."
+            )
         square = (prediction.double() - self.values) ** 2
         mask = self.held_out()
         return float(square[~mask].mean()), float(square[mask].mean())

@@ -20,10 +20,15 @@ from ntkit.tuning.problems import AbstractProblem
 __all__ = [
     "Prediction",
     "exact_predictions",
+    "longest_time",
     "matching_times",
     "mode_predictions",
+    "sgd_times",
     "trajectories",
 ]
+
+_SETTLED = 1e-8  # of the first error: what training longer still gains is seen nowhere
+_LONGEST = 1e8  # in units of the fastest mode's time: the cost grows with the root of it
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,7 @@ def trajectories(
     if budget.optimiser == "sgd":
         return [
             flow_trajectory(
-                m,
-                [
-                    inf
-                    if s == inf
-                    else training_time(
-                        budget.lr, s, nn.MSELoss(), n_samples=m.n_samples, n_outputs=m.n_outputs
-                    )
-                    for s in steps
-                ],
+                m, sgd_times(budget, steps, n_samples=m.n_samples, n_outputs=m.n_outputs)
             )
             for m in modes
         ]
@@ -119,19 +116,39 @@ def exact_predictions(
     return [Prediction(s, psnr(a), psnr(b)) for s, (a, b) in zip(steps, errors, strict=True)]
 
 
+def sgd_times(
+    budget: Budget, steps: Sequence[float], *, n_samples: int, n_outputs: int
+) -> list[float]:
+    """Gradient-flow times of so many steps of SGD on the mean square; infinity stays infinity."""
+    loss = nn.MSELoss()
+    return [
+        s
+        if s == inf
+        else training_time(budget.lr, s, loss, n_samples=n_samples, n_outputs=n_outputs)
+        for s in steps
+    ]
+
+
+def longest_time(modes: Modes) -> float:
+    """Beyond this gradient-flow time the exact engine is not asked: its cost would have no end."""
+    return _LONGEST / float(modes.eigenvalues.sum(0).max())
+
+
 def matching_times(modes: Modes, decay: Float[Tensor, "s k"]) -> list[float]:
     """Gradient-flow times at which plain descent has the training error of each `decay`.
 
-    By bisection on the logarithm of the time: the training error falls monotonically.
+    By bisection on the logarithm of the time: the training error falls monotonically. Errors below
+    1e-8 of the first are taken for that, and no time exceeds `longest_time`.
     """
-    wanted = modes.error(decay)
-    top = float(modes.eigenvalues.sum(0).max())
+    start = modes.error(torch.ones_like(modes.energy))
+    wanted = modes.error(decay).clamp_min(_SETTLED * float(start))
+    longest = longest_time(modes)
     found = []
     for error in wanted:
-        low, high = -8.0, 14.0
+        low, high = -16.0, 0.0
         for _ in range(50):
             centre = (low + high) / 2
-            reached = modes.error(flow_trajectory(modes, [10**centre / top]).decay)[0]
+            reached = modes.error(flow_trajectory(modes, [longest * 10**centre]).decay)[0]
             low, high = (low, centre) if reached <= error else (centre, high)
-        found.append(10**high / top)
+        found.append(longest * 10**high)
     return found

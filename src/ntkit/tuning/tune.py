@@ -21,8 +21,10 @@ from ntkit.tuning.clock import Clock, calibrate, theory_clock
 from ntkit.tuning.predict import (
     Prediction,
     exact_predictions,
+    longest_time,
     matching_times,
     mode_predictions,
+    sgd_times,
     trajectories,
 )
 from ntkit.tuning.problems import AbstractProblem, LowRankProblem, PeriodicProblem
@@ -354,8 +356,14 @@ def _exact(
             continue
         say(f"exact engine: {row.candidate}")
         steps = [p.steps for p in row.predictions if p.steps < inf]
-        run = trajectories([problem.modes], budget, steps, speed=speed)[0]
-        times = matching_times(problem.modes, run.decay)
+        if budget.optimiser == "sgd":
+            n, o = signal.values[signal.train_cut].numel() // signal.n_outputs, signal.n_outputs
+            longest = longest_time(problem.modes)
+            exact = sgd_times(budget, steps, n_samples=n, n_outputs=o)
+            times = [min(t, longest) for t in exact]
+        else:
+            run = trajectories([problem.modes], budget, steps, speed=speed)[0]
+            times = matching_times(problem.modes, run.decay)
         found = exact_predictions(network(row.candidate, integer=False), signal, times, steps)
         rows.append(replace(row, predictions=(*found, row.predictions[-1])))
     return tuple(rows)
