@@ -1,0 +1,164 @@
+"""Real training: hand-written steps, one encoding pass, and nothing left behind."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ntkit import encodings
+from ntkit.networks import mlp
+from ntkit.tasks import Budget, Checkpoint, Signal, train
+from tests.cases import randn, seeded
+from tests.tolerances import assert_near
+
+SIGNAL = Signal(randn(12, 9, 2) / 4, n_axes=2)
+N = 6 * 5
+
+
+def network(seed: int = 0) -> nn.Sequential:
+    return mlp(
+        encodings.Gaussian(2, 8, 2.0, seeded()), 2, width=16, depth=2, generator=seeded(seed)
+    )
+
+
+def weights(net: nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+class Whole(nn.Module):
+    """Hides that the first module is an encoding, so that every batch is encoded anew."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+@pytest.mark.parametrize("batch_size", [N, 10**6])
+def test_full_batches_of_sgd_are_plain_gradient_steps(batch_size: int) -> None:
+    net = network()
+    twin = deepcopy(net)
+    train(net, SIGNAL, Budget("sgd", 0.3, 20, batch_size))
+    x = SIGNAL.grid[SIGNAL.train_cut].points().float()
+    y = SIGNAL.values[SIGNAL.train_cut].flatten(0, 1).float()
+    for _ in range(20):
+        parameters = list(twin.parameters())
+        for p, g in zip(
+            parameters, torch.autograd.grad(((twin(x) - y) ** 2).mean(), parameters), strict=True
+        ):
+            p.data -= 0.3 * g
+    assert_near(weights(net), weights(twin), loosen=10)
+
+
+def test_adam_is_pytorchs() -> None:
+    net = network()
+    twin = deepcopy(net)
+    train(net, SIGNAL, Budget("adam", 1e-3, 15, N))
+    x = SIGNAL.grid[SIGNAL.train_cut].points().float()
+    y = SIGNAL.values[SIGNAL.train_cut].flatten(0, 1).float()
+    optimiser = torch.optim.Adam(twin.parameters(), lr=1e-3)
+    for _ in range(15):
+        optimiser.zero_grad()
+        nn.functional.mse_loss(twin(x), y).backward()
+        optimiser.step()
+    assert_near(weights(net), weights(twin), loosen=100)  # a division by small gradients
+
+
+@pytest.mark.parametrize("steps", [2, 40])  # fewer samples than there are, and more
+def test_encoding_once_is_encoding_each_batch(steps: int) -> None:
+    net = network()
+    twin = Whole(deepcopy(net))
+    calls: list[int] = []
+    net[0].register_forward_hook(lambda _, x, __: calls.append(len(x[0])))
+    budget = Budget("sgd", 0.3, steps, 8)
+    first = train(net, SIGNAL, budget, generator=seeded(3))
+    second = train(twin, SIGNAL, budget, generator=seeded(3))
+    assert_near(weights(net), weights(twin), loosen=10)
+    assert first[0].held_out == pytest.approx(second[0].held_out, rel=1e-5)
+    assert first[0].train == pytest.approx(second[0].train, rel=1e-5)
+    if steps == 40:
+        assert calls == [N, 12 * 9 - N]  # the training samples once; the others to be judged
+
+
+def test_the_seed_decides() -> None:
+    """The same batches from the same generator, others from another, and no global draws."""
+    before = torch.random.get_rng_state()
+    found = []
+    for seed in (0, 0, 1):
+        net = network()
+        train(net, SIGNAL, Budget("adam", 1e-3, 20, 5), generator=seeded(seed))
+        found.append(weights(net))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_checkpoints_where_asked_and_what_they_say() -> None:
+    net, seen, losses = network(), [], []
+    done = train(
+        net,
+        SIGNAL,
+        Budget("adam", 1e-3, 12, N),
+        checkpoints=[3, 7, 12, 50],
+        on_step=lambda step, loss: losses.append((step, loss)),
+        on_checkpoint=seen.append,
+    )
+    assert [c.step for c in done] == [3, 7, 12]
+    assert done == seen
+    assert [step for step, _ in losses] == list(range(1, 13))
+    # A step reports its loss before it moves: the training error after 3 is the loss of step 4.
+    assert done[0].train == pytest.approx(losses[3][1], rel=1e-5)
+    assert done[1].train == pytest.approx(losses[7][1], rel=1e-5)
+    with torch.no_grad():
+        output = net(SIGNAL.grid.points().float()).reshape(12, 9, 2)
+    assert done[2].train == pytest.approx(SIGNAL.errors(output)[0], rel=1e-5)
+    assert done[2].held_out == pytest.approx(SIGNAL.errors(output)[1], rel=1e-5)
+
+
+def test_only_the_last_step_is_judged_by_default() -> None:
+    done = train(network(), SIGNAL, Budget("sgd", 0.1, 5, N))
+    assert [type(c) for c in done] == [Checkpoint]
+    assert done[0].step == 5
+    assert train(network(), SIGNAL, Budget("sgd", 0.1, 5, N), checkpoints=()) == []
+
+
+def test_judging_changes_nothing() -> None:
+    often, once = network(), network()
+    budget = Budget("adam", 1e-3, 12, 5)
+    train(often, SIGNAL, budget, checkpoints=range(1, 13), generator=seeded())
+    train(once, SIGNAL, budget, generator=seeded())
+    assert torch.equal(weights(often), weights(once))
+
+
+def test_the_rest_of_the_module_is_left_alone() -> None:
+    """Frozen parameters, buffers, the modules themselves and their training flag."""
+    net = network()
+    net[1].weight.requires_grad_(False)
+    net.eval()
+    modules, frozen = list(net), net[1].weight.clone()
+    frequencies = net[0].frequencies.clone()
+    train(net, SIGNAL, Budget("adam", 1e-2, 5, N))
+    assert list(net) == modules
+    assert not net.training
+    assert torch.equal(net[1].weight, frozen)
+    assert torch.equal(net[0].frequencies, frequencies)
+    assert not torch.equal(net[3].weight, network()[3].weight)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: Budget("rmsprop"), ValueError, "`optimiser='rmsprop'` must be \"adam\" or"),
+        (lambda: Budget(lr=0.0), ValueError, "`lr=0.0` must be a finite number above 0"),
+        (lambda: Budget(lr=float("nan")), ValueError, "`lr=nan` must be a finite number"),
+        (lambda: Budget(steps=0), ValueError, "`steps=0` must be at least 1"),
+        (lambda: Budget(steps=1.5), TypeError, "`steps=1.5` must be an int, got float"),
+        (lambda: Budget(batch_size=-1), ValueError, "`batch_size=-1` must be at least 1"),
+    ],
+)
+def test_errors(unchecked, call, error, match: str) -> None:
+    with pytest.raises(error, match=match):
+        call()
