@@ -40,7 +40,7 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
     """Predicted PSNR against bandwidth, one curve a budget, with what was measured."""
     rows = [r for r in result.table if r.candidate.name == "gaussian"]
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(9.5, 3.9), layout="constrained")
+        figure = Figure(figsize=(9.5, 4.2), layout="constrained")
         axes = list(figure.subplots(1, 2))
         shades = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, len(result.steps)))
         for axis, attribute, title in (
@@ -69,7 +69,8 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
             target = axes[0] if result.goal == "generalise" else axes[1]
             target.axvspan(*_widened(result.flat_range), color=_BLUE, alpha=0.10, lw=0)
         _finite_limits(axes)
-        axes[0].legend(fontsize=8, loc="best")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, fontsize=9, loc="outside lower center", ncols=len(labels))
         return figure
 
 
@@ -97,7 +98,7 @@ def spectrum_figure(result: TuneResult, signal: Signal) -> Figure:
                 k[1:], eigenvalue[1:].clamp_min(floor), color=color, lw=wide, label=str(candidate)
             )
         right.set_yscale("log")
-        right.set_ylabel("kernel eigenvalue: how fast a frequency is learned")
+        right.set_ylabel("how fast a frequency is learned (kernel)")
         right.spines["right"].set_visible(True)
         right.grid(visible=False)
         nyquist = min(signal.shape) / 4

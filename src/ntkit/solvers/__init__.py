@@ -1,7 +1,12 @@
 """Solvers: functions of operators and linear solves."""
 
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
-from ntkit.solvers.conjugate_gradients import Solution, chan_preconditioner, conjugate_gradients
+from ntkit.solvers.conjugate_gradients import (
+    Solution,
+    chan_circulant,
+    chan_preconditioner,
+    conjugate_gradients,
+)
 from ntkit.solvers.flow import FlowSolution, phi, solve_flow
 from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
@@ -11,6 +16,7 @@ __all__ = [
     "FlowSolution",
     "RitzPairs",
     "Solution",
+    "chan_circulant",
     "chan_preconditioner",
     "chebyshev_apply",
     "chebyshev_series",

@@ -10,7 +10,7 @@ from torch import Tensor
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 
-__all__ = ["Solution", "chan_preconditioner", "conjugate_gradients"]
+__all__ = ["Solution", "chan_circulant", "chan_preconditioner", "conjugate_gradients"]
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,12 @@ def conjugate_gradients(
     return Solution(best, true <= 2 * tolerance, iteration, true)
 
 
-def chan_preconditioner(op: ToeplitzOperator) -> Callable[[Tensor], Tensor]:
-    """The inverse of the circulant matrix that is nearest to a symmetric Toeplitz operator.
+def chan_circulant(op: ToeplitzOperator) -> CirculantOperator:
+    """The circulant matrix that is nearest to a symmetric Toeplitz operator (Frobenius norm).
 
     Each diagonal of the circulant is the mean of the two Toeplitz diagonals that wrap onto it,
-    level by level. Eigenvalues are kept above 1e-15 of the largest so that the inverse is bounded.
+    level by level. Its eigenvalues are the Rayleigh quotients of the Toeplitz matrix with Fourier
+    modes, so that they are not negative if the matrix is positive semi-definite.
 
     Source: T. Chan 1988, "An optimal circulant preconditioner for Toeplitz systems", eq. 7.
     """
@@ -95,8 +96,15 @@ def chan_preconditioner(op: ToeplitzOperator) -> Callable[[Tensor], Tensor]:
         ahead = table.narrow(axis, n - 1, n)  # lags 0 .. n-1
         behind = torch.cat([ahead.narrow(axis, 0, 1), table.narrow(axis, 0, n - 1)], axis)
         table = ((n - j) * ahead + j * behind) / n
-    circulant = CirculantOperator(table, dtype=op.dtype)
-    eigenvalues = circulant.eigenvalues()
+    return CirculantOperator(table, dtype=op.dtype)
+
+
+def chan_preconditioner(op: ToeplitzOperator) -> Callable[[Tensor], Tensor]:
+    """The inverse of `chan_circulant(op)` on rows.
+
+    Eigenvalues are kept above 1e-15 of the largest so that the inverse is bounded.
+    """
+    eigenvalues = chan_circulant(op).eigenvalues()
     inverse = 1 / eigenvalues.clamp_min(float(eigenvalues.max()) * 1e-15)
 
     def apply(r: Tensor) -> Tensor:

@@ -6,8 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import positive_int
+from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.gram import gram
+from ntkit.operators.toeplitz import ToeplitzOperator
+from ntkit.solvers.conjugate_gradients import chan_circulant
 
 __all__ = ["kernel_spectrum", "power_spectrum"]
 
@@ -15,10 +18,11 @@ __all__ = ["kernel_spectrum", "power_spectrum"]
 def kernel_spectrum(
     kernel: AbstractKernel, shape: Sequence[int]
 ) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
-    """Eigenvalues of a stationary kernel on the unit grid, averaged over directions.
+    """How fast a stationary kernel on the unit grid learns each frequency, over all directions.
 
-    `lambda(k) = sum_lag K(lag) cos(2 pi k.lag)` over the samples of the grid wrapped around, over
-    their number: the mode of frequency `k` decays at the rate `n lambda(k)` in gradient flow.
+    The Rayleigh quotient `e_k* K e_k / n` of the Gram matrix with the Fourier mode of frequency
+    `k`, over the number of samples: in gradient flow the mode decays at about the rate `n` times
+    that. It is an eigenvalue where the kernel has period 1.
 
     Args:
         kernel: Stationary kernel.
@@ -26,7 +30,7 @@ def kernel_spectrum(
 
     Returns:
         Frequencies (cycles per unit, whole numbers up to half of the shortest axis) and the mean
-        eigenvalue at each.
+        over the modes at each.
 
     Example:
         >>> import ntkit
@@ -35,12 +39,10 @@ def kernel_spectrum(
         >>> bool(eigenvalue[1] > eigenvalue[16])  # spectral bias
         True
     """
-    sizes = [positive_int("shape", int(n)) for n in shape]
-    lags = []
-    for n in sizes:
-        lag = torch.arange(n, dtype=torch.float64) / n
-        lags.append(torch.where(lag >= 0.5, lag - 1, lag))
-    table = kernel.lag_table(lags)
+    op = gram(kernel, Grid(shape), structure="toeplitz")
+    if not isinstance(op, ToeplitzOperator):
+        raise AssertionError(op.kind)
+    table = chan_circulant(op).table
     return _radial(torch.fft.fftn(table).real / table.numel())
 
 
