@@ -154,8 +154,7 @@ class GradientFlow:
         return 0.5 * (self.solution(times).decay.double() ** 2).sum((1, 2))
 
     def _initial(self, points: Grid | Tensor) -> Tensor:
-        if self._f0 is None:
-            raise AssertionError("called without f0")
+        assert self._f0 is not None
         with torch.no_grad():
             return self._f0(_tensor(points).to(self._out_dtype)).double().reshape(len(points), -1)
 

@@ -12,8 +12,8 @@ from ntkit.tasks.signals import Signal
 
 __all__ = ["Photo", "load_photo"]
 
-_BYTES_PER_PIXEL = 320
-"""Working memory of the periodic engine at its peak: five layers' spectra of three kinds."""
+_BYTES_PER_PIXEL = 800
+"""Working memory of the periodic engine at its peak: a dozen candidates, five layers' spectra each."""
 
 _DIRECT = {"L", "RGB", "RGBA"}
 

@@ -40,8 +40,7 @@ def kernel_spectrum(
         True
     """
     op = gram(kernel, Grid(shape), structure="toeplitz")
-    if not isinstance(op, ToeplitzOperator):
-        raise AssertionError(op.kind)
+    assert isinstance(op, ToeplitzOperator)
     table = chan_circulant(op).table
     return _radial(torch.fft.fftn(table).real / table.numel())
 
