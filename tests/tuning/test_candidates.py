@@ -1,0 +1,70 @@
+"""What is compared: the ladder, the names, and the encodings that they build."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from ntkit import encodings
+from ntkit.tuning import ENCODINGS, Candidate
+from ntkit.tuning.candidates import candidates, default_bandwidths
+from tests.cases import seeded
+
+
+@pytest.mark.parametrize("n", [8, 64, 100, 256, 512, 4096, 10**5])
+def test_the_ladder_ends_where_it_should(n: int) -> None:
+    """At an eighth of the samples, half of the Nyquist frequency of every other one; 10 at least."""
+    ladder = default_bandwidths((8, n))
+    assert ladder[0] == 1
+    assert list(ladder) == sorted(set(ladder))
+    assert {1.0, 2.0, 4.0, 7.0, 10.0} <= set(ladder)
+    assert ladder[-1] <= max(10, n / 8)
+    ratios = [b / a for a, b in pairwise(ladder)]
+    assert max(ratios) <= 2
+    if 80 <= n <= 4800:
+        assert ladder[-1] * 2 > n / 8  # not a rung too short
+    assert default_bandwidths((n, 8)) == ladder
+
+
+def test_one_candidate_a_bandwidth_in_order_without_repeats() -> None:
+    found = candidates((64, 48), ENCODINGS, [7.0, 1, 7])
+    assert [str(c) for c in found] == [
+        "identity", "basic", "positional 12", "gaussian 1", "gaussian 7",
+    ]  # fmt: skip
+    assert candidates((64,), ["basic", "basic"], []) == [Candidate("basic")]
+    assert candidates((64,), ["gaussian"], [2]) == [Candidate("gaussian", 2.0)]
+
+
+@pytest.mark.parametrize("d", [1, 2, 3])
+@pytest.mark.parametrize("candidate", candidates((64,), ENCODINGS, [3.0]), ids=str)
+def test_the_code_builds_the_same_encoding(candidate: Candidate, d: int) -> None:
+    """The line to paste, evaluated, against what was tried."""
+    built = candidate.build(d, 24, seeded())
+    assert built.in_dim == d
+    torch.manual_seed(0)
+    pasted = eval(candidate.code(d, 24), {"ntkit": type("ntkit", (), {"encodings": encodings})})
+    x = torch.rand(5, d, generator=seeded(1))
+    assert repr(pasted) == repr(built)
+    if candidate.name != "gaussian":
+        assert torch.equal(pasted(x), built(x))
+    else:
+        assert pasted.bandwidth == built.bandwidth == 3.0
+        whole = candidate.build(d, 24, seeded(), integer=True)
+        assert torch.equal(whole.frequencies, built.frequencies.round())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: candidates((9,), ["siren"], [1.0]), ValueError, r"\('siren',\).* name some of id"),
+        (lambda: candidates((9,), [], [1.0]), ValueError, r"`encodings=\(\)` must name some of"),
+        (lambda: candidates((9,), ["gaussian"], []), ValueError, r"`bandwidths=\(\)` leaves the"),
+        (lambda: candidates((9,), ["gaussian"], [-1.0]), ValueError, "`bandwidths=-1.0` must be"),
+        (lambda: candidates((9,), ["gaussian"], [0.0]), ValueError, "`bandwidths=0.0` must be"),
+        (lambda: candidates((9,), ["gaussian"], [float("inf")]), ValueError, "`bandwidths=inf`"),
+        (lambda: candidates((9,), ["gaussian"], ["1"]), TypeError, "`bandwidths='1'` must be a n"),
+    ],
+)
+def test_errors(unchecked, call, error, match: str) -> None:
+    with pytest.raises(error, match=match):
+        call()
