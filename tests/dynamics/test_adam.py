@@ -183,6 +183,7 @@ class OneMeanSquareALayer:
                 p -= self.lr * p.grad / mean**0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ntk", "standard"])
 def test_a_wide_network_follows(kind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real steps of width 1024: the training loss within 5 % of where it began, at every step.

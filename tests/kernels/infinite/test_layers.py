@@ -77,6 +77,7 @@ def test_each_part_is_positive_semi_definite(name: str) -> None:
         assert float(values[-1]) > 0
 
 
+@pytest.mark.slow
 def test_the_parts_are_the_layers_of_wide_networks() -> None:
     """Jacobians over one layer's parameters tend to its part at the rate `width^-1/2`.
 
