@@ -217,3 +217,13 @@ def test_errors(unchecked, options, error, match: str) -> None:
 def test_signals_that_are_refused(unchecked, signal, error, match: str) -> None:
     with pytest.raises(error, match=match):
         tune(signal)
+
+
+def test_an_unstable_learning_rate_is_noted() -> None:
+    x = torch.arange(64) / 64
+    signal = 0.5 + 0.4 * torch.sin(2 * torch.pi * 3 * x)
+    options = {"optimiser": "sgd", "steps": 50, "encodings": ("basic",), "width": 16, "depth": 2}
+    calm = tune(signal, lr=1e-3, **options)
+    wild = tune(signal, lr=1e3, **options)
+    assert not any("stability" in note for note in calm.notes)
+    assert any("stability limit" in note for note in wild.notes)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.checks import positive_int
-from ntkit.dynamics.modes import Trajectory
+from ntkit.dynamics.modes import Modes, Trajectory
+from ntkit.dynamics.training_time import training_time
 from ntkit.encodings import AbstractEncoding, AbstractFourier
 from ntkit.grids import Grid
 from ntkit.networks import mlp
@@ -245,7 +246,11 @@ def tune(
         engine=f"{engine} ({reason})",
         clock=clock,
         bicubic=psnr(whole.errors(whole.bicubic())[1]),
-        notes=tuple(dict.fromkeys([*_engine_notes(engine, whole), *notes])),
+        notes=(
+            *_engine_notes(engine, budget, whole),
+            *_stability_note(budget, modes[tried.index(choice)]),
+            *dict.fromkeys(notes),
+        ),
         seconds=perf_counter() - start,
         width=width,
         depth=depth,
@@ -301,13 +306,32 @@ def _engine(engine: Engine, budget: Budget, signal: Signal) -> tuple[Engine, str
     return "periodic", f"auto: {why}"
 
 
-def _engine_notes(engine: Engine, signal: Signal) -> list[str]:
+def _engine_notes(engine: Engine, budget: Budget, signal: Signal) -> list[str]:
     if engine == "exact":
-        return []
+        if budget.optimiser == "sgd":
+            return []
+        return [
+            "The exact engine follows plain gradient flow to the training error that Adam's flow "
+            "predicts; held-out errors are those of that flow."
+        ]
     notes = ["Frequencies were rounded to whole cycles per unit for the prediction alone."]
     if any(n % 2 for n in signal.shape):
         notes.append("The last sample of each odd axis was left out of the prediction.")
     return notes
+
+
+def _stability_note(budget: Budget, modes: Modes) -> list[str]:
+    """A warning where plain gradient descent diverges: its step exceeds 2 over the top eigenvalue."""
+    if budget.optimiser == "adam":
+        return []
+    unit = training_time(1.0, 1, nn.MSELoss(), n_samples=modes.n_samples, n_outputs=modes.n_outputs)
+    limit = 2 / (unit * float(modes.eigenvalues.sum(0).max()))
+    if budget.lr <= limit:
+        return []
+    return [
+        f"lr {budget.lr:g} is above {limit:.3g}, the stability limit of gradient descent for this "
+        "network at its start: the prediction is gradient flow's, real training may diverge."
+    ]
 
 
 def _problem(
