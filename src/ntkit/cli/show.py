@@ -48,8 +48,9 @@ def show_recommendation(run: RunResult) -> None:
         clock = result.clock
         console.print(
             f"  Adam's clock (a calibration, not theory): the network runs {clock.speed:.1f} times as "
-            f"fast as its kernel at the start, from {clock.pilot.steps if clock.pilot else 0} real "
-            f"steps; half-way through them the prediction was {clock.error:+.1f} dB off.",
+            f"fast as its kernel at the start; {clock.pilot.steps if clock.pilot else 0} real steps "
+            f"alone say {clock.fitted:.1f}, and the prediction is {clock.error:+.1f} dB off at their "
+            "end.",
             style="dim",
         )
     console.print(f"  engine: {result.engine}; {run.threads} threads", style="dim")

@@ -38,7 +38,7 @@ Engine = Literal["auto", "periodic", "exact"]
 FLAT = 0.3
 """Bandwidths whose prediction is within so many dB of the best are reported as as good."""
 
-_CENTRE = 0.2  # the recommendation is the centre of those within so many dB of the best
+_AS_GOOD = 0.2  # the recommendation is taken from those within so many dB of the best
 _QUANTISED = 1 / (12 * 255**2)  # mean square of 8-bit rounding: a fit below it shows nowhere
 _EXACT_SAMPLES = 512 * 512
 _ADVANTAGE = 0.3  # dB by which another encoding must beat the Gaussian one
@@ -401,17 +401,21 @@ def _score(row: Row, goal: Goal, steps: float) -> float:
 
 
 def _choose(table: Sequence[Row], goal: Goal, steps: float) -> Candidate:
-    """The centre of the Gaussian bandwidths that are as good as the best, or a clear winner."""
+    """A bandwidth within those that are as good as the best, or an encoding that is clearly better.
+
+    To generalise, the centre of those bandwidths: neither side is safer. To fit, a quarter of the
+    way from the smallest: among equal fits less bandwidth is easier to train.
+    """
     scores = {row.candidate: _score(row, goal, steps) for row in table}
     gaussians = {c: s for c, s in scores.items() if c.name == "gaussian"}
     best = max(scores, key=lambda c: scores[c])
     if not gaussians or scores[best] > max(gaussians.values()) + _ADVANTAGE:
         return best
     top = max(gaussians.values())
-    good = [log(c.bandwidth or 1) for c, s in gaussians.items() if s >= top - _CENTRE]
-    centre = sum(good) / len(good)
-    near = [c for c, s in gaussians.items() if s >= top - _CENTRE]
-    return min(near, key=lambda c: abs(log(c.bandwidth or 1) - centre))
+    near = {c: log(c.bandwidth or 1) for c, s in gaussians.items() if s >= top - _AS_GOOD}
+    low, high = min(near.values()), max(near.values())
+    wanted = low + (high - low) * (0.5 if goal == "generalise" else 0.25)
+    return min(near, key=lambda c: abs(near[c] - wanted))
 
 
 def _flat_range(table: Sequence[Row], goal: Goal, steps: float) -> tuple[float, float] | None:
