@@ -8,6 +8,11 @@ grid less its own, both as trained (one seed): on held-out samples for the goal 
 training samples for "fit". The "best constant" is the single bandwidth with the least mean regret over
 the same signals and budgets, in hindsight.
 
+Where not all ten bandwidths of a signal are trained yet (but six at least), its regrets are over those
+that are: so at least that much. Such signals are marked in the tables by signal, and count only in
+the rows "with partial grids", where constants are those trained for all; a choice that is itself not
+trained has no regret, and is counted.
+
 For "fit" there are two more measures. "8-bit": with the mean square error of 8-bit rounding,
 1/(12 * 255^2), added to each error, since PSNRs of 60 to 150 dB are beyond what a photo holds.
 "Settled": with the median of the batch losses over the last tenth of the steps, since the last step of
@@ -28,7 +33,8 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import log10
+from itertools import product
+from math import isnan, log10, nan
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -46,6 +52,7 @@ TARGETS = {"generalise": (0.2, 0.6), "fit": (0.5, 1.2)}
 """Mean and worst regret promised, dB."""
 
 PATH = RESULTS / "bandwidth_choice_signals.json"
+_ENOUGH = 6  # bandwidths of a partial grid
 _NOT_ASKED = {"cli", "experiments", "estimators", "studio"}
 
 Curve = dict[int, float]
@@ -86,12 +93,19 @@ class Regrets:
     curves: dict[Key, Curve]
 
     def of(self, key: Key, bandwidth: float) -> float:
+        """The regret, NaN if that bandwidth is not trained."""
         curve = self.curves[key]
-        return max(curve.values()) - curve[int(bandwidth)]
+        return max(curve.values()) - curve.get(int(bandwidth), nan)
 
     def constant(self, keys: Sequence[Key]) -> int:
-        """The single bandwidth with the least mean regret over `keys`."""
-        return min(BANDWIDTHS, key=lambda b: mean(self.of(k, b) for k in keys))
+        """The single bandwidth, of those trained for all, with the least mean regret."""
+        trained = [b for b in BANDWIDTHS if all(b in self.curves[k] for k in keys)]
+        return min(trained, key=lambda b: mean(self.of(k, b) for k in keys))
+
+    def keys(self, budgets: Sequence[int], *, partial: bool) -> list[Key]:
+        """Listed signals and budgets with a full grid, or also those with a partial one."""
+        keys = [k for k in self.curves if k[0] in LISTED and k[1] in budgets]
+        return [k for k in keys if partial or len(self.curves[k]) == len(BANDWIDTHS)]
 
 
 def regrets(measure: str, reference: dict[str, dict[int, Entry]]) -> Regrets:
@@ -99,7 +113,7 @@ def regrets(measure: str, reference: dict[str, dict[int, Entry]]) -> Regrets:
     curves = {}
     for name, runs in reference.items():
         for steps in STEPS:
-            curve = {b: value(runs[b], steps) for b in BANDWIDTHS}
+            curve = {b: value(runs[b], steps) for b in BANDWIDTHS if b in runs}
             if None not in curve.values():
                 curves[name, steps] = curve
     return Regrets(goal, curves)
@@ -161,7 +175,7 @@ def measure() -> list[Row]:
     missing = {name: bandwidths for name, bandwidths in missing.items() if bandwidths}
     for name, bandwidths in missing.items():
         print(f"{name}: no reference yet at bandwidths {', '.join(map(str, bandwidths))}.")
-    names = [n for n in (*LISTED, *BESIDE) if set(BANDWIDTHS) <= set(reference.get(n, {}))]
+    names = [n for n in (*LISTED, *BESIDE) if len(reference.get(n, {})) >= _ENOUGH]
     signals = load_all(names)
     asked = choices(signals)
     nearest = json.loads(fresh.PATH.read_text(encoding="utf-8")) if fresh.PATH.exists() else {}
@@ -170,7 +184,7 @@ def measure() -> list[Row]:
     rows = [
         Row(
             "signals of the list with a full reference",
-            sum(n in LISTED for n in signals),
+            sum(n in LISTED and n not in missing for n in signals),
             "",
             None,
             len(LISTED),
@@ -178,6 +192,8 @@ def measure() -> list[Row]:
     ]
     for name, regret in tables.items():
         rows += _summary(name, regret, asked, nearest)
+    for name in TARGETS:
+        rows += _summary(name, tables[name], asked, nearest, partial=True)
     rows += _noise(tables["fit"], tables["fit, settled"])
     rows += _times(reference, asked, nearest)
     _by_signal(tables, asked, nearest, missing)
@@ -198,35 +214,52 @@ class Summary:
     def ratio(self) -> float:
         return mean(self.chosen) / mean(self.fixed)
 
+    @property
+    def cases(self) -> str:
+        """How many, and how many choices among them are not trained."""
+        lost = self.n_cases - len(self.chosen)
+        return f"{self.n_cases} cases" + (f", {lost} choices not trained" if lost else "")
+
 
 def summarise(
-    regret: Regrets, budgets: Sequence[int], asked: dict[str, Any], nearest: dict[str, Any]
+    regret: Regrets,
+    budgets: Sequence[int],
+    asked: dict[str, Any],
+    nearest: dict[str, Any],
+    *,
+    partial: bool = False,
 ) -> Summary | None:
     """Over the listed signals and `budgets`; None where nothing was recorded."""
-    keys = [k for k in regret.curves if k[0] in LISTED and k[1] in budgets]
+    keys = regret.keys(budgets, partial=partial)
     if not keys:
         return None
     constant = regret.constant(keys)
-    have_fresh = all(k[0] in nearest for k in keys)
+    chosen = [regret.of(k, asked[f"{k[0]}|{regret.goal}|{k[1]}"]["choice"]) for k in keys]
+    other = [regret.of(k, nearest[k[0]]["choice"]) for k in keys if k[0] in nearest]
     return Summary(
         n_cases=len(keys),
-        chosen=[regret.of(k, asked[f"{k[0]}|{regret.goal}|{k[1]}"]["choice"]) for k in keys],
+        chosen=[r for r in chosen if not isnan(r)],
         constant=constant,
         fixed=[regret.of(k, constant) for k in keys],
-        fresh=[regret.of(k, nearest[k[0]]["choice"]) for k in keys] if have_fresh else [],
+        fresh=[r for r in other if not isnan(r)],
     )
 
 
 def _summary(
-    name: str, regret: Regrets, asked: dict[str, Any], nearest: dict[str, Any]
+    name: str,
+    regret: Regrets,
+    asked: dict[str, Any],
+    nearest: dict[str, Any],
+    *,
+    partial: bool = False,
 ) -> list[Row]:
     """Rows over all signals and budgets; the budgets apart are in the other file."""
-    found = summarise(regret, STEPS, asked, nearest)
-    if found is None:
+    found = summarise(regret, STEPS, asked, nearest, partial=partial)
+    if found is None or (partial and found.n_cases == len(regret.keys(STEPS, partial=False))):
         return []
-    low, high = TARGETS.get(name, (None, None))
-    half = 0.5 if name in TARGETS else None
-    what = f"{name} ({found.n_cases} cases)"
+    low, high = (None, None) if partial else TARGETS.get(name, (None, None))
+    half = None if low is None else 0.5
+    what = f"{name}{', with partial grids' if partial else ''} ({found.cases})"
     rows = [
         Row(f"{what}: mean regret", mean(found.chosen), "dB", low),
         Row(f"{what}: worst regret", max(found.chosen), "dB", high),
@@ -242,7 +275,7 @@ def _summary(
 
 def _noise(raw: Regrets, settled: Regrets) -> list[Row]:
     """What the last step alone costs somebody who chooses with the reference in hand."""
-    keys = [k for k in settled.curves if k[0] in LISTED]
+    keys = settled.keys(STEPS, partial=False)
     if not keys:
         return []
     lost = []
@@ -261,7 +294,7 @@ def _times(
 ) -> list[Row]:
     """Time of a choice over that of the grid search, over the list and at worst."""
     rows = []
-    listed = [n for n in reference if n in LISTED]
+    listed = [n for n in reference if n in LISTED and len(reference[n]) == len(BANDWIDTHS)]
     for steps in STEPS if listed else ():
         grid = {n: sum(e["seconds"] for e in reference[n].values()) * steps / 2000 for n in listed}
         least = {
@@ -303,18 +336,19 @@ def _by_signal(
     lines += ["| measure | steps | cases | chosen | best constant | chosen over constant | FreSh |"]
     lines += ["|---|---|---|---|---|---|---|"]
     for name, regret in tables.items():
-        for budgets in (STEPS, *((s,) for s in STEPS)):
-            found = summarise(regret, budgets, asked, nearest)
-            if found is None:
+        for budgets, partial in product((STEPS, *((s,) for s in STEPS)), (False, True)):
+            found = summarise(regret, budgets, asked, nearest, partial=partial)
+            if found is None or (partial and not missing):
                 continue
-            cells = [name, " and ".join(map(str, budgets)), found.n_cases, _both(found.chosen)]
+            what = name + (", with partial grids" if partial else "")
+            cells = [what, " and ".join(map(str, budgets)), found.cases, _both(found.chosen)]
             cells += [f"{found.constant}: {_both(found.fixed)}", f"{found.ratio:.2f}"]
             cells.append(_both(found.fresh) if found.fresh else "")
             lines.append("| " + " | ".join(map(str, cells)) + " |")
     for name, regret in tables.items():
         for steps in STEPS:
             keys = [k for k in regret.curves if k[1] == steps]
-            listed = [k for k in keys if k[0] in LISTED]
+            listed = regret.keys((steps,), partial=False)
             if not listed:
                 continue
             constant = regret.constant(listed)
@@ -328,13 +362,19 @@ def _by_signal(
                 best = max(curve, key=lambda b: curve[b])
                 choice = asked[f"{key[0]}|{regret.goal}|{steps}"]["choice"]
                 other = nearest.get(key[0], {}).get("choice")
-                cells = [key[0] + (" (beside the list)" if key[0] in BESIDE else ""), best]
-                cells += [f"{curve[best]:.2f}", choice, f"{regret.of(key, choice):.2f}"]
-                cells += ["", ""] if other is None else [other, f"{regret.of(key, other):.2f}"]
-                cells.append(f"{regret.of(key, constant):.2f}")
+                notes = ["beside the list"] if key[0] in BESIDE else []
+                notes += [f"{len(curve)} of {len(BANDWIDTHS)} trained"] * (key[0] in missing)
+                cells = [key[0] + (f" ({', '.join(notes)})" if notes else ""), best]
+                cells += [f"{curve[best]:.2f}", choice, _one(regret.of(key, choice))]
+                cells += ["", ""] if other is None else [other, _one(regret.of(key, other))]
+                cells.append(_one(regret.of(key, constant)))
                 lines.append("| " + " | ".join(map(str, cells)) + " |")
     text = "\n".join([*lines, ""])
     (RESULTS / "bandwidth_choice_signals.md").write_text(text, encoding="utf-8")
+
+
+def _one(regret: float) -> str:
+    return "not trained" if isnan(regret) else f"{regret:.2f}"
 
 
 def _both(regret: Sequence[float]) -> str:
