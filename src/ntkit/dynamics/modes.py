@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +12,7 @@ from ntkit.solvers.flow import phi
 
 __all__ = ["Modes", "Trajectory", "bin_modes", "flow_trajectory"]
 
+_NEGLIGIBLE = 1e-12  # eigenvalues below this share of the largest are taken as equal
 _SINGLE_MODES = 64  # the largest eigenvalues keep a bin each: they carry most of a signal
 
 
@@ -58,21 +60,24 @@ class Trajectory:
     weights: Float[Tensor, "s g k"]
 
 
-def bin_modes(eigenvalues: Float[Tensor, " n"], *, n_bins: int = 400) -> Int[Tensor, " n"]:
-    """Number the modes by bins of similar eigenvalue, the largest first.
+def bin_modes(eigenvalues: Float[Tensor, " n"], *, levels: int = 2000) -> Int[Tensor, " n"]:
+    """Number the modes by bins of nearly the same eigenvalue, the largest first.
 
-    The first 64 have a bin each; the rest share bins that grow geometrically.
+    The first 64 have a bin each; the rest share a bin where they fall into the same of `levels`
+    equal steps of the logarithm, so that no bin straddles a gap in the spectrum.
     """
     n = len(eigenvalues)
+    ordered, order = eigenvalues.sort(descending=True)
     singles = min(_SINGLE_MODES, n)
-    edges = torch.arange(singles, dtype=torch.float64)
+    depth = -(ordered / ordered[0].clamp_min(1e-300)).clamp_min(_NEGLIGIBLE).log()
+    level = (depth * (levels / -log(_NEGLIGIBLE))).floor()
+    starts = torch.ones(n, dtype=torch.long)
+    starts[singles:] = (level[singles:] != level[singles - 1 : -1]).long()
     if n > singles:
-        ratio = torch.linspace(0, 1, max(2, n_bins - singles), dtype=torch.float64)
-        edges = torch.cat([edges, (singles * (n / singles) ** ratio).floor()[:-1]])
-    edges = edges.unique()
-    rank = torch.empty(n, dtype=torch.long)
-    rank[eigenvalues.argsort(descending=True)] = torch.arange(n)
-    return torch.searchsorted(edges, rank.double(), right=True) - 1
+        starts[singles] = 1
+    bins = torch.empty(n, dtype=torch.long)
+    bins[order] = starts.cumsum(0) - 1
+    return bins
 
 
 def flow_trajectory(modes: Modes, times: Sequence[float]) -> Trajectory:

@@ -14,7 +14,7 @@ from ntkit.tasks.training import Budget, train
 __all__ = ["DEFAULT_SPEED", "Clock", "calibrate", "theory_clock"]
 
 DEFAULT_SPEED = 3.0
-"""Speed before any run: the median over the signals of `benchmarks/bandwidth_choice`."""
+"""Speed before any run, read off the first reference runs of `benchmarks/bandwidth_choice`."""
 
 _PILOT_STEPS = 100
 _PILOT_BATCH = 256
