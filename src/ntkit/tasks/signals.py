@@ -10,7 +10,7 @@ from torch import Tensor
 from ntkit._core.checks import finite
 from ntkit.grids import Grid
 
-__all__ = ["Signal", "psnr"]
+__all__ = ["Signal", "every_other", "psnr"]
 
 
 def psnr(mean_square_error: float) -> float:
@@ -21,6 +21,11 @@ def psnr(mean_square_error: float) -> float:
         20.0
     """
     return inf if mean_square_error <= 0 else -10 * log10(mean_square_error)
+
+
+def every_other(n_axes: int) -> tuple[slice, ...]:
+    """The slices of the training samples: every other one along each axis."""
+    return (slice(None, None, 2),) * n_axes
 
 
 @dataclass(frozen=True, init=False)
@@ -92,7 +97,7 @@ class Signal:
     @property
     def train_cut(self) -> tuple[slice, ...]:
         """The slices of the training samples: every other one along each axis."""
-        return (slice(None, None, 2),) * len(self.shape)
+        return every_other(len(self.shape))
 
     def held_out(self) -> Tensor:
         """`[*shape]`, True where a sample is not trained on."""

@@ -14,15 +14,11 @@ from ntkit.dynamics.modes import Modes, bin_modes
 from ntkit.grids import Grid
 from ntkit.kernels.infinite import InfiniteKernel, ntk
 from ntkit.solvers.pivoted_cholesky import pivoted_cholesky
+from ntkit.tasks.signals import every_other
 
 _JUDGED = 16_384
 
-__all__ = ["AbstractProblem", "LowRankProblem", "PeriodicProblem", "every_other"]
-
-
-def every_other(ndim: int) -> tuple[slice, ...]:
-    """The slices of the training samples: every other one along each axis."""
-    return (slice(None, None, 2),) * ndim
+__all__ = ["AbstractProblem", "LowRankProblem", "PeriodicProblem"]
 
 
 class AbstractProblem(ABC):
