@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ntkit._core.checks import finite, floating_tensor, non_negative, positive
 from ntkit.grids import Grid
-from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.base import AbstractKernel, as_stationary
 from ntkit.kernels.gram import DENSE_BYTES, Structure, gram
 from ntkit.operators.base import AbstractOperator
 from ntkit.solvers.flow import FlowSolution, solve_flow
@@ -185,7 +185,7 @@ def _tensor(points: Grid | Tensor) -> Tensor:
 
 def _auto(kernel: AbstractKernel, points: Grid | Tensor) -> FlowStructure:
     """Low rank for many points without grid structure; else what `gram` finds."""
-    structured = isinstance(points, Grid) and kernel.is_stationary
+    structured = isinstance(points, Grid) and as_stationary(kernel) is not None
     return "auto" if structured or 8 * len(points) ** 2 <= DENSE_BYTES else "low-rank"
 
 

@@ -1,7 +1,16 @@
 """Kernels: callables `k(x1, x2=None) -> [n, m]` with `k.diag(x) -> [n]`, and their operators."""
 
-from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.base import AbstractKernel, AbstractLagKernel
 from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import InfiniteKernel, PairState, nngp, ntk, rules
 
-__all__ = ["AbstractKernel", "InfiniteKernel", "PairState", "gram", "nngp", "ntk", "rules"]
+__all__ = [
+    "AbstractKernel",
+    "AbstractLagKernel",
+    "InfiniteKernel",
+    "PairState",
+    "gram",
+    "nngp",
+    "ntk",
+    "rules",
+]

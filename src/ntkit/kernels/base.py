@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["AbstractKernel"]
+__all__ = ["AbstractKernel", "AbstractLagKernel", "as_stationary"]
 
 
 class AbstractKernel(ABC):
@@ -14,13 +14,17 @@ class AbstractKernel(ABC):
 
     @abstractmethod
     def __call__(
-        self, x1: Float[Tensor, "n d"], x2: Float[Tensor, "m d"] | None = None
+        self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None
     ) -> Float[Tensor, "n m"]:
         """The Gram matrix of `x1` against `x2` (itself if left out)."""
 
     @abstractmethod
-    def diag(self, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    def diag(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """`k(x_i, x_i)`, without the rest of the matrix."""
+
+
+class AbstractLagKernel(AbstractKernel):
+    """A kernel that may be stationary, and then has a table of lags: the door to the grid engine."""
 
     @property
     @abstractmethod
@@ -39,3 +43,8 @@ class AbstractKernel(ABC):
         Raises:
             ValueError: The kernel is not stationary.
         """
+
+
+def as_stationary(kernel: AbstractKernel) -> AbstractLagKernel | None:
+    """The kernel itself where it is stationary, else None."""
+    return kernel if isinstance(kernel, AbstractLagKernel) and kernel.is_stationary else None

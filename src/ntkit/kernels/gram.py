@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ntkit.grids import Grid
-from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.base import AbstractKernel, AbstractLagKernel, as_stationary
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.tiled import TiledOperator
@@ -67,11 +67,12 @@ def gram(
         )
     if obstacles.get(structure) is not None:
         raise ValueError(f'`structure="{structure}"` needs {obstacles[structure]}.')
-    if isinstance(points, Grid) and isinstance(columns, Grid):
+    stationary = as_stationary(kernel)
+    if stationary and isinstance(points, Grid) and isinstance(columns, Grid):
         if structure == "toeplitz":
-            return _toeplitz(kernel, points, columns, dtype)
+            return _toeplitz(stationary, points, columns, dtype)
         if structure == "circulant":
-            return _circulant(kernel, points, columns, dtype)
+            return _circulant(stationary, points, columns, dtype)
     x1 = points.points() if isinstance(points, Grid) else points
     x2 = columns.points() if isinstance(columns, Grid) else columns
     if structure == "dense":
@@ -86,14 +87,15 @@ def _obstacles(
     if not (isinstance(points, Grid) and isinstance(others, Grid)):
         what = "both point sets to be Grids, got a tensor"
         return {"circulant": what, "toeplitz": what}
-    if not kernel.is_stationary:
+    stationary = as_stationary(kernel)
+    if stationary is None:
         what = "a stationary kernel: one Fourier encoding in front of the layers"
         return {"circulant": what, "toeplitz": what}
     if not points.same_spacing(others):
         what = f"grids of the same spacing, got {points.spacing} and {others.spacing}"
         return {"circulant": what, "toeplitz": what}
     circulant = None
-    if not kernel.has_unit_period:
+    if not stationary.has_unit_period:
         circulant = "whole-cycle frequencies (`Gaussian(..., integer=True)`)"
     elif points.shape != others.shape or not points.spans_unit_period():
         circulant = (
@@ -105,7 +107,7 @@ def _obstacles(
 
 
 def _toeplitz(
-    kernel: AbstractKernel, rows: Grid, cols: Grid, dtype: torch.dtype
+    kernel: AbstractLagKernel, rows: Grid, cols: Grid, dtype: torch.dtype
 ) -> ToeplitzOperator:
     lags = [
         (o1 - o2) + h * torch.arange(1 - m, n, dtype=torch.float64)
@@ -117,7 +119,7 @@ def _toeplitz(
 
 
 def _circulant(
-    kernel: AbstractKernel, rows: Grid, cols: Grid, dtype: torch.dtype
+    kernel: AbstractLagKernel, rows: Grid, cols: Grid, dtype: torch.dtype
 ) -> CirculantOperator:
     lags = [
         (o1 - o2) + h * torch.arange(n, dtype=torch.float64)
@@ -126,7 +128,7 @@ def _circulant(
     return CirculantOperator(kernel.lag_table(lags), dtype=dtype)
 
 
-def _table(kernel: AbstractKernel, lags: list[Tensor]) -> Tensor:
+def _table(kernel: AbstractLagKernel, lags: list[Tensor]) -> Tensor:
     """All lags, of which one of each pair of opposites is computed and the other mirrored.
 
     The lags of an axis are completed to a range that is symmetric about zero, where one exists: with

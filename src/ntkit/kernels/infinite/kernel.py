@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ntkit._core.checks import finite, floating_tensor
 from ntkit._core.errors import NumericalError
 from ntkit.encodings.base import AbstractFourier
-from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.base import AbstractLagKernel
 from ntkit.kernels.infinite.graph import Chain, read_chain
 from ntkit.kernels.infinite.layers import layer_profile
 from ntkit.kernels.infinite.rules import rules
@@ -25,7 +25,7 @@ _ENTRIES_AT_ONCE = 2**15  # the rules' intermediate results then stay in a core'
 _TILE = 2**15  # entries whose state stays in the cache while the rules walk the layers
 
 
-class InfiniteKernel(AbstractKernel):
+class InfiniteKernel(AbstractLagKernel):
     """Kernel of an infinitely wide network; made by `ntkit.ntk` and `ntkit.nngp`.
 
     Computes in float64 and returns the dtype of its input. One output of the network; all outputs
