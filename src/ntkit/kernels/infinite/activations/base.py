@@ -1,0 +1,52 @@
+"""What the limit needs of an activation: its dual functions."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ntkit.kernels.infinite.pair import Pair
+
+__all__ = ["AbstractActivation", "Dual"]
+
+
+@dataclass(frozen=True)
+class Dual:
+    """What an activation `s` makes of a pair of jointly Gaussian units.
+
+    Attributes:
+        cov: `E[s(u) s(v)]`.
+        slope: `E[s'(u) s'(v)]`; None where it was not asked for.
+        apart: `2 (sqrt(E[s(u)^2] E[s(v)^2]) - cov)` where it is known without cancellation. None
+            has it taken from the difference, which resolves angles down to 1e-8.
+        together: The same with a plus.
+    """
+
+    cov: Tensor
+    slope: Tensor | None
+    apart: Tensor | None = None
+    together: Tensor | None = None
+
+
+class AbstractActivation(ABC):
+    """An elementwise function `s` as the infinite-width limit sees it.
+
+    Attributes:
+        is_odd: `s(-x) = -s(x)`: the outputs have mean zero.
+        is_homogeneous: `s(a x) = a s(x)` for `a > 0`.
+    """
+
+    is_odd: bool = False
+    is_homogeneous: bool = False
+
+    @abstractmethod
+    def variance(self, var: Tensor) -> Tensor:
+        """`E[s(u)^2]` at `E[u^2] = var`."""
+
+    @abstractmethod
+    def dual(self, pair: Pair, *, slope: bool = True) -> Dual:
+        """`E[s(u) s(v)]`, and where `slope` is set `E[s'(u) s'(v)]`."""
+
+    @abstractmethod
+    def value(self, x: Tensor) -> Tensor:
+        """The function itself, `s(x)`: what the tests integrate, and finite networks apply."""

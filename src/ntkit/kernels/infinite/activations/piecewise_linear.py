@@ -1,0 +1,60 @@
+"""ReLU and its family: two half lines that meet at zero."""
+
+from math import pi
+
+import torch
+from torch import Tensor
+
+from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
+from ntkit.kernels.infinite.pair import Pair
+
+__all__ = ["PiecewiseLinear"]
+
+
+class PiecewiseLinear(AbstractActivation):
+    """`below * x` for negative `x`, `above * x` for positive: ReLU (0, 1), abs (-1, 1), leaky ones.
+
+    It is `odd x + even |x|` with `odd, even = (above + below) / 2, (above - below) / 2`. The cross
+    terms vanish, and with `R(t) = |u||v| (sin t - t cos t)` the moments of `|u||v|` are
+    `E |u||v| = cov + (2 / pi) R(t) = -cov + (2 / pi) R(pi - t)`.
+
+    Source: Cho and Saul 2009, eqs. 3-6 with n = 0, 1.
+    """
+
+    is_homogeneous = True
+
+    def __init__(self, below: float, above: float) -> None:
+        self.below, self.above = below, above
+        self.is_odd = below == above
+
+    def variance(self, var: Tensor) -> Tensor:
+        """`(below^2 + above^2) / 2 * var`."""
+        return (self.below**2 + self.above**2) / 2 * var
+
+    def dual(self, pair: Pair, *, slope: bool = True) -> Dual:
+        """Both moments and both distances, without cancellation at either end of the angle."""
+        even = (self.above - self.below) ** 2 / 4
+        odd = (self.above + self.below) ** 2 / 4
+        near, far = pair.angles()
+        norms, sine = pair.norms, pair.sine
+        from_near = 4 * even / pi * _remainder(near, norms, sine, pair.cov)
+        from_far = 4 * even / pi * _remainder(far, norms, sine, -pair.cov)
+        return Dual(
+            cov=(odd - even) * pair.cov + from_far / 2,
+            slope=(odd - even) + (2 * even / pi) * far if slope else None,
+            apart=((odd + even) * pair.apart - from_near).clamp_min(0),
+            together=odd * pair.together + even * pair.apart + from_far,
+        )
+
+    def value(self, x: Tensor) -> Tensor:
+        """`max(0, x) * above + min(0, x) * below`."""
+        return torch.where(x > 0, self.above * x, self.below * x)
+
+
+def _remainder(angle: Tensor, norms: Tensor, sine: Tensor, cosine: Tensor) -> Tensor:
+    """`|u||v| (sin t - t cos t)`, by its Taylor series where the difference would cancel."""
+    square = angle * angle
+    series = 1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88)))
+    return torch.where(
+        angle < 0.1, norms * angle * square / 3 * series, sine - angle * cosine
+    )

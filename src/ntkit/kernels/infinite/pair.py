@@ -1,0 +1,70 @@
+"""A pair of jointly Gaussian units, held so that no digit of their angle is lost."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Pair", "safe_sqrt"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Second moments of `(u, v)`, mean zero; tensors of any shapes that broadcast.
+
+    The covariance alone cannot tell the angle of two near points, nor of two near-opposite ones:
+    half of the digits are gone. `apart` and `together` are what is lost, kept in their own right;
+    they hold at any ratio of the variances.
+
+    Attributes:
+        cov: `E[u v]`.
+        apart: `2 (sqrt(var1 var2) - cov)`, at least 0: `4 |u||v| sin^2(t / 2)` at the angle `t`.
+        together: `2 (sqrt(var1 var2) + cov)`, at least 0: `4 |u||v| cos^2(t / 2)`.
+        var1: `E[u^2]`.
+        var2: `E[v^2]`.
+    """
+
+    cov: Tensor
+    apart: Tensor
+    together: Tensor
+    var1: Tensor
+    var2: Tensor
+
+    @property
+    def norms(self) -> Tensor:
+        """`sqrt(var1 var2)`, without overflow."""
+        return safe_sqrt(self.var1) * safe_sqrt(self.var2)
+
+    @property
+    def gap(self) -> Tensor:
+        """`E[(u - v)^2]`, to full relative accuracy."""
+        return self.apart + (safe_sqrt(self.var1) - safe_sqrt(self.var2)) ** 2
+
+    @property
+    def total(self) -> Tensor:
+        """`E[(u + v)^2]`, to full relative accuracy."""
+        return self.together + (safe_sqrt(self.var1) - safe_sqrt(self.var2)) ** 2
+
+    @property
+    def sine(self) -> Tensor:
+        """`|u||v| sin t`, which is also `sqrt(var1 var2 - cov^2)`."""
+        return safe_sqrt(self.apart) * safe_sqrt(self.together) / 2
+
+    def angles(self) -> tuple[Tensor, Tensor]:
+        """The angle `t` and `pi - t`, each to full relative accuracy; `t = pi / 2` at a zero vector."""
+        zero = (self.apart == 0) & (self.together == 0)
+        rise = safe_sqrt(self.apart + zero)
+        run = safe_sqrt(self.together + zero)
+        return 2 * torch.atan2(rise, run), 2 * torch.atan2(run, rise)
+
+    def flipped(self) -> "Pair":
+        """The pair `(u, -v)`."""
+        return Pair(-self.cov, self.together, self.apart, self.var1, self.var2)
+
+
+def safe_sqrt(x: Tensor) -> Tensor:
+    """The square root, whose gradient at 0 is taken as 0 (it would be infinite, and then NaN)."""
+    if not x.requires_grad:
+        return x.sqrt()
+    positive = x > 0
+    return torch.where(positive, x, 1).sqrt() * positive
