@@ -37,13 +37,16 @@ class PiecewiseLinear(AbstractActivation):
         odd = (self.above + self.below) ** 2 / 4
         near, far = pair.angles()
         norms, sine = pair.norms, pair.sine
-        from_near = 4 * even / pi * _remainder(near, norms, sine, pair.cov)
-        from_far = 4 * even / pi * _remainder(far, norms, sine, -pair.cov)
+        from_near = 4 / pi * _remainder(near, norms, sine, pair.cov)
+        from_far = 4 / pi * _remainder(far, norms, sine, -pair.cov)
+        kink = pair.apart - from_near  # 2 (|u||v| - E |u||v|)
+        if odd < even:  # abs folds opposite units onto each other
+            kink = torch.where(pair.cov > 0, kink, pair.together - from_far)
         return Dual(
-            cov=(odd - even) * pair.cov + from_far / 2,
+            cov=(odd - even) * pair.cov + even / 2 * from_far,
             slope=(odd - even) + (2 * even / pi) * far if slope else None,
-            apart=((odd + even) * pair.apart - from_near).clamp_min(0),
-            together=odd * pair.together + even * pair.apart + from_far,
+            apart=(odd * pair.apart + even * kink).clamp_min(0),
+            together=odd * pair.together + even * (pair.apart + from_far),
         )
 
     def value(self, x: Tensor) -> Tensor:
