@@ -1,7 +1,34 @@
 """Networks: layers in the NTK parametrisation, coordinate networks, symmetrised starts."""
 
+from ntkit.networks.aggregate import Aggregate
+from ntkit.networks.attention import SelfAttention
+from ntkit.networks.convolution import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    LocalConv1d,
+    LocalConv2d,
+)
 from ntkit.networks.linear import Linear
 from ntkit.networks.mlp import mlp
 from ntkit.networks.symmetrise import Symmetrised, symmetrise
 
-__all__ = ["Linear", "Symmetrised", "mlp", "symmetrise"]
+__all__ = [
+    "Aggregate",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "Linear",
+    "LocalConv1d",
+    "LocalConv2d",
+    "SelfAttention",
+    "Symmetrised",
+    "mlp",
+    "symmetrise",
+]

@@ -7,22 +7,27 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import finite, floating_tensor
 from ntkit._core.errors import NumericalError
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
-from ntkit.kernels.infinite.graph import Chain, read_chain
-from ntkit.kernels.infinite.layers import layer_profile
-from ntkit.kernels.infinite.rules import rules
-from ntkit.kernels.infinite.state import PairState, state_of_features
+from ntkit.kernels.infinite.angle import fit, state_at_angle
+from ntkit.kernels.infinite.calls.table import check_modules
+from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices
+from ntkit.kernels.infinite.plan import Plan
+from ntkit.kernels.infinite.points import Points, checked, side, stationary_encoding
+from ntkit.kernels.infinite.prepared import Prepared
+from ntkit.kernels.infinite.read import read
+from ntkit.kernels.infinite.state import PairState
+from ntkit.kernels.infinite.steps import Side
+from ntkit.kernels.infinite.trace import trace
 from ntkit.kernels.infinite.variances import Variances
 
 __all__ = ["InfiniteKernel", "nngp", "ntk"]
 
-_ENTRIES_AT_ONCE = 2**15  # the rules' intermediate results then stay in a core's cache
+_TILE = 2**15
+"""Entries whose state stays in a core's cache while the steps walk over it."""
 
-
-_TILE = 2**15  # entries whose state stays in the cache while the rules walk the layers
+Positions = Literal["each", "pairs"]
 
 
 class InfiniteKernel(AbstractLagKernel):
@@ -30,40 +35,70 @@ class InfiniteKernel(AbstractLagKernel):
 
     Computes in float64 and returns the dtype of its input. One output of the network; all outputs
     have the same kernel and are independent.
+
+    `kernel(x1, x2=None)` is `[n, m]`. Modules of several inputs take tuples of tensors; those of
+    several outputs give a tuple of matrices. If the module's output keeps positions (an image of
+    outputs), they follow: `[n, m, *positions]`, each position with itself, or
+    `[n, m, *positions, *positions]` with `positions="pairs"`.
     """
 
     def __init__(
-        self, module: nn.Module, which: Literal["ntk", "nngp"], variances: Variances
+        self,
+        module: nn.Module,
+        which: Literal["ntk", "nngp"],
+        variances: Variances,
+        positions: Positions = "each",
     ) -> None:
         if variances not in {"measured", "default"}:
             raise ValueError(f'`variances={variances!r}` must be "measured" or "default".')
-        self._chain: Chain = read_chain(module)
+        if positions not in {"each", "pairs"}:
+            raise ValueError(f'`positions={positions!r}` must be "each" or "pairs".')
+        self._traced = trace(module)
+        check_modules(self._traced)
+        self._module = module
         self._which = which
         self._variances: Variances = variances
-        features = self._chain.features
-        alone = features[0] if len(features) == 1 else None
-        self._fourier = (
-            alone if isinstance(alone, AbstractFourier) and alone.is_stationary else None
-        )
+        self._positions: Positions = positions
+        self._fourier = stationary_encoding(self._traced)
+        self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
 
     def __call__(
-        self, x1: Float[Tensor, "n d"], x2: Float[Tensor, "m d"] | None = None
+        self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None
     ) -> Float[Tensor, "n m"]:
-        """The Gram matrix, `[n, m]`, of finite float points. O(n m (f + layers)) for `f` features."""
-        z1 = self._features("x1", x1)
-        z2 = z1 if x2 is None else self._features("x2", x2)
-        tiles = [
-            self._propagate(state_of_features(part, z2)).expand(len(part), len(z2))
-            for part in z1.split(max(1, _TILE // max(1, len(z2))))
-        ]
-        return torch.cat(tiles).to(x1.dtype)
+        """The Gram matrix, `[n, m]`, of finite float points.
 
-    def diag(self, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        O(n m (f + layers)) for `f` features; with positions times their number, or the square of
+        it where all pairs are kept (`plan` says which). Computed in tiles.
+        """
+        first = checked("x1", x1, len(self._traced.inputs))
+        second = None if x2 is None else checked("x2", x2, len(self._traced.inputs))
+        prepared, left = self._ready(first)
+        right = None
+        if second is not None:
+            if [x.shape[1:] for x in second] != [x.shape[1:] for x in first]:
+                raise ValueError(
+                    f"`x2` has points of shape {tuple(second[0].shape[1:])}, "
+                    f"and `x1` of {tuple(first[0].shape[1:])}."
+                )
+            right = side(self._traced, prepared.reading, second)
+        found = gram_matrices(prepared, left, right, first[0].dtype)
+        found = [self._finished(k.to(first[0].dtype)) for k in found]
+        return found[0] if len(found) == 1 else tuple(found)  # type: ignore[return-value]
+
+    def diag(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """`k(x_i, x_i)` of finite float points, in O(n f)."""
-        z = self._features("x", x)
-        var = (z**2).mean(1)
-        zero = torch.zeros_like(var)
-        return self._propagate(PairState(var, zero, var, var, zero)).expand(len(z)).to(x.dtype)
+        inputs = checked("x", x, len(self._traced.inputs))
+        prepared, points = self._ready(inputs)
+        found = [
+            self._finished(k.to(inputs[0].dtype)) for k in diagonal_values(prepared, points)
+        ]
+        return found[0] if len(found) == 1 else tuple(found)  # type: ignore[return-value]
+
+    def plan(self, x: Points) -> Plan:
+        """What is kept at each layer for points like `x`, and the memory that takes."""
+        prepared, _ = self._ready(checked("x", x, len(self._traced.inputs)))
+        quick = prepared.is_elementwise and (prepared.is_homogeneous or self.is_stationary)
+        return prepared.plan("one function of the angle" if quick else "layer by layer")
 
     @property
     def is_stationary(self) -> bool:
@@ -82,16 +117,15 @@ class InfiniteKernel(AbstractLagKernel):
 
         A kernel that is not stationary has none, and says so with a ValueError.
         """
-        fourier = self._stationary()
+        fourier, prepared = self._stationary()
         gap = fourier.gap_table(lags) / fourier.out_dim
         var = torch.tensor(fourier.energy / fourier.out_dim, device=gap.device).double()
-        parts = [
-            self._propagate(PairState(var - g / 2, g, var, var, torch.zeros_like(g))).expand(
-                g.shape
-            )
-            for g in gap.flatten().split(_ENTRIES_AT_ONCE)
-        ]
-        return torch.cat(parts).reshape(gap.shape)
+        ntk = torch.zeros_like(var) if self._which == "ntk" else None
+        parts = []
+        for g in gap.flatten().split(_TILE):
+            points = PairState(var - g / 2, ntk, var, var, g, (4 * var - g).clamp_min(0))
+            parts.append(prepared.of_state(points))
+        return self._finished(torch.cat(parts).reshape(gap.shape))
 
     def layer_table(
         self, lags: Sequence[Float[Tensor, " _"]], *, tolerance: float = 1e-10
@@ -103,62 +137,74 @@ class InfiniteKernel(AbstractLagKernel):
 
         Args:
             lags: One 1-D tensor an axis.
-            tolerance: Error allowed to the polynomials, relative to the part at lag zero.
+            tolerance: Error allowed to the polynomials, relative to the part's largest value.
 
         Raises:
             NumericalError: No polynomial of degree up to 128 meets the tolerance.
         """
-        fourier = self._stationary()
+        fourier, prepared = self._stationary()
         variance = fourier.energy / fourier.out_dim
-        profile = layer_profile(self._chain, variance, self._variances, tolerance=tolerance)
+        profile = fit(
+            lambda angle: prepared.layers_of_state(state_at_angle(angle, variance, with_ntk=True)),
+            0.0,
+            torch.pi,
+            tolerance,
+        )
         if profile.error > tolerance:
             raise NumericalError(
                 f"The layers' kernels are no polynomials of the angle to {tolerance:.1g} "
                 f"(reached {profile.error:.1g}); pass a larger `tolerance`."
             )
         half = fourier.gap_table(lags) / (4 * fourier.energy)
-        return profile(2 * half.clamp(0, 1).sqrt().asin())
+        return profile.all(2 * half.clamp(0, 1).sqrt().asin())
 
     def layer_sizes(self) -> list[int]:
         """Number of parameters of each layer, in the order of `layer_table`; both halves of a pair."""
-        halves = 2 if self._chain.starts_at_zero else 1
-        counts = [
-            halves * sum(p.numel() for p in layer.parameters()) for layer in self._chain.layers
+        halves = 2 if self._traced.starts_at_zero else 1
+        layers = [
+            self._traced.layer(node)
+            for node in self._traced.graph.nodes
+            if node.op == "call_module"
         ]
+        counts = [halves * sum(p.numel() for p in layer.parameters()) for layer in layers]
         return [count for count in counts if count]
 
-    def _stationary(self) -> AbstractFourier:
+    def _stationary(self) -> tuple[AbstractFourier, Prepared]:
         if self._fourier is None:
-            front = self._chain.features or "raw coordinates"
             raise ValueError(
-                f"A table of lags needs one stationary encoding in front, got {front}. "
-                "Use `kernel(x1, x2)` on the points instead."
+                "A table of lags needs one stationary encoding in front of the layers, and this "
+                "module has none. Use `kernel(x1, x2)` on the points instead."
             )
-        return self._fourier
+        zeros = torch.zeros(1, self._fourier.in_dim, device=self._fourier.frequencies.device)
+        return self._fourier, self._ready((zeros,))[0]
 
-    def _features(self, name: str, x: Tensor) -> Tensor:
-        z = finite(name, floating_tensor(name, x, ndim=(2,))).double()
-        for module in self._chain.features:
-            z = module(z)
-        expected = getattr(self._chain.layers[0], "in_features", z.shape[-1])
-        if z.shape[-1] != expected:
-            raise ValueError(
-                f"`{name}` has {z.shape[-1]} features at the first layer, which takes {expected}."
+    def _ready(self, inputs: tuple[Tensor, ...]) -> tuple[Prepared, Side]:
+        """The steps for points of these shapes, and the points' features."""
+        key = tuple(x.shape[1:] for x in inputs)
+        if key not in self._prepared:
+            like = next(self._module.parameters())
+            small = [x[:1].detach().to(like.dtype).repeat(2, *(1,) * (x.ndim - 1)) for x in inputs]
+            reading = read(self._traced, self._traced.sample(small), self._variances)
+            live = any(
+                isinstance(scale, Tensor) and scale.requires_grad
+                for layer in self._traced.root.modules()
+                for scale in (getattr(layer, "w_std", None), getattr(layer, "b_std", None))
             )
-        return z
+            self._prepared[key] = Prepared(reading, self._which == "ntk", self._positions, live)
+        prepared = self._prepared[key]
+        return prepared, side(self._traced, prepared.reading, inputs)
 
-    def _propagate(self, state: PairState) -> Tensor:
-        for layer in self._chain.layers:
-            state = rules[layer](layer, state, self._variances)
-        if self._which == "ntk":
-            return state.ntk
-        return 0 * state.cov if self._chain.starts_at_zero else state.cov
+    def _finished(self, table: Tensor) -> Tensor:
+        starts_at_zero = self._traced.starts_at_zero and self._which == "nngp"
+        return torch.zeros_like(table) if starts_at_zero else table
 
     def __repr__(self) -> str:
-        return f"<{self._which} of {len(self._chain.layers)} layers, {self._variances} variances>"
+        return f"<{self._which} of {len(self._traced.on_weights())} layers, {self._variances} variances>"
 
 
-def ntk(module: nn.Module, *, variances: Variances = "measured") -> InfiniteKernel:
+def ntk(
+    module: nn.Module, *, variances: Variances = "measured", positions: Positions = "each"
+) -> InfiniteKernel:
     """The neural tangent kernel of `module` as its hidden layers become infinitely wide.
 
     `K(x, x') = E <df(x)/dtheta, df(x')/dtheta>` of one output, in the parametrisation of the module
@@ -166,15 +212,17 @@ def ntk(module: nn.Module, *, variances: Variances = "measured") -> InfiniteKern
     whose kernel grows in proportion to the width, so that `t = lr * steps` of plain SGD holds.
 
     Args:
-        module: `nn.Sequential` (nested ones too) of encodings, dense layers and ReLU, or
-            `ntkit.networks.symmetrise` of one.
+        module: Any module whose forward torch.fx can follow, made of layers with a rule
+            (docs/infinite.md lists them); or `ntkit.networks.symmetrise` of one.
         variances: For plain layers, "measured" from their entries, or PyTorch's "default".
+        positions: For outputs with positions (images of outputs), "each" with itself, or all
+            "pairs".
 
     Returns:
         A kernel: `k(x1, x2=None) -> [n, m]`, `k.diag(x) -> [n]`.
 
-    Source: Jacot et al. 2018 (arXiv:1806.07572), theorem 1; standard parametrisation as in
-    Sohl-Dickstein et al. 2020 (arXiv:2001.07301).
+    Source: Jacot et al. 2018 (arXiv:1806.07572), theorem 1; convolutions as in Arora et al. 2019
+    (arXiv:1904.11955); standard parametrisation as in Sohl-Dickstein et al. 2020 (arXiv:2001.07301).
 
     Example:
         >>> import torch
@@ -184,20 +232,23 @@ def ntk(module: nn.Module, *, variances: Variances = "measured") -> InfiniteKern
         tensor([[6.2832, 1.0000],
                 [1.0000, 6.2832]], dtype=torch.float64)
     """
-    return InfiniteKernel(module, "ntk", variances)
+    return InfiniteKernel(module, "ntk", variances, positions)
 
 
-def nngp(module: nn.Module, *, variances: Variances = "measured") -> InfiniteKernel:
+def nngp(
+    module: nn.Module, *, variances: Variances = "measured", positions: Positions = "each"
+) -> InfiniteKernel:
     """The covariance of one output of `module` over its random weights, at infinite width.
 
     Args:
         module: As for `ntkit.ntk`.
         variances: For plain layers, "measured" from their entries, or PyTorch's "default".
+        positions: As for `ntkit.ntk`.
 
     Returns:
         A kernel: `k(x1, x2=None) -> [n, m]`, `k.diag(x) -> [n]`.
 
-    Source: Lee et al. 2018 (arXiv:1711.00165), eq. 5.
+    Source: Lee et al. 2018 (arXiv:1711.00165), eq. 5; Novak et al. 2019 (arXiv:1810.05148).
 
     Example:
         >>> import torch
@@ -206,4 +257,4 @@ def nngp(module: nn.Module, *, variances: Variances = "measured") -> InfiniteKer
         >>> nngp(net).diag(torch.tensor([[3.0, 4.0]]))  # |x|^2 / 2 / 2
         tensor([6.2500])
     """
-    return InfiniteKernel(module, "nngp", variances)
+    return InfiniteKernel(module, "nngp", variances, positions)

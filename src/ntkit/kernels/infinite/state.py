@@ -1,54 +1,381 @@
 """The statistics of a pair of inputs that the rules of the infinite-width limit pass on."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-__all__ = ["PairState", "state_of_features"]
+from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
+from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
-# Below this share of the variances, a squared distance got from a matrix product has lost more
-# than 1e-10 of its digits, and is computed again from the difference.
-_NEAR = 1e-6
+__all__ = ["Layout", "PairState", "covariance_only", "multiply", "weighted_sum"]
+
+Layout = Literal["each", "pairs"]
+"""Which positions of the two inputs are paired: each with itself, or all with all."""
 
 
 @dataclass(frozen=True)
 class PairState:
-    """Statistics of one unit over the random weights, for every pair at once.
+    """Statistics of one unit over the random weights, for every pair of inputs at once.
 
-    Tensors of any shapes that broadcast: `[n, m]` and `[n, 1]`, `[1, m]` for a Gram matrix, one
-    table and scalars for the lags of a grid.
+    Leading axes run over pairs of inputs, trailing ones over `positions` (pixels, tokens; none for
+    vectors): `[..., *positions]` in the layout "each", `[..., *positions, *positions]` in "pairs".
+    The leading axes are `[n, m]` in a Gram matrix and any shape in a table of lags; variances
+    broadcast against them.
 
-    The squared distance is carried beside the covariance, because the angle of two near points
-    cannot be had from their covariance (half of the digits are lost), and every rule maps squared
-    distances to squared distances without cancellation.
+    Rules combine the methods below and need not know how the digits of small angles are kept.
 
     Attributes:
         cov: `E[u v]`, the covariance of the pair (NNGP).
-        gap: `E[(u - v)^2]`, equal to `var1 + var2 - 2 cov` and more accurate when small.
-        var1: `E[u^2]`.
+        ntk: Tangent kernel accumulated so far; None where only the NNGP was asked for.
+        var1: `E[u^2]`; None where no nonlinearity follows, and so for the next three.
         var2: `E[v^2]`.
-        ntk: Tangent kernel accumulated so far.
+        apart: `2 (sqrt(var1 var2) - cov)`, see `Pair`. None after windows and maps of positions,
+            whose distances are differences of covariances: angles below 1e-8 then count as zero.
+        together: The same with a plus; None for `4 sqrt(var1 var2) - apart`.
+        positions: Sizes of the position axes.
+        layout: Which positions are paired.
+        is_flat: Whether positions and channels were flattened into one axis of features.
     """
 
     cov: Tensor
-    gap: Tensor
-    var1: Tensor
-    var2: Tensor
-    ntk: Tensor
+    ntk: Tensor | None
+    var1: Tensor | None = None
+    var2: Tensor | None = None
+    apart: Tensor | None = None
+    together: Tensor | None = None
+    positions: tuple[int, ...] = ()
+    layout: Layout = "each"
+    is_flat: bool = False
+
+    @property
+    def pair(self) -> Pair:
+        """The moments that an activation needs."""
+        assert self.var1 is not None and self.var2 is not None
+        norms = safe_sqrt(self.var1) * safe_sqrt(self.var2)
+        apart, together = self.apart, self.together
+        if apart is None:
+            apart = _resolved(2 * (norms - self.cov), norms)
+        if together is None:
+            together = (4 * norms - apart).clamp_min(0)
+        return Pair(self.cov, apart, together, self.var1, self.var2)
+
+    def affine(self, w: float, b: float, *, own_weight: float, own_bias: float) -> "PairState":
+        """After fresh weights: `cov <- w cov + b`, `ntk <- w ntk + own_weight cov + own_bias`.
+
+        `own_weight cov + own_bias` is what the weights and biases of the layer itself contribute.
+        """
+        cov = w * self.cov if isinstance(b, float) and b == 0 else w * self.cov + b
+        ntk = None
+        if self.ntk is not None:
+            same = own_weight is w and own_bias is b
+            own = cov if same else own_weight * self.cov + own_bias
+            ntk = torch.add(own, w * self.ntk)
+        state = replace(self, cov=cov, ntk=ntk)
+        if self.var1 is None or self.var2 is None:
+            return state
+        if isinstance(b, float) and b == 0:
+            return replace(state, **_scaled(self, w))
+        if self.apart is None:
+            return replace(state, var1=w * self.var1 + b, var2=w * self.var2 + b)
+        pair = self.pair
+        var1, var2 = w * pair.var1 + b, w * pair.var2 + b
+        norms, new = w * pair.norms, safe_sqrt(var1) * safe_sqrt(var2)
+        spread = (safe_sqrt(pair.var1) - safe_sqrt(pair.var2)) ** 2
+        defect = 2 * w * b * spread / (new + norms + b)  # 2 (new - norms - b), never cancelling
+        return replace(
+            state,
+            var1=var1,
+            var2=var2,
+            apart=w * pair.apart + defect,
+            together=w * pair.together + defect + 4 * b,
+        )
+
+    def scaled(self, w: float) -> "PairState":
+        """After multiplication by a constant of square `w`."""
+        ntk = None if self.ntk is None else w * self.ntk
+        state = replace(self, cov=w * self.cov, ntk=ntk)
+        return state if self.var1 is None else replace(state, **_scaled(self, w))
+
+    def activated(self, activation: AbstractActivation) -> "PairState":
+        """After an elementwise nonlinearity."""
+        assert self.var1 is not None and self.var2 is not None
+        var1, var2 = activation.variance(self.var1), activation.variance(self.var2)
+        if self.apart is None and not self.cov.requires_grad:
+            quick = activation.quick(self.cov, self.var1, self.var2, slope=self.ntk is not None)
+            if quick is not None:
+                return self._after(quick, var1, var2)
+        pair = self.pair
+        dual = activation.dual(pair, slope=self.ntk is not None)
+        if dual.apart is None and self.apart is not None:
+            norms = safe_sqrt(var1) * safe_sqrt(var2)
+            apart = _resolved(2 * (norms - dual.cov), norms, same=pair.gap == 0)
+            dual = replace(dual, apart=apart)
+        return self._after(dual, var1, var2)
+
+    def _after(self, dual: Dual, var1: Tensor, var2: Tensor) -> "PairState":
+        ntk = None
+        if self.ntk is not None and dual.slope is not None:
+            ntk = self.ntk * dual.slope
+        keeps = self.apart is not None
+        return replace(
+            self,
+            cov=dual.cov,
+            ntk=ntk,
+            var1=var1,
+            var2=var2,
+            apart=dual.apart if keeps else None,
+            together=dual.together if keeps else None,
+        )
+
+    def normalised(self, scale1: Tensor, scale2: Tensor) -> "PairState":
+        """Each unit over its own length; `scale` holds the squares, shaped like the variances."""
+        inverse1, inverse2 = scale1.rsqrt(), scale2.rsqrt()
+        factor = inverse1 * inverse2
+        ntk = None if self.ntk is None else self.ntk * factor
+        state = replace(self, cov=self.cov * factor, ntk=ntk)
+        if self.var1 is None or self.var2 is None:
+            return state
+        return replace(
+            state,
+            var1=self.var1 / scale1,
+            var2=self.var2 / scale2,
+            apart=None if self.apart is None else self.apart * factor,
+            together=None if self.together is None else self.together * factor,
+        )
+
+    def decorrelated(self) -> "PairState":
+        """With different positions made independent, as by weights of their own."""
+        if self.layout == "each" or not self.positions:
+            return self
+        same = torch.eye(prod(self.positions), dtype=self.cov.dtype, device=self.cov.device)
+        same = same.reshape(*self.positions, *self.positions)
+        ntk = None if self.ntk is None else self.ntk * same
+        state = replace(self, cov=self.cov * same, ntk=ntk)
+        if self.apart is None:
+            return state
+        pair = self.pair
+        return replace(
+            state,
+            apart=torch.where(same > 0, pair.apart, 2 * pair.norms),
+            together=torch.where(same > 0, pair.together, 2 * pair.norms),
+        )
+
+    def each(self) -> "PairState":
+        """Each position paired with itself alone."""
+        if self.layout == "each" or not self.positions:
+            return replace(self, layout="each")
+        k = len(self.positions)
+        letters = "abcd"[:k]
+
+        def diagonal(table: Tensor | None) -> Tensor | None:
+            if table is None or table.ndim < 2 * k:
+                return table
+            return torch.einsum(f"...{letters}{letters}->...{letters}", table)
+
+        var1, var2 = self.var1, self.var2
+        return replace(
+            self,
+            cov=torch.einsum(f"...{letters}{letters}->...{letters}", self.cov),
+            ntk=diagonal(self.ntk),
+            var1=None if var1 is None else var1.reshape(var1.shape[:-k]),
+            var2=None if var2 is None else var2.reshape(*var2.shape[: -2 * k], *var2.shape[-k:]),
+            apart=diagonal(self.apart),
+            together=diagonal(self.together),
+            layout="each",
+        )
+
+    def read_out(self) -> "PairState":
+        """Of flattened features: the mean over positions, which the next weights see."""
+        if not self.is_flat:
+            return self
+        axes = tuple(range(-len(self.positions), 0))
+
+        def mean(table: Tensor | None) -> Tensor | None:
+            return table if table is None or table.ndim < len(axes) else table.mean(axes)
+
+        cov = self.cov.mean(axes)
+        state = PairState(cov, mean(self.ntk))
+        if self.var1 is None or self.var2 is None:
+            return state
+        var1, var2 = self.var1.mean(axes), self.var2.mean(axes)
+        if self.apart is None:
+            return replace(state, var1=var1, var2=var2)
+        gap = self.pair.gap.mean(axes)
+        apart = (gap - (safe_sqrt(var1) - safe_sqrt(var2)) ** 2).clamp_min(0)
+        return replace(state, var1=var1, var2=var2, apart=apart)
+
+    def rearranged(
+        self, on_positions: Callable[[Tensor, int], Tensor], positions: tuple[int, ...]
+    ) -> "PairState":
+        """With the position axes permuted or reshaped.
+
+        Args:
+            on_positions: `f(table, end)` rearranges the axes that end `end` before the last.
+            positions: Sizes of the position axes afterwards.
+        """
+        k = len(self.positions)
+        both = self.layout == "pairs"
+
+        def on(table: Tensor | None) -> Tensor | None:
+            if table is None or table.ndim < k:
+                return table
+            return on_positions(on_positions(table, k), 0) if both else on_positions(table, 0)
+
+        cov = on(self.cov)
+        assert cov is not None
+        return replace(
+            self,
+            cov=cov,
+            ntk=on(self.ntk),
+            var1=on(self.var1),
+            var2=on(self.var2),
+            apart=on(self.apart),
+            together=on(self.together),
+            positions=positions,
+        )
+
+    def weighted(self, weight1: Tensor, weight2: Tensor) -> "PairState":
+        """Each input's positions times numbers of its own, shaped like the variances."""
+        factor = weight1 * weight2
+        ntk = None if self.ntk is None else self.ntk * factor
+        state = replace(self, cov=self.cov * factor, ntk=ntk)
+        if self.var1 is None or self.var2 is None:
+            return state
+        state = replace(state, var1=self.var1 * weight1**2, var2=self.var2 * weight2**2)
+        if self.apart is None:
+            return state
+        pair, size = self.pair, factor.abs()
+        turned = factor < 0
+        return replace(
+            state,
+            apart=size * torch.where(turned, pair.together, pair.apart),
+            together=size * torch.where(turned, pair.apart, pair.together),
+        )
+
+    def mapped(
+        self,
+        on_pairs: Callable[[Tensor], Tensor],
+        on_first: Callable[[Tensor], Tensor],
+        on_second: Callable[[Tensor], Tensor],
+        positions: tuple[int, ...],
+    ) -> "PairState":
+        """After a map of positions whose action on variances is known: windows, selections.
+
+        Distances are not kept: from here on they are differences of covariances.
+
+        Args:
+            on_pairs: The map of a table over pairs of inputs.
+            on_first: The map of `var1`.
+            on_second: The map of `var2`.
+            positions: Sizes of the position axes afterwards.
+        """
+        state = self.mixed(on_pairs, positions)
+        if self.var1 is None or self.var2 is None:
+            return state
+        return replace(state, var1=on_first(self.var1), var2=on_second(self.var2))
+
+    def mixed(
+        self, on_pairs: Callable[[Tensor], Tensor], positions: tuple[int, ...]
+    ) -> "PairState":
+        """After a map that mixes positions; `resolved` adds the variances, if they are needed."""
+        ntk = None if self.ntk is None else on_pairs(_whole(self.ntk, self.cov))
+        bare = covariance_only(self)
+        return replace(bare, cov=on_pairs(self.cov), ntk=ntk, positions=positions)
+
+    def resolved(self, var1: Tensor, var2: Tensor) -> "PairState":
+        """With variances that are known from each input alone."""
+        return replace(self, var1=var1, var2=var2)
 
 
-def state_of_features(z1: Tensor, z2: Tensor) -> PairState:
-    """The state before the first layer: dot products of features `[n, f]`, `[m, f]`, over `f`.
+def covariance_only(state: PairState) -> PairState:
+    """The state without what only a nonlinearity would need."""
+    return replace(state, var1=None, var2=None, apart=None, together=None)
 
-    O(n m f); no tangent kernel yet.
+
+def weighted_sum(states: Sequence[PairState], weights: Sequence[float]) -> PairState:
+    """The sum of independent states, each times the square root of its weight.
+
+    With all but one mean zero it is a residual sum (weights 1); a concatenation of features is one
+    whose weights are the shares of the features.
     """
-    f = z1.shape[1]
-    cov = z1 @ z2.T / f
-    var1 = (z1**2).sum(1)[:, None] / f
-    var2 = (z2**2).sum(1)[None, :] / f
-    gap = (var1 + var2 - 2 * cov).clamp_min(0)
-    i, j = (gap < _NEAR * (var1 + var2)).nonzero(as_tuple=True)
-    exact = ((z1[i] - z2[j]) ** 2).sum(1) / f
-    gap = gap.index_put((i, j), exact)
-    return PairState(cov, gap, var1, var2, torch.zeros_like(cov))
+    total = states[0].scaled(weights[0]) if weights[0] != 1 else states[0]
+    for state, weight in zip(states[1:], weights[1:], strict=True):
+        total = _add(total, state.scaled(weight) if weight != 1 else state)
+    return total
+
+
+def multiply(first: PairState, second: PairState) -> PairState:
+    """The elementwise product of two independent states."""
+    ntk = None
+    if first.ntk is not None and second.ntk is not None:
+        ntk = first.ntk * second.cov + first.cov * second.ntk
+    state = replace(first, cov=first.cov * second.cov, ntk=ntk)
+    if first.var1 is None or second.var1 is None:
+        return covariance_only(state)
+    p, q = first.pair, second.pair
+    state = replace(state, var1=p.var1 * q.var1, var2=p.var2 * q.var2)
+    if first.apart is None or second.apart is None:
+        return replace(state, apart=None, together=None)
+    return replace(
+        state,
+        apart=(p.apart * q.together + p.together * q.apart) / 4,
+        together=(p.apart * q.apart + p.together * q.together) / 4,
+    )
+
+
+def _add(first: PairState, second: PairState) -> PairState:
+    ntk = None
+    if first.ntk is not None and second.ntk is not None:
+        ntk = first.ntk + second.ntk
+    state = replace(first, cov=first.cov + second.cov, ntk=ntk)
+    if first.var1 is None or second.var1 is None:
+        return covariance_only(state)
+    assert first.var2 is not None and second.var1 is not None and second.var2 is not None
+    var1, var2 = first.var1 + second.var1, first.var2 + second.var2
+    if first.apart is None or second.apart is None:
+        return replace(state, var1=var1, var2=var2, apart=None, together=None)
+    p, q = first.pair, second.pair
+    new = safe_sqrt(var1) * safe_sqrt(var2)
+    # 2 (new - |p| - |q|) of the products of lengths: the defect in Cauchy and Schwarz's inequality
+    cross = safe_sqrt(p.var1) * safe_sqrt(q.var2) - safe_sqrt(q.var1) * safe_sqrt(p.var2)
+    below = new + p.norms + q.norms
+    defect = 2 * cross**2 / torch.where(below > 0, below, 1)
+    return replace(
+        state,
+        var1=var1,
+        var2=var2,
+        apart=p.apart + q.apart + defect,
+        together=p.together + q.together + defect,
+    )
+
+
+def _scaled(state: PairState, w: float) -> dict[str, Tensor | None]:
+    return {
+        name: None if value is None else w * value
+        for name, value in (
+            ("var1", state.var1),
+            ("var2", state.var2),
+            ("apart", state.apart),
+            ("together", state.together),
+        )
+    }
+
+
+def _whole(table: Tensor, like: Tensor) -> Tensor:
+    return table if table.shape == like.shape else table.expand_as(like)
+
+
+# A distance got from a difference is rounding below this share of the lengths.
+_ROUNDING = 8 * torch.finfo(torch.float64).eps
+
+
+def _resolved(apart: Tensor, norms: Tensor, same: Tensor | None = None) -> Tensor:
+    """A distance from a difference, with rounding taken for what it is: zero."""
+    kept = apart > _ROUNDING * norms
+    if same is not None:
+        kept = kept & ~same
+    return torch.where(kept, apart, 0)

@@ -4,22 +4,27 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-__all__ = ["Variances", "layer_variances"]
+__all__ = ["Variances", "layer_variances", "mean_square"]
 
 Variances = Literal["measured", "default"]
 
 
-def layer_variances(layer: nn.Linear, variances: Variances) -> tuple[float, float]:
-    """Weight and bias variance of a plain layer.
+def layer_variances(layer: nn.Module, variances: Variances) -> tuple[float, float]:
+    """Weight and bias variance of a plain dense or convolutional layer.
 
     "measured" is the mean square of its entries as they are (the bias counts as drawn from zero
-    mean); "default" is what `reset_parameters` draws from, `U(-1/sqrt(fan_in), 1/sqrt(fan_in))`.
+    mean); "default" is what `reset_parameters` draws from, `U(-1/sqrt(k), 1/sqrt(k))` with `k` the
+    size of one output's slice of the weight tensor.
     """
+    weight, bias = layer.weight, layer.bias
+    assert isinstance(weight, Tensor)
     if variances == "default":
-        default = 1 / (3 * layer.in_features)
-        return default, default if layer.bias is not None else 0.0
-    return _mean_square(layer.weight), _mean_square(layer.bias)
+        default = 1 / (3 * weight[0].numel())
+        return default, default if bias is not None else 0.0
+    return mean_square(weight), 0.0 if bias is None else mean_square(bias)
 
 
-def _mean_square(parameter: Tensor | None) -> float:
-    return 0.0 if parameter is None else float((parameter.detach().double() ** 2).mean())
+def mean_square(parameter: Tensor | nn.Module) -> float:
+    """The mean square of the entries."""
+    assert isinstance(parameter, Tensor)
+    return float((parameter.detach().double() ** 2).mean())

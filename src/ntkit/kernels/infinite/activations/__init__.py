@@ -4,3 +4,4 @@ from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear
 
 __all__ = ["AbstractActivation", "Dual", "PiecewiseLinear"]
+from ntkit.kernels.infinite.activations.registry import duals, functions

@@ -15,7 +15,7 @@ def ntk_linear(layer: Linear, state: PairState, variances: Variances) -> PairSta
     Source: Lee et al. 2019 (arXiv:1902.06720), appendix E, eqs. S17-S20.
     """
     w, b = layer.w_std**2, layer.b_std**2 if layer.bias is not None else 0.0
-    return _dense(state, w, b, own_weight=w, own_bias=b)
+    return state.affine(w, b, own_weight=w, own_bias=b)
 
 
 @rules.register(nn.Linear)
@@ -27,17 +27,4 @@ def standard_linear(layer: nn.Linear, state: PairState, variances: Variances) ->
     v, u = layer_variances(layer, variances)
     fan_in = layer.in_features
     own_bias = 0.0 if layer.bias is None else 1.0
-    return _dense(state, v * fan_in, u, own_weight=fan_in, own_bias=own_bias)
-
-
-def _dense(
-    state: PairState, w: float, b: float, *, own_weight: float, own_bias: float
-) -> PairState:
-    """`cov <- w cov + b`; the bias drops out of the distance `E[(u - v)^2]`."""
-    return PairState(
-        cov=w * state.cov + b,
-        gap=w * state.gap,
-        var1=w * state.var1 + b,
-        var2=w * state.var2 + b,
-        ntk=w * state.ntk + own_weight * state.cov + own_bias,
-    )
+    return state.affine(v * fan_in, u, own_weight=fan_in, own_bias=own_bias)

@@ -1,16 +1,89 @@
 """Where the rules are filed: one a layer type, looked up by exact type."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.registry import ExactTypeRegistry
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.variances import Variances
 
-__all__ = ["rules"]
+__all__ = ["Effect", "Rule", "RuleBook", "rules"]
+
+Effect = Literal["weights", "scaling"]
+"""What a layer does to a unit: "weights" mixes all channels with fresh weights, so that its output is
+Gaussian and independent of all before; "scaling" treats each unit alone and keeps what it was."""
+
+Apply = Callable[[Any, PairState, Variances], PairState]
 
 
-rules: ExactTypeRegistry[Callable[[Any, PairState, Variances], PairState]] = ExactTypeRegistry(
-    "infinite-width rule", UnsupportedLayerError
-)
+@dataclass(frozen=True)
+class Rule:
+    """The infinite-width limit of one layer type.
+
+    Attributes:
+        apply: `apply(layer, state, variances)`, the state after the layer.
+        effect: What the layer does to a unit.
+        channel_axis: Where the layer expects the channels: 1 (convolutions) or -1.
+    """
+
+    apply: Apply
+    effect: Effect
+    channel_axis: int
+
+    def __call__(self, layer: nn.Module, state: PairState, variances: Variances) -> PairState:
+        """The state after `layer`."""
+        return self.apply(layer, state, variances)
+
+
+class RuleBook:
+    """Rules by exact layer type, so that a subclass asks for its own.
+
+    Example:
+        >>> class Double(nn.Module):
+        ...     def forward(self, x):
+        ...         return 2 * x
+        >>> @rules.register(Double, effect="scaling")
+        ... def double(layer, state, variances):
+        ...     return state.scaled(4.0)
+    """
+
+    def __init__(self) -> None:
+        self._entries: ExactTypeRegistry[Any] = ExactTypeRegistry(
+            "infinite-width rule", UnsupportedLayerError
+        )
+
+    def register(
+        self, *types: type[nn.Module], effect: Effect = "weights", channel_axis: int = -1
+    ) -> Callable[[Apply], Apply]:
+        """A decorator that files `rule(layer, state, variances) -> state` under each of `types`.
+
+        Args:
+            types: Exact layer types.
+            effect: What the layer does to a unit, see `Effect`.
+            channel_axis: Where the layer expects the channels, 1 or -1.
+
+        Raises:
+            ValueError: A type already has a rule.
+        """
+
+        def file(apply: Apply) -> Apply:
+            self._entries.register(*types)(Rule(apply, effect, channel_axis))
+            return apply
+
+        return file
+
+    def __getitem__(self, layer: nn.Module) -> Rule:
+        return self._entries[layer]
+
+    def __contains__(self, kind: type) -> bool:
+        return kind in self._entries
+
+    def __iter__(self) -> Iterator[type]:
+        return iter(self._entries)
+
+
+rules = RuleBook()

@@ -1,0 +1,118 @@
+"""Gram matrices by one function of the angle: an inner product and a polynomial an entry."""
+
+import threading
+
+import torch
+from torch import Tensor
+
+from ntkit.kernels.infinite.angle import AngleProfile, Polynomial
+from ntkit.kernels.infinite.engine import run_tiles
+from ntkit.kernels.infinite.enter import close_pairs
+from ntkit.kernels.infinite.prepared import Prepared
+
+__all__ = ["gram_by_angle"]
+
+_WORTH = 2**14
+"""Entries from which a polynomial pays: its own making takes a few hundred of them."""
+
+_TILE = 512
+"""Rows and columns of a tile: its buffers stay in the cache, and the products run at full speed."""
+
+_SAME_NORM = 8 * torch.finfo(torch.float64).eps
+
+
+def gram_by_angle(
+    prepared: Prepared, z1: Tensor, z2: Tensor | None, dtype: torch.dtype
+) -> Tensor | None:
+    """`[n, m]` in `dtype`; None where the network is no such function, or it does not pay.
+
+    In float32 the inner products and polynomials are too; angles of close pairs, which would lose
+    their digits, are computed in float64 in any case.
+    """
+    cols = z1 if z2 is None else z2
+    n, m = len(z1), len(cols)
+    if n * m < _WORTH:
+        return None
+    var1, var2 = (z1**2).mean(1), (cols**2).mean(1)
+    low = float(torch.minimum(var1.min(), var2.min()))
+    high = float(torch.maximum(var1.max(), var2.max()))
+    scales = None
+    if 0 < high and high - low <= _SAME_NORM * high:
+        profile = prepared.profile(high, dtype)
+    elif prepared.is_homogeneous:
+        profile = prepared.profile(1.0, dtype)
+        scales = var1.sqrt().to(dtype), var2.sqrt().to(dtype)
+    else:
+        return None
+    if profile is None:
+        return None
+    unit1 = _unit(z1, dtype)
+    unit2 = unit1 if z2 is None else _unit(z2, dtype)
+    out = torch.empty(n, m, dtype=dtype, device=z1.device)
+    buffers = _Buffers(out)
+    symmetric = z2 is None
+
+    def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
+        here = out[i:i_stop, j:j_stop]
+        cosine, scratch = buffers.take(*here.shape)
+        torch.mm(unit1[i:i_stop], unit2[j:j_stop].T, out=cosine)
+        same = symmetric and i == j
+        if same:
+            cosine.fill_diagonal_(0)
+        places, angles = close_pairs(cosine, z1[i:i_stop], cols[j:j_stop])
+        _evaluate(profile, cosine, scratch, here)
+        if places is not None:
+            here[places] = profile.by_angle(angles).to(dtype)
+        if same:
+            here.diagonal().fill_(float(profile.by_angle(torch.zeros(1, dtype=torch.float64))))
+        if scales is not None:
+            here *= scales[0][i:i_stop, None]
+            here *= scales[1][None, j:j_stop]
+        if symmetric and j > i:
+            out[j:j_stop, i:i_stop] = here.T
+
+    for _ in run_tiles(tile, n, m, (_TILE, _TILE), symmetric=symmetric, parallel=True):
+        pass
+    return out
+
+
+class _Buffers(threading.local):
+    """Two tiles for each thread, used again and again: fresh memory costs more than the arithmetic."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._tiles = like.new_empty(2, _TILE * _TILE)
+
+    def take(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+        """Views of that shape."""
+        first, second = self._tiles[:, : rows * columns].reshape(2, rows, columns)
+        return first, second
+
+
+def _evaluate(profile: AngleProfile, cosine: Tensor, scratch: Tensor, out: Tensor) -> None:
+    """The profile at the cosines, into `out`; close pairs come later and may hold anything here."""
+    largest = float(torch.maximum(cosine.max(), -cosine.min()))
+    polynomial = profile.at_reach(largest)
+    if polynomial is None:
+        polynomial = profile.by_angle
+        cosine.clamp_(-1, 1).acos_()
+    _horner(polynomial, cosine, scratch, out)
+
+
+def _horner(polynomial: Polynomial, x: Tensor, scratch: Tensor, out: Tensor) -> None:
+    """The polynomial at `x`, which is overwritten; one pass over the tile a power."""
+    if polynomial.powers is None:
+        out.copy_(polynomial(x))
+        return
+    if polynomial.centre:
+        x.sub_(polynomial.centre)
+    x.div_(polynomial.half)
+    values = list(polynomial.powers[:, 0].to(x))
+    torch.mul(x, values[0], out=scratch).add_(values[1])
+    for value in values[2:-1]:
+        torch.addcmul(value, scratch, x, out=scratch)
+    torch.addcmul(values[-1], scratch, x, out=out)
+
+
+def _unit(z: Tensor, dtype: torch.dtype) -> Tensor:
+    length = z.norm(dim=1, keepdim=True)
+    return (z / torch.where(length > 0, length, 1)).to(dtype)

@@ -1,0 +1,1 @@
+"""Handlers of the calls in a forward, by what they do."""

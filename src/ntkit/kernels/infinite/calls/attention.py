@@ -1,0 +1,185 @@
+"""Calls of attention layers, in the limit of infinitely many heads."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from ntkit.kernels.infinite.calls.shapes import settle
+from ntkit.kernels.infinite.reader import Reader
+from ntkit.kernels.infinite.state import PairState, covariance_only
+from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
+from ntkit.kernels.infinite.trace import refusal
+from ntkit.kernels.infinite.variances import Variances, mean_square
+from ntkit.networks.attention import SelfAttention
+
+__all__ = ["attention"]
+
+
+def attention(reader: Reader, node: fx.Node) -> int:
+    """`ntkit.networks.SelfAttention`, exactly, or `nn.MultiheadAttention`, approximately."""
+    layer = reader.layer(node)
+    if isinstance(layer, SelfAttention):
+        run_of, argument, mask = _ours, node.args[0], None
+        others = node.args[1:]
+    else:
+        assert isinstance(layer, nn.MultiheadAttention)
+        run_of = _torch
+        names = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask")
+        bound = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+        argument, mask = bound["query"], bound.get("key_padding_mask")
+        others = tuple(bound.get(n) for n in ("attn_mask",) if bound.get(n) is not None)
+        _check_torch(node, layer, bound)
+    if others:
+        raise refusal(node, "masks of pairs of positions have no rule; pass `key_padding_mask`.")
+    assert isinstance(argument, fx.Node)
+    index = reader.entered(argument, -1)
+    value = reader.value(index)
+    if value.channel_axis != len(reader.shape(argument)) - 1 or not value.positions:
+        raise refusal(node, "attention takes units `[n, *positions, channels]`.")
+    place = len(reader.steps)
+    if isinstance(mask, fx.Node):
+        reader.features[place] = mask
+        reader.channel_axes[place] = None
+    new = Value(
+        value.channel_axis, value.positions, False, True, True, frozenset({place})
+    )
+    run = run_of(layer, place, reader.variances, isinstance(mask, fx.Node))
+    return reader.add(
+        Step(str(layer), (index,), run, new, "pairs", is_homogeneous=False, learns_alone=True)
+    )
+
+
+def _ours(layer: SelfAttention, place: int, variances: Variances, has_mask: bool) -> Any:
+    """Source: Hron et al. 2020 (arXiv:2006.10540), theorems 3 and 4, and section 4 for embeddings."""
+
+    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+        state = covariance_only(states[0])
+        embedded = _embedded(layer, state)
+        values = embedded if layer.embed_values else state
+        b = layer.b_std**2 if layer.bias is not None else 0.0
+        inner = (layer.query_std * layer.key_std) ** 2
+        outer = (layer.value_std * layer.out_std) ** 2
+        if layer.scaling == "linear":
+            scores = _scores(layer, place, embedded, context)
+            state = _by_maps(values, place, context, scores)
+            state = state.affine(outer, b, own_weight=2 * outer, own_bias=b)
+        else:
+            state = _by_products(layer, state, embedded, values, inner * outer, b)
+        return settle(state, place, context, demand)
+
+    return run
+
+
+def _embedded(layer: SelfAttention, state: PairState) -> PairState:
+    """The state with the embedding of positions, which is trained along."""
+    if layer.embedding == "none":
+        return state
+    share, own = layer.embedding_shares()
+    table = layer.position_covariance(state.positions).to(state.cov)
+    ntk = None if state.ntk is None else share * state.ntk + own * table
+    return replace(state, cov=share * state.cov + own * table, ntk=ntk)
+
+
+def _scores(
+    layer: SelfAttention, place: int, embedded: PairState, context: Context
+) -> Callable[[], Tensor]:
+    size = prod(embedded.positions)
+
+    def scores() -> Tensor:
+        table = embedded.cov[:, 0].reshape(-1, size, size)
+        return layer.score(layer.query_std * layer.key_std * table)
+
+    return scores
+
+
+def _by_maps(
+    state: PairState, place: int, context: Context, scores: Callable[[], Tensor]
+) -> PairState:
+    """Each point's own attention weights on both sides of the covariance."""
+    key = -1 - place  # beside the variances, which are filed under `place`
+    if context.second is None:
+        context.first.records[key] = scores()
+    left, right = context.first_record(key), context.second_record(key)
+    size, shape = prod(state.positions), state.positions
+
+    def on_pairs(table: Tensor) -> Tensor:
+        lead = table.shape[:2]
+        flat = table.reshape(*lead, size, size)
+        return (left @ flat @ right.mT).reshape(*lead, *shape, *shape)
+
+    return state.mixed(on_pairs, shape)
+
+
+def _by_products(
+    layer: SelfAttention, state: PairState, embedded: PairState, values: PairState, w: float, b: float
+) -> PairState:
+    """Identity scores over the root of the dimension: products of covariances.
+
+    Source: Hron et al. 2020, theorem 3, eqs. 12 and 13.
+    """
+    axes = tuple(range(-2 * len(state.positions), 0))
+    weight = (embedded.cov * values.cov).sum(axes, keepdim=True)
+    cov = w * weight * embedded.cov + b
+    ntk = None
+    if state.ntk is not None and embedded.ntk is not None and values.ntk is not None:
+        moved = (embedded.cov * values.ntk + values.cov * embedded.ntk).sum(axes, keepdim=True)
+        ntk = w * (moved * embedded.cov + weight * (embedded.ntk + 4 * embedded.cov)) + b
+    return replace(state, cov=cov, ntk=ntk)
+
+
+def _torch(layer: nn.MultiheadAttention, place: int, variances: Variances, has_mask: bool) -> Any:
+    """Standard parametrisation; the scores as if queries and keys had the same weights."""
+    e = layer.embed_dim
+    assert layer.in_proj_weight is not None
+    if variances == "default":  # Xavier's uniform for the stacked [3 e, e], default of nn.Linear
+        q = k = v = 6 / (4 * e) / 3
+        o = 1 / (3 * e)
+        uv = uo = 0.0
+    else:
+        q, k, v = (mean_square(part) for part in layer.in_proj_weight.chunk(3))
+        o = mean_square(layer.out_proj.weight)
+        uv = uo = 0.0
+        if layer.in_proj_bias is not None:
+            uv, uo = mean_square(layer.in_proj_bias[2 * e :]), mean_square(layer.out_proj.bias)
+    own_bias = 0.0 if layer.in_proj_bias is None else 1.0
+
+    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+        state = covariance_only(states[0])
+        size = prod(state.positions)
+
+        def scores() -> Tensor:
+            table = (q * k) ** 0.5 * e * state.cov[:, 0].reshape(-1, size, size)
+            if has_mask:
+                hidden = context.first.features[place].reshape(-1, 1, size).bool()
+                table = table.masked_fill(hidden, -torch.inf)
+            return table.softmax(-1)
+
+        state = _by_maps(state, place, context, scores)
+        state = state.affine(v * e, uv, own_weight=e, own_bias=own_bias)
+        state = state.affine(o * e, uo, own_weight=e, own_bias=own_bias)
+        return settle(state, place, context, demand)
+
+    return run
+
+
+def _check_torch(node: fx.Node, layer: nn.MultiheadAttention, bound: dict[str, Any]) -> None:
+    if not bound["query"] is bound.get("key") is bound.get("value"):
+        raise refusal(node, "only self-attention has a rule: query, key and value the same.")
+    if not layer.batch_first:
+        raise refusal(node, "only `nn.MultiheadAttention(..., batch_first=True)` has a rule.")
+    if layer.bias_k is not None or layer.add_zero_attn or layer.in_proj_weight is None:
+        raise refusal(node, "`add_bias_kv`, `add_zero_attn`, `kdim` and `vdim` have no rule.")
+    if layer.training and layer.dropout > 0:
+        raise refusal(node, "dropout of attention weights has no rule. Call `module.eval()`.")
+    warnings.warn(
+        "The infinite-width limit of softmax attention is taken with the identity query-key "
+        "covariance approximation (one weight matrix for queries and keys, scores over their "
+        "dimension; Hron et al. 2020, section 3.3), not exactly. "
+        "`ntkit.networks.SelfAttention` is the network for which it is exact.",
+        stacklevel=2,
+    )

@@ -1,0 +1,239 @@
+"""Calls that move positions about: reshapes, transposes, pooling, resizing, cropping, aggregation."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from ntkit.kernels.infinite.mixing import Mixing, probe
+from ntkit.kernels.infinite.reader import Reader
+from ntkit.kernels.infinite.state import PairState
+from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, diagonal, outer
+from ntkit.kernels.infinite.trace import refusal
+
+__all__ = ["aggregate", "mixed_by_record", "positions", "reshape", "settle", "transpose"]
+
+
+def reshape(reader: Reader, node: fx.Node) -> int:
+    """Whatever ends in another shape of the same numbers: flatten, view, squeeze, unsqueeze."""
+    index = reader.only_state(node)
+    (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
+    before, after = reader.shape(argument), reader.shape(node)
+    if before == after:
+        return index
+    return reader.per_part(index, lambda part: _reshape(reader, node, part, before, after))
+
+
+def _reshape(
+    reader: Reader, node: fx.Node, index: int, before: torch.Size, after: torch.Size
+) -> int:
+    value = reader.value(index)
+    axis = value.channel_axis
+    if len(after) == 2 and before[0] == after[0] and prod(value.positions) > 1:
+        flat = replace(value, channel_axis=1, is_flat=True)
+        return reader.apply(
+            "flatten", index, lambda state: replace(state, is_flat=True), flat, back="each"
+        )
+    groups = _groups(before, after)
+    if groups is None or before[0] != after[0] or value.is_flat:
+        raise refusal(
+            node, f"a reshape from {tuple(before)} to {tuple(after)} mixes positions and channels."
+        )
+    channel = next(new for old, new in groups if axis in old)
+    kept = [k for k in channel if after[k] != 1] or channel[:1]
+    if len(kept) != 1 or after[kept[0]] != before[axis]:
+        raise refusal(
+            node,
+            f"a reshape from {tuple(before)} to {tuple(after)} splits or merges the channels "
+            f"(axis {axis}). Only positions may be rearranged before the read-out.",
+        )
+    sizes = tuple(s for k, s in enumerate(after) if k not in {0, kept[0]})
+    old = len(value.positions)
+
+    def on_positions(table: Tensor, end: int) -> Tensor:
+        start = table.ndim - end - old
+        shape = table.shape
+        ones = prod(shape[start : start + old]) == 1
+        new = (1,) * len(sizes) if ones else sizes
+        return table.reshape(*shape[:start], *new, *shape[start + old :])
+
+    return reader.apply(
+        "reshape",
+        index,
+        lambda state: state.rearranged(on_positions, sizes),
+        replace(value, channel_axis=kept[0], positions=sizes),
+    )
+
+
+def transpose(reader: Reader, node: fx.Node) -> int:
+    """A permutation of axes, read off its action on a tensor whose sizes are all different."""
+    index = reader.only_state(node)
+    value = reader.value(index)
+    (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
+    ndim = len(reader.shape(argument))
+    marked = _call(reader, node, argument)(torch.empty([k + 2 for k in range(ndim)]))
+    order = [size - 2 for size in marked.shape]
+    if order[0] != 0 or value.is_flat:
+        raise refusal(node, "a transpose moves the batch axis or flattened features.")
+    axes = [k for k in range(1, ndim) if k != value.channel_axis]
+    moved = [axes.index(k) for k in order if k in axes]
+    sizes = tuple(value.positions[k] for k in moved)
+
+    def on_positions(table: Tensor, end: int) -> Tensor:
+        start = table.ndim - end - len(moved)
+        head, tail = range(start), range(start + len(moved), table.ndim)
+        return table.permute(*head, *(start + k for k in moved), *tail)
+
+    new = replace(value, channel_axis=order.index(value.channel_axis), positions=sizes)
+    return reader.per_part(
+        index,
+        lambda part: reader.apply(
+            "transpose", part, lambda state: state.rearranged(on_positions, sizes), new
+        ),
+    )
+
+
+def positions(reader: Reader, node: fx.Node) -> int:
+    """A linear map of positions, the same for every channel; its matrix comes from probing."""
+    index = reader.only_state(node)
+    (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
+    return reader.per_part(index, lambda part: _positions(reader, node, argument, part))
+
+
+def _positions(reader: Reader, node: fx.Node, argument: fx.Node, index: int) -> int:
+    value = reader.value(index)
+    if value.is_flat or not value.positions:
+        raise refusal(node, "it acts on features that have no positions (any more).")
+    try:
+        mixing, axis = probe(
+            _call(reader, node, argument),
+            value.positions,
+            value.channel_axis,
+            what=f"`{node.name}`",
+        )
+    except (ValueError, RuntimeError, IndexError, TypeError) as error:
+        raise refusal(
+            node,
+            f"no linear map of positions that treats all channels alike ({error}). "
+            "Only those have a limit without weights.",
+        ) from error
+    new = replace(value, channel_axis=axis, positions=mixing.positions)
+    name = f"map of positions {value.positions} to {mixing.positions} ({node.name})"
+    if not mixing.mixes:
+        return reader.apply(name, index, mixing.select, new)
+    place = len(reader.steps)
+
+    def on_pairs(table: Tensor, context: Context) -> Tensor:
+        return mixing.on_both(table, value.positions)
+
+    return reader.add(
+        Step(name, (index,), mixed_by_record(place, mixing.positions, on_pairs), new, back="pairs")
+    )
+
+
+def aggregate(reader: Reader, node: fx.Node) -> int:
+    """Sums of positions by matrices that come with the points: graphs.
+
+    Source: Du et al. 2019 (arXiv:1905.13192), section 3.
+    """
+    argument, pattern = node.args
+    assert isinstance(argument, fx.Node) and isinstance(pattern, fx.Node)
+    index = reader.entered(argument, -1)
+    value = reader.value(index)
+    if len(value.positions) != 1 or reader.states.get(pattern) is not None:
+        raise refusal(node, "it takes units `[n, nodes, channels]` and a pattern from the input.")
+    place = len(reader.steps)
+    reader.features[place] = pattern
+    reader.channel_axes[place] = None
+
+    def on_pairs(table: Tensor, context: Context) -> Tensor:
+        left, right = context.both_features(place)
+        return left.to(table) @ table @ right.to(table).mT
+
+    return reader.add(
+        Step("aggregate", (index,), mixed_by_record(place, value.positions, on_pairs), value, back="pairs")
+    )
+
+
+def mixed_by_record(
+    place: int,
+    sizes: tuple[int, ...],
+    on_pairs: Callable[[Tensor, Context], Tensor],
+) -> Any:
+    """A step that mixes positions: each point alone first, to know the variances, then the pairs.
+
+    Args:
+        place: Index of the step, under which the variances are kept.
+        sizes: Positions afterwards.
+        on_pairs: The map of a table `[..., *positions, *positions]`.
+    """
+
+    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+        state = states[0].mixed(lambda table: on_pairs(table, context), sizes)
+        return settle(state, place, context, demand)
+
+    return run
+
+
+def settle(state: PairState, place: int, context: Context, demand: Demand) -> PairState:
+    """Give a state of mixed positions its variances: learned where each point meets itself."""
+    k = len(state.positions)
+    if context.second is None:
+        var = diagonal(state.cov, k) if k else state.cov
+        context.first.records[place] = var[:, 0]
+    if demand.variances:
+        var1, var2 = context.first_record(place), context.second_record(place)
+        state = state.resolved(
+            outer(var1, "pairs", k, first=True), outer(var2, "pairs", k, first=False)
+        )
+    return state.each() if demand.layout == "each" else state
+
+
+def _call(reader: Reader, node: fx.Node, argument: fx.Node) -> Callable[[Tensor], Tensor]:
+    """The call of a node as a function of one of its arguments."""
+
+    def call(x: Tensor) -> Tensor:
+        args, kwargs = fx.node.map_arg(
+            (node.args, node.kwargs), lambda n: x if n is argument else reader.sample[n]
+        )
+        return reader.traced.call(node, args, kwargs)
+
+    return call
+
+
+def _groups(before: torch.Size, after: torch.Size) -> list[tuple[list[int], list[int]]] | None:
+    """The axes of a reshape in groups of equal product, as fine as can be; None if impossible."""
+    groups: list[tuple[list[int], list[int]]] = []
+    i = j = 0
+    while i < len(before) or j < len(after):
+        old, new = [], []
+        a = b = 1
+        if i < len(before):
+            old.append(i)
+            a *= before[i]
+            i += 1
+        if j < len(after):
+            new.append(j)
+            b *= after[j]
+            j += 1
+        while a != b:
+            if a < b and i < len(before):
+                old.append(i)
+                a *= before[i]
+                i += 1
+            elif b < a and j < len(after):
+                new.append(j)
+                b *= after[j]
+                j += 1
+            else:
+                return None
+        # axes of size one that stand alone at the end of either side belong to the last group
+        if groups and (not old or not new):
+            groups[-1][0].extend(old)
+            groups[-1][1].extend(new)
+        else:
+            groups.append((old, new))
+    return groups

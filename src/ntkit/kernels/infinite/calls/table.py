@@ -1,0 +1,192 @@
+"""Which handler reads which call."""
+
+import operator
+from collections.abc import Hashable
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from ntkit.kernels.infinite.activations import duals, functions
+from ntkit.kernels.infinite.calls import arithmetic, layers, shapes
+from ntkit.kernels.infinite.calls.attention import attention
+from ntkit.kernels.infinite.reader import Handler, Reader
+from ntkit.kernels.infinite.rules import refusals, rules
+from ntkit.kernels.infinite.trace import Traced, refusal
+from ntkit.networks.aggregate import Aggregate
+from ntkit.networks.attention import SelfAttention
+
+__all__ = ["MODULES", "check_modules", "read_function", "read_module"]
+
+_POSITIONS = (
+    *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
+    *(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d),
+    *(nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d),
+    *(nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d),
+    *(nn.ReplicationPad1d, nn.ReplicationPad2d, nn.ReplicationPad3d),
+    *(nn.CircularPad1d, nn.CircularPad2d, nn.CircularPad3d),
+)
+_DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+
+
+def _module_dropout(reader: Reader, node: fx.Node) -> int:
+    layer: Any = reader.layer(node)
+    return layers.dropout(reader, node, layer.p if layer.training else 0.0)
+
+
+def _function_dropout(reader: Reader, node: fx.Node) -> int:
+    names = ("input", "p", "training", "inplace")
+    bound = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+    return layers.dropout(reader, node, bound.get("p", 0.5) if bound.get("training", True) else 0.0)
+
+
+def _same(reader: Reader, node: fx.Node) -> int:
+    return reader.only_state(node)
+
+
+def _getitem(reader: Reader, node: fx.Node) -> int:
+    (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
+    if isinstance(reader.sample[argument], torch.Size):
+        return shapes.positions(reader, node)
+    return reader.only_state(node)  # an entry of a layer's tuple of results
+
+
+MODULES: dict[type[nn.Module], Handler] = {
+    nn.Identity: _same,
+    nn.Flatten: shapes.reshape,
+    nn.Unflatten: shapes.reshape,
+    Aggregate: shapes.aggregate,
+    SelfAttention: attention,
+    nn.MultiheadAttention: attention,
+    **dict.fromkeys(_DROPOUT, _module_dropout),
+    **dict.fromkeys(_POSITIONS, shapes.positions),
+}
+"""Modules that are neither a rule nor an activation."""
+
+_FUNCTIONS: dict[Hashable, Handler] = {
+    **dict.fromkeys(
+        (operator.add, operator.iadd, torch.add, "add", "add_", operator.sub, operator.isub,
+         torch.sub, torch.subtract, "sub", "sub_"),
+        arithmetic.total,
+    ),
+    **dict.fromkeys(
+        (operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_"), arithmetic.product
+    ),
+    **dict.fromkeys(
+        (operator.truediv, operator.itruediv, torch.div, torch.divide, "div", "div_"),
+        arithmetic.quotient,
+    ),
+    **dict.fromkeys((operator.neg, torch.neg, torch.negative, "neg"), arithmetic.negative),
+    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), arithmetic.concatenate),
+    **dict.fromkeys(
+        (torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze, "flatten", "reshape", "view",
+         "squeeze", "unsqueeze", "unflatten"),
+        shapes.reshape,
+    ),
+    **dict.fromkeys(
+        (torch.permute, torch.transpose, torch.swapaxes, torch.movedim, "permute", "transpose",
+         "swapaxes", "movedim"),
+        shapes.transpose,
+    ),
+    **dict.fromkeys(
+        (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d,
+         functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d,
+         functional.adaptive_avg_pool3d, functional.interpolate, functional.pad, torch.roll,
+         torch.flip, torch.mean, torch.sum, torch.narrow, torch.index_select, "mean", "sum", "roll",
+         "flip", "narrow", "index_select"),
+        shapes.positions,
+    ),
+    **dict.fromkeys(("contiguous", "clone", torch.clone), _same),
+    operator.getitem: _getitem,
+    functional.dropout: _function_dropout,
+}
+
+
+def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None:
+    """The step of a call of a module; None where it hangs on no weights.
+
+    Raises:
+        UnsupportedLayerError: No rule covers it.
+    """
+    layer = reader.layer(node)
+    kind = type(layer)
+    if layer._forward_hooks or layer._forward_pre_hooks:
+        raise refusal(
+            node,
+            f"`{layer}` has forward hooks, which may change what it computes (weight and spectral "
+            "normalisation of the old kind do). Remove them.",
+        )
+    has_parameters = any(True for _ in layer.parameters())
+    if has_parameters and sum(n.target == node.target for n in node.graph.nodes) > 1:
+        raise refusal(
+            node,
+            "the layer is called more than once, and the limit holds for independent weights. "
+            "Give each call a layer of its own.",
+        )
+    if not has_state and not has_parameters and kind is not SelfAttention and kind is not Aggregate:
+        return None
+    if kind in refusals:
+        raise refusal(node, refusals[kind])
+    if kind in MODULES:
+        return MODULES[kind](reader, node)
+    if kind in duals and has_state:
+        return layers.activation(reader, node, layer)
+    if kind in rules:
+        return layers.layer(reader, node)
+    raise _unknown(node, layer)
+
+
+def read_function(reader: Reader, node: fx.Node) -> int | None:
+    """The step of a call of a function or method on a state.
+
+    Raises:
+        UnsupportedLayerError: No rule covers it.
+    """
+    target: Any = node.target
+    if target in functions:
+        return layers.activation(reader, node, functions[target](*node.args[1:], **node.kwargs))
+    if target in _FUNCTIONS:
+        return _FUNCTIONS[target](reader, node)
+    if not isinstance(reader.sample[node], torch.Size) or target is getattr:
+        return None  # a size or another plain value
+    raise refusal(
+        node,
+        f"no rule for `{getattr(target, '__name__', target)}`. Write it with the modules and "
+        "functions that docs/infinite.md lists, or put it into a module of its own and file a rule "
+        "for that (`ntkit.kernels.rules.register`).",
+    )
+
+
+def check_modules(traced: Traced) -> None:
+    """Refuse a module without a rule before any points are known.
+
+    Raises:
+        UnsupportedLayerError: By name and line.
+    """
+    on_weights = traced.on_weights()
+    for node in traced.graph.nodes:
+        if node not in on_weights:
+            continue
+        layer = traced.layer(node)
+        kind = type(layer)
+        if kind in refusals:
+            raise refusal(node, refusals[kind])
+        if kind not in MODULES and kind not in duals and kind not in rules:
+            raise _unknown(node, layer)
+
+
+def _unknown(node: fx.Node, layer: nn.Module) -> Exception:
+    try:
+        rules[layer]
+    except TypeError as error:
+        parent = next((p for p in type(layer).__mro__[1:] if p in duals or p in MODULES), None)
+        if parent is not None:
+            return refusal(
+                node,
+                f"`{type(layer).__qualname__}` is a subclass of {parent.__qualname__}, whose limit "
+                "need not hold for it. File a rule for this exact type.",
+            )
+        return refusal(node, str(error))
+    raise AssertionError(layer)

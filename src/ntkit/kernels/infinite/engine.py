@@ -1,0 +1,125 @@
+"""Running a plan: each point alone where that is needed, then the pairs, tile by tile."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ntkit.kernels.infinite.read import Reading
+from ntkit.kernels.infinite.state import PairState, covariance_only
+from ntkit.kernels.infinite.steps import Context, Demand, Side
+
+__all__ = ["learn_alone", "propagate", "run_tiles"]
+
+
+def propagate(reading: Reading, wanted: list[Demand | None], context: Context) -> list[PairState]:
+    """The states of the module's outputs, on the points of `context`."""
+    states: list[PairState | None] = [None] * len(reading.steps)
+    last_use = _last_uses(reading, wanted)
+    for index, (step, demand) in enumerate(zip(reading.steps, wanted, strict=True)):
+        if demand is None:
+            continue
+        need = step.demand_of_inputs(demand)
+        taken = tuple(_narrowed(states[k], need) for k in step.inputs)
+        states[index] = step.run(taken, context, demand)
+        for k in last_use.get(index, ()):
+            states[k] = None  # large tables are let go at once
+    found = [states[k] for k in reading.outputs]
+    return [state for state in found if state is not None]
+
+
+def learn_alone(reading: Reading, wanted: list[Demand | None], side: Side) -> None:
+    """Let each point meet itself, where a later step needs to know its variances."""
+    mixing = [
+        step.learns_alone or (step.back == "pairs" and demand is not None and demand.variances)
+        for step, demand in zip(reading.steps, wanted, strict=True)
+    ]
+    if not any(mixing):
+        return
+    stop = max(k for k, needed in enumerate(mixing) if needed)
+    full: list[Demand | None] = [
+        None if demand is None or k > stop else demand for k, demand in enumerate(wanted)
+    ]
+    short = replace(reading, outputs=(stop,))
+    n = len(next(iter(side.features.values())))
+    chunk = max(1, 2**22 // _largest(reading, full))
+    pieces: dict[int, list[Tensor]] = {}
+    for start in range(0, n, chunk):
+        part = side.rows(start, min(n, start + chunk))
+        propagate(short, full, Context(part, None, with_ntk=False))
+        for key, value in part.records.items():
+            pieces.setdefault(key, []).append(value)
+    side.records.update({key: torch.cat(values) for key, values in pieces.items()})
+
+
+def run_tiles(
+    tile: Callable[[int, int, int, int], None],
+    n: int,
+    m: int,
+    sizes: tuple[int, int],
+    *,
+    symmetric: bool,
+    parallel: bool,
+) -> Iterator[int]:
+    """Call `tile(row, row_stop, column, column_stop)` for every tile; yields pairs done.
+
+    Tiles below the diagonal are left out if `symmetric`. Torch's threads each take tiles of their
+    own: small operations on one tile would not keep them busy.
+    """
+    height, width = sizes
+    corners = [
+        (i, min(n, i + height), j, min(m, j + width))
+        for i in range(0, n, height)
+        for j in range(i if symmetric else 0, m, width)
+    ]
+    threads = torch.get_num_threads()
+    if not parallel or threads == 1 or len(corners) == 1:
+        for corner in corners:
+            tile(*corner)
+            yield (corner[1] - corner[0]) * (corner[3] - corner[2])
+        return
+    grad = torch.is_grad_enabled()
+
+    def work(corner: tuple[int, int, int, int]) -> int:
+        with torch.set_grad_enabled(grad):
+            tile(*corner)
+        return (corner[1] - corner[0]) * (corner[3] - corner[2])
+
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield from pool.map(work, corners)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _narrowed(state: PairState | None, need: Demand) -> PairState:
+    """No more than the next step needs."""
+    assert state is not None
+    if need.layout == "each" and state.layout == "pairs":
+        state = state.each()
+    return state if need.variances else covariance_only(state)
+
+
+def _last_uses(reading: Reading, wanted: list[Demand | None]) -> dict[int, list[int]]:
+    last: dict[int, int] = {}
+    for index, (step, demand) in enumerate(zip(reading.steps, wanted, strict=True)):
+        if demand is not None:
+            last.update(dict.fromkeys(step.inputs, index))
+    uses: dict[int, list[int]] = {}
+    for before, index in last.items():
+        if before not in reading.outputs:
+            uses.setdefault(index, []).append(before)
+    return uses
+
+
+def _largest(reading: Reading, wanted: list[Demand | None]) -> int:
+    """Numbers that one point takes in the largest table."""
+    sizes = [1]
+    for step, demand in zip(reading.steps, wanted, strict=True):
+        if demand is not None:
+            size = torch.Size(step.value.positions).numel()
+            sizes.append(size**2 if demand.layout == "pairs" else size)
+    return max(sizes)

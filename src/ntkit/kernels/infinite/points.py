@@ -1,0 +1,108 @@
+"""The points as the steps take them: checked, and through the feature maps in front."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from ntkit._core.checks import finite, floating_tensor
+from ntkit.encodings.base import AbstractFourier
+from ntkit.kernels.infinite.read import Reading
+from ntkit.kernels.infinite.steps import Side
+from ntkit.kernels.infinite.trace import Traced
+
+__all__ = ["Points", "checked", "side", "stationary_encoding"]
+
+Points = Tensor | tuple[Tensor, ...]
+"""One tensor `[n, ...]`, or one for each input of the module."""
+
+
+def checked(name: str, points: Points, n_inputs: int) -> tuple[Tensor, ...]:
+    """The points as a tuple, refused unless finite float tensors with one common first axis.
+
+    Raises:
+        TypeError: They are no tensors, or of another dtype.
+        ValueError: They are empty, not finite, or disagree.
+    """
+    inputs = points if isinstance(points, tuple) else (points,)
+    if len(inputs) != n_inputs:
+        raise ValueError(
+            f"`{name}` has {len(inputs)} tensors for a module with {n_inputs} inputs. "
+            "Pass a tuple with one for each."
+        )
+    for k, x in enumerate(inputs):
+        label = f"{name}[{k}]" if len(inputs) > 1 else name
+        floating_tensor(label, x)
+        if x.ndim < 2:
+            raise ValueError(
+                f"`{label}` must be [n, ...] with at least 2 axes, got shape {tuple(x.shape)}. "
+                "For scalars add an axis: `x[:, None]`."
+            )
+        if len(x) == 0:
+            raise ValueError(f"`{label}` is empty: shape {tuple(x.shape)}. Pass at least one point.")
+        if len(x) != len(inputs[0]):
+            raise ValueError(f"`{label}` has {len(x)} points, and the first input {len(inputs[0])}.")
+        finite(label, x)
+    return inputs
+
+
+def side(traced: Traced, reading: Reading, inputs: Sequence[Tensor]) -> Side:
+    """The features of the points that the steps take, in float64."""
+    values = _forward(traced, list(reading.features.values()), inputs)
+    found = {}
+    n = len(inputs[0])
+    for index, node in reading.features.items():
+        z = values[node]
+        z = z.double() if z.is_floating_point() else z
+        axis = reading.channel_axes[index]
+        if axis is not None:
+            z = z.movedim(axis, -1)
+        found[index] = z.expand(n, *z.shape[1:]) if len(z) == 1 else z
+    return Side(found)
+
+
+def stationary_encoding(traced: Traced) -> AbstractFourier | None:
+    """The one stationary encoding in front of everything else, if that is how the module begins."""
+    inputs = traced.inputs
+    if len(inputs) != 1 or len(inputs[0].users) != 1:
+        return None
+    first = next(iter(inputs[0].users))
+    if first.op != "call_module":
+        return None
+    layer = traced.layer(first)
+    if not (isinstance(layer, AbstractFourier) and layer.is_stationary):
+        return None
+    for node in first.users:
+        if node.op != "call_module" or not any(True for _ in traced.layer(node).parameters()):
+            return None
+    return layer
+
+
+def _forward(
+    traced: Traced, wanted: list[fx.Node], inputs: Sequence[Tensor]
+) -> dict[fx.Node, Tensor]:
+    """What the wanted nodes make of the points; only what they hang on is computed."""
+    needed: set[fx.Node] = set()
+    waiting = list(wanted)
+    while waiting:
+        node = waiting.pop()
+        if node not in needed:
+            needed.add(node)
+            waiting += node.all_input_nodes
+    values: dict[fx.Node, Any] = {}
+    tensors = iter(inputs)
+    for node in traced.graph.nodes:
+        if node.op == "placeholder":
+            values[node] = _double(next(tensors))
+        elif node not in needed:
+            continue
+        else:
+            args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda n: values[n])
+            values[node] = traced.call(node, args, kwargs)
+    return {node: values[node] for node in wanted}
+
+
+def _double(x: Tensor) -> Tensor:
+    return x.double() if x.is_floating_point() else x
+

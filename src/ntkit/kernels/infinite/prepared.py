@@ -1,0 +1,114 @@
+"""A module made ready for points of one shape: steps, what each must keep, and the quick route."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit.kernels.infinite.angle import AngleProfile, fit, state_at_angle
+from ntkit.kernels.infinite.engine import propagate
+from ntkit.kernels.infinite.layers import layer_kernels
+from ntkit.kernels.infinite.plan import Plan, demands, plan
+from ntkit.kernels.infinite.read import Reading
+from ntkit.kernels.infinite.state import Layout, PairState
+from ntkit.kernels.infinite.steps import Context, Demand, Side
+
+__all__ = ["Prepared"]
+
+_TOLERANCES = {torch.float64: 1e-13, torch.float32: 5e-8}
+"""Of the polynomials that stand in for the layers, relative to the largest value."""
+
+_SMALLEST = 1e-2
+"""A kernel that comes closer to zero than this (relative) would lose digits to the polynomials."""
+
+_REACHES = (0.3, 0.45, 0.6)
+"""Largest cosines that polynomials of the cosine cover."""
+
+
+@dataclass
+class Prepared:
+    """A reading with all that follows from it alone.
+
+    Attributes:
+        reading: The steps.
+        with_ntk: Whether the tangent kernel is wanted.
+        layout: Which pairs of positions of the output are wanted.
+        has_live_scales: Whether a scale of a layer is a tensor that asks for gradients.
+    """
+
+    reading: Reading
+    with_ntk: bool
+    layout: Layout = "each"
+    has_live_scales: bool = False
+
+    @cached_property
+    def wanted(self) -> list[Demand | None]:
+        """What each step must deliver."""
+        return demands(self.reading, Demand(self.layout))
+
+    @cached_property
+    def entries(self) -> list[int]:
+        """The steps that take the points."""
+        return [k for k, step in enumerate(self.reading.steps) if step.back == "none"]
+
+    @cached_property
+    def is_elementwise(self) -> bool:
+        """Whether the kernel is a function of dot products of one set of features."""
+        steps = self.reading.steps
+        return (
+            len(self.entries) == 1
+            and len(self.reading.features) == 1
+            and len(self.reading.outputs) == 1
+            and not self.has_positions
+            and not any(step.name.startswith("dropout") for step in steps)
+        )
+
+    @cached_property
+    def has_positions(self) -> bool:
+        """Whether any step has positions."""
+        return any(step.value.positions for step in self.reading.steps)
+
+    @cached_property
+    def is_homogeneous(self) -> bool:
+        """Whether scaling the features scales the outputs."""
+        return all(step.is_homogeneous for step in self.reading.steps)
+
+    def value(self, state: PairState) -> Tensor:
+        """The kernel in a state of the output."""
+        return state.cov if state.ntk is None else state.ntk.expand_as(state.cov)
+
+    def of_state(self, points: PairState) -> Tensor:
+        """The kernel, where the state of the points is known already."""
+        return self.value(propagate(self.reading, self.wanted, self._context(points))[0])
+
+    def layers_of_state(self, points: PairState) -> Float[Tensor, "g ..."]:
+        """The same, layer by layer."""
+        return layer_kernels(self.reading, self.wanted, self._context(points))
+
+    def profile(self, variance: float, dtype: torch.dtype) -> AngleProfile | None:
+        """The kernel of inputs of one variance as a function of the angle; None if it is not smooth."""
+        tolerance = _TOLERANCES[dtype]
+
+        def by_angle(angle: Tensor) -> Tensor:
+            return self.of_state(state_at_angle(angle, variance, with_ntk=self.with_ntk))[None]
+
+        angle = fit(by_angle, 0.0, torch.pi, tolerance)
+        values = angle(torch.linspace(0, torch.pi, 200, dtype=torch.float64))
+        if angle.error > tolerance or float(values.min()) < _SMALLEST * float(values.abs().max()):
+            return None
+
+        def by_cosine(cosine: Tensor) -> Tensor:
+            return angle(cosine.acos())[None]
+
+        cosines = [fit(by_cosine, -reach, reach, tolerance) for reach in _REACHES]
+        return AngleProfile(angle, tuple(c for c in cosines if c.error <= tolerance))
+
+    def plan(self, route: str) -> Plan:
+        """What is kept at each step."""
+        return plan(self.reading, self.wanted, route)
+
+    def _context(self, points: PairState) -> Context:
+        nothing = Side({})
+        return Context(nothing, nothing, self.with_ntk, points=points)

@@ -1,0 +1,173 @@
+"""From a traced module to the steps of a plan."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from ntkit.kernels.infinite.enter import enter, enter_self
+from ntkit.kernels.infinite.state import PairState, weighted_sum
+from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
+from ntkit.kernels.infinite.trace import Traced, refusal
+from ntkit.kernels.infinite.variances import Variances
+
+__all__ = ["Concat", "Handler", "Reader"]
+
+
+@dataclass(frozen=True)
+class Concat:
+    """A concatenation of features, kept apart so that what acts on units can act on each part.
+
+    Attributes:
+        parts: The steps.
+        weights: Their shares of the features.
+    """
+
+    parts: tuple[int, ...]
+    weights: tuple[float, ...]
+
+
+@dataclass
+class Reader:
+    """What the handlers of calls read from and write to.
+
+    Attributes:
+        traced: The module.
+        sample: Shapes (and plain values) of each node for the points at hand.
+        variances: Where those of plain layers come from.
+        steps: What has been read, in order.
+        states: For each node its step, or None where it hangs on no weights.
+        features: By step, the node whose tensor it takes from the points.
+        channel_axes: By such a step, where that tensor has its channels; None for weights of
+            positions, which have none.
+        concats: The steps that are concatenations.
+        entries: By node and channel axis, the step that makes a state of its features.
+    """
+
+    traced: Traced
+    sample: dict[fx.Node, Any]
+    variances: Variances
+    steps: list[Step] = field(default_factory=list)
+    states: dict[fx.Node, int | None] = field(default_factory=dict)
+    features: dict[int, fx.Node] = field(default_factory=dict)
+    channel_axes: dict[int, int | None] = field(default_factory=dict)
+    concats: dict[int, Concat] = field(default_factory=dict)
+    entries: dict[tuple[fx.Node, int], int] = field(default_factory=dict)
+
+    def add(self, step: Step) -> int:
+        """File a step; its index."""
+        self.steps.append(step)
+        return len(self.steps) - 1
+
+    def shape(self, node: fx.Node) -> torch.Size:
+        """The shape of a node's tensor, batch first."""
+        return self.sample[node]
+
+    def layer(self, node: fx.Node) -> nn.Module:
+        """The module that a node calls."""
+        return self.traced.layer(node)
+
+    def state(self, node: Any) -> int | None:
+        """The step of an argument, if it hangs on weights."""
+        return self.states.get(node) if isinstance(node, fx.Node) else None
+
+    def value(self, index: int) -> Value:
+        """What is known of a step's units."""
+        return self.steps[index].value
+
+    def argument(self, value: Any) -> Any:
+        """An argument with plain values in place of the nodes that compute them."""
+        return fx.node.map_arg(value, lambda node: self.sample[node])
+
+    def only_state(self, node: fx.Node) -> int:
+        """The step of the one argument that hangs on weights.
+
+        Raises:
+            UnsupportedLayerError: There are several.
+        """
+        found = [self.states[n] for n in node.all_input_nodes if self.states.get(n) is not None]
+        if len(found) != 1 or found[0] is None:
+            raise refusal(node, "it takes several results of layers, and only one has a rule here.")
+        return found[0]
+
+    def entered(self, node: fx.Node, channel_axis: int) -> int:
+        """The state of an argument, made from the points' features where it hangs on no weights."""
+        index = self.states.get(node)
+        if index is not None:
+            return index
+        shape = self.shape(node)
+        axis = channel_axis % len(shape)
+        if (node, axis) in self.entries:
+            return self.entries[node, axis]
+        positions = tuple(s for k, s in enumerate(shape) if k not in {0, axis})
+        index = len(self.steps)
+
+        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+            if context.points is not None:
+                return context.points
+            z1 = context.first.features[index]
+            if context.second is None:
+                return enter_self(z1, demand.layout, with_ntk=context.with_ntk)
+            return enter(
+                z1,
+                context.second.features[index],
+                demand.layout,
+                with_ntk=context.with_ntk,
+                with_variances=demand.variances,
+            )
+
+        value = Value(axis, positions, False, False, False, frozenset())
+        self.add(Step(f"points ({node.name})", (), run, value, back="none"))
+        self.features[index] = node
+        self.channel_axes[index] = axis
+        self.entries[node, axis] = index
+        return index
+
+    def apply(
+        self,
+        name: str,
+        index: int,
+        on_state: Callable[[PairState], PairState],
+        value: Value,
+        *,
+        back: Any = "same",
+        is_homogeneous: bool = True,
+    ) -> int:
+        """File a step that maps one state to another."""
+
+        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+            return on_state(states[0])
+
+        return self.add(Step(name, (index,), run, value, back, is_homogeneous))
+
+    def per_part(self, index: int, each: Callable[[int], int]) -> int:
+        """Apply what acts on each unit alone: to each part of a concatenation by itself."""
+        concat = self.concats.get(index)
+        if concat is None:
+            return each(index)
+        parts = tuple(each(part) for part in concat.parts)
+        whole = self.value(index)
+        values = [self.value(part) for part in parts]
+        value = Value(
+            whole.channel_axis,
+            values[0].positions,
+            whole.is_flat,
+            False,  # units of the parts differ in law
+            all(v.is_centred for v in values),
+            frozenset().union(*(v.sources for v in values)),
+        )
+        return self.join(parts, concat.weights, value)
+
+    def join(self, parts: tuple[int, ...], weights: tuple[float, ...], value: Value) -> int:
+        """File a concatenation."""
+        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+            return weighted_sum(states, weights)
+
+        index = self.add(Step("concatenation", parts, run, value))
+        self.concats[index] = Concat(parts, weights)
+        return index
+
+
+Handler = Callable[[Reader, fx.Node], int]

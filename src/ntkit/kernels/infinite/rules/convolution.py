@@ -1,0 +1,108 @@
+"""Convolutions, their transposes and locally connected layers, in both parametrisations."""
+
+from math import prod
+from typing import Any
+
+from torch import nn
+
+from ntkit._core.errors import UnsupportedLayerError
+from ntkit.kernels.infinite.rules.registry import rules
+from ntkit.kernels.infinite.state import PairState
+from ntkit.kernels.infinite.taps import Taps, sum_over_taps
+from ntkit.kernels.infinite.variances import Variances, layer_variances
+from ntkit.networks.convolution import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    LocalConv1d,
+    LocalConv2d,
+)
+
+
+@rules.register(nn.Conv1d, nn.Conv2d, nn.Conv3d, channel_axis=1)
+def standard_convolution(
+    layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, state: PairState, variances: Variances
+) -> PairState:
+    """Standard parametrisation: `cov <- v C sum_k cov + u`, own part `C sum_k cov + 1`.
+
+    Source: Arora et al. 2019 (arXiv:1904.11955), section 4; Sohl-Dickstein et al. 2020.
+    """
+    _refuse_depthwise(layer)
+    return _standard(layer, state, variances, layer.in_channels // layer.groups, transposed=False)
+
+
+@rules.register(
+    nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, channel_axis=1
+)
+def standard_transposed(
+    layer: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d,
+    state: PairState,
+    variances: Variances,
+) -> PairState:
+    """As the convolution, each input spread over its window."""
+    _refuse_depthwise(layer)
+    return _standard(layer, state, variances, layer.in_channels // layer.groups, transposed=True)
+
+
+@rules.register(
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, channel_axis=1
+)
+def ntk_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
+    """NTK parametrisation: `cov <- w^2 / K sum_k cov + b^2` over `K` taps, own part the same."""
+    return _ntk(layer, state)
+
+
+@rules.register(LocalConv1d, LocalConv2d, channel_axis=1)
+def local_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
+    """Weights of their own at each position: different positions are independent.
+
+    Source: Novak et al. 2019 (arXiv:1810.05148), section 5.1.
+    """
+    return _ntk(layer, state).decorrelated()
+
+
+def _standard(
+    layer: Any, state: PairState, variances: Variances, channels: int, *, transposed: bool
+) -> PairState:
+    v, u = layer_variances(layer, variances)
+    state = sum_over_taps(state, _taps(layer, state.positions, transposed))
+    own_bias = 0.0 if layer.bias is None else 1.0
+    return state.affine(v * channels, u, own_weight=channels, own_bias=own_bias)
+
+
+def _ntk(layer: Any, state: PairState) -> PairState:
+    transposed = isinstance(layer, ConvTranspose1d | ConvTranspose2d | ConvTranspose3d)
+    state = sum_over_taps(state, _taps(layer, state.positions, transposed))
+    w = layer.w_std**2 / prod(layer.kernel_size)
+    b = layer.b_std**2 if layer.bias is not None else 0.0
+    return state.affine(w, b, own_weight=w, own_bias=b)
+
+
+def _refuse_depthwise(layer: Any) -> None:
+    if layer.groups > 1 and layer.in_channels == layer.groups:
+        raise UnsupportedLayerError(
+            f"`{layer}` has one input channel a group, so its outputs are no sums over many "
+            "channels and do not become Gaussian. Use fewer groups."
+        )
+
+
+def _taps(layer: Any, positions: tuple[int, ...], transposed: bool) -> list[Taps]:
+    """The window along each axis."""
+    mode = layer.padding_mode
+    found = []
+    for k, size in enumerate(positions):
+        kernel, stride, dilation = layer.kernel_size[k], layer.stride[k], layer.dilation[k]
+        reach = dilation * (kernel - 1)
+        if layer.padding == "same":
+            before, after = reach // 2, reach - reach // 2
+        elif layer.padding == "valid":
+            before = after = 0
+        else:
+            before = after = layer.padding[k]
+        if transposed:
+            after -= layer.output_padding[k]
+        found.append(Taps(size, kernel, stride, dilation, before, after, mode, transposed))
+    return found

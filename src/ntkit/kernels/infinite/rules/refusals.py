@@ -1,0 +1,46 @@
+"""Layers that have no infinite-width limit of this kind, and why."""
+
+from torch import nn
+
+__all__ = ["refusals"]
+
+_MAX = (
+    "the maximum over positions of Gaussian units has no closed covariance, so max pooling has no "
+    "exact limit. Use average pooling, or a stride."
+)
+_GROUP = (
+    "a group of channels is normalised by its own mean and variance. With many channels a group it "
+    "acts like `nn.LayerNorm` over the channels and positions; use that."
+)
+_BATCH = "it couples the inputs of a batch. Use `nn.LayerNorm`, or `nn.BatchNorm` in eval mode."
+_RECURRENT = (
+    "recurrent weights are used at every step, and gates multiply dependent units. "
+    "Take the empirical kernel."
+)
+
+refusals: dict[type[nn.Module], str] = {
+    **dict.fromkeys(
+        (
+            nn.MaxPool1d,
+            nn.MaxPool2d,
+            nn.MaxPool3d,
+            nn.AdaptiveMaxPool1d,
+            nn.AdaptiveMaxPool2d,
+            nn.AdaptiveMaxPool3d,
+            nn.FractionalMaxPool2d,
+            nn.FractionalMaxPool3d,
+        ),
+        _MAX,
+    ),
+    nn.GroupNorm: _GROUP,
+    **dict.fromkeys((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d), _GROUP),
+    nn.SyncBatchNorm: _BATCH,
+    **dict.fromkeys((nn.RNN, nn.LSTM, nn.GRU, nn.RNNCell, nn.LSTMCell, nn.GRUCell), _RECURRENT),
+    nn.Softmax: "its sum over channels is no elementwise function of a unit. Leave it to the loss.",
+    nn.LogSoftmax: "its sum over channels is no elementwise function. Leave it to the loss.",
+    nn.Embedding: (
+        "tokens are integers, and the kernels take float points. Pass one-hot vectors through "
+        "`nn.Linear(..., bias=False)`."
+    ),
+}
+"""By exact type, the reason and the way out."""

@@ -1,0 +1,162 @@
+"""The steps of a plan: what is computed, from what, and what each needs of those before."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ntkit.kernels.infinite.state import Layout, PairState
+
+__all__ = ["Context", "Demand", "Side", "Step", "Value", "columns_last", "diagonal", "outer"]
+
+
+@dataclass(frozen=True)
+class Value:
+    """What is known of a step's units before anything is computed.
+
+    Attributes:
+        channel_axis: Where the network's tensor has its channels.
+        positions: Sizes of its other axes, the batch apart.
+        is_flat: Whether one axis of features holds channels and positions.
+        is_gaussian: Whether the units are jointly Gaussian.
+        is_centred: Whether their mean is zero.
+        sources: The layers whose fresh weights the units hang on; units of disjoint sources are
+            independent.
+    """
+
+    channel_axis: int
+    positions: tuple[int, ...]
+    is_flat: bool
+    is_gaussian: bool
+    is_centred: bool
+    sources: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the later steps need of a state: which pairs of positions, and the variances or not."""
+
+    layout: Layout = "each"
+    variances: bool = False
+
+    def __or__(self, other: "Demand") -> "Demand":
+        layout: Layout = "pairs" if "pairs" in {self.layout, other.layout} else "each"
+        return Demand(layout, self.variances or other.variances)
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one set of points brings along: features, and what was learned from each point alone.
+
+    Attributes:
+        features: By step, features of the points, `[n, *positions, f]`, or weights of positions.
+        records: By step, variances `[n, *positions]` or maps of positions `[n, out, in]`.
+    """
+
+    features: Mapping[int, Tensor]
+    records: dict[int, Tensor] = field(default_factory=dict)
+
+    def rows(self, start: int, stop: int) -> "Side":
+        """A slice of the points."""
+        return Side(
+            {k: v[start:stop] for k, v in self.features.items()},
+            {k: v[start:stop] for k, v in self.records.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a step is run: on which points, and to what end.
+
+    Attributes:
+        first: The points of the rows.
+        second: The points of the columns; None when each point meets itself alone (`[n, 1, ...]`).
+        with_ntk: Whether the tangent kernel is wanted.
+        same: Which pairs are one and the same point, `[n, m]`; None for none.
+        points: The state of the points, where it is known without their features.
+    """
+
+    first: Side
+    second: Side | None
+    with_ntk: bool
+    same: Tensor | None = None
+    points: PairState | None = None
+
+    def first_record(self, index: int) -> Tensor:
+        """Of the rows' points, `[n, 1, ...]`."""
+        return self.first.records[index][:, None]
+
+    def second_record(self, index: int) -> Tensor:
+        """Of the columns' points, `[1, m, ...]`, or `[n, 1, ...]` when each meets itself."""
+        if self.second is None:
+            return self.first.records[index][:, None]
+        return columns_last(self.second.records[index][None])
+
+    def both_features(self, index: int) -> tuple[Tensor, Tensor]:
+        """Features of rows `[n, 1, ...]` and columns `[1, m, ...]` (`[n, 1, ...]` for itself)."""
+        left = self.first.features[index][:, None]
+        if self.second is None:
+            return left, left
+        return left, self.second.features[index][None]
+
+
+Run = Callable[[tuple[PairState, ...], Context, Demand], PairState]
+Back = Literal["same", "each", "variances", "pairs", "none"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a plan.
+
+    Attributes:
+        name: What it is, for people.
+        inputs: Earlier steps that it takes.
+        run: `run(states, context, demand)`.
+        value: What is known of its output.
+        back: What it needs of its inputs, given what is needed of it: the "same"; "each" position
+            with itself; the same with "variances"; all "pairs" of positions; or "none".
+        is_homogeneous: Whether scaling all inputs scales the output.
+        learns_alone: Whether it must see each point alone first, even when no variances are needed
+            of it (attention).
+    """
+
+    name: str
+    inputs: tuple[int, ...]
+    run: Run
+    value: Value
+    back: Back = "same"
+    is_homogeneous: bool = True
+    learns_alone: bool = False
+
+    def demand_of_inputs(self, demand: Demand) -> Demand:
+        """What this step needs of its inputs."""
+        if self.back == "each":
+            return Demand("each", demand.variances)
+        if self.back == "variances":
+            return Demand(demand.layout, True)
+        if self.back == "pairs":
+            return Demand("pairs", False)
+        return demand
+
+
+def outer(var: Tensor, layout: Layout, n_axes: int, *, first: bool) -> Tensor:
+    """A record of variances `[n, 1, *positions]` or `[1, m, *positions]`, to broadcast in a layout."""
+    if layout == "each" or n_axes == 0:
+        return var
+    blank = (1,) * n_axes
+    if first:
+        return var.reshape(*var.shape, *blank)
+    return var.reshape(*var.shape[:2], *blank, *var.shape[2:])
+
+
+def diagonal(table: Tensor, n_axes: int) -> Tensor:
+    """`[..., *positions, *positions]` at equal positions."""
+    letters = "abcd"[:n_axes]
+    return torch.einsum(f"...{letters}{letters}->...{letters}", table)
+
+
+def columns_last(table: Tensor) -> Tensor:
+    """`[1, m, ...]` with the points innermost in memory, as in the tables that it meets."""
+    return table.movedim(1, -1).contiguous().movedim(-1, 1)

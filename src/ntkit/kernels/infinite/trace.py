@@ -1,0 +1,182 @@
+"""Reading a module: the graph of calls in its forward, and the shapes that go through it."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from ntkit._core.errors import UnsupportedLayerError
+from ntkit.encodings.base import AbstractEncoding
+from ntkit.kernels.infinite.activations import duals
+from ntkit.kernels.infinite.rules import rules
+from ntkit.networks.symmetrise import Symmetrised
+
+__all__ = ["Traced", "refusal", "trace"]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A module as a graph of calls.
+
+    Attributes:
+        root: The module, in a container of its own.
+        graph: Calls in order.
+        starts_at_zero: Whether the module was symmetrised.
+    """
+
+    root: nn.Module
+    graph: fx.Graph
+    starts_at_zero: bool
+
+    def layer(self, node: fx.Node) -> nn.Module:
+        """The module that a node calls."""
+        return self.root.get_submodule(str(node.target))
+
+    def on_weights(self) -> set[fx.Node]:
+        """The calls of modules that have weights, or come after such."""
+        found: set[fx.Node] = set()
+        for node in self.graph.nodes:
+            own = node.op == "call_module" and any(True for _ in self.layer(node).parameters())
+            if own or any(n in found for n in node.all_input_nodes):
+                found.add(node)
+        return {node for node in found if node.op == "call_module"}
+
+    def sample(self, inputs: Sequence[Tensor]) -> dict[fx.Node, Any]:
+        """What each node makes of `inputs`: tensors as their shapes, all else as it is.
+
+        One forward pass of the network as it stands, without gradients; the random state is left
+        as it was.
+
+        Raises:
+            ValueError: The forward pass fails.
+        """
+        values: dict[fx.Node, Any] = {}
+        waiting = list(inputs)
+        with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for node in self.graph.nodes:
+                args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda n: values[n])
+                try:
+                    values[node] = self._sampled(node, args, kwargs, waiting)
+                except (RuntimeError, TypeError, IndexError, ValueError) as error:
+                    raise ValueError(
+                        f"The network does not take the points: at {where(node)} "
+                        f"{str(error).splitlines()[0]}. Check the points' features, shape and device."
+                    ) from error
+        return {node: _shapes(value) for node, value in values.items()}
+
+    def call(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
+        """What a node makes of its arguments."""
+        if node.op == "get_attr":
+            return attribute(self.root, str(node.target))
+        if node.op == "call_module":
+            return self.layer(node)(*args, **kwargs)
+        if node.op == "call_method":
+            return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+        assert callable(node.target)
+        return node.target(*args, **kwargs)
+
+    @property
+    def inputs(self) -> list[fx.Node]:
+        """The arguments of the module's forward."""
+        return [node for node in self.graph.nodes if node.op == "placeholder"]
+
+    def _sampled(self, node: fx.Node, args: Any, kwargs: Any, waiting: list[Tensor]) -> Any:
+        if node.op == "placeholder":
+            return waiting.pop(0)
+        return args[0] if node.op == "output" else self.call(node, args, kwargs)
+
+
+def trace(module: nn.Module) -> Traced:
+    """The calls of a module's forward, in order.
+
+    Raises:
+        TypeError: `module` is no `nn.Module`.
+        UnsupportedLayerError: Its forward cannot be followed.
+        ValueError: It has no parameters, or uses one twice.
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"`module` must be a torch.nn.Module, got {type(module).__name__}. "
+            "Wrap layers in `nn.Sequential(...)`."
+        )
+    body = module.plus if type(module) is Symmetrised else module
+    if not any(True for _ in body.parameters()):
+        raise ValueError(
+            "`module` has no layer with parameters, so no tangent kernel. "
+            "Add one, for example `nn.Sequential(encoding, ntkit.networks.Linear(f, 1))`."
+        )
+    _refuse_sharing(body)
+    root = nn.Sequential(body)
+    root.train(body.training)
+    try:
+        graph = _Tracer().trace(root)
+    except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
+        raise UnsupportedLayerError(
+            f"The forward of `{type(body).__name__}` cannot be followed by torch.fx: "
+            f"{str(error).splitlines()[0]} Branches on data and loops over tensors have no graph: "
+            "rewrite the forward without them, or put that part into a module of its own and file "
+            "a rule for it (`ntkit.kernels.rules.register`)."
+        ) from error
+    return Traced(root, graph, type(module) is Symmetrised)
+
+
+def where(node: fx.Node) -> str:
+    """A node's name and its line in the user's forward."""
+    name = str(node.target).removeprefix("0.") if node.op == "call_module" else node.name
+    lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
+    files = [k for k, line in enumerate(lines) if line.startswith("File ")]
+    if not files or "torch/nn/modules" in lines[files[-1]]:
+        return f"`{name}`"
+    place = lines[files[-1]].split(", in ")[0]
+    code = lines[files[-1] + 1] if files[-1] + 1 < len(lines) else ""
+    return f"`{name}` ({place}: `{code}`)"
+
+
+def refusal(node: fx.Node, why: str) -> UnsupportedLayerError:
+    """An error that names a node, its line and why the limit cannot follow it."""
+    return UnsupportedLayerError(f"At {where(node)}: {why}")
+
+
+def attribute(root: nn.Module, path: str) -> Any:
+    """What `root.a.b` is, by its path."""
+    found: Any = root
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+class _Tracer(fx.Tracer):
+    """Follows containers and users' modules; stops at layers with rules, their kin, and encodings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.record_stack_traces = True
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether a module is one call; a subclass of a known layer is, so that it can be refused."""
+        kin = (*rules, *duals, AbstractEncoding)
+        own = type(m).__module__.startswith("ntkit.")
+        return isinstance(m, kin) or own or super().is_leaf_module(m, module_qualified_name)
+
+
+def _shapes(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.shape
+    if isinstance(value, tuple):
+        return tuple(_shapes(v) for v in value)
+    return value
+
+
+def _refuse_sharing(module: nn.Module) -> None:
+    names: dict[int, str] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        if id(parameter) in names:
+            raise ValueError(
+                f"`{name}` and `{names[id(parameter)]}` are one parameter. The rules of the "
+                "infinite-width limit hold for independent weights; give each layer its own."
+            )
+        names[id(parameter)] = name
