@@ -10,8 +10,8 @@ from ntkit.kernels.infinite.steps import Context, Side
 
 __all__ = ["diagonal_values", "gram_matrices"]
 
-_TILE_BYTES = 2**22
-"""For all tables of a tile: about what a core's caches hold."""
+_TILE_BYTES = 2**24
+"""For all tables of a tile. More leaves the caches; less makes threads wait for the interpreter."""
 
 _COLUMNS = 64
 """Of a tile, where there are positions."""
