@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil, log2
 
 import torch
@@ -16,8 +17,9 @@ DEGREE = 384
 """Highest degree that is kept; what this misses is known from the function's own mean square."""
 
 _KNOTS = 24
-_TOLERANCE = 2e-14
+_TOLERANCE = 1e-13
 _DEEPEST = 12
+_LEAST = 1e-6
 _REACH = 12.0
 """Standard deviations to which is integrated: the normal density is 1e-32 there."""
 
@@ -134,8 +136,8 @@ class HermiteTable:
         values, exact = integrated[:_KNOTS], integrated[_KNOTS:]
         piece = _Piece(low, high, values, *self._shares(values, knots))
         every = torch.arange(values.shape[1])
-        error = self._error(_interpolate(piece, checks, every).T, exact)
-        if error <= 5 * _TOLERANCE or not torch.isfinite(exact).all():
+        error = self._error(_interpolate(piece, checks, every).T, exact, checks)
+        if error <= 3 * _TOLERANCE or not torch.isfinite(exact).all():
             return [piece]
         if depth == _DEEPEST:
             raise NumericalError(
@@ -152,7 +154,7 @@ class HermiteTable:
         while True:
             panels *= 2
             following = self._by_panels(scales, panels)
-            error = self._error(last, following)
+            error = self._error(last, following, scales)
             if not error > _TOLERANCE:
                 return following
             if panels == 16:
@@ -167,7 +169,7 @@ class HermiteTable:
         with torch.no_grad():
             points = scales[:, None] * x
             value, slope = self._function(points), derivative(self._function, points)
-            moments = torch.stack([(value**2 * weights).sum(1)])
+            moment = (value**2 * weights).sum(1)
             value, slope = value * weights, slope * weights
             before, current = torch.zeros_like(x), torch.ones_like(x)
             sums: list[Tensor] = []
@@ -178,37 +180,51 @@ class HermiteTable:
                 following = (x * current - k**0.5 * before) / (k + 1) ** 0.5
                 before, current = current, following
         table = torch.stack(sums, 1)
-        moment = moments[0]
         if self._is_zero_at_zero:
             table, moment = table / scales[:, None], moment / scales**2
         return torch.cat([table, torch.stack(slopes, 1), moment[:, None]], 1)
 
     def _shares(self, values: Tensor, knots: Tensor) -> tuple[Tensor, tuple[float, float]]:
         k = DEGREE + 1
-        function, slope, moment = values[:, :k], values[:, k : 2 * k], values[:, -1]
-        norm = moment.clamp_min(1e-300).sqrt()[:, None]
-        steep = self._mean_square_slope(knots)
-        slope_norm = steep.clamp_min(1e-300).sqrt()[:, None]
-        missing = (1 - (function**2).sum(1) / norm[:, 0] ** 2).clamp_min(0).amax()
-        missing_slope = (1 - (slope**2).sum(1) / slope_norm[:, 0] ** 2).clamp_min(0).amax()
-        decay = torch.stack([(function / norm).abs().amax(0), (slope / slope_norm).abs().amax(0)])
-        return decay, (float(missing), float(missing_slope) if float(steep.max()) else 0.0)
+        norms = self._norms(values, knots)
+        parts = values[:, :k], values[:, k : 2 * k]
+        x, weights = _panels(knots, self._kinks, 2)
+        steep = (derivative(self._function, knots[:, None] * x) ** 2 * weights).sum(1)
+        wholes = values[:, -1], steep
+        missing = [
+            float(((whole - (part**2).sum(1)).clamp_min(0) / norm[:, 0] ** 2).amax())
+            for part, whole, norm in zip(parts, wholes, norms, strict=True)
+        ]
+        shares = [(part / norm).abs().amax(0) for part, norm in zip(parts, norms, strict=True)]
+        return torch.stack(shares), (missing[0], missing[1])
 
-    def _mean_square_slope(self, scales: Tensor) -> Tensor:
-        x, weights = _panels(scales, self._kinks, 2)
-        return (derivative(self._function, scales[:, None] * x) ** 2 * weights).sum(1)
-
-    def _error(self, actual: Tensor, expected: Tensor) -> float:
+    def _error(self, actual: Tensor, expected: Tensor, scales: Tensor) -> float:
         """Largest difference of any coefficient, over the root mean square."""
         k = DEGREE + 1
         difference = (actual - expected).abs()
-        norm = expected[:, -1:].sqrt().clamp_min(1e-300)
-        slope_norm = (expected[:, k : 2 * k] ** 2).sum(1, keepdim=True).sqrt().clamp_min(1e-300)
-        return float(
-            torch.maximum(
-                (difference[:, :k] / norm).amax(), (difference[:, k : 2 * k] / slope_norm).amax()
-            )
-        )
+        norm, slope_norm = self._norms(expected, scales)
+        worst = (difference[:, :k] / norm).amax(), (difference[:, k : 2 * k] / slope_norm).amax()
+        return float(torch.maximum(*worst))
+
+    def _norms(self, values: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
+        """Root mean squares as the table holds them; a millionth of what they are at scale 1 at least.
+
+        Dead zones and cancellations inside the function leave less than that at short inputs.
+        """
+        k = DEGREE + 1
+        least = _LEAST * self._at_one[0] / (scales.clamp_min(1) if self._is_zero_at_zero else 1)
+        norm = torch.maximum(values[:, -1].sqrt(), least)
+        slope_norm = (values[:, k : 2 * k] ** 2).sum(1).sqrt().clamp_min(_LEAST * self._at_one[1])
+        return norm[:, None].clamp_min(1e-300), slope_norm[:, None].clamp_min(1e-300)
+
+    @cached_property
+    def _at_one(self) -> tuple[Tensor, float]:
+        """Root mean squares of the function and of its derivative at scale 1."""
+        one = torch.ones(1, dtype=torch.float64)
+        x, weights = _panels(one, self._kinks, 2)
+        with torch.no_grad():
+            square = (self._function(x) ** 2 * weights).sum()
+        return square.sqrt(), float((derivative(self._function, x) ** 2 * weights).sum().sqrt())
 
 
 def _panels(scales: Tensor, kinks: Sequence[float], panels: int) -> tuple[Tensor, Tensor]:
