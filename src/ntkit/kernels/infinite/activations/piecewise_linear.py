@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
+from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
 from ntkit.kernels.infinite.pair import Pair
 
-__all__ = ["PiecewiseLinear"]
+__all__ = ["PiecewiseLinear", "remainder"]
 
 
 class PiecewiseLinear(AbstractActivation):
@@ -33,21 +34,23 @@ class PiecewiseLinear(AbstractActivation):
 
     def dual(self, pair: Pair, *, slope: bool = True) -> Dual:
         """Both moments and both distances, without cancellation at either end of the angle."""
+        dtype, pair = pair.cov.dtype, pair_in_double(pair)
         even = (self.above - self.below) ** 2 / 4
         odd = (self.above + self.below) ** 2 / 4
         near, far = pair.angles()
         norms, sine = pair.norms, pair.sine
-        from_near = 4 / pi * _remainder(near, norms, sine, pair.cov)
-        from_far = 4 / pi * _remainder(far, norms, sine, -pair.cov)
+        from_near = 4 / pi * remainder(near, norms, sine, pair.cov)
+        from_far = 4 / pi * remainder(far, norms, sine, -pair.cov)
         kink = pair.apart - from_near  # 2 (|u||v| - E |u||v|)
         if odd < even:  # abs folds opposite units onto each other
             kink = torch.where(pair.cov > 0, kink, pair.together - from_far)
-        return Dual(
+        dual = Dual(
             cov=(odd - even) * pair.cov + even / 2 * from_far,
             slope=(odd - even) + (2 * even / pi) * far if slope else None,
             apart=(odd * pair.apart + even * kink).clamp_min(0),
             together=odd * pair.together + even * (pair.apart + from_far),
         )
+        return rounded(dual, dtype)
 
     def quick(self, cov: Tensor, var1: Tensor, var2: Tensor, *, slope: bool) -> Dual:
         """One arc cosine and one root an entry, as few passes over memory as can be."""
@@ -74,10 +77,8 @@ class PiecewiseLinear(AbstractActivation):
         return torch.where(x > 0, self.above * x, self.below * x)
 
 
-def _remainder(angle: Tensor, norms: Tensor, sine: Tensor, cosine: Tensor) -> Tensor:
+def remainder(angle: Tensor, norms: Tensor, sine: Tensor, cosine: Tensor) -> Tensor:
     """`|u||v| (sin t - t cos t)`, by its Taylor series where the difference would cancel."""
     square = angle * angle
     series = 1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88)))
-    return torch.where(
-        angle < 0.1, norms * angle * square / 3 * series, sine - angle * cosine
-    )
+    return torch.where(angle < 0.1, norms * angle * square / 3 * series, sine - angle * cosine)

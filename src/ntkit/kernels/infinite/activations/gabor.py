@@ -1,0 +1,71 @@
+"""Gabor functions: a sine under a Gaussian."""
+
+import torch
+from torch import Tensor
+
+from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
+from ntkit.kernels.infinite.activations.sinusoid import waves
+from ntkit.kernels.infinite.activations.widened import Widened
+from ntkit.kernels.infinite.pair import Pair, safe_sqrt
+
+__all__ = ["Gabor"]
+
+
+class Gabor(AbstractClosedForm):
+    """`exp(-decay x^2) sin(frequency x)`.
+
+    The Gaussian factor turns `(u, v)` of covariance `S` into a pair of covariance
+    `(S^-1 + 2 decay I)^-1`, times one over the root of `det(I + 2 decay S)`; the sine sees that pair.
+
+    Source: completing the square; derivatives by Stein's identity.
+    """
+
+    is_odd = True
+
+    def __init__(self, frequency: float = 1.0, decay: float = 1.0) -> None:
+        self.frequency, self.decay = frequency, decay
+
+    def variance(self, var: Tensor) -> Tensor:
+        """At `u = v`: the tilted variance is `var / (1 + 4 decay var)`."""
+        wide = 1 + 4 * self.decay * var
+        return -torch.expm1(-2 * self.frequency**2 * var / wide) / 2 * wide.rsqrt()
+
+    def moments(self, pair: Pair, *, slope: bool) -> tuple[Tensor, Tensor | None]:
+        """Those of the sine on the tilted pair."""
+        tilted, d = self._tilted(pair)
+        sine, cosine = waves(tilted, self.frequency)
+        if not slope:
+            return sine / d, None
+        b, square = self.decay, self.frequency**2
+        both, cov = tilted.var1 + tilted.var2, tilted.cov
+        product = tilted.var1 * tilted.var2 + cov**2
+        # E[cos cos], E[u sin(u) cos(v)], E[u v sin(u) sin(v)]
+        first = square * cosine
+        second = square * (both * cosine - 2 * cov * sine)
+        third = square * product * cosine + cov * (1 - square * both) * sine
+        return sine / d, (first - 2 * b * second + 4 * b**2 * third) / d
+
+    def fall(self, pair: Pair) -> Tensor:
+        """From the difference: angles below 1e-8 count as zero."""
+        zero = torch.zeros_like(pair.cov)
+        norms = pair.norms + zero
+        parallel = Pair(norms, zero, 4 * norms, pair.var1, pair.var2)
+        top = self.moments(parallel, slope=False)[0]
+        return torch.where(pair.apart > 0, top - self.moments(pair, slope=False)[0], 0)
+
+    def value(self, x: Tensor) -> Tensor:
+        """The function itself."""
+        return torch.exp(-self.decay * x**2) * torch.sin(self.frequency * x)
+
+    def _tilted(self, pair: Pair) -> tuple[Pair, Tensor]:
+        q = 2 * self.decay
+        d = Widened(pair, q).sine
+        square = d**2
+        area = pair.apart * pair.together / 4  # var1 var2 - cov^2
+        var1, var2 = (pair.var1 + q * area) / square, (pair.var2 + q * area) / square
+        cov, norms = pair.cov / square, safe_sqrt(var1) * safe_sqrt(var2)
+        wider = 2 * (norms + cov.abs())
+        narrower = 4 * (area / square) / torch.where(wider > 0, wider, 1)
+        apart = torch.where(cov > 0, narrower, wider)
+        together = torch.where(cov > 0, wider, narrower)
+        return Pair(cov, apart, together, var1, var2), d
