@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from ntkit.kernels.infinite.rules import rules
 from ntkit.networks.symmetrise import Symmetrised
 
 __all__ = ["Traced", "refusal", "trace"]
+
+_TORCH = str(Path(torch.__file__).parent)
+"""Torch's own frames are no place in the user's forward."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +132,8 @@ def where(node: fx.Node) -> str:
     """A node's name and its line in the user's forward."""
     name = str(node.target).removeprefix("0.") if node.op == "call_module" else node.name
     lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
-    files = [k for k, line in enumerate(lines) if line.startswith("File ")]
-    if not files or "torch/nn/modules" in lines[files[-1]]:
+    files = [k for k, line in enumerate(lines) if line.startswith('File "') and _TORCH not in line]
+    if not files:
         return f"`{name}`"
     place = lines[files[-1]].split(", in ")[0]
     code = lines[files[-1] + 1] if files[-1] + 1 < len(lines) else ""
