@@ -7,11 +7,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ntkit.kernels.infinite.plan import demands
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.state import PairState, covariance_only
 from ntkit.kernels.infinite.steps import Context, Demand, Side
 
 __all__ = ["learn_alone", "propagate", "run_tiles"]
+
+_AT_ONCE = 2**18
+"""Entries of the tables while points meet themselves."""
 
 
 def propagate(reading: Reading, wanted: list[Demand | None], context: Context) -> list[PairState]:
@@ -32,23 +36,21 @@ def propagate(reading: Reading, wanted: list[Demand | None], context: Context) -
 
 def learn_alone(reading: Reading, wanted: list[Demand | None], side: Side) -> None:
     """Let each point meet itself, where a later step needs to know its variances."""
-    mixing = [
-        step.learns_alone or (step.back == "pairs" and demand is not None and demand.variances)
-        for step, demand in zip(reading.steps, wanted, strict=True)
+    learners = [
+        k
+        for k, (step, demand) in enumerate(zip(reading.steps, wanted, strict=True))
+        if step.records(demand)
     ]
-    if not any(mixing):
+    if not learners:
         return
-    stop = max(k for k, needed in enumerate(mixing) if needed)
-    full: list[Demand | None] = [
-        None if demand is None or k > stop else demand for k, demand in enumerate(wanted)
-    ]
-    short = replace(reading, outputs=(stop,))
+    short = replace(reading, outputs=tuple(learners))
+    asked = demands(short, Demand("each", True))
     n = len(next(iter(side.features.values())))
-    chunk = max(1, 2**22 // _largest(reading, full))
+    chunk = max(1, _AT_ONCE // _largest(reading, asked))
     pieces: dict[int, list[Tensor]] = {}
     for start in range(0, n, chunk):
         part = side.rows(start, min(n, start + chunk))
-        propagate(short, full, Context(part, None, with_ntk=False))
+        propagate(short, asked, Context(part, None, with_ntk=False))
         for key, value in part.records.items():
             pieces.setdefault(key, []).append(value)
     side.records.update({key: torch.cat(values) for key, values in pieces.items()})

@@ -13,6 +13,9 @@ __all__ = ["diagonal_values", "gram_matrices"]
 _TILE_BYTES = 2**22
 """For all tables of a tile: about what a core's caches hold."""
 
+_COLUMNS = 64
+"""Of a tile, where there are positions."""
+
 
 def gram_matrices(
     prepared: Prepared, left: Side, right: Side | None, dtype: torch.dtype
@@ -79,13 +82,12 @@ def diagonal_values(prepared: Prepared, points: Side) -> list[Tensor]:
 def _tile_sizes(n: int, m: int, prepared: Prepared) -> tuple[int, int]:
     """Rows and columns of a tile.
 
-    With positions one row: its variances then are the same all along the innermost axis, that of
-    the columns. Without, whole rows.
+    With positions a few rows, and columns enough for long runs in memory: what is known of a
+    column alone is worked out once a tile.
     """
     pairs = max(1, _TILE_BYTES // prepared.plan("").bytes_per_pair)
-    if prepared.has_positions:
-        return 1, max(1, min(m, pairs))
-    return max(1, min(n, pairs // m)), min(m, pairs)
+    columns = min(m, pairs, _COLUMNS) if prepared.has_positions else min(m, pairs)
+    return max(1, min(n, pairs // columns)), columns
 
 
 def _joined(states, n: int, m: int, sizes: tuple[int, int]) -> list[Tensor]:  # type: ignore[no-untyped-def]

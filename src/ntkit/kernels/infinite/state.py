@@ -11,7 +11,14 @@ from torch import Tensor
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
-__all__ = ["Layout", "PairState", "covariance_only", "multiply", "weighted_sum"]
+__all__ = [
+    "Layout",
+    "PairState",
+    "covariance_only",
+    "memory_order",
+    "multiply",
+    "weighted_sum",
+]
 
 Layout = Literal["each", "pairs"]
 """Which positions of the two inputs are paired: each with itself, or all with all."""
@@ -68,16 +75,16 @@ class PairState:
 
         `own_weight cov + own_bias` is what the weights and biases of the layer itself contribute.
         """
-        cov = w * self.cov if isinstance(b, float) and b == 0 else w * self.cov + b
+        cov = _affine(self.cov, w, b)
         ntk = None
         if self.ntk is not None:
-            same = own_weight is w and own_bias is b
-            own = cov if same else own_weight * self.cov + own_bias
-            ntk = torch.add(own, w * self.ntk)
+            same = _is(own_weight, w) and _is(own_bias, b)
+            own = cov if same else _affine(self.cov, own_weight, own_bias)
+            ntk = own + _affine(self.ntk, w, 0.0)
         state = replace(self, cov=cov, ntk=ntk)
         if self.var1 is None or self.var2 is None:
             return state
-        if isinstance(b, float) and b == 0:
+        if _is(b, 0.0):
             return replace(state, **_scaled(self, w))
         if self.apart is None:
             return replace(state, var1=w * self.var1 + b, var2=w * self.var2 + b)
@@ -100,33 +107,43 @@ class PairState:
         state = replace(self, cov=w * self.cov, ntk=ntk)
         return state if self.var1 is None else replace(state, **_scaled(self, w))
 
-    def activated(self, activation: AbstractActivation) -> "PairState":
-        """After an elementwise nonlinearity."""
+    def activated(
+        self, activation: AbstractActivation, *, with_variances: bool = True
+    ) -> "PairState":
+        """After an elementwise nonlinearity.
+
+        Args:
+            activation: It.
+            with_variances: Whether those of the result are wanted, and its distances.
+        """
         assert self.var1 is not None and self.var2 is not None
-        var1, var2 = activation.variance(self.var1), activation.variance(self.var2)
+        with_ntk = self.ntk is not None
         if self.apart is None and not self.cov.requires_grad:
-            quick = activation.quick(self.cov, self.var1, self.var2, slope=self.ntk is not None)
+            quick = activation.quick(self.cov, self.var1, self.var2, slope=with_ntk)
             if quick is not None:
-                return self._after(quick, var1, var2)
+                ntk = None if quick.slope is None or self.ntk is None else quick.slope.mul_(self.ntk)
+                return self._after(activation, quick, ntk, with_variances)
         pair = self.pair
-        dual = activation.dual(pair, slope=self.ntk is not None)
-        if dual.apart is None and self.apart is not None:
+        dual = activation.dual(pair, slope=with_ntk)
+        if dual.apart is None and self.apart is not None and with_variances:
+            var1, var2 = activation.variance(self.var1), activation.variance(self.var2)
             norms = safe_sqrt(var1) * safe_sqrt(var2)
             apart = _resolved(2 * (norms - dual.cov), norms, same=pair.gap == 0)
             dual = replace(dual, apart=apart)
-        return self._after(dual, var1, var2)
+        ntk = None if dual.slope is None or self.ntk is None else self.ntk * dual.slope
+        return self._after(activation, dual, ntk, with_variances)
 
-    def _after(self, dual: Dual, var1: Tensor, var2: Tensor) -> "PairState":
-        ntk = None
-        if self.ntk is not None and dual.slope is not None:
-            ntk = self.ntk * dual.slope
+    def _after(
+        self, activation: AbstractActivation, dual: Dual, ntk: Tensor | None, with_variances: bool
+    ) -> "PairState":
+        state = replace(covariance_only(self), cov=dual.cov, ntk=ntk)
+        if not with_variances or self.var1 is None or self.var2 is None:
+            return state
         keeps = self.apart is not None
         return replace(
-            self,
-            cov=dual.cov,
-            ntk=ntk,
-            var1=var1,
-            var2=var2,
+            state,
+            var1=activation.variance(self.var1),
+            var2=activation.variance(self.var2),
             apart=dual.apart if keeps else None,
             together=dual.together if keeps else None,
         )
@@ -363,6 +380,30 @@ def _scaled(state: PairState, w: float) -> dict[str, Tensor | None]:
             ("together", state.together),
         )
     }
+
+
+def _affine(table: Tensor, w: float | Tensor, b: float | Tensor) -> Tensor:
+    """`w table + b`, without the passes over memory that change nothing."""
+    table = table if _is(w, 1.0) else w * table
+    return table if _is(b, 0.0) else table + b
+
+
+def _is(scale: float | Tensor, value: float | Tensor) -> bool:
+    """Whether a scale is known to be a value; tensors may ask for gradients, and are only themselves."""
+    if isinstance(scale, Tensor) or isinstance(value, Tensor):
+        return scale is value
+    return scale == value
+
+
+def memory_order(ndim: int, axes: int, copies: int) -> list[int]:
+    """How the axes of a table over positions lie in memory, outermost first.
+
+    Positions come before points, and the two copies of an axis side by side: windows then move long
+    rows. The tables' own order is points, `axes` positions, and those once more if `copies` is 2.
+    """
+    first = ndim - axes * copies
+    positions = [first + k + c * axes for k in range(axes) for c in range(copies)]
+    return [*positions, *range(first)]
 
 
 def _whole(table: Tensor, like: Tensor) -> Tensor:

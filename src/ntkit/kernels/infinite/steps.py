@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.state import Layout, PairState
 
-__all__ = ["Context", "Demand", "Side", "Step", "Value", "columns_last", "diagonal", "outer"]
+__all__ = ["Context", "Demand", "Side", "Step", "Value", "columns_last", "settle"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Context:
 
 
 Run = Callable[[tuple[PairState, ...], Context, Demand], PairState]
-Back = Literal["same", "each", "variances", "pairs", "none"]
+Back = Literal["same", "each", "variances", "windows", "pairs", "none"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ class Step:
         run: `run(states, context, demand)`.
         value: What is known of its output.
         back: What it needs of its inputs, given what is needed of it: the "same"; "each" position
-            with itself; the same with "variances"; all "pairs" of positions; or "none".
+            with itself; the same with "variances", or without ("windows"); all "pairs" of
+            positions; or "none".
         is_homogeneous: Whether scaling all inputs scales the output.
         learns_alone: Whether it must see each point alone first, even when no variances are needed
             of it (attention).
@@ -136,25 +137,41 @@ class Step:
             return Demand("each", demand.variances)
         if self.back == "variances":
             return Demand(demand.layout, True)
+        if self.back == "windows":
+            return Demand(demand.layout, False)
         if self.back == "pairs":
             return Demand("pairs", False)
         return demand
 
-
-def outer(var: Tensor, layout: Layout, n_axes: int, *, first: bool) -> Tensor:
-    """A record of variances `[n, 1, *positions]` or `[1, m, *positions]`, to broadcast in a layout."""
-    if layout == "each" or n_axes == 0:
-        return var
-    blank = (1,) * n_axes
-    if first:
-        return var.reshape(*var.shape, *blank)
-    return var.reshape(*var.shape[:2], *blank, *var.shape[2:])
+    def records(self, demand: Demand | None) -> bool:
+        """Whether it must see each point alone before it sees pairs."""
+        asked = self.back in {"windows", "pairs"} and demand is not None and demand.variances
+        return self.learns_alone or asked
 
 
-def diagonal(table: Tensor, n_axes: int) -> Tensor:
-    """`[..., *positions, *positions]` at equal positions."""
-    letters = "abcd"[:n_axes]
-    return torch.einsum(f"...{letters}{letters}->...{letters}", table)
+def settle(state: PairState, place: int, context: Context, demand: Demand) -> PairState:
+    """Give a state of mixed positions its variances: learned where each point meets itself.
+
+    Args:
+        state: Covariances after the step.
+        place: Index of the step, under which the variances are kept.
+        context: Where the step is run.
+        demand: What is wanted of it.
+    """
+    k = len(state.positions)
+    letters = "abcd"[:k]
+    both = state.layout == "pairs"
+    if context.second is None:
+        equal = f"...{letters}{letters}->...{letters}"
+        var = torch.einsum(equal, state.cov) if k and both else state.cov
+        context.first.records[place] = var[:, 0]
+    if demand.variances:
+        var1, var2 = context.first_record(place), context.second_record(place)
+        if both:
+            var1 = var1.reshape(*var1.shape, *(1,) * k)
+            var2 = var2.reshape(*var2.shape[:2], *(1,) * k, *var2.shape[2:])
+        state = state.resolved(var1, var2)
+    return state.each() if demand.layout == "each" else state
 
 
 def columns_last(table: Tensor) -> Tensor:

@@ -1,15 +1,19 @@
 """Windows with independent weights at each tap: what a convolution does to positions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.state import PairState
+from ntkit.kernels.infinite.state import PairState, memory_order
 
 __all__ = ["Taps", "sum_over_taps"]
+
+_SHORT = 32
+"""Rows of fewer numbers than this cost more to enter than to add."""
 
 Padding = Literal["zeros", "circular", "reflect", "replicate"]
 
@@ -46,6 +50,12 @@ class Taps:
         if self.transposed:
             return (self.size - 1) * self.stride + reach - self.before - self.after
         return (self.size + self.before + self.after - reach) // self.stride + 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether output `o` is a sum of inputs `o + step`, with zeros beyond the border."""
+        same = self.out_size == self.size and self.stride == 1
+        return same and self.padding == "zeros" and not self.transposed
 
     def slices(self) -> list[tuple[slice, slice]]:
         """For each tap, which outputs read which inputs, in order; empty ones are left out."""
@@ -88,66 +98,70 @@ class Taps:
         return table.index_select(axis, index)
 
 
-def sum_over_taps(state: PairState, taps: Sequence[Taps]) -> PairState:
-    """The sum over all windows, one axis after the other (taps of a box are separable).
+def sum_over_taps(state: PairState, taps: Sequence[Taps], weight: float | Tensor = 1.0) -> PairState:
+    """`weight` times the sum over all windows, one axis after the other (taps of a box separate).
+
+    The variances are dropped: rules that call this have the effect "windows".
 
     Args:
         state: One tap count for each of its position axes.
         taps: The window along each axis.
+        weight: A factor, taken along at no cost.
     """
-    positions = tuple(t.out_size for t in taps)
     axes = len(taps)
-    both = state.layout == "pairs"
+    copies = 2 if state.layout == "pairs" else 1
 
     def on_pairs(table: Tensor) -> Tensor:
+        order = memory_order(table.ndim, axes, copies)
+        stored = table.permute(order).contiguous()
         for k, tap in enumerate(taps):
-            table = _sum(table, tap, [k - 2 * axes, k - axes] if both else [k - axes])
-        return table
+            stored = _sum(stored, tap, k * copies, copies, weight if k == 0 else 1.0)
+        return stored.permute([order.index(k) for k in range(table.ndim)])
 
-    def along(offset: int) -> Callable[[Tensor], Tensor]:
-        def on_one(table: Tensor) -> Tensor:
-            for k, tap in enumerate(taps):
-                table = _sum(table, tap, [k + offset])
-            return table
-
-        return on_one
-
-    first = along(-2 * axes) if both else along(-axes)
-    return state.mapped(on_pairs, first, along(-axes), positions)
+    return state.mixed(on_pairs, tuple(t.out_size for t in taps))
 
 
-def _sum(table: Tensor, tap: Taps, axes: list[int]) -> Tensor:
-    """Sum over the taps, along one axis or along two in step."""
-    for axis in axes:
-        table = tap.padded(table, axis)
+def _sum(stored: Tensor, tap: Taps, axis: int, copies: int, weight: float | Tensor) -> Tensor:
+    """Sum over the taps along `axis`, or along it and the next in step."""
+    if isinstance(weight, Tensor):
+        stored, weight = stored * weight, 1.0
+    outer, inner = prod(stored.shape[:axis]), prod(stored.shape[axis + copies :])
+    table = stored.reshape(outer, *stored.shape[axis : axis + copies], inner)
+    for k in range(copies):
+        table = tap.padded(table, 1 + k)
     slices = tap.slices()
-    shape = list(table.shape)
-    for axis in axes:
-        shape[axis] = tap.out_size
-    whole = slice(0, tap.size, 1), slice(0, tap.size, 1)
-    if tap.stride == 1 and tap.out_size == tap.size and whole in slices and not tap.transposed:
-        slices.remove(whole)
-        total = table.clone()  # the tap in the middle
+    whole = slice(0, tap.size, 1)
+    if tap.out_size == tap.size and (whole, whole) in slices:
+        slices.remove((whole, whole))
+        total = table * weight  # the tap in the middle
     else:
-        total = _empty_like(table, shape).zero_()
-    for target, source in slices:
-        write, read = total, table
-        for axis in axes:
-            write = write[_at(axis, target, total.ndim)]
-            read = read[_at(axis, source, table.ndim)]
-        write += read
-    return total
+        total = table.new_zeros(outer, *(tap.out_size,) * copies, inner)
+    if copies == 2 and inner < _SHORT and tap.is_plain:
+        _add_shifted(total, table, tap, weight)
+    else:
+        for target, source in slices:
+            at, of = (slice(None), *(target,) * copies), (slice(None), *(source,) * copies)
+            total[at].add_(table[of], alpha=weight)
+    return total.reshape(*stored.shape[:axis], *total.shape[1:-1], *stored.shape[axis + copies :])
 
 
-def _empty_like(table: Tensor, shape: list[int]) -> Tensor:
-    """An empty tensor whose axes lie in memory in the order of the table's."""
-    order = sorted(range(table.ndim), key=lambda k: -table.stride(k))
-    flat = table.new_empty([shape[k] for k in order])
-    return flat.permute([order.index(k) for k in range(table.ndim)])
+def _add_shifted(total: Tensor, table: Tensor, tap: Taps, weight: float) -> None:
+    """The same for `[outer, size, size, inner]` with few numbers inside, as shifts of long rows.
 
-
-def _at(axis: int, where: slice, ndim: int) -> tuple[slice, ...]:
-    index = [slice(None)] * ndim
-    index[axis] = where
-    return tuple(index)
-
+    One step along both axes is a step of `(size + 1) inner` in memory; a mask leaves out what would
+    come from over the border.
+    """
+    size, inner = tap.size, table.shape[-1]
+    total, table = total.reshape(len(total), -1), table.reshape(len(table), -1)
+    place = torch.arange(size, device=table.device)
+    for k in range(tap.kernel):
+        step = k * tap.dilation - tap.before
+        shift = step * (size + 1) * inner
+        if step == 0 or abs(shift) >= table.shape[1]:
+            continue
+        inside = ((place + step >= 0) & (place + step < size)).to(table)
+        mask = torch.outer(inside, inside)[..., None].expand(size, size, inner).reshape(-1)
+        if step > 0:
+            total[:, :-shift].addcmul_(table[:, shift:], mask[:-shift], value=weight)
+        else:
+            total[:, -shift:].addcmul_(table[:, :shift], mask[-shift:], value=weight)

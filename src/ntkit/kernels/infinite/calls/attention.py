@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ntkit.kernels.infinite.calls.shapes import settle
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.state import PairState, covariance_only
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
+from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, settle
 from ntkit.kernels.infinite.trace import refusal
 from ntkit.kernels.infinite.variances import Variances, mean_square
 from ntkit.networks.attention import SelfAttention

@@ -9,7 +9,7 @@ from ntkit.kernels.infinite.activations import AbstractActivation, duals
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
+from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, settle
 from ntkit.kernels.infinite.trace import refusal
 
 __all__ = ["activation", "dropout", "layer"]
@@ -35,19 +35,21 @@ def layer(reader: Reader, node: fx.Node) -> int:
     out = reader.shape(node)
     axis = rule.channel_axis % len(out)
     positions = tuple(s for k, s in enumerate(out) if k not in {0, axis})
-    variances = reader.variances
+    variances, place = reader.variances, len(reader.steps)
+    windows = rule.effect == "windows"
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        return rule(module, states[0].read_out(), variances)
+        state = rule(module, states[0].read_out(), variances)
+        return settle(state, place, context, demand) if windows else state
 
-    own = frozenset({len(reader.steps)})
+    back = "windows" if windows else "each" if value.is_flat else "same"
     return reader.add(
         Step(
             str(module),
             (index,),
             run,
-            Value(axis, positions, False, True, True, own),
-            back="each" if value.is_flat else "same",
+            Value(axis, positions, False, True, True, frozenset({place})),
+            back=back,
             is_homogeneous=not _has_bias(module),
         )
     )
@@ -79,14 +81,13 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
                 "between it and the nonlinearity, product or raw input before). "
                 "Put a layer with weights in between.",
             )
-        return reader.apply(
-            str(module),
-            index,
-            lambda state: state.activated(dual),
-            replace(value, is_gaussian=False, is_centred=dual.is_odd),
-            back="variances",
-            is_homogeneous=dual.is_homogeneous,
-        )
+
+        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+            return states[0].activated(dual, with_variances=demand.variances)
+
+        new = replace(value, is_gaussian=False, is_centred=dual.is_odd)
+        homogeneous = dual.is_homogeneous
+        return reader.add(Step(str(module), (index,), run, new, "variances", homogeneous))
 
     return reader.per_part(reader.only_state(node), each)
 

@@ -11,10 +11,10 @@ from torch import Tensor, fx, nn
 from ntkit.kernels.infinite.mixing import Mixing, probe
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, diagonal, outer
+from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, settle
 from ntkit.kernels.infinite.trace import refusal
 
-__all__ = ["aggregate", "mixed_by_record", "positions", "reshape", "settle", "transpose"]
+__all__ = ["aggregate", "mixed_by_record", "positions", "reshape", "transpose"]
 
 
 def reshape(reader: Reader, node: fx.Node) -> int:
@@ -176,20 +176,6 @@ def mixed_by_record(
         return settle(state, place, context, demand)
 
     return run
-
-
-def settle(state: PairState, place: int, context: Context, demand: Demand) -> PairState:
-    """Give a state of mixed positions its variances: learned where each point meets itself."""
-    k = len(state.positions)
-    if context.second is None:
-        var = diagonal(state.cov, k) if k else state.cov
-        context.first.records[place] = var[:, 0]
-    if demand.variances:
-        var1, var2 = context.first_record(place), context.second_record(place)
-        state = state.resolved(
-            outer(var1, "pairs", k, first=True), outer(var2, "pairs", k, first=False)
-        )
-    return state.each() if demand.layout == "each" else state
 
 
 def _call(reader: Reader, node: fx.Node, argument: fx.Node) -> Callable[[Tensor], Tensor]:

@@ -22,7 +22,7 @@ from ntkit.networks.convolution import (
 )
 
 
-@rules.register(nn.Conv1d, nn.Conv2d, nn.Conv3d, channel_axis=1)
+@rules.register(nn.Conv1d, nn.Conv2d, nn.Conv3d, effect="windows", channel_axis=1)
 def standard_convolution(
     layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, state: PairState, variances: Variances
 ) -> PairState:
@@ -35,7 +35,7 @@ def standard_convolution(
 
 
 @rules.register(
-    nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, channel_axis=1
+    nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, effect="windows", channel_axis=1
 )
 def standard_transposed(
     layer: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d,
@@ -48,14 +48,14 @@ def standard_transposed(
 
 
 @rules.register(
-    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, channel_axis=1
+    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, effect="windows", channel_axis=1
 )
 def ntk_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
     """NTK parametrisation: `cov <- w^2 / K sum_k cov + b^2` over `K` taps, own part the same."""
     return _ntk(layer, state)
 
 
-@rules.register(LocalConv1d, LocalConv2d, channel_axis=1)
+@rules.register(LocalConv1d, LocalConv2d, effect="windows", channel_axis=1)
 def local_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
     """Weights of their own at each position: different positions are independent.
 
@@ -68,17 +68,16 @@ def _standard(
     layer: Any, state: PairState, variances: Variances, channels: int, *, transposed: bool
 ) -> PairState:
     v, u = layer_variances(layer, variances)
-    state = sum_over_taps(state, _taps(layer, state.positions, transposed))
-    own_bias = 0.0 if layer.bias is None else 1.0
-    return state.affine(v * channels, u, own_weight=channels, own_bias=own_bias)
+    state = sum_over_taps(state, _taps(layer, state.positions, transposed), channels)
+    return state.affine(v, u, own_weight=1.0, own_bias=0.0 if layer.bias is None else 1.0)
 
 
 def _ntk(layer: Any, state: PairState) -> PairState:
     transposed = isinstance(layer, ConvTranspose1d | ConvTranspose2d | ConvTranspose3d)
-    state = sum_over_taps(state, _taps(layer, state.positions, transposed))
     w = layer.w_std**2 / prod(layer.kernel_size)
     b = layer.b_std**2 if layer.bias is not None else 0.0
-    return state.affine(w, b, own_weight=w, own_bias=b)
+    state = sum_over_taps(state, _taps(layer, state.positions, transposed), w)
+    return state.affine(1.0, b, own_weight=1.0, own_bias=b)
 
 
 def _refuse_depthwise(layer: Any) -> None:
