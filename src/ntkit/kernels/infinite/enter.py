@@ -33,10 +33,9 @@ def enter(
     if layout == "pairs" and positions:
         dots = (rows.reshape(-1, f) @ cols.reshape(-1, f).T).reshape(n, size, m, size)
         shape = (n, m, *positions, *positions)
-        batch_last = dots.permute(1, 3, 0, 2).contiguous()  # rows of pairs stay together in memory
-        cov = batch_last.permute(2, 3, 0, 1)
+        cov = dots.permute(0, 2, 1, 3)
     else:
-        dots = rows.transpose(0, 1) @ cols.permute(1, 2, 0)
+        dots = rows.transpose(0, 1).contiguous() @ cols.permute(1, 2, 0).contiguous()
         shape = (n, m, *positions)
         cov = dots.permute(1, 2, 0)
     return _state(cov / f, rows, cols, positions, shape, layout, with_ntk, with_variances)

@@ -49,6 +49,11 @@ class Mixing:
 
     def on_both(self, table: Tensor, sizes: Sequence[int]) -> Tensor:
         """The map of a table `[..., *positions, *positions]`, of `sizes`."""
+        constants = [f[0, 0] for f in self.factors if len(f) == 1 and bool((f == f[0, 0]).all())]
+        if len(constants) == len(self.factors):  # global pooling: one pass
+            axes = tuple(range(-2 * len(sizes), 0))
+            total = table.sum(axes) * torch.stack(constants).prod().to(table) ** 2
+            return total.reshape(*total.shape, *(1,) * (2 * len(self.positions)))
         return self.on_positions(self.on_positions(table, sizes, len(sizes)), sizes, 0)
 
     def select(self, state: PairState) -> PairState:

@@ -299,7 +299,9 @@ class PairState:
         self, on_pairs: Callable[[Tensor], Tensor], positions: tuple[int, ...]
     ) -> "PairState":
         """After a map that mixes positions; `resolved` adds the variances, if they are needed."""
-        ntk = None if self.ntk is None else on_pairs(_whole(self.ntk, self.cov))
+        ntk = self.ntk
+        if ntk is not None and not (ntk.ndim == 0 and float(ntk) == 0):  # linear maps keep zero
+            ntk = on_pairs(_whole(ntk, self.cov))
         bare = covariance_only(self)
         return replace(bare, cov=on_pairs(self.cov), ntk=ntk, positions=positions)
 

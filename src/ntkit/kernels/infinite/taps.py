@@ -81,7 +81,7 @@ class Taps:
         places = slice(start, start + (high - low - 1) * self.stride + 1, self.stride)
         if high == low:
             places = slice(0, 0)
-        return places, slice(low, high)
+        return places, slice(low, high, 1)
 
     def padded(self, table: Tensor, axis: int) -> Tensor:
         """The table with its border filled in along `axis`, where it is not zeros."""
@@ -130,10 +130,10 @@ def _sum(stored: Tensor, tap: Taps, axis: int, copies: int, weight: float | Tens
     for k in range(copies):
         table = tap.padded(table, 1 + k)
     slices = tap.slices()
-    whole = slice(0, tap.size, 1)
-    if tap.out_size == tap.size and (whole, whole) in slices:
-        slices.remove((whole, whole))
-        total = table * weight  # the tap in the middle
+    middle = [pair for pair in slices if pair[0] == pair[1] == slice(0, tap.size, 1)]
+    if middle and tap.out_size == tap.size:
+        slices.remove(middle[0])
+        total = table * weight
     else:
         total = table.new_zeros(outer, *(tap.out_size,) * copies, inner)
     if copies == 2 and inner < _SHORT and tap.is_plain:

@@ -56,7 +56,8 @@ class PiecewiseLinear(AbstractActivation):
         # The lengths a little short: cosines that are 1 but for rounding become 1. Negative, which
         # saves a pass: `acos(-cos t) = pi - t`.
         left = (var1.sqrt() * (4 * torch.finfo(cov.dtype).eps - 1)).clamp_max(-1e-150)
-        norms = left * var2.sqrt().clamp_min(1e-150)
+        right = var2.sqrt().clamp_min(1e-150)
+        norms = torch.mul(left, right, out=torch.empty_like(cov))  # in memory as `cov` is
         cosine = torch.div(cov, norms).clamp_(-1, 1)
         far = torch.acos(cosine)
         both = torch.addcmul(cov.new_ones(()), cosine, cosine, value=-1).sqrt_()
