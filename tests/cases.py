@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ntkit import Grid, encodings, gram, kernels, networks, ntk, operators
 from ntkit.kernels import InfiniteKernel, nngp
+from tests.layer_networks import LAYERS
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -69,19 +70,6 @@ OPERATORS: dict[type, list[Callable[[], operators.AbstractOperator]]] = {
 }
 """Operators, square and not."""
 
-LAYERS: dict[type, Callable[[], nn.Module]] = {
-    networks.Linear: lambda: networks.mlp(
-        encodings.Basic(2), 1, width=32, depth=2, parametrisation="ntk", generator=seeded()
-    ),
-    nn.Linear: lambda: networks.mlp(encodings.Basic(2), 1, width=32, depth=2, generator=seeded()),
-    nn.ReLU: lambda: nn.Sequential(
-        networks.Linear(2, 32, generator=seeded()),
-        nn.ReLU(),
-        networks.Linear(32, 1, bias=False, generator=seeded(1)),
-    ),
-}
-"""For each layer type with a rule, a network on the plane that uses it."""
-
 
 def layered(encoding: encodings.AbstractEncoding, *, depth: int = 2) -> nn.Sequential:
     """A small network in the NTK parametrisation."""
@@ -90,11 +78,18 @@ def layered(encoding: encodings.AbstractEncoding, *, depth: int = 2) -> nn.Seque
     )
 
 
+def standard(encoding: encodings.AbstractEncoding, *, depth: int = 2) -> nn.Sequential:
+    """The same in the standard parametrisation."""
+    return networks.mlp(encoding, 1, width=32, depth=depth, generator=seeded())
+
+
 KERNELS: dict[type, list[Callable[[], kernels.AbstractKernel]]] = {
     InfiniteKernel: [
-        *[lambda net=net: ntk(net()) for net in LAYERS.values()],
-        lambda: nngp(LAYERS[nn.Linear]()),
-        lambda: ntk(LAYERS[nn.Linear](), variances="default"),
+        lambda: ntk(layered(encodings.Basic(2))),
+        lambda: ntk(standard(encodings.Basic(2))),
+        lambda: ntk(LAYERS[networks.Linear].network(32)),
+        lambda: nngp(standard(encodings.Basic(2))),
+        lambda: ntk(standard(encodings.Basic(2)), variances="default"),
         lambda: ntk(layered(encodings.Identity(2))),
         lambda: ntk(layered(encodings.Gaussian(2, 24, 3.0, seeded()), depth=3)),
         lambda: nngp(layered(encodings.NeRF(2, 3, include_input=True))),
@@ -103,10 +98,14 @@ KERNELS: dict[type, list[Callable[[], kernels.AbstractKernel]]] = {
 """Kernels on points of the plane."""
 
 NETWORKS: dict[type, Callable[[], nn.Module]] = {
-    networks.Linear: lambda: networks.Linear(2, 3, generator=seeded()),
-    networks.Symmetrised: lambda: networks.symmetrise(LAYERS[nn.Linear]()),
+    **{
+        kind: lambda kind=kind: LAYERS[kind].network(8)
+        for kind in LAYERS
+        if kind.__module__.startswith("ntkit.")
+    },
+    networks.Symmetrised: lambda: networks.symmetrise(standard(encodings.Basic(2))),
 }
-"""Modules on points of the plane."""
+"""Modules that use each public layer, or are one."""
 
 GRIDS: list[tuple[Grid, Grid]] = [
     (Grid(13), Grid(13)[::2]),
@@ -128,4 +127,5 @@ __all__ = [
     "layered",
     "randn",
     "seeded",
+    "standard",
 ]

@@ -36,7 +36,8 @@ def links(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", pages())
 def test_snippets_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "_entries", dict(rules._entries))  # a page may register one
+    book = rules._entries
+    monkeypatch.setattr(book, "_entries", dict(book._entries))  # a page may register one
     text = FENCE.sub("", page.read_text(encoding="utf-8"))  # a fence would count as output
     snippets = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     runner = doctest.DocTestRunner(verbose=False)

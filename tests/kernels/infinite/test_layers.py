@@ -4,13 +4,16 @@ from math import pi
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ntkit import encodings, ntk
 from ntkit._core.errors import NumericalError
-from ntkit.kernels.infinite.graph import read_chain
-from ntkit.kernels.infinite.layers import layer_kernels, layer_profile
-from ntkit.kernels.infinite.state import state_of_features
+from ntkit.kernels.infinite.angle import fit, state_at_angle
+from ntkit.kernels.infinite.enter import enter
+from ntkit.kernels.infinite.prepared import Prepared
+from ntkit.kernels.infinite.read import read
+from ntkit.kernels.infinite.trace import trace
+from ntkit.kernels.infinite.variances import Variances
 from ntkit.networks import Linear, mlp, symmetrise
 from tests import oracles
 from tests.cases import layered, randn, seeded
@@ -31,6 +34,12 @@ NETS = {
 LAGS = [torch.linspace(-0.5, 0.6, 23).double(), torch.linspace(0, 1, 16).double()]
 
 
+def prepared(net: nn.Module, x: Tensor, variances: Variances) -> Prepared:
+    """The network's steps for points like `x`."""
+    traced = trace(net)
+    return Prepared(read(traced, traced.sample([x.float()]), variances), with_ntk=True)
+
+
 @pytest.mark.parametrize("d", [1, 2])
 @pytest.mark.parametrize("name", NETS)
 def test_the_parts_add_up_to_the_tangent_kernel(name: str, d: int) -> None:
@@ -42,7 +51,8 @@ def test_the_rules_parts_add_up_between_any_points() -> None:
     """Inputs of unequal norms, too: the raw coordinates."""
     net = mlp(encodings.Identity(3), 1, width=32, depth=3, generator=seeded())
     x1, x2 = randn(7, 3), randn(5, 3, seed=1)
-    parts = layer_kernels(read_chain(net), state_of_features(x1, x2), "measured")
+    points = enter(x1, x2, "each", with_ntk=True, with_variances=True)
+    parts = prepared(net, x1, "measured").layers_of_state(points)
     assert_near(parts.sum(0), ntk(net)(x1, x2), loosen=10)
 
 
@@ -103,16 +113,18 @@ def test_the_parts_are_the_layers_of_wide_networks() -> None:
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-8, 1e-10])
 def test_the_stated_error_bounds_the_profile_everywhere(tolerance: float) -> None:
     """On angles that the fit never saw, relative to each part at angle zero."""
-    chain = read_chain(NETS["standard"](2))
-    profile = layer_profile(chain, 0.5, "default", tolerance=tolerance)
+    steps = prepared(NETS["standard"](2), torch.zeros(2, 2), "default")
+
+    def parts(angle: Tensor) -> Tensor:
+        return steps.layers_of_state(state_at_angle(angle, 0.5, with_ntk=True))
+
+    profile = fit(parts, 0.0, pi, tolerance)
     assert profile.error <= tolerance
     angle = pi * torch.rand(4000, generator=seeded(), dtype=torch.float64)
-    z1 = torch.tensor([[1.0, 0.0]]).double()  # variance 1/2
-    z2 = torch.stack([angle.cos(), angle.sin()], 1)
-    exact = layer_kernels(chain, state_of_features(z1, z2), "default")[:, 0]
-    zero = profile(torch.zeros(1).double())
+    largest = parts(torch.zeros(1).double())
     # The points of the check lie three to a node: between them the error may be a little larger.
-    assert float(((profile(angle) - exact) / zero).abs().max()) < 2 * max(profile.error, 1e-13)
+    error = float(((profile.all(angle) - parts(angle)) / largest).abs().max())
+    assert error < 2 * max(profile.error, 1e-13)
 
 
 def test_a_tolerance_below_rounding_is_refused() -> None:
@@ -121,7 +133,7 @@ def test_a_tolerance_below_rounding_is_refused() -> None:
 
 
 def test_raw_coordinates_have_no_table() -> None:
-    with pytest.raises(ValueError, match=r"needs one stationary encoding in front, got .*Identity"):
+    with pytest.raises(ValueError, match="needs one stationary encoding in front of the layers"):
         ntk(layered(encodings.Identity(1))).layer_table(LAGS[:1])
 
 

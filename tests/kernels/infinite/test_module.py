@@ -1,5 +1,7 @@
 """What modules are read, and what is refused with advice."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -61,9 +63,10 @@ class Renamed(nn.Linear):
         (lambda: ntk(nn.ReLU()), ValueError, "no layer with parameters, so no tangent kernel"),
         (lambda: ntk(nn.Sequential()), ValueError, "no layer with parameters"),
         (
-            lambda: ntk(nn.Sequential(nn.Linear(2, 4), nn.GELU(), nn.Linear(4, 1))),
+            lambda: ntk(nn.Sequential(nn.Conv2d(2, 4, 3), nn.PixelShuffle(2))),
             UnsupportedLayerError,
-            r"layer 1, `GELU.*`: No infinite-width rule .* use one of: Linear, Linear, ReLU",
+            r"At `1`: No infinite-width rule for .*PixelShuffle`. Register one for this exact type, "
+            r"or use one of: .*Linear",
         ),
         (
             lambda: ntk(nn.Sequential(Renamed(2, 4))),
@@ -87,14 +90,47 @@ def test_modules_that_are_refused(unchecked, make, error, match: str) -> None:
     [
         (torch.zeros(3, 2, dtype=torch.int64), TypeError, r"`x1` must be float32 or float64"),
         ([[0.0, 1.0]], TypeError, "`x1` must be a torch.Tensor, got list"),
-        (torch.zeros(3), ValueError, r"`x1` must have 2 axes, got shape \(3,\)"),
+        (torch.zeros(3), ValueError, r"`x1` must be .* at least 2 axes, got shape \(3,\)"),
         (torch.tensor([[0.0, torch.nan]]), ValueError, r"1 NaN or infinite .* index \(0, 1\)"),
-        (torch.zeros(3, 5), ValueError, "`x1` has 5 features at the first layer, which takes 2"),
+        (
+            torch.zeros(3, 5),
+            ValueError,
+            "does not take the points: at `0` .*2x5 and 2x4.* Check the points' features",
+        ),
     ],
 )
 def test_points_that_are_refused(unchecked, points, error, match: str) -> None:
     with pytest.raises(error, match=match):
         ntk(nn.Sequential(Linear(2, 4), nn.ReLU(), Linear(4, 1)))(points)
+
+
+class Maximum(nn.Module):
+    """Takes a maximum over positions in its own forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Conv1d(2, 4, 3)
+        self.outer = nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.inner(x)
+        y = torch.amax(y, 2)  # no rule
+        return self.outer(y)
+
+
+def test_the_error_names_the_call_and_its_line_in_the_users_forward() -> None:
+    with pytest.raises(UnsupportedLayerError) as error:
+        ntk(Maximum())(randn(2, 2, 5))
+    assert re.search(
+        r'At `amax` \(File ".*test_module.py", line \d+: `y = torch.amax\(y, 2\)  # no rule`\): '
+        r"no rule for `amax`.* Write it with the modules and functions that",
+        str(error.value),
+    )
+    net = Maximum()
+    net.inner = nn.MaxPool1d(2)
+    place = r"At `1.inner` \(File \".*test_module.py\", line \d+: `y = self.inner\(x\)`\): .*max pooling"
+    with pytest.raises(UnsupportedLayerError, match=place):
+        ntk(nn.Sequential(nn.Conv1d(1, 2, 1), net))
 
 
 def test_unknown_variances(unchecked) -> None:

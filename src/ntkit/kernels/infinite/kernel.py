@@ -1,7 +1,7 @@
 """The NNGP and NTK of a module in the limit of infinite width."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -62,10 +62,8 @@ class InfiniteKernel(AbstractLagKernel):
         self._fourier = stationary_encoding(self._traced)
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
 
-    def __call__(
-        self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None
-    ) -> Float[Tensor, "n m"]:
-        """The Gram matrix, `[n, m]`, of finite float points.
+    def __call__(self, x1: Points, x2: Points | None = None) -> Any:
+        """The Gram matrix, `[n, m]`, of finite float points; the class says where it is more.
 
         O(n m (f + layers)) for `f` features; with positions times their number, or the square of
         it where all pairs are kept (`plan` says which). Computed in tiles.
@@ -83,16 +81,16 @@ class InfiniteKernel(AbstractLagKernel):
             right = side(self._traced, prepared.reading, second)
         found = gram_matrices(prepared, left, right, first[0].dtype)
         found = [self._finished(k.to(first[0].dtype)) for k in found]
-        return found[0] if len(found) == 1 else tuple(found)  # type: ignore[return-value]
+        return found[0] if len(found) == 1 else tuple(found)
 
-    def diag(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+    def diag(self, x: Points) -> Any:
         """`k(x_i, x_i)` of finite float points, in O(n f)."""
         inputs = checked("x", x, len(self._traced.inputs))
         prepared, points = self._ready(inputs)
         found = [
             self._finished(k.to(inputs[0].dtype)) for k in diagonal_values(prepared, points)
         ]
-        return found[0] if len(found) == 1 else tuple(found)  # type: ignore[return-value]
+        return found[0] if len(found) == 1 else tuple(found)
 
     def plan(self, x: Points) -> Plan:
         """What is kept at each layer for points like `x`, and the memory that takes."""

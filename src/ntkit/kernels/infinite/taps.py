@@ -131,7 +131,7 @@ def _sum(stored: Tensor, tap: Taps, axis: int, copies: int, weight: float | Tens
         table = tap.padded(table, 1 + k)
     slices = tap.slices()
     middle = [pair for pair in slices if pair[0] == pair[1] == slice(0, tap.size, 1)]
-    if middle and tap.out_size == tap.size:
+    if middle and tap.out_size == table.shape[1]:  # nothing was padded
         slices.remove(middle[0])
         total = table * weight
     else:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,13 +17,16 @@ from ntkit.networks.symmetrise import Symmetrised
 
 __all__ = ["Traced", "refusal", "trace"]
 
+_TORCH = str(Path(torch.__file__).parent)
+"""Torch's own frames are no place in the user's forward."""
+
 
 @dataclass(frozen=True)
 class Traced:
     """A module as a graph of calls.
 
     Attributes:
-        root: The module, in a container of its own.
+        root: The module; in a container of its own if it is a single layer.
         graph: Calls in order.
         starts_at_zero: Whether the module was symmetrised.
     """
@@ -110,10 +114,10 @@ def trace(module: nn.Module) -> Traced:
             "Add one, for example `nn.Sequential(encoding, ntkit.networks.Linear(f, 1))`."
         )
     _refuse_sharing(body)
-    root = nn.Sequential(body)
-    root.train(body.training)
+    tracer = _Tracer()
+    root = nn.Sequential(body) if tracer.is_leaf_module(body, "") else body
     try:
-        graph = _Tracer().trace(root)
+        graph = tracer.trace(root)
     except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
         raise UnsupportedLayerError(
             f"The forward of `{type(body).__name__}` cannot be followed by torch.fx: "
@@ -126,10 +130,10 @@ def trace(module: nn.Module) -> Traced:
 
 def where(node: fx.Node) -> str:
     """A node's name and its line in the user's forward."""
-    name = str(node.target).removeprefix("0.") if node.op == "call_module" else node.name
+    name = str(node.target) if node.op == "call_module" else node.name
     lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
-    files = [k for k, line in enumerate(lines) if line.startswith("File ")]
-    if not files or "torch/nn/modules" in lines[files[-1]]:
+    files = [k for k, line in enumerate(lines) if line.startswith('File "') and _TORCH not in line]
+    if not files:
         return f"`{name}`"
     place = lines[files[-1]].split(", in ")[0]
     code = lines[files[-1] + 1] if files[-1] + 1 < len(lines) else ""
