@@ -8,7 +8,14 @@ from importlib import import_module
 from pathlib import Path
 
 HELPERS = {
-    "__init__", "__main__", "fresh", "grid_run", "memory", "peer_infinite", "reference_grids", "report",
+    "__init__",
+    "__main__",
+    "fresh",
+    "grid_run",
+    "memory",
+    "peer_infinite",
+    "reference_grids",
+    "report",
     "signals",
 }
 NAMES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in HELPERS)

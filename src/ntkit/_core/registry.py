@@ -58,7 +58,7 @@ class ExactTypeRegistry(Generic[F]):
             if parent
             else ""
         )
-        known = ", ".join(sorted(k.__qualname__ for k in self._entries))
+        known = ", ".join(sorted({k.__qualname__ for k in self._entries}))
         raise self._error(
             f"No {self._what} for `{kind.__module__}.{kind.__qualname__}`.{near} "
             f"Register one for this exact type, or use one of: {known}."

@@ -105,9 +105,7 @@ class SelfAttention(nn.Module):
         self.scaling: Scaling = scaling
         self.embedding: Embedding = embedding
         self.embedding_std = non_negative("embedding_std", embedding_std)
-        self.embedding_channels = (
-            in_channels if embedding_channels is None else embedding_channels
-        )
+        self.embedding_channels = in_channels if embedding_channels is None else embedding_channels
         self.embedding_decay = embedding_decay
         self.embed_values = embed_values and embedding != "none"
         self.positions = tuple(positions)
@@ -161,7 +159,10 @@ class SelfAttention(nn.Module):
         seen = flat
         if self.embedded is not None:
             root = torch.linalg.cholesky(
-                self.position_covariance(self.positions).flatten(0, len(self.positions) - 1).flatten(1)
+                self
+                .position_covariance(self.positions)
+                .flatten(0, len(self.positions) - 1)
+                .flatten(1)
             )
             places = self.embedding_std * (root.to(x) @ self.embedded)
             if self.embedding == "sum":

@@ -116,9 +116,7 @@ class _AbstractShared(_AbstractConvolution):
             sides = _sides(padding, self.kernel_size, self.dilation)
             x = functional.pad(x, sides, mode=self.padding_mode)
             padding = 0
-        return function(
-            self._scale() * x, self.weight, bias, self.stride, padding, self.dilation
-        )
+        return function(self._scale() * x, self.weight, bias, self.stride, padding, self.dilation)
 
 
 class Conv1d(_AbstractShared):
@@ -281,8 +279,9 @@ class _AbstractLocal(_AbstractConvolution):
         generator: torch.Generator | None = None,
     ) -> None:
         self._in_size = _each("in_size", in_size, self.n_axes)
-        kernels, strides = _each("kernel_size", kernel_size, self.n_axes), _each(
-            "stride", stride, self.n_axes
+        kernels, strides = (
+            _each("kernel_size", kernel_size, self.n_axes),
+            _each("stride", stride, self.n_axes),
         )
         pads = _each("padding", padding, self.n_axes, least=0)
         self._out_size = tuple(

@@ -127,7 +127,10 @@ def state_at_angle(angle: Tensor, variance: float, *, with_ntk: bool) -> PairSta
 def _powers(series: Tensor) -> Tensor:
     """Chebyshev coefficients `[k, g]` to those of powers."""
     size = len(series)
-    previous, current = torch.zeros(size, dtype=torch.float64), torch.zeros(size, dtype=torch.float64)
+    previous, current = (
+        torch.zeros(size, dtype=torch.float64),
+        torch.zeros(size, dtype=torch.float64),
+    )
     previous[0] = 1
     current[1] = 1
     table = [previous, current]

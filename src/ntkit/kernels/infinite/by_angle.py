@@ -37,7 +37,7 @@ def gram_by_angle(
     low = float(torch.minimum(var1.min(), var2.min()))
     high = float(torch.maximum(var1.max(), var2.max()))
     scales = None
-    if 0 < high and high - low <= _SAME_NORM * high:
+    if high > 0 and high - low <= _SAME_NORM * high:
         profile = prepared.profile(high, dtype)
     elif prepared.is_homogeneous:
         profile = prepared.profile(1.0, dtype)

@@ -76,7 +76,9 @@ def _state(
         left, right = var1[..., None], var2[..., None, :]
     else:
         left, right = var1, var2
-    apart, together = _distances(cov, rows, rows if cols is None else cols, left, right, cols is None)
+    apart, together = _distances(
+        cov, rows, rows if cols is None else cols, left, right, cols is None
+    )
     blank = (1,) * len(positions) if layout == "pairs" else ()
     return PairState(
         cov.reshape(shape),

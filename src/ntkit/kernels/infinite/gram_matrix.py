@@ -43,9 +43,7 @@ def gram_matrices(
         if symmetric:
             rows = torch.arange(i, i_stop, device=first.device)
             same = rows[:, None] == torch.arange(j, j_stop, device=first.device)
-        context = Context(
-            left.rows(i, i_stop), other.rows(j, j_stop), prepared.with_ntk, same
-        )
+        context = Context(left.rows(i, i_stop), other.rows(j, j_stop), prepared.with_ntk, same)
         found = propagate(prepared.reading, prepared.wanted, context)
         return [prepared.value(state) for state in found]
 

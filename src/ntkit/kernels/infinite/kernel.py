@@ -13,6 +13,7 @@ from ntkit.kernels.base import AbstractLagKernel
 from ntkit.kernels.infinite.angle import fit, state_at_angle
 from ntkit.kernels.infinite.calls.table import check_modules
 from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices
+from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
 from ntkit.kernels.infinite.plan import Plan
 from ntkit.kernels.infinite.points import Points, checked, side, stationary_encoding
 from ntkit.kernels.infinite.prepared import Prepared
@@ -21,6 +22,7 @@ from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import trace
 from ntkit.kernels.infinite.variances import Variances
+from ntkit.kernels.infinite.warn import warn_of_dropout, warn_of_scales
 
 __all__ = ["InfiniteKernel", "nngp", "ntk"]
 
@@ -56,7 +58,7 @@ class InfiniteKernel(AbstractLagKernel):
         self._traced = trace(module)
         check_modules(self._traced)
         self._module = module
-        self._which = which
+        self._which: Literal["ntk", "nngp"] = which
         self._variances: Variances = variances
         self._positions: Positions = positions
         self._fourier = stationary_encoding(self._traced)
@@ -70,7 +72,7 @@ class InfiniteKernel(AbstractLagKernel):
         """
         first = checked("x1", x1, len(self._traced.inputs))
         second = None if x2 is None else checked("x2", x2, len(self._traced.inputs))
-        prepared, left = self._ready(first)
+        prepared, left = self._ready("x1", first)
         right = None
         if second is not None:
             if [x.shape[1:] for x in second] != [x.shape[1:] for x in first]:
@@ -86,15 +88,57 @@ class InfiniteKernel(AbstractLagKernel):
     def diag(self, x: Points) -> Any:
         """`k(x_i, x_i)` of finite float points, in O(n f)."""
         inputs = checked("x", x, len(self._traced.inputs))
-        prepared, points = self._ready(inputs)
-        found = [
-            self._finished(k.to(inputs[0].dtype)) for k in diagonal_values(prepared, points)
-        ]
+        prepared, points = self._ready("x", inputs)
+        found = [self._finished(k.to(inputs[0].dtype)) for k in diagonal_values(prepared, points)]
         return found[0] if len(found) == 1 else tuple(found)
+
+    def monte_carlo(
+        self,
+        x: Points,
+        n_samples: int,
+        generator: torch.Generator | None = None,
+    ) -> Estimate:
+        """The same matrix from finite networks: the mean over fresh weights, and its standard error.
+
+        The network is taken at its own width, whose bias falls as one over the width; the error
+        falls as `n_samples ** -0.5`, and as one over the root of the outputs, which are averaged.
+
+        Args:
+            x: Points.
+            n_samples: Networks drawn, at least 2.
+            generator: Source of the draws; torch's default one if left out.
+
+        Returns:
+            `.mean` and `.standard_error`, `[n, n]` each.
+
+        Raises:
+            ValueError: `n_samples` is below 2, or a layer has no draw of its own.
+
+        Cost: `n_samples` times `n` backward passes an output, and `n^2` times the parameters.
+
+        Example:
+            >>> from ntkit.networks import Linear
+            >>> net = nn.Sequential(Linear(2, 256), nn.ReLU(), Linear(256, 4))
+            >>> x, generator = torch.eye(2), torch.Generator().manual_seed(0)
+            >>> mean, error = nngp(net).monte_carlo(x, 200, generator)
+            >>> bool(((mean - nngp(net)(x)).abs() < 4 * error).all())
+            True
+        """
+        inputs = checked("x", x, len(self._traced.inputs))
+        body = next(self._traced.root.children())
+        found = estimate(
+            body,
+            inputs,
+            n_samples,
+            which=self._which,
+            variances=self._variances,
+            generator=generator,
+        )
+        return Estimate(*map(self._finished, found))
 
     def plan(self, x: Points) -> Plan:
         """What is kept at each layer for points like `x`, and the memory that takes."""
-        prepared, _ = self._ready(checked("x", x, len(self._traced.inputs)))
+        prepared, _ = self._ready("x", checked("x", x, len(self._traced.inputs)))
         quick = prepared.is_elementwise and (prepared.is_homogeneous or self.is_stationary)
         return prepared.plan("one function of the angle" if quick else "layer by layer")
 
@@ -174,21 +218,29 @@ class InfiniteKernel(AbstractLagKernel):
                 "module has none. Use `kernel(x1, x2)` on the points instead."
             )
         zeros = torch.zeros(1, self._fourier.in_dim, device=self._fourier.frequencies.device)
-        return self._fourier, self._ready((zeros,))[0]
+        return self._fourier, self._ready("lags", (zeros,))[0]
 
-    def _ready(self, inputs: tuple[Tensor, ...]) -> tuple[Prepared, Side]:
+    def _ready(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[Prepared, Side]:
         """The steps for points of these shapes, and the points' features."""
+        like = next(self._module.parameters())
+        if inputs[0].device != like.device:
+            raise ValueError(
+                f"`{name}` is on {inputs[0].device} and the network on {like.device}. "
+                f'Move one of them: `{name}.to("{like.device}")`.'
+            )
         key = tuple(x.shape[1:] for x in inputs)
         if key not in self._prepared:
-            like = next(self._module.parameters())
             small = [x[:1].detach().to(like.dtype).repeat(2, *(1,) * (x.ndim - 1)) for x in inputs]
-            reading = read(self._traced, self._traced.sample(small), self._variances)
+            reading = read(self._traced, self._traced.sample(name, small), self._variances)
             live = any(
                 isinstance(scale, Tensor) and scale.requires_grad
                 for layer in self._traced.root.modules()
                 for scale in (getattr(layer, "w_std", None), getattr(layer, "b_std", None))
             )
-            self._prepared[key] = Prepared(reading, self._which == "ntk", self._positions, live)
+            prepared = Prepared(reading, self._which == "ntk", self._positions, live)
+            warn_of_dropout(self._traced)
+            warn_of_scales(reading, side(self._traced, reading, [x[:1] for x in inputs]))
+            self._prepared[key] = prepared
         prepared = self._prepared[key]
         return prepared, side(self._traced, prepared.reading, inputs)
 

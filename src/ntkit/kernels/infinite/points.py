@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, fx
 
 from ntkit._core.checks import finite, floating_tensor
@@ -40,9 +39,15 @@ def checked(name: str, points: Points, n_inputs: int) -> tuple[Tensor, ...]:
                 "For scalars add an axis: `x[:, None]`."
             )
         if len(x) == 0:
-            raise ValueError(f"`{label}` is empty: shape {tuple(x.shape)}. Pass at least one point.")
+            raise ValueError(
+                f"`{label}` is empty: shape {tuple(x.shape)}. Pass at least one point."
+            )
         if len(x) != len(inputs[0]):
-            raise ValueError(f"`{label}` has {len(x)} points, and the first input {len(inputs[0])}.")
+            raise ValueError(
+                f"`{label}` has {len(x)} points, and the first input {len(inputs[0])}."
+            )
+        if x.is_meta:
+            raise ValueError(f"`{label}` is on the meta device, which holds no values.")
         finite(label, x)
     return inputs
 
@@ -105,4 +110,3 @@ def _forward(
 
 def _double(x: Tensor) -> Tensor:
     return x.double() if x.is_floating_point() else x
-

@@ -162,6 +162,7 @@ class Reader:
 
     def join(self, parts: tuple[int, ...], weights: tuple[float, ...], value: Value) -> int:
         """File a concatenation."""
+
         def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
             return weighted_sum(states, weights)
 

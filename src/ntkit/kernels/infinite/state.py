@@ -121,7 +121,9 @@ class PairState:
         if self.apart is None and not self.cov.requires_grad:
             quick = activation.quick(self.cov, self.var1, self.var2, slope=with_ntk)
             if quick is not None:
-                ntk = None if quick.slope is None or self.ntk is None else quick.slope.mul_(self.ntk)
+                ntk = (
+                    None if quick.slope is None or self.ntk is None else quick.slope.mul_(self.ntk)
+                )
                 return self._after(activation, quick, ntk, with_variances)
         pair = self.pair
         dual = activation.dual(pair, slope=with_ntk)

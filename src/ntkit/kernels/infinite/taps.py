@@ -98,7 +98,9 @@ class Taps:
         return table.index_select(axis, index)
 
 
-def sum_over_taps(state: PairState, taps: Sequence[Taps], weight: float | Tensor = 1.0) -> PairState:
+def sum_over_taps(
+    state: PairState, taps: Sequence[Taps], weight: float | Tensor = 1.0
+) -> PairState:
     """`weight` times the sum over all windows, one axis after the other (taps of a box separate).
 
     The variances are dropped: rules that call this have the effect "windows".

@@ -48,7 +48,7 @@ class Traced:
                 found.add(node)
         return {node for node in found if node.op == "call_module"}
 
-    def sample(self, inputs: Sequence[Tensor]) -> dict[fx.Node, Any]:
+    def sample(self, name: str, inputs: Sequence[Tensor]) -> dict[fx.Node, Any]:
         """What each node makes of `inputs`: tensors as their shapes, all else as it is.
 
         One forward pass of the network as it stands, without gradients; the random state is left
@@ -67,8 +67,8 @@ class Traced:
                     values[node] = self._sampled(node, args, kwargs, waiting)
                 except (RuntimeError, TypeError, IndexError, ValueError) as error:
                     raise ValueError(
-                        f"The network does not take the points: at {where(node)} "
-                        f"{str(error).splitlines()[0]}. Check the points' features, shape and device."
+                        f"The network does not take `{name}`, points of shape {_points(inputs)}: at "
+                        f"{where(node)} {str(error).splitlines()[0]}."
                     ) from error
         return {node: _shapes(value) for node, value in values.items()}
 
@@ -165,6 +165,10 @@ class _Tracer(fx.Tracer):
         kin = (*rules, *duals, AbstractEncoding)
         own = type(m).__module__.startswith("ntkit.")
         return isinstance(m, kin) or own or super().is_leaf_module(m, module_qualified_name)
+
+
+def _points(inputs: Sequence[Tensor]) -> str:
+    return " and ".join(str(tuple(x.shape[1:])) for x in inputs)
 
 
 def _shapes(value: Any) -> Any:

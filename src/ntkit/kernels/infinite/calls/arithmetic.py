@@ -187,7 +187,11 @@ def _weigh(reader: Reader, node: fx.Node, index: int, factor: fx.Node, power: in
                 return weight
             blank = (1,) * k
             lead, tail = weight.shape[:2], weight.shape[2:]
-            return weight.reshape(*lead, *tail, *blank) if first else weight.reshape(*lead, *blank, *tail)
+            return (
+                weight.reshape(*lead, *tail, *blank)
+                if first
+                else weight.reshape(*lead, *blank, *tail)
+            )
 
         return states[0].weighted(shaped(left, first=True), shaped(right, first=False))
 

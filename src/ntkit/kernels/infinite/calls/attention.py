@@ -44,9 +44,7 @@ def attention(reader: Reader, node: fx.Node) -> int:
     if isinstance(mask, fx.Node):
         reader.features[place] = mask
         reader.channel_axes[place] = None
-    new = Value(
-        value.channel_axis, value.positions, False, True, True, frozenset({place})
-    )
+    new = Value(value.channel_axis, value.positions, False, True, True, frozenset({place}))
     run = run_of(layer, place, reader.variances, isinstance(mask, fx.Node))
     return reader.add(
         Step(str(layer), (index,), run, new, "pairs", is_homogeneous=False, learns_alone=True)
@@ -115,7 +113,12 @@ def _by_maps(
 
 
 def _by_products(
-    layer: SelfAttention, state: PairState, embedded: PairState, values: PairState, w: float, b: float
+    layer: SelfAttention,
+    state: PairState,
+    embedded: PairState,
+    values: PairState,
+    w: float,
+    b: float,
 ) -> PairState:
     """Identity scores over the root of the dimension: products of covariances.
 

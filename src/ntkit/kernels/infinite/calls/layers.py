@@ -78,8 +78,8 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
             raise refusal(
                 node,
                 f"`{module}` acts on units that are not Gaussian (nothing with weights stands "
-                "between it and the nonlinearity, product or raw input before). "
-                "Put a layer with weights in between.",
+                "between it and the nonlinearity, dropout, product or raw input before). "
+                "Put a layer with weights in between; dropout may come after the nonlinearity.",
             )
 
         def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:

@@ -6,12 +6,12 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
-from ntkit.kernels.infinite.mixing import Mixing, probe
+from ntkit.kernels.infinite.mixing import probe
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, settle
+from ntkit.kernels.infinite.steps import Context, Demand, Step, settle
 from ntkit.kernels.infinite.trace import refusal
 
 __all__ = ["aggregate", "mixed_by_record", "positions", "reshape", "transpose"]
@@ -154,7 +154,13 @@ def aggregate(reader: Reader, node: fx.Node) -> int:
         return left.to(table) @ table @ right.to(table).mT
 
     return reader.add(
-        Step("aggregate", (index,), mixed_by_record(place, value.positions, on_pairs), value, back="pairs")
+        Step(
+            "aggregate",
+            (index,),
+            mixed_by_record(place, value.positions, on_pairs),
+            value,
+            back="pairs",
+        )
     )
 
 

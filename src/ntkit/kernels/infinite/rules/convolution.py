@@ -48,7 +48,14 @@ def standard_transposed(
 
 
 @rules.register(
-    Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, effect="windows", channel_axis=1
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    effect="windows",
+    channel_axis=1,
 )
 def ntk_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
     """NTK parametrisation: `cov <- w^2 / K sum_k cov + b^2` over `K` taps, own part the same."""

@@ -63,9 +63,7 @@ def batch_norm(layer: Any, state: PairState, variances: Variances) -> PairState:
     )
 
 
-def _scaled_and_shifted(
-    weight: Tensor | None, bias: Tensor | None, state: PairState
-) -> PairState:
+def _scaled_and_shifted(weight: Tensor | None, bias: Tensor | None, state: PairState) -> PairState:
     if weight is None:
         return state
     return state.affine(

@@ -1,0 +1,60 @@
+"""Warnings about a network before its kernel is computed."""
+
+import warnings
+
+import torch
+from torch import nn
+
+from ntkit.kernels.infinite.engine import propagate
+from ntkit.kernels.infinite.plan import demands
+from ntkit.kernels.infinite.read import Reading
+from ntkit.kernels.infinite.steps import Context, Demand, Side
+from ntkit.kernels.infinite.trace import Traced
+
+__all__ = ["warn_of_dropout", "warn_of_scales"]
+
+_LIMIT = 1e8
+"""Growth or decay of the variance over the layers from which a network is called ill-scaled."""
+
+
+def warn_of_dropout(traced: Traced) -> None:
+    """Say which semantics dropout gets in a module in training mode."""
+    for layer in traced.root.modules():
+        if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.training and layer.p > 0:
+            warnings.warn(
+                f"`{layer}` is in training mode: the kernel is that of masks drawn anew for each "
+                "input, which add to the variance of a point with itself. For the network without "
+                "masks call `module.eval()` first.",
+                UserWarning,
+                stacklevel=5,
+            )
+            return
+
+
+def warn_of_scales(reading: Reading, point: Side) -> None:
+    """Warn where the variance of a point's units explodes or vanishes from layer to layer.
+
+    Args:
+        reading: The steps.
+        point: One point.
+    """
+    layers = [k for k, step in enumerate(reading.steps) if k in step.value.sources]
+    every = Reading(reading.steps, tuple(layers), reading.features, reading.channel_axes)
+    wanted = demands(every, Demand("each", True))
+    with torch.no_grad():
+        states = propagate(every, wanted, Context(point, None, with_ntk=False))
+    sizes = [float(state.cov.abs().mean()) for state in states]
+    for number, (index, size) in enumerate(zip(layers, sizes, strict=True), 1):
+        ratio = size / sizes[0] if sizes[0] else 1.0
+        if 1 / _LIMIT <= ratio <= _LIMIT:
+            continue
+        what, often = ("grows", "smaller") if ratio > 1 else ("shrinks", "larger")
+        warnings.warn(
+            f"The variance of the units {what} to {ratio:.1g} times that of the first layer at layer "
+            f"{number} of {len(layers)}, `{reading.steps[index].name}`: such a network hardly trains, "
+            f"and its kernel loses meaning. The usual cure is {often} weights (`w_std=2**0.5` before "
+            "ReLU, 1 before tanh; `nn.init.kaiming_normal_`), or a normalisation layer.",
+            UserWarning,
+            stacklevel=5,
+        )
+        return
