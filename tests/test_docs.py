@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import ntkit
-from ntkit.kernels import rules
+from ntkit.kernels import duals, rules
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -36,8 +36,8 @@ def links(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", pages())
 def test_snippets_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    book = rules._entries
-    monkeypatch.setattr(book, "_entries", dict(book._entries))  # a page may register one
+    for book in (rules._entries, duals):  # a page may register one
+        monkeypatch.setattr(book, "_entries", dict(book._entries))
     text = FENCE.sub("", page.read_text(encoding="utf-8"))  # a fence would count as output
     snippets = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     runner = doctest.DocTestRunner(verbose=False)

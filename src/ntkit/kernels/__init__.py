@@ -2,15 +2,25 @@
 
 from ntkit.kernels.base import AbstractKernel, AbstractLagKernel
 from ntkit.kernels.gram import gram
-from ntkit.kernels.infinite import InfiniteKernel, PairState, nngp, ntk, rules
+from ntkit.kernels.infinite import (
+    InfiniteKernel,
+    PairState,
+    duals,
+    nngp,
+    ntk,
+    register_activation,
+    rules,
+)
 
 __all__ = [
     "AbstractKernel",
     "AbstractLagKernel",
     "InfiniteKernel",
     "PairState",
+    "duals",
     "gram",
     "nngp",
     "ntk",
+    "register_activation",
     "rules",
 ]

@@ -308,7 +308,11 @@ class _AbstractLocal(_AbstractConvolution):
         return (self.out_channels, *self._out_size)
 
     def _windows(self, x: Tensor) -> Tensor:
-        """`[n, channels, *in_size]` to `[n, out_channels, *out_size]`."""
+        """`[n, channels, *in_size]` to `[n, out_channels, *out_size]`.
+
+        Raises:
+            ValueError: The positions are not those that the weights were made for.
+        """
         if tuple(x.shape[2:]) != self._in_size:
             raise ValueError(f"`x` has positions {tuple(x.shape[2:])}, made for {self._in_size}.")
         assert not isinstance(self.padding, str)

@@ -37,7 +37,7 @@ LAGS = [torch.linspace(-0.5, 0.6, 23).double(), torch.linspace(0, 1, 16).double(
 def prepared(net: nn.Module, x: Tensor, variances: Variances) -> Prepared:
     """The network's steps for points like `x`."""
     traced = trace(net)
-    return Prepared(read(traced, traced.sample([x.float()]), variances), with_ntk=True)
+    return Prepared(read(traced, traced.sample("x", [x.float()]), variances), with_ntk=True)
 
 
 @pytest.mark.parametrize("d", [1, 2])

@@ -95,7 +95,7 @@ def test_modules_that_are_refused(unchecked, make, error, match: str) -> None:
         (
             torch.zeros(3, 5),
             ValueError,
-            "does not take the points: at `0` .*2x5 and 2x4.* Check the points' features",
+            r"does not take `x1`, points of shape \(5,\): at `0` .*2x5 and 2x4.* Check the points' features",
         ),
     ],
 )

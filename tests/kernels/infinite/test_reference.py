@@ -34,6 +34,7 @@ def largest_error(actual: Tensor, expected: Tensor) -> float:
     return float(((actual - expected) / expected).abs().max())
 
 
+@pytest.mark.filterwarnings("ignore:.*Dropout.*is in training mode")
 @pytest.mark.parametrize("name", RECIPES)
 def test_values_of_neural_tangents(name: str) -> None:
     recipe = RECIPES[name]

@@ -1,7 +1,8 @@
 """Kernels of infinitely wide networks: pair statistics, one rule a layer type."""
 
+from ntkit.kernels.infinite.activations import duals, register_activation
 from ntkit.kernels.infinite.kernel import InfiniteKernel, nngp, ntk
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.state import PairState
 
-__all__ = ["InfiniteKernel", "PairState", "nngp", "ntk", "rules"]
+__all__ = ["InfiniteKernel", "PairState", "duals", "nngp", "ntk", "register_activation", "rules"]

@@ -67,7 +67,10 @@ class InfiniteKernel(AbstractLagKernel):
     def __call__(self, x1: Points, x2: Points | None = None) -> Any:
         """The Gram matrix, `[n, m]`, of finite float points; the class says where it is more.
 
-        O(n m (f + layers)) for `f` features; with positions times their number, or the square of
+        Raises:
+            ValueError: `x2` has points of another shape than `x1`.
+
+        Cost: O(n m (f + layers)) for `f` features; with positions times their number, or the square of
         it where all pairs are kept (`plan` says which). Computed in tiles.
         """
         first = checked("x1", x1, len(self._traced.inputs))
@@ -111,9 +114,6 @@ class InfiniteKernel(AbstractLagKernel):
         Returns:
             `.mean` and `.standard_error`, `[n, n]` each.
 
-        Raises:
-            ValueError: `n_samples` is below 2, or a layer has no draw of its own.
-
         Cost: `n_samples` times `n` backward passes an output, and `n^2` times the parameters.
 
         Example:
@@ -125,9 +125,8 @@ class InfiniteKernel(AbstractLagKernel):
             True
         """
         inputs = checked("x", x, len(self._traced.inputs))
-        body = next(self._traced.root.children())
         found = estimate(
-            body,
+            self._traced.body,
             inputs,
             n_samples,
             which=self._which,
@@ -221,7 +220,11 @@ class InfiniteKernel(AbstractLagKernel):
         return self._fourier, self._ready("lags", (zeros,))[0]
 
     def _ready(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[Prepared, Side]:
-        """The steps for points of these shapes, and the points' features."""
+        """The steps for points of these shapes, and the points' features.
+
+        Raises:
+            ValueError: The points and the network are on different devices.
+        """
         like = next(self._module.parameters())
         if inputs[0].device != like.device:
             raise ValueError(

@@ -150,7 +150,11 @@ def _factors(
 def _channel_axis_after(
     function: Callable[[Tensor], Tensor], shape: list[int], channel_axis: int
 ) -> int:
-    """The axis whose size follows the number of channels."""
+    """The axis whose size follows the number of channels.
+
+    Raises:
+        ValueError: There is none.
+    """
     sizes = []
     for channels in (2, 3):
         wide = list(shape)
@@ -172,4 +176,4 @@ def _agrees(map_: Mixing, images: Tensor, expected: Tensor) -> bool:
 
 def _along(table: Tensor, factor: Tensor, axis: int) -> Tensor:
     """`factor` applied along one axis."""
-    return torch.tensordot(factor.to(table), table, ([1], [axis])).movedim(0, axis)
+    return (table.movedim(axis, -1) @ factor.to(table).T).movedim(-1, axis)

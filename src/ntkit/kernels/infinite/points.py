@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, fx
+from torch.fx.node import map_arg
 
 from ntkit._core.checks import finite, floating_tensor
 from ntkit.encodings.base import AbstractFourier
@@ -21,10 +22,9 @@ def checked(name: str, points: Points, n_inputs: int) -> tuple[Tensor, ...]:
     """The points as a tuple, refused unless finite float tensors with one common first axis.
 
     Raises:
-        TypeError: They are no tensors, or of another dtype.
-        ValueError: They are empty, not finite, or disagree.
+        ValueError: They are empty, or disagree.
     """
-    inputs = points if isinstance(points, tuple) else (points,)
+    inputs: list[Tensor] = list(points) if isinstance(points, tuple) else [points]
     if len(inputs) != n_inputs:
         raise ValueError(
             f"`{name}` has {len(inputs)} tensors for a module with {n_inputs} inputs. "
@@ -49,7 +49,7 @@ def checked(name: str, points: Points, n_inputs: int) -> tuple[Tensor, ...]:
         if x.is_meta:
             raise ValueError(f"`{label}` is on the meta device, which holds no values.")
         finite(label, x)
-    return inputs
+    return tuple(inputs)
 
 
 def side(traced: Traced, reading: Reading, inputs: Sequence[Tensor]) -> Side:
@@ -103,7 +103,7 @@ def _forward(
         elif node not in needed:
             continue
         else:
-            args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda n: values[n])
+            args, kwargs = map_arg((node.args, node.kwargs), lambda n: values[n])
             values[node] = traced.call(node, args, kwargs)
     return {node: values[node] for node in wanted}
 

@@ -8,7 +8,7 @@ from torch import fx, nn
 from ntkit.kernels.infinite.calls.table import read_function, read_module
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.steps import Step
-from ntkit.kernels.infinite.trace import Traced, attribute, refusal
+from ntkit.kernels.infinite.trace import Traced, attribute, refuse
 from ntkit.kernels.infinite.variances import Variances
 
 __all__ = ["Reading", "read"]
@@ -33,11 +33,7 @@ class Reading:
 
 
 def read(traced: Traced, sample: dict[fx.Node, Any], variances: Variances) -> Reading:
-    """The steps of a module for points of the sample's shapes.
-
-    Raises:
-        UnsupportedLayerError: A call that no rule covers, by name and line.
-    """
+    """The steps of a module for points of the sample's shapes."""
     reader = Reader(traced, sample, variances)
     (output,) = (node for node in traced.graph.nodes if node.op == "output")
     for node in traced.graph.nodes:
@@ -56,7 +52,7 @@ def read(traced: Traced, sample: dict[fx.Node, Any], variances: Variances) -> Re
     outputs = [reader.state(node) for node in nodes]
     found = [k for k in outputs if k is not None]
     if len(found) < len(outputs) or not found:
-        raise refusal(output, "an output hangs on no layer with parameters, or is no tensor.")
+        refuse(output, "an output hangs on no layer with parameters, or is no tensor.")
     return Reading(tuple(reader.steps), tuple(found), reader.features, reader.channel_axes)
 
 
@@ -65,7 +61,7 @@ def _refuse_bare_parameters(reader: Reader, node: fx.Node) -> None:
         if argument.op == "get_attr" and isinstance(
             attribute(reader.traced.root, str(argument.target)), nn.Parameter
         ):
-            raise refusal(
+            refuse(
                 node,
                 "a bare parameter acts on the inputs. Put it into a layer with a rule "
                 "(`nn.Linear`, ...), or make it a buffer.",

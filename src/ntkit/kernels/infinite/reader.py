@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.fx.node import map_arg
 
 from ntkit.kernels.infinite.enter import enter, enter_self
 from ntkit.kernels.infinite.state import PairState, weighted_sum
 from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
-from ntkit.kernels.infinite.trace import Traced, refusal
+from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.kernels.infinite.variances import Variances
 
 __all__ = ["Concat", "Handler", "Reader"]
@@ -79,17 +80,13 @@ class Reader:
 
     def argument(self, value: Any) -> Any:
         """An argument with plain values in place of the nodes that compute them."""
-        return fx.node.map_arg(value, lambda node: self.sample[node])
+        return map_arg(value, lambda node: self.sample[node])
 
     def only_state(self, node: fx.Node) -> int:
-        """The step of the one argument that hangs on weights.
-
-        Raises:
-            UnsupportedLayerError: There are several.
-        """
+        """The step of the one argument that hangs on weights."""
         found = [self.states[n] for n in node.all_input_nodes if self.states.get(n) is not None]
         if len(found) != 1 or found[0] is None:
-            raise refusal(node, "it takes several results of layers, and only one has a rule here.")
+            refuse(node, "it takes several results of layers, and only one has a rule here.")
         return found[0]
 
     def entered(self, node: fx.Node, channel_axis: int) -> int:

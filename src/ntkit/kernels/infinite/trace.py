@@ -4,10 +4,12 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.node import map_arg
+from torch.fx.proxy import TraceError
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.encodings.base import AbstractEncoding
@@ -15,7 +17,7 @@ from ntkit.kernels.infinite.activations import duals
 from ntkit.kernels.infinite.rules import rules
 from ntkit.networks.symmetrise import Symmetrised
 
-__all__ = ["Traced", "refusal", "trace"]
+__all__ = ["Traced", "refuse", "trace"]
 
 _TORCH = str(Path(torch.__file__).parent)
 """Torch's own frames are no place in the user's forward."""
@@ -27,11 +29,13 @@ class Traced:
 
     Attributes:
         root: The module; in a container of its own if it is a single layer.
+        body: The module itself; the one half of a symmetrised pair.
         graph: Calls in order.
         starts_at_zero: Whether the module was symmetrised.
     """
 
     root: nn.Module
+    body: nn.Module
     graph: fx.Graph
     starts_at_zero: bool
 
@@ -62,13 +66,14 @@ class Traced:
         with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for node in self.graph.nodes:
-                args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda n: values[n])
+                args, kwargs = map_arg((node.args, node.kwargs), lambda n: values[n])
                 try:
                     values[node] = self._sampled(node, args, kwargs, waiting)
                 except (RuntimeError, TypeError, IndexError, ValueError) as error:
                     raise ValueError(
                         f"The network does not take `{name}`, points of shape {_points(inputs)}: at "
-                        f"{where(node)} {str(error).splitlines()[0]}."
+                        f"{where(node)} {str(error).splitlines()[0]}. "
+                        "Check the points' features and shape."
                     ) from error
         return {node: _shapes(value) for node, value in values.items()}
 
@@ -118,14 +123,14 @@ def trace(module: nn.Module) -> Traced:
     root = nn.Sequential(body) if tracer.is_leaf_module(body, "") else body
     try:
         graph = tracer.trace(root)
-    except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
+    except (TraceError, TypeError, RuntimeError) as error:
         raise UnsupportedLayerError(
             f"The forward of `{type(body).__name__}` cannot be followed by torch.fx: "
             f"{str(error).splitlines()[0]} Branches on data and loops over tensors have no graph: "
             "rewrite the forward without them, or put that part into a module of its own and file "
             "a rule for it (`ntkit.kernels.rules.register`)."
         ) from error
-    return Traced(root, graph, type(module) is Symmetrised)
+    return Traced(root, body, graph, type(module) is Symmetrised)
 
 
 def where(node: fx.Node) -> str:
@@ -140,9 +145,13 @@ def where(node: fx.Node) -> str:
     return f"`{name}` ({place}: `{code}`)"
 
 
-def refusal(node: fx.Node, why: str) -> UnsupportedLayerError:
-    """An error that names a node, its line and why the limit cannot follow it."""
-    return UnsupportedLayerError(f"At {where(node)}: {why}")
+def refuse(node: fx.Node, why: str) -> NoReturn:
+    """Name a node, its line and why the limit cannot follow it.
+
+    Raises:
+        UnsupportedLayerError: Always.
+    """
+    raise UnsupportedLayerError(f"At {where(node)}: {why}")
 
 
 def attribute(root: nn.Module, path: str) -> Any:

@@ -11,7 +11,7 @@ from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear
 from ntkit.kernels.infinite.activations.polynomial import Polynomial, hermite
 from ntkit.kernels.infinite.activations.quadrature import Quadrature
 from ntkit.kernels.infinite.activations.rectified_monomial import RectifiedMonomial
-from ntkit.kernels.infinite.activations.registry import duals, register
+from ntkit.kernels.infinite.activations.registry import duals, register_activation
 from ntkit.kernels.infinite.activations.sign import Sign
 from ntkit.kernels.infinite.activations.sinusoid import Sinusoid
 
@@ -33,5 +33,5 @@ __all__ = [
     "duals",
     "functions",
     "hermite",
-    "register",
+    "register_activation",
 ]

@@ -102,25 +102,25 @@ _file(_hardtanh, functional.hardtanh, functional.hardtanh_)
 _file(_plain(nn.ReLU6), functional.relu6)
 _file(_plain(nn.Hardswish), functional.hardswish)
 _file(_plain(nn.Hardsigmoid), functional.hardsigmoid)
-_file(lambda: nn.Softsign(), functional.softsign)
+_file(nn.Softsign, functional.softsign)
 _file(lambda lambd=0.5: nn.Softshrink(lambd), functional.softshrink)
 _file(lambda lambd=0.5: nn.Hardshrink(lambd), functional.hardshrink, "hardshrink")
-_file(lambda: nn.Tanhshrink(), functional.tanhshrink)
-_file(lambda: nn.LogSigmoid(), functional.logsigmoid)
-_file(_threshold, functional.threshold, functional.threshold_, torch.threshold)
-_file(lambda: nn.Tanh(), torch.tanh, torch.tanh_, functional.tanh, "tanh", "tanh_")
+_file(nn.Tanhshrink, functional.tanhshrink)
+_file(nn.LogSigmoid, functional.logsigmoid)
+_file(_threshold, functional.threshold, torch.threshold)
+_file(nn.Tanh, torch.tanh, torch.tanh_, functional.tanh, "tanh", "tanh_")
 _file(
-    lambda: nn.Sigmoid(),
+    nn.Sigmoid,
     *(torch.sigmoid, torch.sigmoid_, torch.special.expit, functional.sigmoid),
     *("sigmoid", "sigmoid_"),
 )
-_file(lambda: networks.Erf(), torch.erf, torch.erf_, torch.special.erf, "erf", "erf_")
-_file(lambda: networks.Sine(), torch.sin, torch.sin_, "sin", "sin_")
+_file(networks.Erf, torch.erf, torch.erf_, torch.special.erf, "erf", "erf_")
+_file(networks.Sine, torch.sin, torch.sin_, "sin", "sin_")
 _file(lambda: networks.Sine(phase=pi / 2), torch.cos, torch.cos_, "cos", "cos_")
-_file(lambda: networks.Exponential(), torch.exp, torch.exp_, "exp", "exp_")
-_file(lambda: networks.Sign(), torch.sign, torch.sgn, "sign", "sign_", "sgn")
+_file(networks.Exponential, torch.exp, torch.exp_, "exp", "exp_")
+_file(networks.Sign, torch.sign, torch.sgn, "sign", "sign_", "sgn")
 _file(
-    lambda: networks.Abs(),
+    networks.Abs,
     *(torch.abs, torch.abs_, torch.absolute, operator.abs),
     *("abs", "abs_", "absolute", "__abs__"),
 )
@@ -129,7 +129,7 @@ _file(
 )
 _file(_power, torch.pow, operator.pow, "pow", "pow_", "__pow__")
 _file(_clamp, torch.clamp, torch.clip, "clamp", "clamp_", "clip", "clip_")
-_file(lambda min: _clamp(min), torch.clamp_min, "clamp_min", "clamp_min_")
+_file(_clamp, torch.clamp_min, "clamp_min", "clamp_min_")
 _file(lambda max: _clamp(max=max), torch.clamp_max, "clamp_max", "clamp_max_")
 _file(_elementwise(torch.atan), torch.atan, torch.arctan, "atan", "arctan")
 _file(_elementwise(torch.asinh), torch.asinh, torch.arcsinh, "asinh", "arcsinh")

@@ -148,7 +148,11 @@ class HermiteTable:
         return self._between(low, middle, depth + 1) + self._between(middle, high, depth + 1)
 
     def _integrate(self, scales: Tensor) -> Tensor:
-        """`[len(scales), 2 (k + 1) + 1]`: with twice the panels until nothing changes."""
+        """`[len(scales), 2 (k + 1) + 1]`: with twice the panels until nothing changes.
+
+        Raises:
+            NumericalError: They never settle.
+        """
         panels = 1
         last = self._by_panels(scales, panels)
         while True:

@@ -22,7 +22,7 @@ from ntkit.kernels.infinite.activations.sign import Sign
 from ntkit.kernels.infinite.activations.sinusoid import Sinusoid
 from ntkit.networks import activations as networks
 
-__all__ = ["duals", "register"]
+__all__ = ["duals", "register_activation"]
 
 Build = Callable[[Any], AbstractActivation]
 
@@ -30,11 +30,11 @@ duals: ExactTypeRegistry[Build] = ExactTypeRegistry("dual activation", Unsupport
 """From the exact type of a module to a function that makes its dual: `layer -> AbstractActivation`.
 
 A class of your own with formulas: `duals.register(Mine)(lambda layer: MyDual(layer.width))`. Without
-formulas, one line: `register(Mine, kinks=(0,))`.
+formulas, one line: `register_activation(Mine, kinks=(0,))`.
 """
 
 
-def register(
+def register_activation(
     *types: type[nn.Module],
     kinks: Sequence[float] | Callable[[Any], Sequence[float]] = (),
     is_odd: bool = False,
@@ -46,14 +46,12 @@ def register(
         kinks: Where the function or its derivative is not smooth, or a function of the layer for them.
         is_odd: Whether `layer(-x) = -layer(x)`.
 
-    Raises:
-        ValueError: A type already has an entry.
-
     Example:
+        >>> import torch
         >>> class Cubed(nn.Module):
         ...     def forward(self, x):
         ...         return torch.tanh(x) ** 3
-        >>> register(Cubed, is_odd=True)
+        >>> register_activation(Cubed, is_odd=True)
         >>> from ntkit.kernels import nngp
         >>> net = nn.Sequential(nn.Linear(2, 8), Cubed(), nn.Linear(8, 1))
         >>> nngp(net)(torch.eye(2)).shape
@@ -81,6 +79,9 @@ def _prelu(layer: nn.PReLU) -> AbstractActivation:
     (standard parametrisation) that is one part in the width of the kernel and vanishes; with
     `ntkit.networks.Linear` (NTK parametrisation) it is of the kernel's own size, and random: there
     the limit is that of `layer.weight.requires_grad_(False)`.
+
+    Raises:
+        UnsupportedLayerError: The slope differs from channel to channel.
     """
     if layer.num_parameters != 1:
         raise UnsupportedLayerError(
@@ -140,7 +141,7 @@ def _numerical(kind: type[nn.Module], *options: str, kinks: Any = (), is_odd: bo
     """File one of torch's own modules, by the names of its options and where it bends."""
 
     def build(layer: nn.Module) -> AbstractActivation:
-        found = kinks(layer) if callable(kinks) else kinks
+        found: Any = kinks(layer) if callable(kinks) else kinks
         values = tuple((name, getattr(layer, name)) for name in options)
         return _shared(kind, tuple(float(t) for t in found), values, is_odd)
 

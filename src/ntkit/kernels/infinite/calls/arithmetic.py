@@ -10,7 +10,7 @@ from torch import fx
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.state import PairState, multiply, weighted_sum
 from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
-from ntkit.kernels.infinite.trace import attribute, refusal
+from ntkit.kernels.infinite.trace import attribute, refuse
 from ntkit.kernels.infinite.variances import mean_square
 
 __all__ = ["concatenate", "negative", "product", "quotient", "total"]
@@ -21,14 +21,12 @@ def total(reader: Reader, node: fx.Node) -> int:
     left, right = _operands(reader, node, ("input", "other"))
     scale = node.kwargs.get("alpha", 1)
     if scale != 1:
-        raise refusal(node, "`alpha` of a sum has no rule. Multiply first, then add.")
+        refuse(node, "`alpha` of a sum has no rule. Multiply first, then add.")
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Real):
             if other == 0:
                 return reader.only_state(node)
-            raise refusal(
-                node, f"adding the constant {other} gives the units a mean. Use a layer's bias."
-            )
+            refuse(node, f"adding the constant {other} gives the units a mean. Use a layer's bias.")
         parameter = _parameter(reader, other)
         if parameter is not None:
             return _embedding(reader, node, one, other, parameter)
@@ -40,7 +38,7 @@ def total(reader: Reader, node: fx.Node) -> int:
             assert guide is not None
             axis = reader.value(guide).channel_axis
             if reader.shape(one) != reader.shape(other):
-                raise refusal(
+                refuse(
                     node,
                     f"features of shape {tuple(reader.shape(one))} are added to units of shape "
                     f"{tuple(reader.shape(other))}. Only equal shapes have a rule.",
@@ -50,7 +48,7 @@ def total(reader: Reader, node: fx.Node) -> int:
     _check_independent(reader, node, indices, "added")
     values = [reader.value(k) for k in indices]
     if sum(not v.is_centred for v in values) > 1:
-        raise refusal(
+        refuse(
             node,
             "both terms of the sum have a mean (both come out of a nonlinearity or are raw input), "
             "whose product the covariance alone does not hold. Put a layer with weights before one.",
@@ -96,7 +94,7 @@ def quotient(reader: Reader, node: fx.Node) -> int:
     left, right = _operands(reader, node, ("input", "other"))
     index = reader.state(left)
     if index is None or reader.state(right) is not None:
-        raise refusal(node, "a quotient by random units has no limit of this kind.")
+        refuse(node, "a quotient by random units has no limit of this kind.")
     return _times(reader, node, index, right, power=-1)
 
 
@@ -108,12 +106,14 @@ def negative(reader: Reader, node: fx.Node) -> int:
 def concatenate(reader: Reader, node: fx.Node) -> int:
     """Of features: weights mix them in proportion to their numbers."""
     parts: Any = node.args[0] if node.args else node.kwargs["tensors"]
-    dim = node.kwargs.get("dim", node.kwargs.get("axis", node.args[1] if len(node.args) > 1 else 0))
+    dim: Any = node.kwargs.get(
+        "dim", node.kwargs.get("axis", node.args[1] if len(node.args) > 1 else 0)
+    )
     known = [reader.value(k) for part in parts if (k := reader.state(part)) is not None]
     axis = known[0].channel_axis
     shape = reader.shape(node)
     if dim % len(shape) != axis or any(v.channel_axis != axis for v in known):
-        raise refusal(
+        refuse(
             node,
             f"a concatenation along axis {dim}; the channels are at axis {axis}. Only features are "
             "concatenated; positions have no rule.",
@@ -156,7 +156,7 @@ def _times(reader: Reader, node: fx.Node, index: int, factor: Any, *, power: int
             ),
         )
     if _parameter(reader, factor) is not None:
-        raise refusal(node, "a bare parameter scales the units. Make it a buffer or a number.")
+        refuse(node, "a bare parameter scales the units. Make it a buffer or a number.")
     return _weigh(reader, node, index, factor, power)
 
 
@@ -166,7 +166,7 @@ def _weigh(reader: Reader, node: fx.Node, index: int, factor: fx.Node, power: in
     shape, full = list(reader.shape(factor)), reader.shape(node)
     shape = [1] * (len(full) - len(shape)) + shape
     if shape[value.channel_axis] != 1 or value.is_flat:
-        raise refusal(
+        refuse(
             node,
             f"units are scaled by a tensor of shape {tuple(shape)}, which differs from channel to "
             "channel. Only weights of positions (one channel) have a rule.",
@@ -211,12 +211,12 @@ def _embedding(
     """A random vector of its own for each position, trained along: `cov <- cov + v [p = q]`."""
     index = reader.state(one)
     if index is None:
-        raise refusal(node, "a bare parameter is added to raw input. Embed with a layer first.")
+        refuse(node, "a bare parameter is added to raw input. Embed with a layer first.")
     value, shape = reader.value(index), reader.shape(one)
     sizes = [1] * (len(shape) - parameter.ndim) + list(parameter.shape)
     wanted = [1, *shape[1:]]
     if sizes != wanted:
-        raise refusal(
+        refuse(
             node,
             f"a parameter of shape {tuple(parameter.shape)} is added to units of shape "
             f"{tuple(shape)}; an embedding of positions has shape {tuple(wanted)}.",
@@ -245,7 +245,7 @@ def _embedding(
 def _operands(reader: Reader, node: fx.Node, names: tuple[str, str]) -> tuple[Any, Any]:
     found = [*node.args, *(node.kwargs[n] for n in names if n in node.kwargs)]
     if len(found) != 2:
-        raise refusal(node, f"it takes {len(found)} operands, and two have a rule.")
+        refuse(node, f"it takes {len(found)} operands, and two have a rule.")
     return found[0], found[1]
 
 
@@ -259,7 +259,7 @@ def _parameter(reader: Reader, argument: Any) -> torch.Tensor | None:
 def _check_independent(reader: Reader, node: fx.Node, indices: list[int], verb: str) -> None:
     first, second = (reader.value(k) for k in indices)
     if first.positions != second.positions or first.is_flat != second.is_flat:
-        raise refusal(
+        refuse(
             node,
             f"states with positions {first.positions} and {second.positions} are {verb}. "
             "Bring them to the same positions first.",
@@ -267,7 +267,7 @@ def _check_independent(reader: Reader, node: fx.Node, indices: list[int], verb: 
     shared = first.sources & second.sources
     if shared:
         names = ", ".join(f"`{reader.steps[k].name}`" for k in sorted(shared))
-        raise refusal(
+        refuse(
             node,
             f"two branches are {verb} that end in the same weights ({names}), so they are not "
             "independent. Put a layer with weights at the end of one of them.",

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.state import PairState, covariance_only
 from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, settle
-from ntkit.kernels.infinite.trace import refusal
+from ntkit.kernels.infinite.trace import refuse
 from ntkit.kernels.infinite.variances import Variances, mean_square
 from ntkit.networks.attention import SelfAttention
 
@@ -23,7 +23,8 @@ def attention(reader: Reader, node: fx.Node) -> int:
     """`ntkit.networks.SelfAttention`, exactly, or `nn.MultiheadAttention`, approximately."""
     layer = reader.layer(node)
     if isinstance(layer, SelfAttention):
-        run_of, argument, mask = _ours, node.args[0], None
+        run_of: Callable[..., Any] = _ours
+        argument, mask = node.args[0], None
         others = node.args[1:]
     else:
         assert isinstance(layer, nn.MultiheadAttention)
@@ -34,12 +35,12 @@ def attention(reader: Reader, node: fx.Node) -> int:
         others = tuple(bound.get(n) for n in ("attn_mask",) if bound.get(n) is not None)
         _check_torch(node, layer, bound)
     if others:
-        raise refusal(node, "masks of pairs of positions have no rule; pass `key_padding_mask`.")
+        refuse(node, "masks of pairs of positions have no rule; pass `key_padding_mask`.")
     assert isinstance(argument, fx.Node)
     index = reader.entered(argument, -1)
     value = reader.value(index)
     if value.channel_axis != len(reader.shape(argument)) - 1 or not value.positions:
-        raise refusal(node, "attention takes units `[n, *positions, channels]`.")
+        refuse(node, "attention takes units `[n, *positions, channels]`.")
     place = len(reader.steps)
     if isinstance(mask, fx.Node):
         reader.features[place] = mask
@@ -171,13 +172,13 @@ def _torch(layer: nn.MultiheadAttention, place: int, variances: Variances, has_m
 
 def _check_torch(node: fx.Node, layer: nn.MultiheadAttention, bound: dict[str, Any]) -> None:
     if not bound["query"] is bound.get("key") is bound.get("value"):
-        raise refusal(node, "only self-attention has a rule: query, key and value the same.")
+        refuse(node, "only self-attention has a rule: query, key and value the same.")
     if not layer.batch_first:
-        raise refusal(node, "only `nn.MultiheadAttention(..., batch_first=True)` has a rule.")
+        refuse(node, "only `nn.MultiheadAttention(..., batch_first=True)` has a rule.")
     if layer.bias_k is not None or layer.add_zero_attn or layer.in_proj_weight is None:
-        raise refusal(node, "`add_bias_kv`, `add_zero_attn`, `kdim` and `vdim` have no rule.")
+        refuse(node, "`add_bias_kv`, `add_zero_attn`, `kdim` and `vdim` have no rule.")
     if layer.training and layer.dropout > 0:
-        raise refusal(node, "dropout of attention weights has no rule. Call `module.eval()`.")
+        refuse(node, "dropout of attention weights has no rule. Call `module.eval()`.")
     warnings.warn(
         "The infinite-width limit of softmax attention is taken with the identity query-key "
         "covariance approximation (one weight matrix for queries and keys, scores over their "

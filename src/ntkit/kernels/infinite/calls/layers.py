@@ -10,7 +10,7 @@ from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, settle
-from ntkit.kernels.infinite.trace import refusal
+from ntkit.kernels.infinite.trace import refuse
 
 __all__ = ["activation", "dropout", "layer"]
 
@@ -23,7 +23,7 @@ def layer(reader: Reader, node: fx.Node) -> int:
     index = reader.entered(argument, rule.channel_axis)
     value, shape = reader.value(index), reader.shape(argument)
     if value.channel_axis != rule.channel_axis % len(shape):
-        raise refusal(
+        refuse(
             node,
             f"`{module}` takes its channels from axis {rule.channel_axis} of {tuple(shape)}, which "
             f"holds positions; the channels are at axis {value.channel_axis}. Only weights across "
@@ -75,7 +75,7 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
     def each(index: int) -> int:
         value = reader.value(index)
         if not value.is_gaussian:
-            raise refusal(
+            refuse(
                 node,
                 f"`{module}` acts on units that are not Gaussian (nothing with weights stands "
                 "between it and the nonlinearity, dropout, product or raw input before). "
@@ -101,7 +101,7 @@ def dropout(reader: Reader, node: fx.Node, rate: float) -> int:
     if rate == 0:
         return index
     if rate >= 1:
-        raise refusal(node, f"dropout with rate {rate:g} keeps no unit.")
+        refuse(node, f"dropout with rate {rate:g} keeps no unit.")
     keep = 1 - rate
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:

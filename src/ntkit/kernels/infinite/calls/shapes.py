@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.fx.node import map_arg
 
 from ntkit.kernels.infinite.mixing import probe
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step, settle
-from ntkit.kernels.infinite.trace import refusal
+from ntkit.kernels.infinite.trace import refuse
 
 __all__ = ["aggregate", "mixed_by_record", "positions", "reshape", "transpose"]
 
@@ -39,13 +40,13 @@ def _reshape(
         )
     groups = _groups(before, after)
     if groups is None or before[0] != after[0] or value.is_flat:
-        raise refusal(
+        refuse(
             node, f"a reshape from {tuple(before)} to {tuple(after)} mixes positions and channels."
         )
     channel = next(new for old, new in groups if axis in old)
     kept = [k for k in channel if after[k] != 1] or channel[:1]
     if len(kept) != 1 or after[kept[0]] != before[axis]:
-        raise refusal(
+        refuse(
             node,
             f"a reshape from {tuple(before)} to {tuple(after)} splits or merges the channels "
             f"(axis {axis}). Only positions may be rearranged before the read-out.",
@@ -77,7 +78,7 @@ def transpose(reader: Reader, node: fx.Node) -> int:
     marked = _call(reader, node, argument)(torch.empty([k + 2 for k in range(ndim)]))
     order = [size - 2 for size in marked.shape]
     if order[0] != 0 or value.is_flat:
-        raise refusal(node, "a transpose moves the batch axis or flattened features.")
+        refuse(node, "a transpose moves the batch axis or flattened features.")
     axes = [k for k in range(1, ndim) if k != value.channel_axis]
     moved = [axes.index(k) for k in order if k in axes]
     sizes = tuple(value.positions[k] for k in moved)
@@ -106,7 +107,7 @@ def positions(reader: Reader, node: fx.Node) -> int:
 def _positions(reader: Reader, node: fx.Node, argument: fx.Node, index: int) -> int:
     value = reader.value(index)
     if value.is_flat or not value.positions:
-        raise refusal(node, "it acts on features that have no positions (any more).")
+        refuse(node, "it acts on features that have no positions (any more).")
     try:
         mixing, axis = probe(
             _call(reader, node, argument),
@@ -115,11 +116,11 @@ def _positions(reader: Reader, node: fx.Node, argument: fx.Node, index: int) -> 
             what=f"`{node.name}`",
         )
     except (ValueError, RuntimeError, IndexError, TypeError) as error:
-        raise refusal(
+        refuse(
             node,
             f"no linear map of positions that treats all channels alike ({error}). "
             "Only those have a limit without weights.",
-        ) from error
+        )
     new = replace(value, channel_axis=axis, positions=mixing.positions)
     name = f"map of positions {value.positions} to {mixing.positions} ({node.name})"
     if not mixing.mixes:
@@ -144,7 +145,7 @@ def aggregate(reader: Reader, node: fx.Node) -> int:
     index = reader.entered(argument, -1)
     value = reader.value(index)
     if len(value.positions) != 1 or reader.states.get(pattern) is not None:
-        raise refusal(node, "it takes units `[n, nodes, channels]` and a pattern from the input.")
+        refuse(node, "it takes units `[n, nodes, channels]` and a pattern from the input.")
     place = len(reader.steps)
     reader.features[place] = pattern
     reader.channel_axes[place] = None
@@ -188,7 +189,7 @@ def _call(reader: Reader, node: fx.Node, argument: fx.Node) -> Callable[[Tensor]
     """The call of a node as a function of one of its arguments."""
 
     def call(x: Tensor) -> Tensor:
-        args, kwargs = fx.node.map_arg(
+        args, kwargs = map_arg(
             (node.args, node.kwargs), lambda n: x if n is argument else reader.sample[n]
         )
         return reader.traced.call(node, args, kwargs)

@@ -2,18 +2,19 @@
 
 import operator
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import fx, nn
 from torch.nn import functional
 
+from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations import duals, functions
 from ntkit.kernels.infinite.calls import arithmetic, layers, shapes
 from ntkit.kernels.infinite.calls.attention import attention
 from ntkit.kernels.infinite.reader import Handler, Reader
 from ntkit.kernels.infinite.rules import refusals, rules
-from ntkit.kernels.infinite.trace import Traced, refusal
+from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.networks.aggregate import Aggregate
 from ntkit.networks.attention import SelfAttention
 
@@ -38,7 +39,7 @@ def _module_dropout(reader: Reader, node: fx.Node) -> int:
 
 def _function_dropout(reader: Reader, node: fx.Node) -> int:
     names = ("input", "p", "training", "inplace")
-    bound = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+    bound: dict[str, Any] = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
     return layers.dropout(reader, node, bound.get("p", 0.5) if bound.get("training", True) else 0.0)
 
 
@@ -151,22 +152,18 @@ _FUNCTIONS: dict[Hashable, Handler] = {
 
 
 def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None:
-    """The step of a call of a module; None where it hangs on no weights.
-
-    Raises:
-        UnsupportedLayerError: No rule covers it.
-    """
+    """The step of a call of a module; None where it hangs on no weights."""
     layer = reader.layer(node)
     kind = type(layer)
     if layer._forward_hooks or layer._forward_pre_hooks:
-        raise refusal(
+        refuse(
             node,
             f"`{layer}` has forward hooks, which may change what it computes (weight and spectral "
             "normalisation of the old kind do). Remove them.",
         )
     has_parameters = any(True for _ in layer.parameters())
     if has_parameters and sum(n.target == node.target for n in node.graph.nodes) > 1:
-        raise refusal(
+        refuse(
             node,
             "the layer is called more than once, and the limit holds for independent weights. "
             "Give each call a layer of its own.",
@@ -174,43 +171,35 @@ def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None
     if not has_state and not has_parameters and kind is not SelfAttention and kind is not Aggregate:
         return None
     if kind in refusals:
-        raise refusal(node, refusals[kind])
+        refuse(node, refusals[kind])
     if kind in MODULES:
         return MODULES[kind](reader, node)
     if kind in duals and has_state:
         return layers.activation(reader, node, layer)
-    if kind in rules:
-        return layers.layer(reader, node)
-    raise _unknown(node, layer)
+    if kind not in rules:
+        _refuse_unknown(node, layer)
+    return layers.layer(reader, node)
 
 
 def read_function(reader: Reader, node: fx.Node) -> int | None:
-    """The step of a call of a function or method on a state.
-
-    Raises:
-        UnsupportedLayerError: No rule covers it.
-    """
+    """The step of a call of a function or method on a state."""
     target: Any = node.target
     if target in functions:
         return layers.activation(reader, node, functions[target](*node.args[1:], **node.kwargs))
     if target in _FUNCTIONS:
         return _FUNCTIONS[target](reader, node)
-    if not isinstance(reader.sample[node], torch.Size) or target is getattr:
-        return None  # a size or another plain value
-    raise refusal(
-        node,
-        f"no rule for `{getattr(target, '__name__', target)}`. Write it with the modules and "
-        "functions that docs/infinite.md lists, or put it into a module of its own and file a rule "
-        "for that (`ntkit.kernels.rules.register`).",
-    )
+    if isinstance(reader.sample[node], torch.Size) and target is not getattr:
+        refuse(
+            node,
+            f"no rule for `{getattr(target, '__name__', target)}`. Write it with the modules and "
+            "functions that docs/infinite.md lists, or put it into a module of its own and file a "
+            "rule for that (`ntkit.kernels.rules.register`).",
+        )
+    return None  # a size or another plain value
 
 
 def check_modules(traced: Traced) -> None:
-    """Refuse a module without a rule before any points are known.
-
-    Raises:
-        UnsupportedLayerError: By name and line.
-    """
+    """Refuse a module without a rule before any points are known."""
     on_weights = traced.on_weights()
     for node in traced.graph.nodes:
         if node not in on_weights:
@@ -218,21 +207,21 @@ def check_modules(traced: Traced) -> None:
         layer = traced.layer(node)
         kind = type(layer)
         if kind in refusals:
-            raise refusal(node, refusals[kind])
+            refuse(node, refusals[kind])
         if kind not in MODULES and kind not in duals and kind not in rules:
-            raise _unknown(node, layer)
+            _refuse_unknown(node, layer)
 
 
-def _unknown(node: fx.Node, layer: nn.Module) -> Exception:
+def _refuse_unknown(node: fx.Node, layer: nn.Module) -> NoReturn:
+    parent = next((p for p in type(layer).__mro__[1:] if p in duals or p in MODULES), None)
+    if parent is not None:
+        refuse(
+            node,
+            f"`{type(layer).__qualname__}` is a subclass of {parent.__qualname__}, whose limit "
+            "need not hold for it. File a rule for this exact type.",
+        )
     try:
         rules[layer]
-    except TypeError as error:
-        parent = next((p for p in type(layer).__mro__[1:] if p in duals or p in MODULES), None)
-        if parent is not None:
-            return refusal(
-                node,
-                f"`{type(layer).__qualname__}` is a subclass of {parent.__qualname__}, whose limit "
-                "need not hold for it. File a rule for this exact type.",
-            )
-        return refusal(node, str(error))
+    except UnsupportedLayerError as error:
+        refuse(node, str(error))
     raise AssertionError(layer)

@@ -18,6 +18,9 @@ def layer_norm(layer: nn.LayerNorm, state: PairState, variances: Variances) -> P
 
     The mean over many centred channels vanishes. Normalised axes beside the channels count too.
 
+    Raises:
+        UnsupportedLayerError: It normalises over some positions and not others.
+
     Source: Yang 2019 (arXiv:1902.04760), section 4.
     """
     extra = len(layer.normalized_shape) - 1
@@ -42,6 +45,9 @@ def batch_norm(layer: Any, state: PairState, variances: Variances) -> PairState:
 
     Exact where all channels have the same statistics (as after the start); channels that differ are
     taken as random draws, as the weights are.
+
+    Raises:
+        UnsupportedLayerError: It takes the statistics of the batch.
     """
     if layer.training or layer.running_var is None:
         raise UnsupportedLayerError(

@@ -67,9 +67,6 @@ class RuleBook:
             types: Exact layer types.
             effect: What the layer does to a unit, see `Effect`.
             channel_axis: Where the layer expects the channels, 1 or -1.
-
-        Raises:
-            ValueError: A type already has a rule.
         """
 
         def file(apply: Apply) -> Apply:
