@@ -3,13 +3,14 @@
 from ntkit import dynamics, encodings, kernels, networks, operators, solvers, tasks, tuning
 from ntkit.dynamics import GradientFlow, training_time
 from ntkit.grids import Grid
-from ntkit.kernels import gram, nngp, ntk
+from ntkit.kernels import empirical_ntk, gram, nngp, ntk
 from ntkit.tuning import tune
 
 __all__ = [
     "GradientFlow",
     "Grid",
     "dynamics",
+    "empirical_ntk",
     "encodings",
     "gram",
     "kernels",

@@ -1,6 +1,7 @@
 """Kernels: callables `k(x1, x2=None) -> [n, m]` with `k.diag(x) -> [n]`, and their operators."""
 
 from ntkit.kernels.base import AbstractKernel, AbstractLagKernel
+from ntkit.kernels.empirical import Contraction, EmpiricalKernel, empirical_ntk
 from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import (
     InfiniteKernel,
@@ -15,9 +16,12 @@ from ntkit.kernels.infinite import (
 __all__ = [
     "AbstractKernel",
     "AbstractLagKernel",
+    "Contraction",
+    "EmpiricalKernel",
     "InfiniteKernel",
     "PairState",
     "duals",
+    "empirical_ntk",
     "gram",
     "nngp",
     "ntk",
