@@ -1,5 +1,6 @@
 """A module with the parameters that its kernel is taken over, as a function of them."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -87,8 +88,14 @@ class Target:
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
-        """The settings under which `outputs` is to be called; attributes it sets are put back."""
+        """The settings under which `outputs` is to be called; attributes it sets are put back.
+
+        Forward hooks of the user's run, as they may be part of the network; backward hooks are part
+        of a training, and do not.
+        """
         before = [(layer, dict(vars(layer))) for layer in self.module.modules()]
+        for layer, _ in before:
+            vars(layer).update(_backward_hooks=OrderedDict(), _backward_pre_hooks=OrderedDict())
         try:
             with evaluation(self.device):
                 yield
