@@ -2,5 +2,6 @@
 
 from ntkit.kernels.empirical.contraction import Contraction
 from ntkit.kernels.empirical.kernel import EmpiricalKernel, empirical_ntk
+from ntkit.kernels.empirical.structured import Structured
 
-__all__ = ["Contraction", "EmpiricalKernel", "empirical_ntk"]
+__all__ = ["Contraction", "EmpiricalKernel", "Structured", "empirical_ntk"]

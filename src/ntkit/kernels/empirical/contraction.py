@@ -1,6 +1,6 @@
 """The plain way: Jacobians of blocks of samples, multiplied, under a memory budget."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from ntkit.kernels.empirical.plan import Plan, PlannedPart
 from ntkit.kernels.empirical.products import rows_product
 from ntkit.kernels.empirical.target import Target
 
-__all__ = ["Contraction"]
+__all__ = ["Contraction", "contracted", "contracted_diagonal", "sample_by_sample"]
 
 
 @dataclass(frozen=True)
@@ -39,64 +39,97 @@ class Contraction(AbstractMethod):
 
     def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
         """`J(x1) J(x2)^T`, tile by tile; of a symmetric one the upper half."""
-        n_outputs = target.probe(x1)
-        block = _Blocks(self, target, x1, positions(outputs, n_outputs))
-        rows = block.tiles(x1)
-        other = x1 if x2 is None else x2
-        columns = rows if x2 is None else block.tiles(other)
-        o, full = len(block.outputs), outputs == "full"
-        total = torch.zeros(
-            (len(x1), o, len(other), o) if full else (len(x1), len(other)),
-            dtype=torch.float64,
-            device=target.device,
-        )
-        for a, first in enumerate(rows):
-            left = block.jacobian(x1, first)
-            for b, second in enumerate(columns):
-                if (x2 is None and b < a) or not (full or first.outputs == second.outputs):
-                    continue
-                right = left if x2 is None and a == b else block.jacobian(other, second)
-                tile = _product(left, right, full=full)
-                _add(total, first, second, tile, full=full)
-                if x2 is None and a != b:
-                    _add(total, second, first, _turned(tile), full=full)
-        total = total.transpose(1, 2) if full else total / o
-        return total.to(target.accumulation)
+        chosen = positions(outputs, target.probe(x1))
+        everything = range(len(target.names))
+        full = outputs == "full"
+        return contracted(target, x1, x2, chosen, everything, self.memory, full=full)
 
     def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
         """Each sample with itself: `n` small products."""
-        n_outputs = target.probe(x)
-        block = _Blocks(self, target, x, positions(outputs, n_outputs))
-        o, full = len(block.outputs), outputs == "full"
-        total = torch.zeros(
-            (len(x), o, o) if full else (len(x),), dtype=torch.float64, device=target.device
-        )
-        tiles = block.tiles(x)
-        for first in tiles:
-            left = [j.double() for j in block.jacobian(x, first)]
-            if not full:
-                total[first.samples] += sum(j.pow(2).sum((1, 2)) for j in left)
-                continue
-            for second in tiles:
-                if second.samples != first.samples:
-                    continue
-                right = [j.double() for j in block.jacobian(x, second)]
-                part = sum(p @ q.mT for p, q in zip(left, right, strict=True))
-                total[first.samples, first.outputs, second.outputs] += part
-        return (total if full else total / o).to(target.accumulation)
+        chosen = positions(outputs, target.probe(x))
+        everything = range(len(target.names))
+        full = outputs == "full"
+        return contracted_diagonal(target, x, chosen, everything, self.memory, full=full)
 
     def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
         """Per-sample gradients throughout."""
-        n_outputs = target.probe(x)
-        block = _Blocks(self, target, x, positions(outputs, n_outputs))
-        way = "per-sample gradients by vmap" if block.why_loop is None else "per-sample gradients"
+        chosen = positions(outputs, target.probe(x))
+        block = _Blocks(target, x, chosen, range(len(target.names)), self.memory)
         rows = tuple(
-            PlannedPart(name, tuple(p.shape), way, block.why_loop or "")
+            PlannedPart(name, tuple(p.shape), *sample_by_sample(block.why_loop))
             for name, p in zip(target.names, target.parameters, strict=True)
         )
         tiles = block.tiles(x)
         size = 2 * block.row_bytes * _count(tiles[0].samples) * _count(tiles[0].outputs)
         return Plan("contraction", rows, f"The Jacobian in {len(tiles)} blocks.", size)
+
+
+def sample_by_sample(why_loop: str | None) -> tuple[str, str]:
+    """How gradients of single samples are made, and why not by `vmap`."""
+    if why_loop is None:
+        return "per-sample gradients by vmap", ""
+    return "per-sample gradients", f"no vmap: {why_loop}"
+
+
+def contracted(
+    target: Target,
+    x1: Batch,
+    x2: Batch | None,
+    outputs: list[int],
+    wanted: Sequence[int],
+    memory: int,
+    *,
+    full: bool,
+) -> Tensor:
+    """`J(x1) J(x2)^T` over the wanted parameters, `[n, m, o, o]` or the mean over outputs `[n, m]`."""
+    block = _Blocks(target, x1, outputs, wanted, memory)
+    rows = block.tiles(x1)
+    other = x1 if x2 is None else x2
+    columns = rows if x2 is None else block.tiles(other)
+    o = len(outputs)
+    shape = (len(x1), o, len(other), o) if full else (len(x1), len(other))
+    total = torch.zeros(shape, dtype=torch.float64, device=target.device)
+    for a, first in enumerate(rows):
+        left = block.jacobian(x1, first)
+        for b, second in enumerate(columns):
+            if (x2 is None and b < a) or not (full or first.outputs == second.outputs):
+                continue
+            right = left if x2 is None and a == b else block.jacobian(other, second)
+            tile = _product(left, right, full=full)
+            _add(total, first, second, tile, full=full)
+            if x2 is None and a != b:
+                _add(total, second, first, _turned(tile), full=full)
+    total = total.transpose(1, 2) if full else total / o
+    return total.to(target.accumulation)
+
+
+def contracted_diagonal(
+    target: Target,
+    x: Batch,
+    outputs: list[int],
+    wanted: Sequence[int],
+    memory: int,
+    *,
+    full: bool,
+) -> Tensor:
+    """The diagonal of the same, `[n, o, o]` or `[n]`."""
+    block = _Blocks(target, x, outputs, wanted, memory)
+    o = len(outputs)
+    shape = (len(x), o, o) if full else (len(x),)
+    total = torch.zeros(shape, dtype=torch.float64, device=target.device)
+    tiles = block.tiles(x)
+    for first in tiles:
+        left = [j.double() for j in block.jacobian(x, first)]
+        if not full:
+            total[first.samples] += sum(j.pow(2).sum((1, 2)) for j in left)
+            continue
+        for second in tiles:
+            if second.samples != first.samples:
+                continue
+            right = [j.double() for j in block.jacobian(x, second)]
+            part = sum(p @ q.mT for p, q in zip(left, right, strict=True))
+            total[first.samples, first.outputs, second.outputs] += part
+    return (total if full else total / o).to(target.accumulation)
 
 
 @dataclass(frozen=True)
@@ -110,12 +143,20 @@ class _Tile:
 class _Blocks:
     """Jacobians of tiles that fit in the memory."""
 
-    def __init__(self, method: Contraction, target: Target, x: Batch, outputs: list[int]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        x: Batch,
+        outputs: list[int],
+        wanted: Sequence[int],
+        memory: int,
+    ) -> None:
         self.outputs = outputs
-        self._target = target
+        self._target, self._wanted = target, wanted
         self.why_loop = can_vmap(target, x)
-        self.row_bytes = sum(p.numel() * p.element_size() for p in target.parameters)
-        self._rows = max(1, method.memory // 4 // self.row_bytes)
+        every = target.parameters
+        self.row_bytes = sum(every[k].numel() * every[k].element_size() for k in wanted)
+        self._rows = max(1, memory // 4 // self.row_bytes)
 
     def tiles(self, x: Batch) -> list[_Tile]:
         o = min(len(self.outputs), self._rows)
@@ -132,7 +173,7 @@ class _Blocks:
             self._target,
             x[tile.samples],
             self.outputs[tile.outputs],
-            range(len(self._target.names)),
+            self._wanted,
             use_vmap=self.why_loop is None,
         )
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["rows_product"]
+__all__ = ["rows_product", "symmetric_rows_product"]
 
 _BLOCK = 4096
 """Terms of a float32 inner product that are summed in float32; the blocks are added in float64.
@@ -20,3 +20,13 @@ def rows_product(a: Tensor, b: Tensor, out: Tensor) -> None:
         return
     for left, right in zip(a.split(_BLOCK, 1), b.split(_BLOCK, 1), strict=True):
         out += left.to(kind) @ right.to(kind).T
+
+
+def symmetric_rows_product(a: Tensor, out: Tensor) -> None:
+    """Add `a @ a.T` to `out`: blocks on and above the diagonal are computed, the others copied."""
+    step = max(64, -(-len(a) // 8))
+    for i in range(0, len(a), step):
+        tile = torch.zeros_like(out[i : i + step, i:])
+        rows_product(a[i : i + step], a[i:], tile)
+        out[i : i + step, i:] += tile
+        out[i + step :, i : i + step] += tile[:, step:].T
