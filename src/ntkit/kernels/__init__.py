@@ -1,7 +1,7 @@
 """Kernels: callables `k(x1, x2=None) -> [n, m]` with `k.diag(x) -> [n]`, and their operators."""
 
 from ntkit.kernels.base import AbstractKernel, AbstractLagKernel
-from ntkit.kernels.empirical import Contraction, EmpiricalKernel, Structured, empirical_ntk
+from ntkit.kernels.empirical import Auto, Contraction, EmpiricalKernel, Structured, empirical_ntk
 from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import (
     InfiniteKernel,
@@ -16,6 +16,7 @@ from ntkit.kernels.infinite import (
 __all__ = [
     "AbstractKernel",
     "AbstractLagKernel",
+    "Auto",
     "Contraction",
     "EmpiricalKernel",
     "InfiniteKernel",

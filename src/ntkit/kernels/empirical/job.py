@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ntkit.kernels.empirical.backward import gradients
 from ntkit.kernels.empirical.batch import Batch
-from ntkit.kernels.empirical.contraction import sample_by_sample
+from ntkit.kernels.empirical.contraction import contracted, contracted_diagonal, sample_by_sample
 from ntkit.kernels.empirical.diagonal import outer_diagonal
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.jacobian import can_vmap
-from ntkit.kernels.empirical.orders import Order, Sizes, Total, best_order
+from ntkit.kernels.empirical.orders import MACS, Order, Sizes, Total, best_order
 from ntkit.kernels.empirical.outputs import Outputs, positions
 from ntkit.kernels.empirical.parts import Part, read
 from ntkit.kernels.empirical.plan import Plan, PlannedPart
@@ -56,10 +56,10 @@ class Job:
             self.why = dict.fromkeys(range(len(target.names)), misfit)
         self.left_out = sorted(self.why)
         self._at_once = not any(name.startswith("Convolution") for name in reading.signature)
-        self._x1 = x1
+        self._batches = (x1, x2)
 
     def gram(self) -> Tensor:
-        """`[n, m, o, o]`, or the mean over outputs `[n, m]`, over the parts."""
+        """`[n, m, o, o]`, or the mean over outputs `[n, m]`, over the parameters."""
         like = torch.empty(0, dtype=self._target.accumulation, device=self._target.device)
         m = None if len(self._counts) == 1 else self._counts[1]
         total = Total(self._counts[0], m, len(self.outputs), full=self.full, like=like)
@@ -68,10 +68,21 @@ class Job:
             for part in parts:
                 self._add(total, part, [g.pop(0) for g in found])
         value = total.finished()
-        return value if self.full else value / len(self.outputs)
+        value = value if self.full else value / len(self.outputs)
+        if not self.left_out:
+            return value
+        rest = contracted(
+            self._target,
+            *self._batches,
+            self.outputs,
+            self.left_out,
+            self._memory,
+            full=self.full,
+        )
+        return rest if not self._parts else value + rest
 
     def diagonal(self) -> Tensor:
-        """`[n, o, o]`, or the mean over outputs `[n]`, over the parts."""
+        """`[n, o, o]`, or the mean over outputs `[n]`, over the parameters."""
         (run,), (n,), o = self._runs, self._counts, len(self.outputs)
         shape = (n, o, o) if self.full else (n,)
         total = torch.zeros(shape, dtype=torch.float64, device=self._target.device)
@@ -87,13 +98,45 @@ class Job:
                     total += (
                         torch.einsum("onp,qnp->noq", j, j) if self.full else j.pow(2).sum((0, 2))
                     )
-        return (total if self.full else total / o).to(self._target.accumulation)
+        value = (total if self.full else total / o).to(self._target.accumulation)
+        if not self.left_out:
+            return value
+        return value + contracted_diagonal(
+            self._target,
+            self._batches[0],
+            self.outputs,
+            self.left_out,
+            self._memory,
+            full=self.full,
+        )
+
+    def seconds(self) -> tuple[float, float]:
+        """Estimates of the time that the parts take here, and by the whole Jacobian, on one core.
+
+        What both would spend on the parameters without a rule is left out of both.
+        """
+        (n, m), o = (self._counts[0], self._counts[-1]), len(self.outputs)
+        everything = self._target.parameters
+        pairs = (n * m / 2 if len(self._counts) == 1 else n * m) * (o * o if self.full else o)
+        here = there = 0.0
+        for part in self._parts:
+            numel = sum(everything[k].numel() for k in part.params)
+            there += pairs * numel / MACS
+            if part.is_outer:
+                sizes = self._sizes(part, o)
+                here += best_order(sizes, full=self.full)[1]
+                layer = sum(self._counts) * sizes.t * sizes.k * sizes.c * sizes.groups / MACS
+                here += layer * (1 + o)
+                there += 0 if self.left_out else 3 * layer * o
+            else:
+                here += pairs * numel / MACS
+        return here, there
 
     def plan(self) -> Plan:
         """The parameters with the order of their part, or why no rule holds."""
         way, hindrance = sample_by_sample(None)
         if self.left_out:
-            way, hindrance = sample_by_sample(can_vmap(self._target, self._x1))
+            way, hindrance = sample_by_sample(can_vmap(self._target, self._batches[0]))
         described = {
             k: (way, "; ".join(filter(None, (why, hindrance)))) for k, why in self.why.items()
         }

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.empirical.auto import Auto
 from ntkit.kernels.empirical.batch import Points
-from ntkit.kernels.empirical.contraction import Contraction
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs, check_outputs
 from ntkit.kernels.empirical.plan import Plan
@@ -15,6 +15,8 @@ from ntkit.kernels.empirical.target import Selection, Target
 from ntkit.kernels.empirical.verify import product_error
 
 __all__ = ["EmpiricalKernel", "empirical_ntk"]
+
+_AUTO = Auto()
 
 
 class EmpiricalKernel(AbstractKernel):
@@ -30,12 +32,12 @@ class EmpiricalKernel(AbstractKernel):
         module: nn.Module,
         outputs: Outputs = "trace",
         params: Selection | None = None,
-        method: AbstractMethod | None = None,
+        method: AbstractMethod = _AUTO,
     ) -> None:
         check_outputs(outputs)
         self.target = Target(module, params)
         self._outputs: Outputs = outputs
-        self._method = Contraction() if method is None else method
+        self._method = method
 
     def __call__(self, x1: Points, x2: Points | None = None) -> Tensor:
         """The Gram matrix `[n, m]` of `x1` against `x2` (itself if left out); "full": `[n, m, o, o]`."""
@@ -86,7 +88,7 @@ def empirical_ntk(
     outputs: Outputs = "trace",
     *,
     params: Selection | None = None,
-    method: AbstractMethod | None = None,
+    method: AbstractMethod = _AUTO,
 ) -> EmpiricalKernel:
     """The tangent kernel `J(x) J(x')^T` of a module at its own weights and width, trained or not.
 
@@ -101,7 +103,7 @@ def empirical_ntk(
             all pairs, `[n, m, o, o]`; an index for one output of the flattened ones, `[n, m]`.
         params: Parameters to differentiate by, as names or a predicate of name and parameter, of
             those that require gradients; all of those if left out.
-        method: How to compute it.
+        method: `Structured()`, `Contraction()`, or `Auto()`, which takes the cheaper one by estimate.
 
     Returns:
         A kernel like every other: `k(x1, x2=None)`, `k.diag(x)`; points are tensors, or tuples (dicts)

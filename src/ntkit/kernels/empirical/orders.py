@@ -8,12 +8,14 @@ from torch import Tensor
 
 from ntkit.kernels.empirical.products import rows_product, symmetric_rows_product
 
-__all__ = ["Order", "Sizes", "Total", "best_order"]
+__all__ = ["MACS", "Order", "Sizes", "Total", "best_order"]
 
 Order = Literal["pair", "input side", "direct"]
 
-_FLOPS, _BYTES = 50e9, 6e9
-"""Of one core, a second: what the orders are weighed by."""
+MACS = 25e9
+"""Multiply-adds of one core in a second: what the orders are weighed by."""
+_BYTES = 6e9
+"""Bytes that it moves in a second."""
 _TILE = 2**25
 """Bytes of a tile of position pairs."""
 
@@ -35,9 +37,10 @@ class Sizes:
 def best_order(s: Sizes, *, full: bool) -> tuple[Order, float]:
     """The order of least estimated seconds, and those: multiply-adds and bytes together."""
     if s.t == 1:
-        pairs = s.n * s.m * s.groups
+        pairs = s.n * s.m * s.groups / 2
         o = s.outputs**2 if full else s.outputs
-        return "pair", (pairs * (s.k + o * s.c)) / _FLOPS + pairs * 2 * (o if full else 1) * s.item / _BYTES
+        kept = o if full else 1
+        return "pair", _seconds(pairs * (s.k + o * s.c), 4 * pairs * kept * s.item)
     seconds: dict[Order, float] = {}
     pairs, o = s.n * s.m / 2, s.outputs
     squares = pairs * s.t**2 * s.groups
@@ -58,7 +61,7 @@ def best_order(s: Sizes, *, full: bool) -> tuple[Order, float]:
 
 
 def _seconds(products: float, moved: float) -> float:
-    return 2 * products / _FLOPS + moved / _BYTES
+    return products / MACS + moved / _BYTES
 
 
 class Total:

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from ntkit._core.checks import positive_int
 from ntkit.kernels.empirical.batch import Batch
-from ntkit.kernels.empirical.contraction import contracted, contracted_diagonal
 from ntkit.kernels.empirical.job import Job
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs
@@ -37,25 +36,11 @@ class Structured(AbstractMethod):
 
     def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
         """Each part in its best order, added up."""
-        job = Job(target, x1, x2, outputs, self.memory)
-        found = job.gram()
-        if job.left_out:
-            rest = contracted(
-                target, x1, x2, job.outputs, job.left_out, self.memory, full=job.full
-            )
-            found = found + rest
-        return found
+        return Job(target, x1, x2, outputs, self.memory).gram()
 
     def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
         """Each sample with itself."""
-        job = Job(target, x, None, outputs, self.memory)
-        found = job.diagonal()
-        if job.left_out:
-            rest = contracted_diagonal(
-                target, x, job.outputs, job.left_out, self.memory, full=job.full
-            )
-            found = found + rest
-        return found
+        return Job(target, x, None, outputs, self.memory).diagonal()
 
     def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
         """The order of each part, and what no rule holds for."""
