@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ntkit.kernels.empirical.products import outer_sums
+
 __all__ = ["outer_diagonal"]
 
 
@@ -36,5 +38,5 @@ def _by_pairs(a: Tensor, g: Tensor, *, full: bool) -> Tensor:
 
 
 def _by_jacobian(a: Tensor, g: Tensor, *, full: bool) -> Tensor:
-    j = (g.mT @ a).flatten(2)  # [o, n, c k]
+    j = outer_sums(g.mT, a).flatten(2)  # [o, n, c k]
     return torch.einsum("onp,qnp->noq", j, j) if full else j.pow(2).sum((0, 2))

@@ -65,8 +65,9 @@ class Job:
         total = Total(self._counts[0], m, len(self.outputs), full=self.full, like=like)
         for chosen, parts in self._passes():
             found = [self._gradients(run, chosen, parts) for run in self._runs]
-            for part in parts:
-                self._add(total, part, [g.pop(0) for g in found])
+            with torch.no_grad():
+                for part in parts:
+                    self._add(total, part, [g.pop(0) for g in found])
         value = total.finished()
         value = value if self.full else value / len(self.outputs)
         if not self.left_out:
@@ -88,16 +89,9 @@ class Job:
         total = torch.zeros(shape, dtype=torch.float64, device=self._target.device)
         for chosen, parts in self._passes():
             found = self._gradients(run, chosen, parts)
-            for part in parts:
-                g = found.pop(0)
-                if part.is_outer:
-                    total += outer_diagonal(*part.factors(run, g), full=self.full)
-                    continue
-                for j in part.explicit(run, g):
-                    j = j.double()
-                    total += (
-                        torch.einsum("onp,qnp->noq", j, j) if self.full else j.pow(2).sum((0, 2))
-                    )
+            with torch.no_grad():
+                for part in parts:
+                    total += self._diagonal(part, run, found.pop(0))
         value = (total if self.full else total / o).to(self._target.accumulation)
         if not self.left_out:
             return value
@@ -189,6 +183,14 @@ class Job:
         jacobians = [part.explicit(run, side) for run, side in sides]
         for k in range(len(part.params)):
             total.add_jacobians(jacobians[0][k], jacobians[1][k] if len(sides) > 1 else None)
+
+    def _diagonal(self, part: Part, run: Run, g: list[Tensor]) -> Tensor:
+        if part.is_outer:
+            return outer_diagonal(*part.factors(run, g), full=self.full)
+        blocks = [j.double() for j in part.explicit(run, g)]
+        if self.full:
+            return torch.stack([torch.einsum("onp,qnp->noq", j, j) for j in blocks]).sum(0)
+        return torch.stack([j.pow(2).sum((0, 2)) for j in blocks]).sum(0)
 
     def _passes(self) -> Iterator[tuple[list[int], list[Part]]]:
         """Outputs and parts whose gradients fit in the memory together."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["rows_product", "symmetric_rows_product"]
+__all__ = ["outer_sums", "rows_product", "symmetric_rows_product"]
 
 _BLOCK = 4096
 """Terms of a float32 inner product that are summed in float32; the blocks are added in float64.
@@ -30,3 +30,13 @@ def symmetric_rows_product(a: Tensor, out: Tensor) -> None:
         rows_product(a[i : i + step], a[i:], tile)
         out[i : i + step, i:] += tile
         out[i + step :, i : i + step] += tile[:, step:].T
+
+
+def outer_sums(left: Tensor, right: Tensor) -> Tensor:
+    """`left [o, *batch, c, t]` times `right [*batch, t, k]`, without copies of `right` for each `o`."""
+    *batch, t, k = right.shape
+    flat = right.reshape(-1, t, k)
+    found = left.new_empty(len(left), len(flat), left.shape[-2], k)
+    for one, out in zip(left, found, strict=True):
+        torch.bmm(one.reshape(-1, *one.shape[-2:]), flat, out=out)
+    return found.unflatten(1, batch)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ntkit.kernels.empirical.layout import Layout
+from ntkit.kernels.empirical.products import outer_sums
 from ntkit.kernels.empirical.rules.explicit import shifted
 from ntkit.kernels.empirical.rules.registry import Operand, rule
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
@@ -47,7 +48,7 @@ class ConvolutionUse(OuterUse):
         """`sum_t g_t a_t^T` of each group: the order of the weight's entries."""
         a = layout.by_sample(self._windows()).transpose(-1, -2)  # [n, images, groups, t, k]
         g = layout.by_sample(g.flatten(3).unflatten(2, (self.groups, -1)), 1)
-        outer = (g @ a).sum(2)  # [o, n, groups, c, k]
+        outer = outer_sums(g, a).sum(2)  # [o, n, groups, c, k]
         return [outer.flatten(2), *([] if self._bias is None else [g.sum((2, 5)).flatten(2)])]
 
     def _windows(self) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.empirical.layout import Layout
+from ntkit.kernels.empirical.products import outer_sums
 from ntkit.kernels.empirical.rules.explicit import shifted
 from ntkit.kernels.empirical.rules.registry import Operand, rule
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
@@ -43,7 +44,8 @@ class LinearUse(OuterUse):
     def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
         """`sum_t g_t a_t^T`, in the order of the parameter's entries."""
         a, g = layout.by_sample(self._rows), layout.by_sample(g, 1)
-        outer = g.mT @ a if self._weight.is_transposed else a.mT @ g
+        outer = outer_sums(g.mT, a)
+        outer = outer if self._weight.is_transposed else outer.mT
         return [outer.flatten(2), *([] if self._bias is None else [g.sum(2)])]
 
 
