@@ -30,8 +30,9 @@ def gradients(
         cotangent = torch.zeros_like(y)
         cotangent[:, o] = 1
         for e, g in enumerate(_backward(y, edges, cotangent, batched=False)):
-            if k == 0:
-                found.append(g.new_empty(len(outputs), *g.shape) if len(outputs) > 1 else g[None])
+            if k == 0:  # a sample's outputs beside each other, for one product of all of them
+                room = g.new_empty(len(g), len(outputs), *g.shape[1:]) if len(outputs) > 1 else None
+                found.append(g[None] if room is None else room.transpose(0, 1))
             if len(outputs) > 1:
                 found[e][k] = g
     return found

@@ -97,17 +97,25 @@ class Total:
     def add_jacobians(self, left: Tensor, right: Tensor | None) -> None:
         """Add `J1 J2^T` for Jacobians `[o, n, p]`."""
         other = left if right is None else right
-        for o in range(len(left)):
-            if self.full:
-                first = o if self.is_symmetric else 0
-                rows = other[first:].flatten(0, 1)
-                tile = self.value.new_zeros(left.shape[1], len(rows))
-                rows_product(left[o], rows, tile)
-                self.value[o, :, first:] += tile.unflatten(1, (-1, other.shape[1]))
-            elif self.is_symmetric:
-                symmetric_rows_product(left[o], self.value)
-            else:
-                rows_product(left[o], other[o], self.value)
+        if not self.full:
+            for o in range(len(left)):
+                if self.is_symmetric:
+                    symmetric_rows_product(left[o], self.value)
+                else:
+                    rows_product(left[o], other[o], self.value)
+            return
+        rows, columns = (j.transpose(0, 1).flatten(0, 1) for j in (left, other))
+        step = -(-left.shape[1] // 8)
+        outputs = len(left)
+        for i in range(0, left.shape[1], step):
+            start = i if self.is_symmetric else 0
+            block = rows[i * outputs : (i + step) * outputs]
+            tile = self.value.new_zeros(len(block), len(columns) - start * outputs)
+            rows_product(block, columns[start * outputs :], tile)
+            tile = tile.view(-1, outputs, other.shape[1] - start, outputs)
+            self.value[:, i : i + step, :, start:] += tile.permute(1, 0, 3, 2)
+            if self.is_symmetric:
+                self.value[:, i + step :, :, i : i + step] += tile[:, :, step:].permute(3, 2, 1, 0)
 
     def add_outer(
         self,

@@ -33,10 +33,8 @@ def symmetric_rows_product(a: Tensor, out: Tensor) -> None:
 
 
 def outer_sums(left: Tensor, right: Tensor) -> Tensor:
-    """`left [o, *batch, c, t]` times `right [*batch, t, k]`, without copies of `right` for each `o`."""
-    *batch, t, k = right.shape
-    flat = right.reshape(-1, t, k)
-    found = left.new_empty(len(left), len(flat), left.shape[-2], k)
+    """`left [o, n, c, t]` times `right [n, t, k]`, without copies of `right` for each `o`."""
+    found = left.new_empty(*left.shape[:3], right.shape[-1])
     for one, out in zip(left, found, strict=True):
-        torch.bmm(one.reshape(-1, *one.shape[-2:]), flat, out=out)
-    return found.unflatten(1, batch)
+        torch.bmm(one, right, out=out)
+    return found

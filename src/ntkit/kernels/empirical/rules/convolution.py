@@ -8,12 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ntkit.kernels.empirical.layout import Layout
-from ntkit.kernels.empirical.products import outer_sums
 from ntkit.kernels.empirical.rules.explicit import shifted
 from ntkit.kernels.empirical.rules.registry import Operand, rule
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
 __all__ = ["ConvolutionUse", "windows"]
+
+_CACHE = 2**22
+"""Bytes of windows that stay in a core's cache between their copy and their product."""
 
 
 class ConvolutionUse(OuterUse):
@@ -33,7 +35,7 @@ class ConvolutionUse(OuterUse):
 
     def inputs(self, layout: Layout) -> Tensor:
         """Windows: `[groups, n, images * positions, channels * taps]`."""
-        a = layout.by_sample(self._windows())  # [n, images, groups, k, positions]
+        a = layout.by_sample(self._windows(self.node._saved_input))  # [n, images, groups, k, positions]
         a = a.permute(2, 0, 1, 4, 3).flatten(2, 3)
         if self._bias is not None:
             a = torch.cat([a, a.new_ones(*a.shape[:-1], 1)], -1)
@@ -45,18 +47,32 @@ class ConvolutionUse(OuterUse):
         return g.permute(3, 0, 1, 2, 5, 4).flatten(3, 4)  # from [o, n, images, groups, c, t]
 
     def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
-        """`sum_t g_t a_t^T` of each group: the order of the weight's entries."""
-        a = layout.by_sample(self._windows()).transpose(-1, -2)  # [n, images, groups, t, k]
-        g = layout.by_sample(g.flatten(3).unflatten(2, (self.groups, -1)), 1)
-        outer = outer_sums(g, a).sum(2)  # [o, n, groups, c, k]
-        return [outer.flatten(2), *([] if self._bias is None else [g.sum((2, 5)).flatten(2)])]
+        """`sum_t g_t a_t^T` of each group: the order of the weight's entries.
 
-    def _windows(self) -> Tensor:
+        A few images at a time, so that their windows stay in the cache.
+        """
+        g = g.flatten(3).unflatten(2, (self.groups, -1))  # [o, images, groups, c, t]
+        x = self.node._saved_input
+        c, t = g.shape[3:]
+        k = prod(self._weight.shape[1:])
+        outer = g.new_empty(len(x), self.groups, len(g), c, k)
+        step = max(1, _CACHE // (self.groups * k * t * x.element_size()))
+        for i in range(0, len(x), step):
+            a = self._windows(x[i : i + step]).flatten(0, 1).mT
+            rows = g[:, i : i + step].permute(1, 2, 0, 3, 4).reshape(len(a), -1, t)
+            torch.bmm(rows, a, out=outer[i : i + step].view(len(a), -1, k))
+        outer = layout.by_sample(outer).permute(3, 0, 1, 2, 4, 5)  # [o, n, images, groups, c, k]
+        outer = outer.sum(2) if outer.shape[2] > 1 else outer[:, :, 0]
+        if self._bias is None:
+            return [outer.flatten(2)]
+        return [outer.flatten(2), layout.by_sample(g.sum(4), 1).sum(2).flatten(2)]
+
+    def _windows(self, x: Tensor) -> Tensor:
         """`[images, groups, channels * taps, positions]`."""
         node = self.node
         taps = self._weight.shape[2:]
         found = windows(
-            node._saved_input, taps, node._saved_stride, node._saved_padding, node._saved_dilation
+            x, taps, node._saved_stride, node._saved_padding, node._saved_dilation
         )
         images, channels = found.shape[:2]
         size = channels // self.groups * prod(taps)
