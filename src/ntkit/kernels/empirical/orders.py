@@ -105,7 +105,7 @@ class Total:
                     rows_product(left[o], other[o], self.value)
             return
         rows, columns = (j.transpose(0, 1).flatten(0, 1) for j in (left, other))
-        step = -(-left.shape[1] // 8)
+        step = -(-left.shape[1] // 4)
         outputs = len(left)
         for i in range(0, left.shape[1], step):
             start = i if self.is_symmetric else 0
