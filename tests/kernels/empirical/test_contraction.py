@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ntkit.kernels import Contraction, empirical_ntk
 from tests.cases import randn, seeded
 from tests.kernels.empirical import oracle
+from tests.kernels.empirical.networks import Recurrent
 from tests.tolerances import assert_near
 
 
@@ -14,16 +15,6 @@ def mlp() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3)).double()
 
 
-class Recurrent(nn.Module):
-    """The last step of an RNN, which has no rule for vmap."""
-
-    def __init__(self, kind: type[nn.RNNBase]) -> None:
-        super().__init__()
-        self.recurrent = kind(3, 4, batch_first=True)
-        self.head = nn.Linear(4, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.recurrent(x)[0][:, -1])
 
 
 @pytest.mark.parametrize("memory", [2**30, 3000, 100])
