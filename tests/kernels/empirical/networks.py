@@ -116,7 +116,7 @@ def convolutions() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(4, 6, 3, 2, 1, groups=2),
         nn.GELU(),
-        nn.Conv2d(6, 6, 3, padding=1, dilation=2, groups=6),
+        nn.Conv2d(6, 6, 3, padding=2, dilation=2, groups=6),
         nn.GroupNorm(2, 6),
         nn.PReLU(6),
         nn.Conv2d(6, 4, (3, 2), stride=(1, 2)),

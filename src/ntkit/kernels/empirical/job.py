@@ -130,7 +130,7 @@ class Job:
         """The parameters with the order of their part, or why no rule holds."""
         way, hindrance = sample_by_sample(None)
         if self.left_out:
-            way, hindrance = sample_by_sample(can_vmap(self._target, self._batches[0]))
+            way, hindrance = sample_by_sample(can_vmap(self._target, self._batches[0], 1 + max(self.outputs)))
         described = {
             k: (way, "; ".join(filter(None, (why, hindrance)))) for k, why in self.why.items()
         }
@@ -197,7 +197,8 @@ class Job:
         sizes = [self._part_bytes(part) for part in self._parts]
         outputs, chunk = self.outputs, len(self.outputs)
         if not self.full:
-            chunk = min(chunk, max(1, self._memory // max(1, sum(sizes))))
+            seed = self._runs[0].y.nbytes  # of the cotangents that pick one output
+            chunk = min(chunk, max(1, self._memory // (seed + sum(sizes))))
         for start in range(0, len(outputs), chunk):
             chosen = outputs[start : start + chunk]
             group: list[Part] = []
