@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ntkit.kernels import Auto, Contraction, Structured, empirical_ntk
 from ntkit.kernels.empirical.method import AbstractMethod
@@ -288,14 +287,19 @@ def test_the_orders_agree(order: Any, symmetric: bool, full: bool) -> None:
         return
     n, m, o, groups = 5, 5 if symmetric else 3, 2, 2
     left = randn(groups, n, 4, 3), randn(groups, o, n, 4, 2, seed=1)
-    right = None if symmetric else (randn(groups, m, 4, 3, seed=2), randn(groups, o, m, 4, 2, seed=3))
+    right = (
+        None if symmetric else (randn(groups, m, 4, 3, seed=2), randn(groups, o, m, 4, 2, seed=3))
+    )
     like = torch.zeros(0, dtype=torch.float64)
     total, expected = (
         Total(n, None if symmetric else m, o, full=full, like=like) for _ in range(2)
     )
     total.add_outer(left, right, order)
     for g in range(groups):
-        j = [torch.einsum("ontc,ntk->onck", s[1][g], s[0][g]).flatten(2) for s in (left, right or left)]
+        j = [
+            torch.einsum("ontc,ntk->onck", s[1][g], s[0][g]).flatten(2)
+            for s in (left, right or left)
+        ]
         expected.add_jacobians(j[0], None if symmetric else j[1])
     assert_near(total.finished(), expected.finished())
 

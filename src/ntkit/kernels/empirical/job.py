@@ -130,7 +130,9 @@ class Job:
         """The parameters with the order of their part, or why no rule holds."""
         way, hindrance = sample_by_sample(None)
         if self.left_out:
-            way, hindrance = sample_by_sample(can_vmap(self._target, self._batches[0], 1 + max(self.outputs)))
+            way, hindrance = sample_by_sample(
+                can_vmap(self._target, self._batches[0], 1 + max(self.outputs))
+            )
         described = {
             k: (way, "; ".join(filter(None, (why, hindrance)))) for k, why in self.why.items()
         }

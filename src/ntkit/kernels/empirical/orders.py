@@ -45,7 +45,9 @@ def best_order(s: Sizes, *, full: bool) -> tuple[Order, float]:
     pairs, o = s.n * s.m / 2, s.outputs
     squares = pairs * s.t**2 * s.groups
     if full:
-        seconds["pair"] = _seconds(squares * (s.k + o**2 * s.c), squares * (1 + 1.5 * o**2) * s.item)
+        seconds["pair"] = _seconds(
+            squares * (s.k + o**2 * s.c), squares * (1 + 1.5 * o**2) * s.item
+        )
         seconds["input side"] = _seconds(
             2 * squares * (s.k + o * s.c) + pairs * o**2 * s.t * s.c * s.groups,
             2 * squares * 2 * s.item + 4 * pairs * o * s.t * s.c * s.groups * s.item,
@@ -147,7 +149,10 @@ class Total:
 
     def _single_trace(self, a1: Tensor, g1: Tensor, a2: Tensor, g2: Tensor) -> None:
         inputs = self._product(a1[:, 0], a2[:, 0])
-        rows, columns = g1[:, :, 0].transpose(0, 1).flatten(1), g2[:, :, 0].transpose(0, 1).flatten(1)
+        rows, columns = (
+            g1[:, :, 0].transpose(0, 1).flatten(1),
+            g2[:, :, 0].transpose(0, 1).flatten(1),
+        )
         grams = torch.zeros_like(self.value)
         if self.is_symmetric:
             symmetric_rows_product(rows, grams)

@@ -3,4 +3,13 @@
 from ntkit.kernels.empirical.rules import convolution, elementwise, embedding, linear, norms
 from ntkit.kernels.empirical.rules.registry import RULES, VIEWS, Operand
 
-__all__ = ["RULES", "VIEWS", "Operand", "convolution", "elementwise", "embedding", "linear", "norms"]
+__all__ = [
+    "RULES",
+    "VIEWS",
+    "Operand",
+    "convolution",
+    "elementwise",
+    "embedding",
+    "linear",
+    "norms",
+]

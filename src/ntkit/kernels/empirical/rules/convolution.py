@@ -35,7 +35,9 @@ class ConvolutionUse(OuterUse):
 
     def inputs(self, layout: Layout) -> Tensor:
         """Windows: `[groups, n, images * positions, channels * taps]`."""
-        a = layout.by_sample(self._windows(self.node._saved_input))  # [n, images, groups, k, positions]
+        a = layout.by_sample(
+            self._windows(self.node._saved_input)
+        )  # [n, images, groups, k, positions]
         a = a.permute(2, 0, 1, 4, 3).flatten(2, 3)
         if self._bias is not None:
             a = torch.cat([a, a.new_ones(*a.shape[:-1], 1)], -1)
@@ -71,9 +73,7 @@ class ConvolutionUse(OuterUse):
         """`[images, groups, channels * taps, positions]`."""
         node = self.node
         taps = self._weight.shape[2:]
-        found = windows(
-            x, taps, node._saved_stride, node._saved_padding, node._saved_dilation
-        )
+        found = windows(x, taps, node._saved_stride, node._saved_padding, node._saved_dilation)
         images, channels = found.shape[:2]
         size = channels // self.groups * prod(taps)
         return found.reshape(images, self.groups, size, -1)  # the one copy
