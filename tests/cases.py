@@ -97,12 +97,39 @@ KERNELS: dict[type, list[Callable[[], kernels.AbstractKernel]]] = {
 }
 """Kernels on points of the plane."""
 
+ACTIVATIONS: dict[type, Callable[[], nn.Module]] = {
+    networks.Abs: networks.Abs,
+    networks.Elementwise: lambda: networks.Elementwise(lambda x: x.clamp(-1, 2), (-1.0, 2.0)),
+    networks.Erf: lambda: networks.Erf(1.5, 0.7, 0.2),
+    networks.Exponential: lambda: networks.Exponential(0.8, 0.3),
+    networks.Gabor: lambda: networks.Gabor(2.0, 0.7),
+    networks.Gaussian: lambda: networks.Gaussian(1.2, 0.6),
+    networks.Hermite: lambda: networks.Hermite(3),
+    networks.NormalisedExponential: lambda: networks.NormalisedExponential(1.3),
+    networks.Polynomial: lambda: networks.Polynomial([0.2, 1.0, 0.5]),
+    networks.RectifiedMonomial: lambda: networks.RectifiedMonomial(2),
+    networks.Sign: networks.Sign,
+    networks.Sine: lambda: networks.Sine(2.0, 0.3),
+}
+"""Activations of the library."""
+
+
+def activated(activation: nn.Module) -> nn.Sequential:
+    """Dense, the activation, dense."""
+    return nn.Sequential(
+        networks.Linear(2, 8, b_std=0.3, generator=seeded()),
+        activation,
+        networks.Linear(8, 1, generator=seeded(1)),
+    )
+
+
 NETWORKS: dict[type, Callable[[], nn.Module]] = {
     **{
         kind: lambda kind=kind: LAYERS[kind].network(8)
         for kind in LAYERS
         if kind.__module__.startswith("ntkit.")
     },
+    **{kind: lambda kind=kind: activated(ACTIVATIONS[kind]()) for kind in ACTIVATIONS},
     networks.Symmetrised: lambda: networks.symmetrise(standard(encodings.Basic(2))),
 }
 """Modules that use each public layer, or are one."""
@@ -117,12 +144,14 @@ GRIDS: list[tuple[Grid, Grid]] = [
 """A grid to predict on, and one to train on: 1-D, square, rectangular, 3-D, unaligned."""
 
 __all__ = [
+    "ACTIVATIONS",
     "ENCODINGS",
     "GRIDS",
     "KERNELS",
     "LAYERS",
     "NETWORKS",
     "OPERATORS",
+    "activated",
     "gram",
     "layered",
     "randn",

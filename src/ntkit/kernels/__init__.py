@@ -5,6 +5,7 @@ from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import (
     InfiniteKernel,
     PairState,
+    catalogue,
     duals,
     nngp,
     ntk,
@@ -17,6 +18,7 @@ __all__ = [
     "AbstractLagKernel",
     "InfiniteKernel",
     "PairState",
+    "catalogue",
     "duals",
     "gram",
     "nngp",
