@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.by_angle import gram_by_angle
+from ntkit.kernels.infinite.by_cosine import gram_by_cosine
 from ntkit.kernels.infinite.engine import learn_alone, propagate, run_tiles
 from ntkit.kernels.infinite.prepared import Prepared
 from ntkit.kernels.infinite.steps import Context, Side
@@ -27,6 +28,7 @@ def gram_matrices(
     tracked = _tracked(prepared, left) or (right is not None and _tracked(prepared, right))
     if prepared.is_elementwise and not tracked:
         quick = gram_by_angle(prepared, first, second, dtype)
+        quick = gram_by_cosine(prepared, first, second, dtype) if quick is None else quick
         if quick is not None:
             return [quick]
     other = left if right is None else right

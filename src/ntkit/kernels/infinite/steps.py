@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.state import Layout, PairState
 
-__all__ = ["Context", "Demand", "Side", "Step", "Value", "columns_last", "settle"]
+__all__ = ["Context", "Demand", "Side", "Step", "Value", "Watch", "columns_last", "settle"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,29 @@ class Side:
         )
 
 
+_TELLING = 1e-5
+"""`1 - |cos t|` from which a cosine in float64 tells the angle to 1e-13 and better."""
+
+
+@dataclass
+class Watch:
+    """Remembers which pairs of units were nearly parallel or opposite before some nonlinearity.
+
+    Attributes:
+        close: `[n, m]`; None for none so far.
+    """
+
+    close: Tensor | None = None
+
+    def see(self, state: PairState) -> None:
+        """Look at the units that a nonlinearity gets."""
+        assert state.var1 is not None and state.var2 is not None
+        reach = state.var1.sqrt() * (1 - _TELLING) * state.var2.sqrt()
+        close = state.cov.abs() >= reach
+        if bool(close.any()):
+            self.close = close if self.close is None else self.close | close
+
+
 @dataclass(frozen=True)
 class Context:
     """Where a step is run: on which points, and to what end.
@@ -76,6 +99,7 @@ class Context:
         with_ntk: Whether the tangent kernel is wanted.
         same: Which pairs are one and the same point, `[n, m]`; None for none.
         points: The state of the points, where it is known without their features.
+        watch: Looks for pairs whose cosine does not tell their angle; None where distances do.
     """
 
     first: Side
@@ -83,6 +107,7 @@ class Context:
     with_ntk: bool
     same: Tensor | None = None
     points: PairState | None = None
+    watch: Watch | None = None
 
     def first_record(self, index: int) -> Tensor:
         """Of the rows' points, `[n, 1, ...]`."""

@@ -83,6 +83,8 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
             )
 
         def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+            if context.watch is not None:
+                context.watch.see(states[0])
             return states[0].activated(dual, with_variances=demand.variances)
 
         new = replace(value, is_gaussian=False, is_centred=dual.is_odd)
