@@ -55,16 +55,22 @@ def flow_by_eigh(matrix: Tensor, r: Tensor, t: float) -> tuple[Tensor, Tensor]:
     return decay, weights
 
 
-def jacobian_kernel(net: nn.Module, x: Tensor) -> Tensor:
-    """`J J^T` of output 0 over all parameters, by `torch.func`."""
-    parameters = dict(net.named_parameters())
+def jacobian_kernel(net: nn.Module, *points: Tensor) -> Tensor:
+    """`J J^T` of output 0 over the parameters that ask for gradients, by `torch.func`.
 
-    def output(p: dict[str, Tensor]) -> Tensor:
-        return torch.func.functional_call(net, p, (x,))[:, 0]
+    Each point goes through alone, so that a dropout draws each its own masks.
+    """
+    parameters = {k: v.detach() for k, v in net.named_parameters() if v.requires_grad}
 
-    blocks = torch.func.jacrev(output)({k: v.detach() for k, v in parameters.items()})
-    flat = torch.cat([b.flatten(1) for b in blocks.values()], 1)
-    return flat @ flat.T
+    def output(p: dict[str, Tensor], alone: tuple[Tensor, ...]) -> Tensor:
+        return torch.func.functional_call(net, p, alone).flatten()[0]
+
+    def row(*point: Tensor) -> dict[str, Tensor]:
+        return torch.func.grad(output)(parameters, tuple(x[None] for x in point))
+
+    rows = [row(*point) for point in zip(*points, strict=True)]
+    blocks = [torch.stack([r[name].flatten() for r in rows]) for name in parameters]
+    return sum((b @ b.T for b in blocks), torch.zeros(()))
 
 
 def relu_duals(norm1: float, norm2: float, angle: float) -> tuple[mpmath.mpf, ...]:

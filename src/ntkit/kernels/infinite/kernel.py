@@ -105,6 +105,7 @@ class InfiniteKernel(AbstractLagKernel):
 
         The network is taken at its own width, whose bias falls as one over the width; the error
         falls as `n_samples ** -0.5`, and as one over the root of the outputs, which are averaged.
+        Parameters count as trained, whether or not they ask for gradients. In float64.
 
         Args:
             x: Points.
@@ -114,7 +115,11 @@ class InfiniteKernel(AbstractLagKernel):
         Returns:
             `.mean` and `.standard_error`, `[n, n]` each.
 
-        Cost: `n_samples` times `n` backward passes an output, and `n^2` times the parameters.
+        Raises:
+            ValueError: The module has several results, or one with positions.
+
+        Cost: `n_samples` times `n` backward passes an output, and `n^2` times the parameters; memory
+        for `n` gradients (`nngp`: for one forward pass).
 
         Example:
             >>> from ntkit.networks import Linear
@@ -125,6 +130,13 @@ class InfiniteKernel(AbstractLagKernel):
             True
         """
         inputs = checked("x", x, len(self._traced.inputs))
+        reading = self._ready("x", inputs)[0].reading
+        if len(reading.outputs) > 1 or reading.steps[reading.outputs[0]].value.positions:
+            raise ValueError(
+                "`monte_carlo` takes modules of one result without positions, `[n, outputs]`. Return "
+                "one of the results, and read positions out (`.mean((2, 3))`, `.flatten(1)` and a "
+                "dense layer, or the one position of interest)."
+            )
         found = estimate(
             self._traced.body,
             inputs,

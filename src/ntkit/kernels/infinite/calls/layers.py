@@ -29,7 +29,8 @@ def layer(reader: Reader, node: fx.Node) -> int:
             f"holds positions; the channels are at axis {value.channel_axis}. Only weights across "
             "channels have a limit.",
         )
-    if rule.effect == "scaling":
+    if rule.effect in {"scaling", "normalising", "centring"}:
+        _check_scaling(reader, node, module, index)
         return reader.per_part(index, lambda part: _scaling(reader, module, part))
 
     out = reader.shape(node)
@@ -68,6 +69,25 @@ def _scaling(reader: Reader, module: nn.Module, index: int) -> int:
     )
 
 
+def _check_scaling(reader: Reader, node: fx.Node, module: nn.Module, index: int) -> None:
+    effect = rules[module].effect
+    if effect != "scaling" and index in reader.concats:
+        refuse(
+            node,
+            f"`{module}` normalises a concatenation, whose parts differ in variance, as a whole. "
+            "Normalise each part before `torch.cat`.",
+        )
+    mean = getattr(module, "running_mean", None)
+    shifts = effect == "centring" or (isinstance(mean, Tensor) and bool((mean != 0).any()))
+    if shifts and not reader.value(index).is_centred:
+        refuse(
+            node,
+            f"`{module}` takes the mean off units that have one (they come out of a nonlinearity, or "
+            "are raw input), and the covariance alone does not hold it. Put the normalisation "
+            "right after a layer with weights; `nn.RMSNorm` may stand anywhere.",
+        )
+
+
 def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
     """An elementwise nonlinearity."""
     dual: AbstractActivation = duals[module](module)
@@ -94,8 +114,14 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
     return reader.per_part(reader.only_state(node), each)
 
 
-def dropout(reader: Reader, node: fx.Node, rate: float) -> int:
+def dropout(reader: Reader, node: fx.Node, rate: float, *, of_channels: bool = False) -> int:
     """Masks drawn anew for each input: a unit's variance grows, its covariances stay.
+
+    Args:
+        reader: Where the call is read.
+        node: The call.
+        rate: Share of the units that are masked.
+        of_channels: Whether a mask holds for all positions of a channel.
 
     Source: Schoenholz et al. 2017 (arXiv:1611.01232), section 5.
     """
@@ -104,24 +130,28 @@ def dropout(reader: Reader, node: fx.Node, rate: float) -> int:
         return index
     if rate >= 1:
         refuse(node, f"dropout with rate {rate:g} keeps no unit.")
+    if of_channels and reader.value(index).channel_axis != 1:
+        refuse(node, "dropout of channels takes them at axis 1. Use `nn.Dropout`.")
     keep = 1 - rate
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        return _masked(states[0], context, keep)
+        return _masked(states[0], context, keep, of_channels=of_channels)
 
     value = replace(reader.value(index), is_gaussian=False)
     return reader.add(Step(f"dropout({rate:g})", (index,), run, value))
 
 
-def _masked(state: PairState, context: Context, keep: float) -> PairState:
-    """One over `keep` where a unit meets itself: the same input at the same position."""
+def _masked(state: PairState, context: Context, keep: float, *, of_channels: bool) -> PairState:
+    """One over `keep` where a mask meets itself: the same input at the same position, or at any."""
     same = context.same
     if context.second is None:
         same = torch.ones((1, 1), dtype=torch.bool, device=state.cov.device)
     factor: Tensor | float = 1.0
     if same is not None:
         k = len(state.positions)
-        if k and state.layout == "pairs":
+        if k and state.layout == "pairs" and of_channels:
+            same = same.reshape(*same.shape, *(1,) * (2 * k))
+        elif k and state.layout == "pairs":
             total = torch.Size(state.positions).numel()
             eye = torch.eye(total, dtype=torch.bool, device=state.cov.device)
             eye = eye.reshape(*state.positions, *state.positions)

@@ -34,7 +34,8 @@ _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 def _module_dropout(reader: Reader, node: fx.Node) -> int:
     layer: Any = reader.layer(node)
-    return layers.dropout(reader, node, layer.p if layer.training else 0.0)
+    rate = layer.p if layer.training else 0.0
+    return layers.dropout(reader, node, rate, of_channels=type(layer) is not nn.Dropout)
 
 
 def _function_dropout(reader: Reader, node: fx.Node) -> int:

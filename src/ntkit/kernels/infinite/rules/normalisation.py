@@ -1,7 +1,8 @@
-"""Layers that divide a unit by a length: layer normalisation, and batch statistics held fixed."""
+"""Layers that divide a unit by a length: of layers, groups and roots; batch statistics held fixed."""
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ntkit._core.errors import UnsupportedLayerError
@@ -9,34 +10,51 @@ from ntkit.kernels.infinite.rules.registry import rules
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.variances import Variances, mean_square
 
-__all__ = ["batch_norm", "layer_norm"]
+__all__ = ["batch_norm", "group_norm", "layer_norm", "rms_norm"]
 
 
-@rules.register(nn.LayerNorm, effect="scaling")
+@rules.register(nn.LayerNorm, effect="centring")
 def layer_norm(layer: nn.LayerNorm, state: PairState, variances: Variances) -> PairState:
     """`cov <- cov / sqrt((var1 + eps)(var2 + eps))`; scale and shift contribute `cov + 1`.
 
     The mean over many centred channels vanishes. Normalised axes beside the channels count too.
 
-    Raises:
-        UnsupportedLayerError: It normalises over some positions and not others.
-
     Source: Yang 2019 (arXiv:1902.04760), section 4.
     """
-    extra = len(layer.normalized_shape) - 1
-    assert state.var1 is not None and state.var2 is not None
-    every = state.is_flat or extra == len(state.positions)
-    if extra and not every:
+    every = _over_positions(layer, layer.normalized_shape, state)
+    return _normalised(state, layer.eps, layer.weight, layer.bias, over_positions=every)
+
+
+@rules.register(nn.RMSNorm, effect="normalising")
+def rms_norm(layer: nn.RMSNorm, state: PairState, variances: Variances) -> PairState:
+    """As layer normalisation, without the mean: the units need not be centred.
+
+    Source: Zhang and Sennrich 2019 (arXiv:1910.07467), eq. 4; the limit as in Yang 2019.
+    """
+    every = _over_positions(layer, layer.normalized_shape, state)
+    dtype = torch.get_default_dtype() if layer.weight is None else layer.weight.dtype
+    eps = torch.finfo(dtype).eps if layer.eps is None else layer.eps
+    return _normalised(state, eps, layer.weight, None, over_positions=every)
+
+
+@rules.register(nn.GroupNorm, effect="centring", channel_axis=1)
+def group_norm(layer: nn.GroupNorm, state: PairState, variances: Variances) -> PairState:
+    """Layer normalisation over the channels of a group and all positions.
+
+    The groups stay as many as the width grows, so that each has many channels: then all have the
+    same mean (none) and variance.
+
+    Raises:
+        UnsupportedLayerError: A group is one channel.
+
+    Source: Wu and He 2018 (arXiv:1803.08494), eq. 7; the limit as in Yang 2019.
+    """
+    if layer.num_groups == layer.num_channels:
         raise UnsupportedLayerError(
-            f"`{layer}` normalises over some positions and not others. Normalise over the channels, "
-            "or over channels and all positions."
+            f"`{layer}` has one channel a group, whose random mean and variance stay random at any "
+            "width. Use fewer groups."
         )
-    var1, var2 = state.var1, state.var2
-    if every and state.positions:
-        axes = tuple(range(2, var1.ndim))
-        var1, var2 = var1.mean(axes, keepdim=True), var2.mean(axes, keepdim=True)
-    state = state.normalised(var1 + layer.eps, var2 + layer.eps)
-    return _scaled_and_shifted(layer.weight, layer.bias, state)
+    return _normalised(state, layer.eps, layer.weight, layer.bias, over_positions=True)
 
 
 @rules.register(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, effect="scaling", channel_axis=1)
@@ -69,7 +87,37 @@ def batch_norm(layer: Any, state: PairState, variances: Variances) -> PairState:
     )
 
 
-def _scaled_and_shifted(weight: Tensor | None, bias: Tensor | None, state: PairState) -> PairState:
+def _over_positions(layer: Any, shape: tuple[int, ...], state: PairState) -> bool:
+    """Whether a normalised shape covers all positions beside the channels; else it covers none.
+
+    Raises:
+        UnsupportedLayerError: It covers some.
+    """
+    extra = len(shape) - 1
+    every = state.is_flat or extra == len(state.positions)
+    if extra and not every:
+        raise UnsupportedLayerError(
+            f"`{layer}` normalises over some positions and not others. Normalise over the channels, "
+            "or over channels and all positions."
+        )
+    return every
+
+
+def _normalised(
+    state: PairState,
+    eps: float,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    *,
+    over_positions: bool,
+) -> PairState:
+    """Each unit over its point's length, then scales and shifts, trained along."""
+    var1, var2 = state.var1, state.var2
+    assert var1 is not None and var2 is not None
+    if over_positions and state.positions:
+        axes = tuple(range(2, var1.ndim))
+        var1, var2 = var1.mean(axes, keepdim=True), var2.mean(axes, keepdim=True)
+    state = state.normalised(var1 + eps, var2 + eps)
     if weight is None:
         return state
     return state.affine(
