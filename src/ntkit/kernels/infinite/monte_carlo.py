@@ -1,5 +1,6 @@
 """The kernels of finite networks with fresh weights, averaged: what the limit is a limit of."""
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Literal, NamedTuple
@@ -52,7 +53,7 @@ def estimate(
     """
     if n_samples < 2:
         raise ValueError(f"`n_samples` must be at least 2 for a standard error, got {n_samples}.")
-    copy = deepcopy(module).double()
+    copy = deepcopy(module).double().requires_grad_(False)
     points = tuple(x.detach().double() for x in inputs)
     draw = _draws(copy, variances)
     sample = _tangent if which == "ntk" else _covariance
@@ -132,7 +133,9 @@ def _tangent(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
     total = inputs[0].new_zeros(())
     axes = (None, None, *(0,) * len(inputs))
     for index in range(size):
-        rows = vmap(grad(output), axes, randomness="different")(parameters, index, *inputs)
+        with warnings.catch_warnings():  # attention goes point by point, which is all the same
+            warnings.filterwarnings("ignore", message="There is a performance drop")
+            rows = vmap(grad(output), axes, randomness="different")(parameters, index, *inputs)
         for block in rows.values():
             flat = block.flatten(1)
             total = total + flat @ flat.T
