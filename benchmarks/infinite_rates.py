@@ -1,7 +1,7 @@
 """Kernels of finite networks against the infinite-width rules: how fast the difference falls.
 
 For every layer type with a rule, and every way to join branches, a small network that uses it
-(`tests/layer_networks.py`): the kernel of its own Jacobian (`torch.func`, float64, three points)
+(`tests/layer_networks.py`): the kernel of its own Jacobian (`torch.func`, float64, two points)
 against `ntkit.ntk` of the very same object, in the standard and in the NTK parametrisation where it
 has both. The distance is relative, in the Frobenius norm, in the mean over seeded initialisations: 48,
 32, 24, 16 and 16 of them at widths 64, 128, 256, 512 and 1,024, which leaves the fitted exponent a

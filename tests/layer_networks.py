@@ -198,14 +198,17 @@ def pooled(axes: int, make: Callable[[], nn.Module]) -> Example:
     )
 
 
-def batch_norm(kind: Any) -> Callable[[int, Generator], nn.Module]:
-    """In eval mode, with means that differ from channel to channel and one variance."""
+def batch_norm(kind: Any, *, shifted: bool = False) -> Callable[[int, Generator], nn.Module]:
+    """In eval mode, with one variance; and means and shifts that differ from channel to channel."""
 
     def make(w: int, g: Generator) -> nn.Module:
         norm = kind(w).eval()
         with torch.no_grad():
-            norm.running_mean.normal_(0, 0.5, generator=g)
             norm.running_var.fill_(0.7)
+            norm.weight.fill_(1.3)
+            if shifted:
+                norm.running_mean.normal_(0, 0.5, generator=g)
+                norm.bias.normal_(0, 0.3, generator=g)
         return norm
 
     return make
@@ -454,6 +457,9 @@ COMPOSED: dict[str, Example] = {
     "group norm of vectors": dense(lambda w, g: nn.GroupNorm(4, w), relu),
     "group norm between convolutions": convolved(
         1, relu, convolution, lambda w, g: nn.GroupNorm(2, w, eps=0.1), relu
+    ),
+    "batch norm with means and shifts": alone(
+        "standard", dense(batch_norm(nn.BatchNorm1d, shifted=True), relu, hidden, relu)
     ),
     "embedding of positions": tokens(lambda w, g: Placed(w, g), relu, hidden, relu),
     "dropout": dense(relu, layer(lambda: nn.Dropout(0.4)), hidden, relu),

@@ -27,26 +27,6 @@ SCATTER = 0.76
 a normal number, as where the deviation is mainly one of scale."""
 
 
-FACTORISED = {
-    "torch.LayerNorm, ntk",
-    "torch.GroupNorm, ntk",
-    "torch.BatchNorm1d, ntk",
-    "torch.BatchNorm2d, ntk",
-    "torch.BatchNorm3d, ntk",
-    "layer norm of tokens",
-    "layer norm of tokens and channels",
-    "group norm of vectors",
-    "group norm between convolutions",
-}
-"""Trained scales right before a nonlinearity, in the NTK parametrisation. Their own part is
-`E[u v s'(u) s'(v)]`, and the rules take `E[u v] E[s'(u) s'(v)]`: the distance stops falling."""
-
-
-def _marks(name: str) -> list[pytest.MarkDecorator]:
-    reason = "the part of a trained scale is factorised before a nonlinearity"
-    return [pytest.mark.xfail(reason=reason, strict=False)] if name in FACTORISED else []
-
-
 def cases() -> list:
     """Networks in the parametrisation of their layer; normalisations, which have none, in both."""
     found = []
@@ -55,12 +35,10 @@ def cases() -> list:
         for parametrisation in example.parametrisations[: 2 if "Norm" in kind.__name__ else 1]:
             if not example.why_no_rate:
                 whole = f"{name}, {parametrisation}"
-                found.append(
-                    pytest.param(example, parametrisation, False, id=whole, marks=_marks(whole))
-                )
+                found.append(pytest.param(example, parametrisation, False, id=whole))
     for name, example in COMPOSED.items():
         first = example.parametrisations[0]
-        found.append(pytest.param(example, first, "dropout" in name, id=name, marks=_marks(name)))
+        found.append(pytest.param(example, first, "dropout" in name, id=name))
     return found
 
 

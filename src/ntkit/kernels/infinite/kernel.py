@@ -131,7 +131,9 @@ class InfiniteKernel(AbstractLagKernel):
         """
         inputs = checked("x", x, len(self._traced.inputs))
         reading = self._ready("x", inputs)[0].reading
-        if len(reading.outputs) > 1 or reading.steps[reading.outputs[0]].value.positions:
+        if len(reading.outputs) > 1 or any(
+            reading.steps[k].value.positions for k in reading.outputs
+        ):
             raise ValueError(
                 "`monte_carlo` takes modules of one result without positions, `[n, outputs]`. Return "
                 "one of the results, and read positions out (`.mean((2, 3))`, `.flatten(1)` and a "
@@ -254,7 +256,9 @@ class InfiniteKernel(AbstractLagKernel):
             )
             prepared = Prepared(reading, self._which == "ntk", self._positions, live)
             warn_of_dropout(self._traced)
-            warn_of_scales(reading, side(self._traced, reading, [x[:1] for x in inputs]))
+            warn_of_scales(
+                self._traced, reading, side(self._traced, reading, [x[:1] for x in inputs])
+            )
             self._prepared[key] = prepared
         prepared = self._prepared[key]
         return prepared, side(self._traced, prepared.reading, inputs)

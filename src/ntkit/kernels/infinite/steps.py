@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Literal
 
 import torch
@@ -75,13 +76,19 @@ class Watch:
     """Remembers which pairs of units were nearly parallel or opposite before some nonlinearity.
 
     Attributes:
-        close: `[n, m]`; None for none so far.
+        close: `[n, m]`, of units without positions; None for none so far.
+        has_factorised: Whether the part of a trained scale was taken with the rest, see
+            `PairState.scales`.
     """
 
     close: Tensor | None = None
+    has_factorised: bool = False
 
     def see(self, state: PairState) -> None:
         """Look at the units that a nonlinearity gets."""
+        self.has_factorised = self.has_factorised or isnan(state.scales)
+        if state.positions:
+            return
         assert state.var1 is not None and state.var2 is not None
         reach = state.var1.sqrt() * (1 - _TELLING) * state.var2.sqrt()
         close = state.cov.abs() >= reach

@@ -8,7 +8,7 @@ from torch import nn
 from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.plan import demands
 from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.steps import Context, Demand, Side
+from ntkit.kernels.infinite.steps import Context, Demand, Side, Watch
 from ntkit.kernels.infinite.trace import Traced
 
 __all__ = ["warn_of_dropout", "warn_of_scales"]
@@ -31,10 +31,14 @@ def warn_of_dropout(traced: Traced) -> None:
             return
 
 
-def warn_of_scales(reading: Reading, point: Side) -> None:
+def warn_of_scales(traced: Traced, reading: Reading, point: Side) -> None:
     """Warn where the variance of a point's units explodes or vanishes from layer to layer.
 
+    And where the part of a trained scale is not exact: for plain layers (standard parametrisation)
+    that part is one in the width of the kernel, for those of `ntkit.networks` of its own size.
+
     Args:
+        traced: The module.
         reading: The steps.
         point: One point.
     """
@@ -42,7 +46,16 @@ def warn_of_scales(reading: Reading, point: Side) -> None:
     every = Reading(reading.steps, tuple(layers), reading.features, reading.channel_axes)
     wanted = demands(every, Demand("each", True))
     with torch.no_grad():
-        states = propagate(every, wanted, Context(point, None, with_ntk=False))
+        watch = Watch()
+        states = propagate(every, wanted, Context(point, None, with_ntk=True, watch=watch))
+    if watch.has_factorised and any(_is_scaled_by_us(layer) for layer in traced.root.modules()):
+        warnings.warn(
+            "A normalisation layer with a trained scale comes before a nonlinearity, and between "
+            "them is a shift or a sum: the scale's own part of the tangent kernel is approximate. "
+            "It is exact for `elementwise_affine=False` (`affine=False`).",
+            UserWarning,
+            stacklevel=5,
+        )
     sizes = [float(state.cov.abs().mean()) for state in states]
     for number, (index, size) in enumerate(zip(layers, sizes, strict=True), 1):
         ratio = size / sizes[0] if sizes[0] else 1.0
@@ -58,3 +71,9 @@ def warn_of_scales(reading: Reading, point: Side) -> None:
             stacklevel=5,
         )
         return
+
+
+def _is_scaled_by_us(layer: nn.Module) -> bool:
+    """Whether it has weights in the NTK parametrisation."""
+    ours = type(layer).__module__.startswith("ntkit.networks.")
+    return ours and any(True for _ in layer.parameters(recurse=False))

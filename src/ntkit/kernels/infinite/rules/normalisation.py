@@ -79,7 +79,7 @@ def batch_norm(layer: Any, state: PairState, variances: Variances) -> PairState:
         weight, bias = layer.weight.detach().double(), layer.bias.detach().double()
         scale, shift = weight * scale, weight * shift + bias
     own = float((inverse**2).mean()) if layer.weight is not None else 0.0
-    return state.affine(
+    return state.trained_scale(
         float((scale**2).mean()),
         float((shift**2).mean()),
         own_weight=own,
@@ -120,9 +120,7 @@ def _normalised(
     state = state.normalised(var1 + eps, var2 + eps)
     if weight is None:
         return state
-    return state.affine(
-        mean_square(weight),
-        0.0 if bias is None else mean_square(bias),
-        own_weight=1.0,
-        own_bias=0.0 if bias is None else 1.0,
-    )
+    w, b = mean_square(weight), 0.0 if bias is None else mean_square(bias)
+    own_bias = 0.0 if bias is None else 1.0
+    by_position = weight.ndim > 1
+    return state.trained_scale(w, b, own_weight=1.0, own_bias=own_bias, by_position=by_position)
