@@ -215,6 +215,6 @@ def gabor(frequency: float, decay: float) -> Formula:
 
 def _by_price(cov: Callable[[mpf], mpf], c: mpf) -> mpf:
     """`E[s'(u) s'(v)] = d E[s(u) s(v)] / d cov`, by a central difference in twice the digits."""
-    with mp.workdps(3 * DIGITS):
-        step = mpf(10) ** (-DIGITS)
+    with mp.workdps(2 * DIGITS):
+        step = mpf(10) ** (-DIGITS // 2)
         return (cov(c + step) - cov(c - step)) / (2 * step)

@@ -6,8 +6,8 @@ from math import pi
 from mpmath import mp
 from torch import nn
 
-from ntkit import networks
 from ntkit.kernels.infinite.activations import AbstractActivation, duals
+from ntkit.networks import activations as networks
 from tests.kernels.infinite.activations import formulas
 from tests.kernels.infinite.activations.formulas import Formula
 
