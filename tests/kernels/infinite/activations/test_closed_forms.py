@@ -66,7 +66,9 @@ def expected(name: str) -> tuple[list[Exact], list[Moments]]:
     return pairs, found
 
 
-def assert_relative(actual: torch.Tensor, exact: list[mpf], scales: list[mpf], bound: float) -> None:
+def assert_relative(
+    actual: torch.Tensor, exact: list[mpf], scales: list[mpf], bound: float
+) -> None:
     assert bool(torch.isfinite(actual).all())
     tiny = float(torch.finfo(actual.dtype).tiny)  # below, digits are lost by design
     for value, true, scale in zip(actual.tolist(), exact, scales, strict=True):
@@ -147,7 +149,9 @@ def test_formulas_are_the_moments_of_the_module(name: str) -> None:
     a, b = (mpf(n) for n in norms)
     with mp.workdps(DIGITS):
         formula = row.formula(a * b * mpmath.cos(angle), a * a, b * b)
-        scale = mpmath.sqrt(row.formula(a * a, a * a, a * a)[0] * row.formula(b * b, b * b, b * b)[0])
+        scale = mpmath.sqrt(
+            row.formula(a * a, a * a, a * a)[0] * row.formula(b * b, b * b, b * b)[0]
+        )
     assert abs(actual[0] - float(formula[0])) < 1e-11 * float(scale)
     assert abs(actual[1] - float(formula[1])) < 1e-11 * max(1, abs(float(formula[1])))
 
@@ -163,7 +167,13 @@ def test_moments_from_covariances_alone(name: str) -> None:
     if quick is None:
         return
     dual = CLOSED[name].dual.dual(
-        Pair(cov, 4 * norms * (angles / 2).sin() ** 2, 4 * norms * (angles / 2).cos() ** 2, var1, var2)
+        Pair(
+            cov,
+            4 * norms * (angles / 2).sin() ** 2,
+            4 * norms * (angles / 2).cos() ** 2,
+            var1,
+            var2,
+        )
     )
     assert torch.allclose(quick.cov, dual.cov, rtol=0, atol=1e-13)
     assert torch.allclose(quick.slope, dual.slope, rtol=0, atol=1e-12)
@@ -174,7 +184,9 @@ def _dead(length: mpf) -> mpf:
     return length * mpf(10) ** -40
 
 
-def _by_quadrature(row: Row, norms: tuple[float, float], angle: float) -> tuple[float, float, float]:
+def _by_quadrature(
+    row: Row, norms: tuple[float, float], angle: float
+) -> tuple[float, float, float]:
     def function(x: np.ndarray) -> np.ndarray:
         return row.module(torch.from_numpy(x)).detach().numpy()
 

@@ -109,7 +109,9 @@ def test_gradients_are_finite_at_degenerate_points(name: str, bias: float) -> No
     assert bool(torch.isfinite(slope).all())
 
 
-@pytest.mark.parametrize("name", ["relu", "erf", "gelu", "sin", "gaussian", "tanh", "elu", "sin_phase"])
+@pytest.mark.parametrize(
+    "name", ["relu", "erf", "gelu", "sin", "gaussian", "tanh", "elu", "sin_phase"]
+)
 def test_gradients_are_difference_quotients(name: str) -> None:
     x = randn(3, 2)
     kernel = ntk(layered(EVERY[name], 0.3))
@@ -129,7 +131,9 @@ def test_equal_points_in_different_rows(name: str) -> None:
 
 
 def deep(module: nn.Module, layers: int) -> nn.Sequential:
-    hidden = [part for _ in range(layers) for part in (Linear(6, 6, w_std=2**0.5, bias=False), module)]
+    hidden = [
+        part for _ in range(layers) for part in (Linear(6, 6, w_std=2**0.5, bias=False), module)
+    ]
     return nn.Sequential(*hidden, Linear(6, 1, bias=False))
 
 

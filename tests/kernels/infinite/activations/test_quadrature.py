@@ -30,9 +30,7 @@ def pair_at(norms: tuple[float, float], angle: float) -> Pair:
     return Pair(*[torch.tensor([v], dtype=torch.float64) for v in numbers])
 
 
-@pytest.mark.parametrize(
-    ("norms", "angle"), [((1.0, 1.5), 1.3), ((0.4, 0.4), 1e-3), ((1.2, 1.2), 0.1)], ids=str
-)
+@pytest.mark.parametrize(("norms", "angle"), [((1.1, 1.5), 1.3), ((1.2, 1.2), 1e-3)], ids=str)
 @pytest.mark.parametrize("name", NUMERICAL)
 def test_moments_and_distance(name: str, norms: tuple[float, float], angle: float) -> None:
     """Within 1e-12 (1e-9 for close pairs of bent functions), and the distance relative to itself."""
@@ -84,15 +82,27 @@ def test_tanh_and_its_slope_in_thirty_digits() -> None:
     assert abs(float(dual.slope) - slope) < STATED * slope
 
 
-@pytest.mark.parametrize("name", ["relu", "erf", "gelu", "sin", "gaussian", "leaky_relu", "monomial2"])
+@pytest.mark.parametrize(
+    "name", ["relu", "erf", "gelu", "sin", "gaussian", "leaky_relu", "monomial2"]
+)
 def test_quadrature_of_a_function_with_a_formula(name: str) -> None:
     """All angles at once, the closest and opposite too: moments, and the angle of the outputs."""
     row = CLOSED[name]
     kinks = (0.0,) if name in {"relu", "leaky_relu", "monomial2"} else ()
     numerical = Quadrature(row.dual.value, kinks)
-    angles = torch.tensor(
-        [0.0, 1e-9, 1e-6, 1e-3, 0.02, 0.3, 1.5, 2.9, 3.1, torch.pi - 1e-6, torch.pi]
-    ).double()
+    angles = torch.tensor([
+        0.0,
+        1e-9,
+        1e-6,
+        1e-3,
+        0.02,
+        0.3,
+        1.5,
+        2.9,
+        3.1,
+        torch.pi - 1e-6,
+        torch.pi,
+    ]).double()
     for scale in (0.1, 1.0, 3.0):
         product = torch.full_like(angles, scale**2)
         pair = Pair(

@@ -164,7 +164,10 @@ def _by_lines(
     splits = torch.cat([own[:, None] - d * y[..., None], other[:, None] + d * y[..., None]], -1)
     x, w = _between(base, _over(splits, c))
     along, across = c * x, d * y[..., None]
-    one, two = r1[:, None, None] * (along + across), (sign * r2[:, None])[..., None] * (along - across)
+    one, two = (
+        r1[:, None, None] * (along + across),
+        (sign * r2[:, None])[..., None] * (along - across),
+    )
     first, second = function(one), function(two)
     slope1, slope2 = derivative(function, one), derivative(function, two)
     left, right = over1[:, None, None] * first, over2[:, None, None] * second

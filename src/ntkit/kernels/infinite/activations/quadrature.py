@@ -101,7 +101,9 @@ class Quadrature(AbstractActivation):
         if close:
             places, found = self._over_plane(pair, far, (length1, length2))
             cov = cov.index_put(places, found.cov)
-            derivative = derivative if derivative is None else derivative.index_put(places, found.slope)
+            derivative = (
+                derivative if derivative is None else derivative.index_put(places, found.slope)
+            )
             exact.append((places, found.apart, found.together))
         near = ~far & (rho.detach().abs() > 1 - _NEAR)
         if bool(near.any()):
