@@ -21,7 +21,7 @@ def layer_kernels(
     Every step is affine in the tangent kernels that come in, so a layer's own part is what its
     step adds to zero, and what the later steps make of it is a difference.
     """
-    owners = [k for k, step in enumerate(reading.steps) if k in step.value.sources]
+    owners = [k for k, step in enumerate(reading.steps) if k in step.value.places]
     states: list[PairState | None] = []
     for index, (step, demand) in enumerate(zip(reading.steps, wanted, strict=True)):
         if demand is None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, fx
 from torch.fx.node import map_arg
 
@@ -60,9 +61,12 @@ def side(traced: Traced, reading: Reading, inputs: Sequence[Tensor]) -> Side:
     for index, node in reading.features.items():
         z = values[node]
         z = z.double() if z.is_floating_point() else z
+        z = z.reshape(*(1,) * (reading.ranks.get(index, 0) - z.ndim), *z.shape)
         axis = reading.channel_axes[index]
         if axis is not None:
             z = z.movedim(axis, -1)
+        if index in reading.transforms:
+            z = reading.transforms[index](z)
         found[index] = z.expand(n, *z.shape[1:]) if len(z) == 1 else z
     return Side(found)
 
@@ -109,4 +113,5 @@ def _forward(
 
 
 def _double(x: Tensor) -> Tensor:
-    return x.double() if x.is_floating_point() else x
+    """In float64, and never the caller's own memory: calls in place may overwrite it."""
+    return x.double() if x.dtype != torch.float64 else x.clone()

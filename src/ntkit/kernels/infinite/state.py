@@ -46,6 +46,8 @@ class PairState:
         positions: Sizes of the position axes.
         layout: Which positions are paired.
         is_flat: Whether positions and channels were flattened into one axis of features.
+        trains: Whether the weights and the biases of the layer at hand are trained; `affine` leaves
+            out what frozen ones would add to the tangent kernel.
     """
 
     cov: Tensor
@@ -57,6 +59,7 @@ class PairState:
     positions: tuple[int, ...] = ()
     layout: Layout = "each"
     is_flat: bool = False
+    trains: tuple[bool, bool] = (True, True)
 
     @property
     def pair(self) -> Pair:
@@ -78,6 +81,8 @@ class PairState:
         cov = _affine(self.cov, w, b)
         ntk = None
         if self.ntk is not None:
+            own_weight = own_weight if self.trains[0] else 0.0
+            own_bias = own_bias if self.trains[1] else 0.0
             same = _is(own_weight, w) and _is(own_bias, b)
             own = cov if same else _affine(self.cov, own_weight, own_bias)
             ntk = own + _affine(self.ntk, w, 0.0)
@@ -388,6 +393,8 @@ def _scaled(state: PairState, w: float) -> dict[str, Tensor | None]:
 
 def _affine(table: Tensor, w: float | Tensor, b: float | Tensor) -> Tensor:
     """`w table + b`, without the passes over memory that change nothing."""
+    if _is(w, 0.0):
+        return torch.full_like(table, b) if not isinstance(b, Tensor) else b.expand_as(table)
     table = table if _is(w, 1.0) else w * table
     return table if _is(b, 0.0) else table + b
 

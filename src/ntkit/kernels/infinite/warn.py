@@ -1,6 +1,7 @@
 """Warnings about a network before its kernel is computed."""
 
 import warnings
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -38,8 +39,8 @@ def warn_of_scales(reading: Reading, point: Side) -> None:
         reading: The steps.
         point: One point.
     """
-    layers = [k for k, step in enumerate(reading.steps) if k in step.value.sources]
-    every = Reading(reading.steps, tuple(layers), reading.features, reading.channel_axes)
+    layers = [k for k, step in enumerate(reading.steps) if k in step.value.places]
+    every = replace(reading, outputs=tuple(layers))
     wanted = demands(every, Demand("each", True))
     with torch.no_grad():
         states = propagate(every, wanted, Context(point, None, with_ntk=False))

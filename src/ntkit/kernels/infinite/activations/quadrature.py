@@ -59,8 +59,8 @@ class Quadrature(AbstractActivation):
         *,
         is_odd: bool = False,
     ) -> None:
-        self._function, self._kinks = function, tuple(float(t) for t in kinks)
-        self._table = HermiteTable(function, self._kinks)
+        self._function, self.kinks = function, tuple(float(t) for t in kinks)
+        self._table = HermiteTable(function, self.kinks)
         self._recent: list[tuple[Tensor, int, tuple[Tensor, Tensor]]] = []
         self.is_odd = is_odd
 
@@ -125,7 +125,7 @@ class Quadrature(AbstractActivation):
         var1, var2, product = taken(pair.var1), taken(pair.var2), taken(pair.cov)
         near, opposite = (taken(angle) for angle in pair.angles())
         found = integrate_pairs(
-            self._function, self._kinks, safe_sqrt(var1), safe_sqrt(var2), near, opposite
+            self._function, self.kinks, safe_sqrt(var1), safe_sqrt(var2), near, opposite
         )
         value = found.cov
         if value.requires_grad:
