@@ -13,7 +13,7 @@ from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import Traced
 
-__all__ = ["Points", "checked", "side", "stationary_encoding"]
+__all__ = ["Points", "checked", "first_encoding", "sees_encoding_alone", "side"]
 
 Points = Tensor | tuple[Tensor, ...]
 """One tensor `[n, ...]`, or one for each input of the module."""
@@ -71,8 +71,8 @@ def side(traced: Traced, reading: Reading, inputs: Sequence[Tensor]) -> Side:
     return Side(found)
 
 
-def stationary_encoding(traced: Traced) -> AbstractFourier | None:
-    """The one stationary encoding in front of everything else, if that is how the module begins."""
+def first_encoding(traced: Traced) -> AbstractFourier | None:
+    """The stationary encoding that is all that ever sees the points, if there is one."""
     inputs = traced.inputs
     if len(inputs) != 1 or len(inputs[0].users) != 1:
         return None
@@ -80,12 +80,14 @@ def stationary_encoding(traced: Traced) -> AbstractFourier | None:
     if first.op != "call_module":
         return None
     layer = traced.layer(first)
-    if not (isinstance(layer, AbstractFourier) and layer.is_stationary):
-        return None
-    for node in first.users:
-        if node.op != "call_module" or not any(True for _ in traced.layer(node).parameters()):
-            return None
-    return layer
+    return layer if isinstance(layer, AbstractFourier) and layer.is_stationary else None
+
+
+def sees_encoding_alone(reading: Reading, encoding: AbstractFourier, traced: Traced) -> bool:
+    """Whether the steps take the encoding's own features, untouched: then the kernel is stationary."""
+    nodes = set(reading.features.values())
+    layers = [traced.layer(node) for node in nodes if node.op == "call_module"]
+    return len(nodes) == 1 and layers == [encoding] and not reading.transforms
 
 
 def _forward(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import fx
 
 from ntkit.kernels.infinite.calls.parameters import detached, note_parameter
@@ -51,6 +52,8 @@ def read(traced: Traced, sample: dict[fx.Node, Any], variances: Variances) -> Re
         else:
             note_parameter(reader, node)
             found = None
+        if found is not None and node not in reader.pieces:
+            _check_points(reader, node)
         if found is not None and node.meta.get("no_grad"):
             found = detached(reader, found)
         reader.states[node] = found
@@ -63,6 +66,18 @@ def read(traced: Traced, sample: dict[fx.Node, Any], variances: Variances) -> Re
         reader.ranks,
         reader.transforms,
     )
+
+
+def _check_points(reader: Reader, node: fx.Node) -> None:
+    """Refuse what does not keep the points apart along the first axis."""
+    shape, n = reader.sample[node], reader.shape(reader.traced.inputs[0])[0]
+    if isinstance(shape, torch.Size) and (not len(shape) or shape[0] != n):
+        refuse(
+            node,
+            f"of {n} points it makes a tensor of shape {tuple(shape)}: the first axis does not hold "
+            "the points any more. Pass points `[n, channels, *positions]` to convolutions, and keep "
+            "the first axis as it is.",
+        )
 
 
 def _outputs(reader: Reader, output: fx.Node) -> tuple[int, ...]:

@@ -134,6 +134,8 @@ class Reader:
         index = self.states.get(node)
         if index is not None:
             return index
+        while node.op == "call_module" and type(self.layer(node)) is nn.Identity:
+            (node,) = node.all_input_nodes
         shape = self.shape(node) if like is None else like
         axis = channel_axis % len(shape)
         positions = tuple(s for k, s in enumerate(shape) if k not in {0, axis})

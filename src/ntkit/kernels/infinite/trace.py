@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import jaxtyping
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
@@ -23,8 +24,8 @@ from ntkit.networks.symmetrise import Symmetrised
 
 __all__ = ["Traced", "refuse", "trace"]
 
-_INSIDE = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
-"""Torch's own frames, and ours, are no place in the user's forward."""
+_INSIDE = tuple(str(Path(file).parent) for file in (torch.__file__, jaxtyping.__file__, __file__))
+"""Frames of torch, of the checker of types and of ours are no place in the user's forward."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ def _unwrapped(module: nn.Module) -> nn.Module:
     """The module inside of what compiles or distributes it.
 
     Raises:
-        TypeError: It is compiled to TorchScript.
+        TypeError: It is compiled to TorchScript, or complex.
         ValueError: It is lazy, and its sizes are not known yet.
     """
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -268,6 +269,8 @@ def _unwrapped(module: nn.Module) -> nn.Module:
             raise ValueError(
                 f"`{name}` of a lazy layer has no size yet. Call the module once on some points first."
             )
+        if parameter.is_complex():
+            raise TypeError(f"`{name}` is complex; the limit is that of real weights.")
     return module
 
 

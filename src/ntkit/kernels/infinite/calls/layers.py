@@ -34,7 +34,8 @@ def layer(reader: Reader, node: fx.Node) -> int:
         return normalised_features(reader, node, argument)
     index = reader.entered(argument, rule.channel_axis)
     value, shape = reader.value(index), reader.shape(argument)
-    if value.channel_axis != rule.channel_axis % len(shape):
+    whole = isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == len(shape) - 1
+    if value.channel_axis != rule.channel_axis % len(shape) and not whole:
         refuse(
             node,
             f"`{module}` takes its channels from axis {rule.channel_axis} of {tuple(shape)}, which "

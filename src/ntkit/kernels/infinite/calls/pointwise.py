@@ -65,12 +65,18 @@ def activated(reader: Reader, index: int, dual: AbstractActivation, name: str) -
 def as_function(reader: Reader, index: int) -> tuple[int, Function, tuple[float, ...]] | None:
     """A step as an elementwise function of Gaussian units: their step, it, and its kinks."""
     found = reader.pointwise.get(index)
-    if found is not None:
-        return found.base, found.dual.value, found.dual.kinks
     value = reader.value(index)
-    if value.is_gaussian and value.is_centred:
-        return index, lambda x: x, ()
-    return None
+    if found is not None:
+        base, function, kinks = found.base, found.dual.value, found.dual.kinks
+    elif value.is_gaussian and value.is_centred:
+        base, function, kinks = index, lambda x: x, ()
+    else:
+        return None
+    terms = reader.terms.get(base, {})
+    if len(terms) != 1:
+        return base, function, kinks
+    ((origin, factor),) = terms.items()  # a multiple of other units
+    return origin, lambda x: function(factor * x), tuple(t / factor for t in kinks)
 
 
 def composed(

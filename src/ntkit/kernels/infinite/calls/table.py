@@ -185,12 +185,6 @@ def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None
     """The step of a call of a module; None where it hangs on no weights."""
     layer = reader.layer(node)
     kind = type(layer)
-    if layer._forward_hooks or layer._forward_pre_hooks:
-        refuse(
-            node,
-            f"`{layer}` has forward hooks, which may change what it computes (weight and spectral "
-            "normalisation of the old kind do). Remove them.",
-        )
     has_parameters = any(True for _ in layer.parameters())
     if has_parameters and sum(n.target == node.target for n in node.graph.nodes) > 1:
         refuse(
@@ -254,10 +248,26 @@ def check_modules(traced: Traced) -> None:
     """Refuse a module without a rule before any points are known."""
     on_weights = traced.on_weights()
     for node in traced.graph.nodes:
-        if node not in on_weights:
+        if node.op != "call_module":
             continue
         layer = traced.layer(node)
         kind = type(layer)
+        if layer._forward_hooks or layer._forward_pre_hooks:
+            refuse(
+                node,
+                f"`{layer}` has forward hooks, which may change what it computes (weight and spectral "
+                "normalisation of the old kind do). Remove them.",
+            )
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
+            layer.training or layer.running_var is None
+        ):
+            refuse(
+                node,
+                f"`{layer}` in training mode couples the inputs of a batch, and so do batch "
+                "statistics without running ones. Call `module.eval()`, or use `nn.LayerNorm`.",
+            )
+        if node not in on_weights:
+            continue
         if kind in refusals:
             refuse(node, refusals[kind])
         if kind not in MODULES and kind not in duals and kind not in rules:

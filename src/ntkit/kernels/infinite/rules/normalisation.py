@@ -1,12 +1,13 @@
 """Layers that divide a unit by a length: layer normalisation, and batch statistics held fixed."""
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.rules.registry import rules
-from ntkit.kernels.infinite.state import PairState
+from ntkit.kernels.infinite.state import PairState, covariance_only
 from ntkit.kernels.infinite.variances import Variances, mean_square
 
 __all__ = ["batch_norm", "layer_norm"]
@@ -36,6 +37,8 @@ def layer_norm(layer: nn.LayerNorm, state: PairState, variances: Variances) -> P
         axes = tuple(range(2, var1.ndim))
         var1, var2 = var1.mean(axes, keepdim=True), var2.mean(axes, keepdim=True)
     state = state.normalised(var1 + layer.eps, var2 + layer.eps)
+    if extra and layer.weight is not None and state.layout == "pairs" and not state.is_flat:
+        return _with_own_positions(layer, state)
     return _scaled_and_shifted(layer.weight, layer.bias, state)
 
 
@@ -45,15 +48,7 @@ def batch_norm(layer: Any, state: PairState, variances: Variances) -> PairState:
 
     Exact where all channels have the same statistics (as after the start); channels that differ are
     taken as random draws, as the weights are.
-
-    Raises:
-        UnsupportedLayerError: It takes the statistics of the batch.
     """
-    if layer.training or layer.running_var is None:
-        raise UnsupportedLayerError(
-            f"`{layer}` in training mode couples the inputs of a batch, and so do batch statistics "
-            "without running ones. Call `module.eval()`, or use `nn.LayerNorm`."
-        )
     inverse = (layer.running_var.double() + layer.eps).rsqrt()
     mean = layer.running_mean.double()
     scale, shift = inverse, -mean * inverse
@@ -67,6 +62,27 @@ def batch_norm(layer: Any, state: PairState, variances: Variances) -> PairState:
         own_weight=own,
         own_bias=float((mean**2 * inverse**2).mean()) + 1 if layer.weight is not None else 0.0,
     )
+
+
+def _with_own_positions(layer: nn.LayerNorm, state: PairState) -> PairState:
+    """Scales and shifts of each position's own, at their start: one and zero.
+
+    Raises:
+        UnsupportedLayerError: They are not.
+    """
+    bias = layer.bias
+    if bool((layer.weight != 1).any()) or (bias is not None and bool(bias.any())):
+        raise UnsupportedLayerError(
+            f"`{layer}` has trained scales and shifts of each position, and all pairs of positions "
+            "are needed. Use `elementwise_affine=False`, or normalise over the channels alone."
+        )
+    if state.ntk is None:
+        return state
+    own = float(state.trains[0]) * state.cov
+    if bias is not None:
+        own = own + float(state.trains[1])
+    apart = replace(covariance_only(state), cov=own, ntk=None).decorrelated()
+    return replace(state, ntk=state.ntk + apart.cov)
 
 
 def _scaled_and_shifted(weight: Tensor | None, bias: Tensor | None, state: PairState) -> PairState:
