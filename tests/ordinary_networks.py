@@ -167,9 +167,7 @@ def conv(*args: int, **options) -> nn.Conv2d:
 
 ORDINARY: dict[str, Written] = {
     "residual sums of dependent branches": Written(hidden(3, W, W), residual),
-    "a tensor plus itself": Written(
-        hidden(3), lambda s, x: s.o((lambda h: relu(h + h))(s.a(x)))
-    ),
+    "a tensor plus itself": Written(hidden(3), lambda s, x: s.o((lambda h: relu(h + h))(s.a(x)))),
     "a sum after two nonlinearities": Written(
         hidden(3, 3), lambda s, x: s.o(relu(s.a(x)) - 2 * relu(s.b(x)))
     ),
@@ -217,9 +215,7 @@ ORDINARY: dict[str, Written] = {
             "b": nn.Linear(w + 18, w),
             "o": nn.Linear(w, o, bias=False),
         },
-        lambda s, x: s.o(
-            relu(s.b(torch.cat([relu(s.a(s.encoding(x))), s.encoding(x)], -1)))
-        ),
+        lambda s, x: s.o(relu(s.b(torch.cat([relu(s.a(s.encoding(x))), s.encoding(x)], -1)))),
     ),
     "whole channels dropped": Written(
         lambda w, o: {"a": conv(3, w, 3), "o": nn.Linear(w, o, bias=False)},
@@ -232,25 +228,29 @@ ORDINARY: dict[str, Written] = {
         (3, 4, 4),
     ),
     "convnext": Written(
-        lambda w, o: hidden(W, W)(w, o)
-        | {
-            "stem": conv(3, w, 2, stride=2),
-            "depthwise": conv(w, w, 3, padding=1, groups=w),
-            "norm": nn.LayerNorm(w),
-            "scale": nn.Parameter(0.3 * torch.ones(w)),
-        },
+        lambda w, o: (
+            hidden(W, W)(w, o)
+            | {
+                "stem": conv(3, w, 2, stride=2),
+                "depthwise": conv(w, w, 3, padding=1, groups=w),
+                "norm": nn.LayerNorm(w),
+                "scale": nn.Parameter(0.3 * torch.ones(w)),
+            }
+        ),
         convnext,
         (3, 4, 4),
     ),
     "vit": Written(
-        lambda w, o: hidden(W, W)(w, o)
-        | {
-            "patches": conv(3, w, 2, stride=2),
-            "token": nn.Parameter(torch.randn(1, 1, w)),
-            "position": nn.Parameter(0.5 * torch.randn(1, 9, w)),
-            "norm": nn.LayerNorm(w),
-            "attention": networks.SelfAttention(w, w, w // 4, 8, 4),
-        },
+        lambda w, o: (
+            hidden(W, W)(w, o)
+            | {
+                "patches": conv(3, w, 2, stride=2),
+                "token": nn.Parameter(torch.randn(1, 1, w)),
+                "position": nn.Parameter(0.5 * torch.randn(1, 9, w)),
+                "norm": nn.LayerNorm(w),
+                "attention": networks.SelfAttention(w, w, w // 4, 8, 4),
+            }
+        ),
         vit,
         (3, 4, 4),
     ),

@@ -69,7 +69,9 @@ def parameters_used_twice(root: nn.Module, graph: fx.Graph) -> tuple[str, fx.Nod
     called = {str(node.target) for node in graph.nodes if node.op == "call_module"}
     uses: dict[str, int] = {}
     for node in graph.nodes:
-        if node.op != "get_attr" or not isinstance(_attribute(root, str(node.target)), nn.Parameter):
+        if node.op != "get_attr" or not isinstance(
+            _attribute(root, str(node.target)), nn.Parameter
+        ):
             continue
         path = str(node.target)
         acting = [user for user in node.users if _name(user) not in {"getattr", "size", "dim"}]

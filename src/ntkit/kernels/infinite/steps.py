@@ -9,7 +9,18 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.state import Layout, PairState
 
-__all__ = ["Context", "Demand", "Side", "Source", "Step", "Transform", "Value", "Watch", "columns_last", "settle"]
+__all__ = [
+    "Context",
+    "Demand",
+    "Side",
+    "Source",
+    "Step",
+    "Transform",
+    "Value",
+    "Watch",
+    "columns_last",
+    "settle",
+]
 
 
 @dataclass(frozen=True)

@@ -293,7 +293,9 @@ def _points(inputs: Sequence[Tensor]) -> str:
 def _shapes(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.shape
-    if isinstance(value, tuple | list):  # a tensor's shape among them: only tensors are `torch.Size`
+    if isinstance(
+        value, tuple | list
+    ):  # a tensor's shape among them: only tensors are `torch.Size`
         return tuple(_shapes(v) for v in value)
     return value
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from ntkit._core.errors import UnsupportedLayerError
 
@@ -11,15 +11,15 @@ __all__ = ["written_out"]
 
 def _encoder_layer(
     layer: nn.TransformerEncoderLayer,
-    src: Tensor,
-    src_mask: Tensor | None = None,
-    src_key_padding_mask: Tensor | None = None,
+    src: Any,
+    src_mask: Any = None,
+    src_key_padding_mask: Any = None,
     is_causal: bool = False,
-) -> Tensor:
+) -> Any:
     """Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.1; `norm_first` as Xiong et al. 2020."""
     activation: Any = layer.activation
 
-    def attend(x: Tensor) -> Tensor:
+    def attend(x: Any) -> Any:
         found = layer.self_attn(
             x,
             x,
@@ -30,7 +30,7 @@ def _encoder_layer(
         )
         return layer.dropout1(found[0])
 
-    def feed_forward(x: Tensor) -> Tensor:
+    def feed_forward(x: Any) -> Any:
         return layer.dropout2(layer.linear2(layer.dropout(activation(layer.linear1(x)))))
 
     if layer.norm_first:
@@ -42,11 +42,11 @@ def _encoder_layer(
 
 def _encoder(
     encoder: nn.TransformerEncoder,
-    src: Tensor,
-    mask: Tensor | None = None,
-    src_key_padding_mask: Tensor | None = None,
+    src: Any,
+    mask: Any = None,
+    src_key_padding_mask: Any = None,
     is_causal: bool | None = None,
-) -> Tensor:
+) -> Any:
     x = src
     for layer in encoder.layers:
         x = layer(x, src_mask=mask, src_key_padding_mask=src_key_padding_mask)

@@ -250,7 +250,14 @@ def _with_means(
             together=None,
         )
 
-    step = Step("sum", (*indices, *(part.base for part in parts)), run, value, "variances", is_homogeneous=False)
+    step = Step(
+        "sum",
+        (*indices, *(part.base for part in parts)),
+        run,
+        value,
+        "variances",
+        is_homogeneous=False,
+    )
     return reader.add(step)
 
 
@@ -358,4 +365,3 @@ def _check_independent(reader: Reader, node: fx.Node, indices: list[int], verb: 
             f"two branches are {verb} that end in the same weights ({names}), so they are not "
             "independent. Put a layer with weights at the end of one of them.",
         )
-

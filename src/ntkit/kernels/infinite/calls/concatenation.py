@@ -1,6 +1,5 @@
 """Concatenation of features and of positions, and splitting features again."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -111,15 +110,15 @@ def gated(reader: Reader, node: fx.Node) -> int:
     value = _channels(reader, node, index, 2 * half, 0, half)
     gate = _channels(reader, node, index, 2 * half, half, half)
     if not reader.value(gate).is_gaussian:
-        refuse(node, "the gate acts on units that are not Gaussian. Put a layer with weights before.")
+        refuse(
+            node, "the gate acts on units that are not Gaussian. Put a layer with weights before."
+        )
     sigmoid = nn.Sigmoid()
     opened = activated(reader, gate, duals[sigmoid](sigmoid), "gate")
     return arithmetic.multiplied(reader, node, value, opened)
 
 
-def _channels(
-    reader: Reader, node: fx.Node, index: int, total: int, start: int, count: int
-) -> int:
+def _channels(reader: Reader, node: fx.Node, index: int, total: int, start: int, count: int) -> int:
     """A share of the channels: as good as another layer's, for its weights are its own."""
     value = reader.value(index)
     if value.is_flat or index in reader.concats:
@@ -210,7 +209,9 @@ def _side_by_side(
     """Independent units at positions of their own: blocks on the diagonal of the tables of pairs."""
     pairs = states[0].layout == "pairs"
     covs = [state.cov for state in states]
-    covs = [c.expand(*_lead(covs, 2 * count if pairs else count), *_tail(c, pairs, count)) for c in covs]
+    covs = [
+        c.expand(*_lead(covs, 2 * count if pairs else count), *_tail(c, pairs, count)) for c in covs
+    ]
     first = covs[0].ndim - (2 * count if pairs else count) + place
 
     def joined(tables: list[Tensor]) -> Tensor:

@@ -103,9 +103,7 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
     return reader.per_part(reader.only_state(node), each)
 
 
-def dropout(
-    reader: Reader, node: fx.Node, rate: float, *, whole_channels: bool = False
-) -> int:
+def dropout(reader: Reader, node: fx.Node, rate: float, *, whole_channels: bool = False) -> int:
     """Masks drawn anew for each input: a unit's variance grows, its covariances stay.
 
     Args:
@@ -133,9 +131,7 @@ def dropout(
     return reader.add(Step(f"dropout({rate:g})", (index,), run, value))
 
 
-def _masked(
-    state: PairState, context: Context, keep: float, whole_channels: bool
-) -> PairState:
+def _masked(state: PairState, context: Context, keep: float, whole_channels: bool) -> PairState:
     """One over `keep` where a unit meets itself: the same input at the same position."""
     same = context.same
     if context.second is None:

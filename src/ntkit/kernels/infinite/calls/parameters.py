@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import prod
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.state import PairState, weighted_sum
@@ -109,7 +109,9 @@ def scale(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> int:
             "settle with the width. Freeze it (`requires_grad_(False)`), or make it a number.",
         )
     value, sizes = reader.value(index), _aligned(reader, node, index, other)
-    if value.is_flat or any(s != 1 for k, s in enumerate(sizes) if k not in {0, value.channel_axis}):
+    if value.is_flat or any(
+        s != 1 for k, s in enumerate(sizes) if k not in {0, value.channel_axis}
+    ):
         refuse(
             node,
             f"a parameter of shape {tuple(parameter.shape)} scales units of shape "

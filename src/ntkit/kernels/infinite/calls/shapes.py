@@ -15,7 +15,15 @@ from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step, settle
 from ntkit.kernels.infinite.trace import refuse
 
-__all__ = ["aggregate", "broadcast", "mixed_by_record", "of_position", "positions", "reshape", "transpose"]
+__all__ = [
+    "aggregate",
+    "broadcast",
+    "mixed_by_record",
+    "of_position",
+    "positions",
+    "reshape",
+    "transpose",
+]
 
 
 def reshape(reader: Reader, node: fx.Node) -> int:
@@ -108,9 +116,7 @@ def _positions(reader: Reader, node: fx.Node, argument: fx.Node, index: int) -> 
     return _mapped(reader, node, _call(reader, node, argument), index)
 
 
-def _mapped(
-    reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], index: int
-) -> int:
+def _mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], index: int) -> int:
     value = reader.value(index)
     if value.is_flat or not value.positions:
         refuse(node, "it acts on features that have no positions (any more).")
@@ -171,9 +177,7 @@ def broadcast(reader: Reader, node: fx.Node, a: int, b: int) -> tuple[int, int]:
 
 def of_position(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor]) -> int:
     """A linear map of positions that is given as a function."""
-    return reader.per_part(
-        reader.only_state(node), lambda part: _mapped(reader, node, call, part)
-    )
+    return reader.per_part(reader.only_state(node), lambda part: _mapped(reader, node, call, part))
 
 
 def aggregate(reader: Reader, node: fx.Node) -> int:

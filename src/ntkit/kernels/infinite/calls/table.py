@@ -163,7 +163,16 @@ _FUNCTIONS: dict[Hashable, Handler] = {
     **dict.fromkeys(("contiguous", "clone", torch.clone, "requires_grad_"), _same),
     **dict.fromkeys(("detach", torch.detach), _detached),
     **dict.fromkeys(
-        (torch.chunk, torch.split, torch.tensor_split, "chunk", "split", "tensor_split", torch.unbind, "unbind"),
+        (
+            torch.chunk,
+            torch.split,
+            torch.tensor_split,
+            "chunk",
+            "split",
+            "tensor_split",
+            torch.unbind,
+            "unbind",
+        ),
         concatenation.split,
     ),
     **dict.fromkeys((torch.stack, torch.hstack, torch.vstack), concatenation.stack),
