@@ -217,11 +217,6 @@ ORDINARY: dict[str, Written] = {
         },
         lambda s, x: s.o(relu(s.b(torch.cat([relu(s.a(s.encoding(x))), s.encoding(x)], -1)))),
     ),
-    "whole channels dropped": Written(
-        lambda w, o: {"a": conv(3, w, 3), "o": nn.Linear(w, o, bias=False)},
-        lambda s, x: s.o(functional.dropout2d(relu(s.a(x)), 0.5, True).mean((2, 3))),
-        (3, 4, 4),
-    ),
     "squeeze and excite": Written(
         lambda w, o: hidden(W, W)(w, o) | {"stem": conv(3, w, 3), "conv": conv(w, w, 1)},
         squeeze_and_excite,

@@ -144,7 +144,7 @@ def test_points_that_disagree() -> None:
     net = mlp(encodings.Identity(2), 1, width=8)
     with pytest.raises(ValueError, match=r"`x2` has points of shape \(3,\), and `x1` of \(2,\)"):
         ntk(net)(torch.zeros(2, 2), torch.zeros(2, 3))
-    with pytest.raises(ValueError, match="`x1` is on cpu and the network on meta. Move one"):
+    with pytest.raises(ValueError, match=r"`x1` is on cpu and the network on meta. Move one"):
         ntk(copy.deepcopy(net).to("meta"))(torch.zeros(2, 2))
 
 

@@ -64,6 +64,7 @@ class Traced:
         as it was.
 
         Raises:
+            UnsupportedLayerError: The graph does not compute what the module does.
             ValueError: The forward pass fails.
         """
         values: dict[fx.Node, Any] = {}

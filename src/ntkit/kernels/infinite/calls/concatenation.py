@@ -101,10 +101,16 @@ def taken(reader: Reader, node: fx.Node) -> int:
 def gated(reader: Reader, node: fx.Node) -> int:
     """`F.glu`: one half of the channels times the sigmoid of the other."""
     (argument,) = node.all_input_nodes
-    bound = dict(zip(("input", "dim"), node.args, strict=False)) | dict(node.kwargs)
+    bound: dict[str, Any] = dict(zip(("input", "dim"), node.args, strict=False)) | dict(node.kwargs)
     index, before = reader.only_state(node), reader.shape(argument)
     axis = reader.value(index).channel_axis
-    if bound.get("dim", -1) % len(before) != axis:
+    if (
+        bound.get(
+            "dim", getattr(reader.traced.layer(node), "dim", -1) if node.op == "call_module" else -1
+        )
+        % len(before)
+        != axis
+    ):
         refuse(node, "a gate between positions has no rule; its halves must be of the channels.")
     half = before[axis] // 2
     value = _channels(reader, node, index, 2 * half, 0, half)

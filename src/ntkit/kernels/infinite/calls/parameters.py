@@ -181,11 +181,7 @@ def _embedding(like: PairState, square: float, own: float) -> PairState:
 
 
 def _aligned(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> list[int]:
-    """The sizes of a parameter along the axes of the units.
-
-    Raises:
-        UnsupportedLayerError: It is not one number a channel (and position).
-    """
+    """The sizes of a parameter along the axes of the units: one number a channel (and position)."""
     value, full, shape = reader.value(index), reader.shape(node), reader.shape(other)
     sizes = [1] * (len(full) - len(shape)) + list(shape)
     places = [k for k in range(1, len(full)) if k != value.channel_axis]

@@ -39,8 +39,8 @@ class Scaled(AbstractActivation):
     def dual(self, pair: Pair, *, slope: bool = True) -> Dual:
         """Both moments times the square."""
         found, square = self._inner.dual(pair, slope=slope), self._factor**2
-        parts = (found.cov, found.slope, found.apart, found.together)
-        return Dual(*(None if part is None else square * part for part in parts))
+        rest = (found.slope, found.apart, found.together)
+        return Dual(square * found.cov, *(None if part is None else square * part for part in rest))
 
     def value(self, x: Tensor) -> Tensor:
         """The function itself."""

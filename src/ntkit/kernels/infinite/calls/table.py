@@ -234,11 +234,7 @@ def read_function(reader: Reader, node: fx.Node) -> int | None:
 
 
 def _as_module(node: fx.Node, build: Any) -> nn.Module:
-    """The module that does what a function does.
-
-    Raises:
-        UnsupportedLayerError: The call's options have none.
-    """
+    """The module that does what a function does."""
     args, kwargs = node.args[1:], {k: v for k, v in node.kwargs.items() if k != "input"}
     try:
         return build(*args, **kwargs)
