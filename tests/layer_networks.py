@@ -322,6 +322,9 @@ LAYERS: dict[type[nn.Module], Example] = {
         (3, 2),
         why_no_rate="the identity query-key covariance is an approximation",
     ),
+    nn.GLU: dense(lambda w, g: Linear(w, 2 * w, generator=g), layer(nn.GLU)),
+    nn.AlphaDropout: pooled(1, lambda: nn.AlphaDropout(0.3).eval()),
+    nn.FeatureAlphaDropout: pooled(1, lambda: nn.FeatureAlphaDropout(0.3).eval()),
     nn.Dropout: pooled(1, lambda: nn.Dropout(0.3)),
     nn.Dropout1d: pooled(1, lambda: nn.Dropout1d(0.3)),
     nn.Dropout2d: pooled(2, lambda: nn.Dropout2d(0.3)),
@@ -364,7 +367,12 @@ class Written(nn.Module):
         return self.does(self, x)
 
 
-def branches(does: Callable[[Any, Tensor], Tensor], *, copies: int = 1) -> Example:
+def branches(
+    does: Callable[[Any, Tensor], Tensor],
+    *,
+    copies: int = 1,
+    **others: Callable[[int], nn.Module],
+) -> Example:
     """A dense layer, what `does(m, x)` makes of it with layers `a`, `b`, `c`, and the read-out."""
 
     def make(w: int, g: Generator) -> nn.Module:
@@ -373,7 +381,7 @@ def branches(does: Callable[[Any, Tensor], Tensor], *, copies: int = 1) -> Examp
 
         return nn.Sequential(
             Linear(2, w, w_std=1.4, b_std=0.3, generator=g),
-            Written(does, a=inner(), b=inner(), c=inner()),
+            Written(does, a=inner(), b=inner(), c=inner(), **{k: f(w) for k, f in others.items()}),
             Linear(copies * w, 1, bias=False, generator=g),
         )
 
@@ -457,6 +465,16 @@ COMPOSED: dict[str, Example] = {
     "group norm of vectors": dense(lambda w, g: nn.GroupNorm(4, w), relu),
     "group norm between convolutions": convolved(
         1, relu, convolution, lambda w, g: nn.GroupNorm(2, w, eps=0.1), relu
+    ),
+    "layer norm after a nonlinearity": dense(relu, lambda w, g: nn.LayerNorm(w), hidden, relu),
+    "group norm after a nonlinearity": dense(relu, lambda w, g: nn.GroupNorm(4, w), hidden, relu),
+    "layer norm of a concatenation": branches(
+        lambda m, x: torch.relu(m.n(torch.cat([m.a(torch.relu(x)), 3 * m.b(x)], -1))),
+        copies=2,
+        n=lambda w: nn.LayerNorm(2 * w),
+    ),
+    "batch norm with means after a nonlinearity": alone(
+        "standard", dense(relu, batch_norm(nn.BatchNorm1d, shifted=True), hidden, relu)
     ),
     "batch norm with means and shifts": alone(
         "standard", dense(batch_norm(nn.BatchNorm1d, shifted=True), relu, hidden, relu)

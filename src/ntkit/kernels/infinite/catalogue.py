@@ -23,10 +23,14 @@ _BY_HAND: dict[type[nn.Module], Callable[[], nn.Module]] = {
 """Instances of the activations that need arguments."""
 
 
+_HOMES = {"torch": "nn", "ntkit": "ntkit.networks"}
+
+
 def catalogue() -> str:
     """Markdown tables of the layers and activations that `ntkit.ntk` follows, and those it refuses.
 
-    Layers and activations of third parties, once registered, stand in them too.
+    Layers and activations of third parties, once registered, stand in them too (activations as if by
+    quadrature).
 
     Example:
         >>> "`nn.Conv2d`" in catalogue()
@@ -34,6 +38,9 @@ def catalogue() -> str:
     """
     closed, numerical = [], []
     for kind in duals:
+        if kind.__module__.partition(".")[0] not in _HOMES:
+            numerical.append(kind)
+            continue
         make: Callable[[], Any] = _BY_HAND.get(kind, kind)
         layer = make().eval()
         dual = duals[layer](layer)
@@ -55,10 +62,9 @@ def catalogue() -> str:
 
 def _names(kinds: Iterable[type]) -> str:
     """Of the modules, torch's first; those that differ in the number of axes together."""
-    homes = {"torch": "nn", "ntkit": "ntkit.networks"}
     axes: dict[tuple[bool, str], list[str]] = {}
     for kind in kinds:
-        home = homes.get(kind.__module__.partition(".")[0], kind.__module__)
+        home = _HOMES.get(kind.__module__.partition(".")[0], kind.__module__)
         stem, digit = re.fullmatch(r"(.*?)(\dd)?", kind.__name__).groups()  # type: ignore[union-attr]
         axes.setdefault((home != "nn", f"{home}.{stem}"), []).append(digit or "")
     return ", ".join(f"`{name}{'/'.join(sorted(axes[_, name]))}`" for _, name in sorted(axes))

@@ -1,6 +1,7 @@
 """The NNGP and NTK of a module in the limit of infinite width."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -15,14 +16,20 @@ from ntkit.kernels.infinite.calls.table import check_modules
 from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices
 from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
 from ntkit.kernels.infinite.plan import Plan
-from ntkit.kernels.infinite.points import Points, checked, side, stationary_encoding
+from ntkit.kernels.infinite.points import (
+    Points,
+    checked,
+    first_encoding,
+    sees_encoding_alone,
+    side,
+)
 from ntkit.kernels.infinite.prepared import Prepared
 from ntkit.kernels.infinite.read import read
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import trace
 from ntkit.kernels.infinite.variances import Variances
-from ntkit.kernels.infinite.warn import warn_of_dropout, warn_of_scales
+from ntkit.kernels.infinite.warn import warn_of_copies, warn_of_dropout, warn_of_scales
 
 __all__ = ["InfiniteKernel", "nngp", "ntk"]
 
@@ -61,7 +68,6 @@ class InfiniteKernel(AbstractLagKernel):
         self._which: Literal["ntk", "nngp"] = which
         self._variances: Variances = variances
         self._positions: Positions = positions
-        self._fourier = stationary_encoding(self._traced)
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
 
     def __call__(self, x1: Points, x2: Points | None = None) -> Any:
@@ -78,6 +84,7 @@ class InfiniteKernel(AbstractLagKernel):
         prepared, left = self._ready("x1", first)
         right = None
         if second is not None:
+            self._check_device("x2", second)
             if [x.shape[1:] for x in second] != [x.shape[1:] for x in first]:
                 raise ValueError(
                     f"`x2` has points of shape {tuple(second[0].shape[1:])}, "
@@ -224,6 +231,18 @@ class InfiniteKernel(AbstractLagKernel):
         counts = [halves * sum(p.numel() for p in layer.parameters()) for layer in layers]
         return [count for count in counts if count]
 
+    @cached_property
+    def _fourier(self) -> AbstractFourier | None:
+        """The stationary encoding whose features are all that the layers see, if there is one."""
+        encoding = first_encoding(self._traced)
+        if encoding is None:
+            return None
+        like = next(self._module.parameters())
+        points = torch.zeros(2, encoding.in_dim, dtype=like.dtype, device=like.device)
+        reading = read(self._traced, self._traced.sample("points", [points]), self._variances)
+        whole = Prepared(reading, self._which == "ntk").is_elementwise
+        return encoding if whole and sees_encoding_alone(reading, encoding, self._traced) else None
+
     def _stationary(self) -> tuple[AbstractFourier, Prepared]:
         if self._fourier is None:
             raise ValueError(
@@ -234,17 +253,8 @@ class InfiniteKernel(AbstractLagKernel):
         return self._fourier, self._ready("lags", (zeros,))[0]
 
     def _ready(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[Prepared, Side]:
-        """The steps for points of these shapes, and the points' features.
-
-        Raises:
-            ValueError: The points and the network are on different devices.
-        """
-        like = next(self._module.parameters())
-        if inputs[0].device != like.device:
-            raise ValueError(
-                f"`{name}` is on {inputs[0].device} and the network on {like.device}. "
-                f'Move one of them: `{name}.to("{like.device}")`.'
-            )
+        """The steps for points of these shapes, and the points' features."""
+        like = self._check_device(name, inputs)
         key = tuple(x.shape[1:] for x in inputs)
         if key not in self._prepared:
             small = [x[:1].detach().to(like.dtype).repeat(2, *(1,) * (x.ndim - 1)) for x in inputs]
@@ -256,12 +266,28 @@ class InfiniteKernel(AbstractLagKernel):
             )
             prepared = Prepared(reading, self._which == "ntk", self._positions, live)
             warn_of_dropout(self._traced)
+            warn_of_copies(self._traced)
             warn_of_scales(
                 self._traced, reading, side(self._traced, reading, [x[:1] for x in inputs])
             )
             self._prepared[key] = prepared
         prepared = self._prepared[key]
         return prepared, side(self._traced, prepared.reading, inputs)
+
+    def _check_device(self, name: str, inputs: tuple[Tensor, ...]) -> Tensor:
+        """A parameter of the network.
+
+        Raises:
+            ValueError: The points and the network are on different devices.
+        """
+        like = next(self._module.parameters())
+        for x in inputs:
+            if x.device != like.device:
+                raise ValueError(
+                    f"`{name}` is on {x.device} and the network on {like.device}. "
+                    f'Move one of them: `{name}.to("{like.device}")`.'
+                )
+        return like
 
     def _finished(self, table: Tensor) -> Tensor:
         starts_at_zero = self._traced.starts_at_zero and self._which == "nngp"

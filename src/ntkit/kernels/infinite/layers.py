@@ -25,7 +25,7 @@ def layer_kernels(
     Raises:
         UnsupportedLayerError: A normalisation layer has trained scales.
     """
-    owners = [k for k, step in enumerate(reading.steps) if k in step.value.sources]
+    owners = [k for k, step in enumerate(reading.steps) if k in step.value.places]
     states: list[PairState | None] = []
     for index, (step, demand) in enumerate(zip(reading.steps, wanted, strict=True)):
         if demand is None:

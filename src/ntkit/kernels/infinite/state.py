@@ -53,6 +53,8 @@ class PairState:
             proportional (a shift, a sum): it is then taken with the rest, `E[u v] E[s'(u) s'(v)]`.
         scales_by_position: Whether each position has scales of its own: pairs of two have no such
             part.
+        trains: Whether the weights and the biases of the layer at hand are trained; `affine` leaves
+            out what frozen ones would add to the tangent kernel.
     """
 
     cov: Tensor
@@ -66,6 +68,7 @@ class PairState:
     is_flat: bool = False
     scales: float = 0.0
     scales_by_position: bool = False
+    trains: tuple[bool, bool] = (True, True)
 
     @property
     def pair(self) -> Pair:
@@ -87,6 +90,8 @@ class PairState:
         cov = _affine(self.cov, w, b)
         ntk = None
         if self.ntk is not None:
+            own_weight = own_weight if self.trains[0] else 0.0
+            own_bias = own_bias if self.trains[1] else 0.0
             same = _is(own_weight, w) and _is(own_bias, b)
             own = cov if same else _affine(self.cov, own_weight, own_bias)
             ntk = own + _affine(self.ntk, w, 0.0)
@@ -128,9 +133,11 @@ class PairState:
             state = self.affine(w, b, own_weight=own_weight, own_bias=own_bias)
         else:
             state = self.affine(w, b, own_weight=0.0, own_bias=0.0)
-            own = replace(self, ntk=_affine(self.cov, own_weight, own_bias)).decorrelated()
+            parts = own_weight * self.trains[0], own_bias * self.trains[1]
+            own = replace(self, ntk=_affine(self.cov, *parts)).decorrelated()
             ntk = None if state.ntk is None or own.ntk is None else state.ntk + own.ntk
             state = replace(state, ntk=ntk)
+        own_weight = own_weight * self.trains[0]
         if state.ntk is None or (own_weight == 0 and self.scales == 0):
             return state
         mixed = self.scales != 0 and self.scales_by_position != by_position
@@ -442,6 +449,8 @@ def _scaled(state: PairState, w: float) -> dict[str, Tensor | None]:
 
 def _affine(table: Tensor, w: float | Tensor, b: float | Tensor) -> Tensor:
     """`w table + b`, without the passes over memory that change nothing."""
+    if _is(w, 0.0):
+        return torch.full_like(table, b) if not isinstance(b, Tensor) else b.expand_as(table)
     table = table if _is(w, 1.0) else w * table
     return table if _is(b, 0.0) else table + b
 

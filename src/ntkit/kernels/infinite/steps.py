@@ -10,7 +10,27 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.state import Layout, PairState
 
-__all__ = ["Context", "Demand", "Side", "Step", "Value", "Watch", "columns_last", "settle"]
+__all__ = [
+    "Context",
+    "Demand",
+    "Side",
+    "Source",
+    "Step",
+    "Transform",
+    "Value",
+    "Watch",
+    "columns_last",
+    "settle",
+]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Fresh weights: those of the step `place`, for a share of its channels."""
+
+    place: int
+    start: float = 0.0
+    stop: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -23,8 +43,8 @@ class Value:
         is_flat: Whether one axis of features holds channels and positions.
         is_gaussian: Whether the units are jointly Gaussian.
         is_centred: Whether their mean is zero.
-        sources: The layers whose fresh weights the units hang on; units of disjoint sources are
-            independent.
+        sources: The layers whose fresh weights the units hang on, and which share of their
+            channels; units of disjoint sources are independent.
     """
 
     channel_axis: int
@@ -32,7 +52,21 @@ class Value:
     is_flat: bool
     is_gaussian: bool
     is_centred: bool
-    sources: frozenset[int]
+    sources: frozenset[Source]
+
+    @property
+    def places(self) -> frozenset[int]:
+        """The steps of the layers among the sources."""
+        return frozenset(source.place for source in self.sources)
+
+    def shared(self, other: "Value") -> set[int]:
+        """The steps whose weights both hang on; empty if they are independent."""
+        return {
+            a.place
+            for a in self.sources
+            for b in other.sources
+            if a.place == b.place and a.start < b.stop and b.start < a.stop
+        }
 
 
 @dataclass(frozen=True)
@@ -134,6 +168,7 @@ class Context:
         return left, self.second.features[index][None]
 
 
+Transform = Callable[[Tensor], Tensor]
 Run = Callable[[tuple[PairState, ...], Context, Demand], PairState]
 Back = Literal["same", "each", "variances", "windows", "pairs", "none"]
 

@@ -1,6 +1,7 @@
 """Warnings about a network before its kernel is computed."""
 
 import warnings
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -11,10 +12,14 @@ from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.steps import Context, Demand, Side, Watch
 from ntkit.kernels.infinite.trace import Traced
 
-__all__ = ["warn_of_dropout", "warn_of_scales"]
+__all__ = ["warn_of_copies", "warn_of_dropout", "warn_of_scales"]
 
 _LIMIT = 1e8
 """Growth or decay of the variance over the layers from which a network is called ill-scaled."""
+
+
+_MANY = 4
+"""Numbers by which copies are known."""
 
 
 def warn_of_dropout(traced: Traced) -> None:
@@ -31,6 +36,26 @@ def warn_of_dropout(traced: Traced) -> None:
             return
 
 
+def warn_of_copies(traced: Traced) -> None:
+    """Say where layers hold the same numbers: copies of one another are not independent."""
+    seen: dict[tuple[object, ...], str] = {}
+    for name, parameter in traced.body.named_parameters():
+        flat = parameter.detach().flatten()
+        if parameter.is_meta or len(flat) < _MANY or bool((flat == flat[0]).all()):
+            continue
+        mark = (tuple(parameter.shape), *flat[:_MANY].tolist(), *flat[-_MANY:].tolist())
+        if mark in seen:
+            warnings.warn(
+                f"`{seen[mark]}` and `{name}` hold the same numbers: copies, as `copy.deepcopy` and "
+                "`nn.TransformerEncoder` make them. The kernel is that of layers with weights of "
+                "their own; for a network like it call `reset_parameters()` on each layer.",
+                UserWarning,
+                stacklevel=5,
+            )
+            return
+        seen[mark] = name
+
+
 def warn_of_scales(traced: Traced, reading: Reading, point: Side) -> None:
     """Warn where the variance of a point's units explodes or vanishes from layer to layer.
 
@@ -42,8 +67,8 @@ def warn_of_scales(traced: Traced, reading: Reading, point: Side) -> None:
         reading: The steps.
         point: One point.
     """
-    layers = [k for k, step in enumerate(reading.steps) if k in step.value.sources]
-    every = Reading(reading.steps, tuple(layers), reading.features, reading.channel_axes)
+    layers = [k for k, step in enumerate(reading.steps) if k in step.value.places]
+    every = replace(reading, outputs=tuple(layers))
     wanted = demands(every, Demand("each", True))
     with torch.no_grad():
         watch = Watch()

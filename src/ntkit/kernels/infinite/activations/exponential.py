@@ -59,6 +59,8 @@ class NormalisedExponential(AbstractActivation):
 
     is_homogeneous = True
 
+    is_elementwise = False
+
     def __init__(self, gamma: float = 1.0, shift: float = -1.0) -> None:
         self.gamma, self.shift = gamma, shift
 

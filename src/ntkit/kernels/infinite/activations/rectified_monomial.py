@@ -26,6 +26,7 @@ class RectifiedMonomial(AbstractClosedForm):
     """
 
     keeps_rays = True
+    kinks = (0.0,)
 
     def __init__(self, degree: int) -> None:
         self.degree = degree

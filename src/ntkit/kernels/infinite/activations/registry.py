@@ -50,7 +50,7 @@ def register_activation(
         >>> import torch
         >>> class Cubed(nn.Module):
         ...     def forward(self, x):
-        ...         return torch.tanh(x) ** 3
+        ...         return x.tanh() ** 3
         >>> register_activation(Cubed, is_odd=True)
         >>> from ntkit.kernels import nngp
         >>> net = nn.Sequential(nn.Linear(2, 8), Cubed(), nn.Linear(8, 1))

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations.base import AbstractActivation
-from ntkit.kernels.infinite.activations.exponential import NormalisedExponential
 from ntkit.kernels.infinite.activations.gauss import derivative
 from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear
 from ntkit.kernels.infinite.activations.quadrature import Quadrature
@@ -24,18 +23,17 @@ def scaled_slope(activation: AbstractActivation) -> AbstractActivation:
     """
     if isinstance(activation, PiecewiseLinear):
         return activation
-    if isinstance(activation, NormalisedExponential):
+    if not activation.is_elementwise:
         raise UnsupportedLayerError(
-            "A trained scale in front of `NormalisedExponential` changes nothing and has no rule. "
-            "Normalise without a scale (`elementwise_affine=False`)."
+            f"A trained scale in front of `{type(activation).__name__}`, which takes the length of "
+            "its units, has no rule. Normalise without a scale (`elementwise_affine=False`)."
         )
     if activation not in _known:
 
         def scaled(x: Tensor) -> Tensor:
             return x * derivative(activation.value, x)
 
-        kinks = activation.kinks if isinstance(activation, Quadrature) else (0.0,)
-        _known[activation] = Quadrature(scaled, kinks, is_odd=activation.is_odd)
+        _known[activation] = Quadrature(scaled, activation.kinks, is_odd=activation.is_odd)
     return _known[activation]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.state import PairState, covariance_only
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, settle
+from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value, settle
 from ntkit.kernels.infinite.trace import refuse
 from ntkit.kernels.infinite.variances import Variances, mean_square
 from ntkit.networks.attention import SelfAttention
@@ -45,11 +45,31 @@ def attention(reader: Reader, node: fx.Node) -> int:
     if isinstance(mask, fx.Node):
         reader.features[place] = mask
         reader.channel_axes[place] = None
-    new = Value(value.channel_axis, value.positions, False, True, True, frozenset({place}))
-    run = run_of(layer, place, reader.variances, isinstance(mask, fx.Node))
+    frozen = _is_frozen(node, layer)
+    new = Value(value.channel_axis, value.positions, False, True, True, frozenset({Source(place)}))
+    inner = run_of(layer, place, reader.variances, isinstance(mask, fx.Node))
+
+    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+        before = replace(states[0], trains=(not frozen, not frozen))
+        return replace(inner((before,), context, demand), trains=(True, True))
+
     return reader.add(
         Step(str(layer), (index,), run, new, "pairs", is_homogeneous=False, learns_alone=True)
     )
+
+
+def _is_frozen(node: fx.Node, layer: SelfAttention | nn.MultiheadAttention) -> bool:
+    asks = {p.requires_grad and not node.meta.get("no_grad") for p in layer.parameters()}
+    odd = isinstance(layer, SelfAttention) and (
+        layer.scaling != "linear" or layer.embedding != "none"
+    )
+    if len(asks) > 1 or (asks == {False} and odd):
+        refuse(
+            node,
+            f"only some weights of `{layer}` are trained, or none of an attention whose scores are "
+            "trained along. Train all of them.",
+        )
+    return asks == {False}
 
 
 def _ours(layer: SelfAttention, place: int, variances: Variances, has_mask: bool) -> Any:

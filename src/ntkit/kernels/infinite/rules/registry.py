@@ -13,12 +13,11 @@ from ntkit.kernels.infinite.variances import Variances
 
 __all__ = ["Effect", "Rule", "RuleBook", "rules"]
 
-Effect = Literal["weights", "windows", "scaling", "normalising", "centring"]
+Effect = Literal["weights", "windows", "scaling"]
 """What a layer does to a unit: "weights" mixes all channels with fresh weights, so that its output is
 Gaussian and independent of all before; "windows" does the same over several positions (its rule gets
 covariances alone, and each point meets itself first to know the variances); "scaling" treats each
-unit alone and keeps what it was; "normalising" scales all units of a point by what they have in
-common, and "centring" takes their mean off before."""
+unit alone and keeps what it was."""
 
 Apply = Callable[[Any, PairState, Variances], PairState]
 
