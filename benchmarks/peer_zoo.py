@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from neural_tangents import stax
 
 jax.config.update("jax_enable_x64", True)
+
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from neural_tangents import stax  # noqa: E402
 
 W, B = 1.3, 0.2
 GET = ("nngp", "ntk")
@@ -144,7 +145,7 @@ def fully_connected():
     case("product_three", "vec", lambda: stax.FanOut(3), lambda: stax.parallel(stax.serial(dense(), RELU()), stax.serial(dense(), stax.Erf()), dense()), stax.FanInProd, dense, RELU, dense)
     case("concat_of_concat", "vec", lambda: both(both(stax.serial(dense(8), RELU()), stax.serial(dense(4), stax.Erf()), stax.FanInConcat(-1)), stax.serial(dense(20), stax.Gelu()), stax.FanInConcat(-1)), lambda: dense(8), RELU, dense)
     case("concat_input", "vec", lambda: both(stax.Identity(), stax.serial(dense(15), RELU()), stax.FanInConcat(-1)), lambda: dense(8), RELU, dense)
-    case("dropout_twice", "vec", dense, RELU, lambda: stax.Dropout(0.7), dense, stax.Erf, lambda: stax.Dropout(0.5), dense)
+    case("dropout_twice", "vec", dense, RELU, lambda: stax.Dropout(0.8), dense, stax.Erf, lambda: stax.Dropout(0.5), dense)
     case("layernorm_erf", "vec", dense, stax.LayerNorm, stax.Erf, dense, stax.LayerNorm, RELU, dense)
     case("two_inputs", ("vec", "side"), lambda: stax.parallel(dense(), stax.serial(dense(), RELU(), dense())), stax.FanInSum, RELU, dense)
     case("two_outputs", "vec", dense, RELU, lambda: stax.FanOut(2), lambda: stax.parallel(dense(), stax.serial(dense(), stax.Erf(), dense())))
@@ -235,12 +236,12 @@ def pools():
         ("nearest_up", (-1, 9, 8, -1), "nearest", True),
         ("nearest_down", (-1, 3, 2, -1), "nearest", False),
     ):
-        case(f"resize_{name}", "img", lambda: conv(2, 2, padding="SAME"), RELU, lambda s=shape, m=method, a=antialias: stax.ImageResize(s, m, a), lambda: conv(2, 2), RELU, gap)
+        case(f"resize_{name}", "img", dense, RELU, lambda s=shape, m=method, a=antialias: stax.ImageResize(s, m, a), lambda: conv(2, 2), RELU, gap)
     case("resize_sequence", "seq", lambda: conv(2), RELU, lambda: stax.ImageResize((-1, 11, -1), "linear"), dense, RELU, gap)
     case("index_slices", "img", lambda: conv(2, 2), RELU, lambda: stax.Index(stax.Slice[:, ::-1, 1:]), dense, RELU, gap)
     case("index_one", "img", lambda: conv(2, 2), RELU, lambda: stax.Index(stax.Slice[:, 2]), lambda: conv(2), RELU, gap)
     case("index_position", "seq", lambda: conv(3), RELU, lambda: stax.Index(stax.Slice[:, -1]), dense, RELU, dense)
-    case("dot_positions", "seq", lambda: conv(2), RELU, lambda: stax.DotGeneral(lhs=jnp.arange(18.0).reshape(3, 6) / 18 - 0.4, dimension_numbers=(((1,), (1,)), ((), ()))), flat)
+    case("dot_positions", "seq", lambda: conv(2), RELU, lambda: stax.DotGeneral(rhs=jnp.arange(18.0).reshape(3, 6).T / 18 - 0.4, dimension_numbers=(((1,), (0,)), ((), ()))), flat)
 
 
 def normalisations():
@@ -249,9 +250,9 @@ def normalisations():
         case(f"layernorm_{name}_flat", "img", lambda: conv(2, 2), lambda a=axes: stax.LayerNorm(a), RELU, flat)
     case("layernorm_sequence", "seq", lambda: conv(2), lambda: stax.LayerNorm((1, 2)), stax.Erf, gap)
     case("layernorm_eps", "vec_small", dense, lambda: stax.LayerNorm(-1, 1e-2), RELU, dense)
-    case("dropout_conv", "img", lambda: conv(2, 2), RELU, lambda: stax.Dropout(0.6), lambda: conv(2, 2), RELU, gap)
+    case("dropout_conv", "img", lambda: conv(2, 2), RELU, lambda: stax.Dropout(0.8), lambda: conv(2, 2), RELU, gap)
     case("dropout_before_pool", "seq", lambda: conv(2), RELU, lambda: stax.Dropout(0.8), gap)
-    case("dropout_flat", "img", lambda: conv(2, 2), RELU, lambda: stax.Dropout(0.9), flat)
+    case("dropout_flat", "img", lambda: conv(2, 2), RELU, lambda: stax.Dropout(0.5), flat)
 
 
 def large():

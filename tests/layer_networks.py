@@ -224,6 +224,13 @@ LAYERS: dict[type[nn.Module], Example] = {
     networks.LocalConv1d: convolved(
         1, relu, lambda w, g: networks.LocalConv1d(w, w, 6, 3, 2, 1, generator=g), relu
     ),
+    networks.LocalConv3d: convolved(
+        3,
+        relu,
+        lambda w, g: networks.LocalConv3d(w, w, (4, 3, 3), 2, generator=g),
+        relu,
+        mean=False,
+    ),
     networks.LocalConv2d: convolved(
         2, relu, lambda w, g: networks.LocalConv2d(w, w, (5, 4), 2, generator=g), relu, mean=False
     ),

@@ -15,6 +15,7 @@ __all__ = [
     "Layout",
     "PairState",
     "covariance_only",
+    "end_to_end",
     "memory_order",
     "multiply",
     "weighted_sum",
@@ -345,6 +346,43 @@ def multiply(first: PairState, second: PairState) -> PairState:
         state,
         apart=(p.apart * q.together + p.together * q.apart) / 4,
         together=(p.apart * q.apart + p.together * q.together) / 4,
+    )
+
+
+def end_to_end(states: Sequence[PairState], axis: int) -> PairState:
+    """Independent states beside each other along a position axis: blocks, zero between them."""
+    first = states[0]
+    k, pairs = len(first.positions), first.layout == "pairs"
+    sizes = [s.positions[axis] for s in states]
+    positions = (*first.positions[:axis], sum(sizes), *first.positions[axis + 1 :])
+
+    def tables(found: list[Tensor | None]) -> Tensor | None:
+        whole = [t.expand_as(s.cov) for t, s in zip(found, states, strict=True) if t is not None]
+        if len(whole) < len(states):
+            return None
+        if not pairs:
+            return torch.cat(whole, axis - k)
+        total = whole[0].new_zeros(*whole[0].shape[: -2 * k], *positions, *positions)
+        start = 0
+        for table, size in zip(whole, sizes, strict=True):
+            block = total.narrow(axis - 2 * k, start, size).narrow(axis - k, start, size)
+            block.copy_(table)
+            start += size
+        return total
+
+    def variances(found: list[Tensor | None], end: int) -> Tensor | None:
+        whole = [t for t in found if t is not None]
+        return torch.cat(whole, axis - k - end) if len(whole) == len(states) else None
+
+    cov = tables([s.cov for s in states])
+    assert cov is not None
+    return replace(
+        covariance_only(first),
+        cov=cov,
+        ntk=tables([s.ntk for s in states]),
+        var1=variances([s.var1 for s in states], k if pairs else 0),
+        var2=variances([s.var2 for s in states], 0),
+        positions=positions,
     )
 
 

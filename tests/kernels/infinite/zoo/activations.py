@@ -36,7 +36,7 @@ _MADE: dict[str, Any] = {
     "gabor": own.Gabor,
     "gaussian_0.5_-2": lambda: own.Gaussian(0.5, 2.0),
     "exp_0.7_-0.4": lambda: own.Exponential(0.7, -0.4),
-    "expnorm_0.5_0.2": lambda: own.NormalisedExponential(0.5, 0.2),
+    "expnorm_0.5_0.2": lambda: own.NormalisedExponential(0.5, 0.1),
     "monomial_2": lambda: Apply(torch.square),
     "monomial_3": lambda: Apply(lambda x: x**3),
     "polynomial": lambda: own.Polynomial([0.1, -0.4, 0.3, 0.05]),

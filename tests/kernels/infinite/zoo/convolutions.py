@@ -8,7 +8,7 @@ from torch import nn
 
 from ntkit.networks.activations import Erf
 from tests.kernels.infinite.zoo.base import B, Example, W, chain, conv, dense, flat, gap, local, up
-from tests.kernels.infinite.zoo.base import Apply
+from tests.kernels.infinite.zoo.base import Apply, Mean
 
 __all__ = ["CONVOLUTIONS"]
 
@@ -98,9 +98,10 @@ def of_border(p: str) -> dict[str, Example]:
 
 def standard(layer: Any, fan_in: int) -> Any:
     """A plain layer of exact variances `W^2 / fan_in` and `b^2`."""
+    layer = layer.double()
     nn.init.constant_(layer.weight, W / sqrt(fan_in))
     nn.init.constant_(layer.bias, B)
-    return layer.double()
+    return layer
 
 
 CONVOLUTIONS: dict[str, Example] = {
@@ -133,7 +134,7 @@ CONVOLUTIONS: dict[str, Example] = {
     "up_standard": on(
         "tiny",
         lambda: chain(
-            standard(nn.ConvTranspose2d(2, 6, 3, 2), 18), nn.ReLU(), *list(gap())[:1], dense(6, 1)
+            standard(nn.ConvTranspose2d(2, 6, 3, 2), 18), nn.ReLU(), Mean(), dense(6, 1).double()
         ),
     ),
     "pairs_of_positions": on(

@@ -47,12 +47,12 @@ NORMALISATION: dict[str, Example] = {
         ("vec_small",), lambda: chain(dense(5), norm(8, eps=1e-2), nn.ReLU(), dense(8, 1))
     ),
     "dropout_conv": img(
-        lambda: chain(nn.ReLU(), nn.Dropout(0.4)), lambda: conv(8, (2, 2)), nn.ReLU, gap
+        lambda: chain(nn.ReLU(), nn.Dropout(0.2)), lambda: conv(8, (2, 2)), nn.ReLU, gap
     ),
     "dropout_before_pool": Example(
         ("seq",),
         lambda: chain(conv(3, (2,)), nn.ReLU(), nn.Dropout(0.2), gap()),
         channels_first=True,
     ),
-    "dropout_flat": img(lambda: chain(nn.ReLU(), nn.Dropout(0.1)), lambda: flat(12)),
+    "dropout_flat": img(lambda: chain(nn.ReLU(), nn.Dropout(0.5)), lambda: flat(12)),
 }

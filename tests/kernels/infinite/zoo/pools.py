@@ -99,7 +99,11 @@ def of_border(p: str) -> dict[str, Example]:
 
 
 def resized(size: tuple[int, ...], **options: Any) -> Example:
-    return img(first, lambda: Apply(lambda x: functional.interpolate(x, size, **options)), last)
+    return img(
+        lambda: on_channels_last(dense(2)),
+        lambda: Apply(lambda x: functional.interpolate(x, size, **options)),
+        last,
+    )
 
 
 class Weighted(nn.Module):

@@ -98,7 +98,9 @@ VECTORS: dict[str, Example] = {
         lambda: chain(standard(5, 16), nn.ReLU(), standard(16, 24), nn.ReLU(), standard(24, 1))
     ),
     "standard_then_ntk": vec(
-        lambda: chain(standard(5, 16), Erf(), dense(16, 24), nn.ReLU(), standard(24, 1, None))
+        lambda: chain(
+            standard(5, 16), Erf(), dense(16, 24), nn.ReLU(), standard(24, 1, None)
+        ).double()
     ),
     "residual_deep": vec(deep_residual),
     "residual_scaled": vec(
@@ -141,7 +143,7 @@ VECTORS: dict[str, Example] = {
     ),
     "dropout_twice": vec(
         lambda: chain(
-            dense(5), nn.ReLU(), nn.Dropout(0.3), dense(8), Erf(), nn.Dropout(0.5), dense(8, 1)
+            dense(5), nn.ReLU(), nn.Dropout(0.2), dense(8), Erf(), nn.Dropout(0.5), dense(8, 1)
         )
     ),
     "layernorm_erf": vec(

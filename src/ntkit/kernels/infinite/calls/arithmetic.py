@@ -8,7 +8,7 @@ import torch
 from torch import fx
 
 from ntkit.kernels.infinite.reader import Reader
-from ntkit.kernels.infinite.state import PairState, multiply, weighted_sum
+from ntkit.kernels.infinite.state import PairState, end_to_end, multiply, weighted_sum
 from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
 from ntkit.kernels.infinite.trace import attribute, refuse
 from ntkit.kernels.infinite.variances import mean_square
@@ -112,12 +112,10 @@ def concatenate(reader: Reader, node: fx.Node) -> int:
     known = [reader.value(k) for part in parts if (k := reader.state(part)) is not None]
     axis = known[0].channel_axis
     shape = reader.shape(node)
-    if dim % len(shape) != axis or any(v.channel_axis != axis for v in known):
-        refuse(
-            node,
-            f"a concatenation along axis {dim}; the channels are at axis {axis}. Only features are "
-            "concatenated; positions have no rule.",
-        )
+    if any(v.channel_axis != axis for v in known):
+        refuse(node, "the branches have their channels at different axes. Transpose one.")
+    if dim % len(shape) != axis:
+        return _end_to_end(reader, node, [reader.entered(p, axis) for p in parts], dim % len(shape))
     indices, weights = [], []
     for part in parts:
         index = reader.entered(part, axis)
@@ -139,6 +137,42 @@ def concatenate(reader: Reader, node: fx.Node) -> int:
         frozenset().union(*(v.sources for v in values)),
     )
     return reader.join(tuple(indices), tuple(weights), value)
+
+
+def _end_to_end(reader: Reader, node: fx.Node, indices: list[int], dim: int) -> int:
+    """Of positions: independent branches beside each other, nothing between them."""
+    values = [reader.value(k) for k in indices]
+    if dim == 0 or any(v.is_flat for v in values):
+        refuse(node, f"a concatenation along axis {dim}. Only features and positions have a rule.")
+    for k, value in enumerate(values):
+        for other in values[:k]:
+            if value.sources & other.sources:
+                refuse(
+                    node,
+                    "two branches are concatenated along positions that end in the same weights, so "
+                    "they are not independent. Put a layer with weights at the end of one of them.",
+                )
+    if sum(not v.is_centred for v in values) > 1:
+        refuse(
+            node,
+            "two branches are concatenated along positions that both have a mean (they come out of a "
+            "nonlinearity or are raw input). Put a layer with weights before, or the nonlinearity after.",
+        )
+    place = dim - 1 - (dim > values[0].channel_axis)
+    positions = list(values[0].positions)
+    positions[place] = sum(v.positions[place] for v in values)
+    value = replace(
+        values[0],
+        positions=tuple(positions),
+        is_gaussian=all(v.is_gaussian for v in values),
+        is_centred=all(v.is_centred for v in values),
+        sources=frozenset().union(*(v.sources for v in values)),
+    )
+
+    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+        return end_to_end(states, place)
+
+    return reader.add(Step("concatenation of positions", tuple(indices), run, value))
 
 
 def _times(reader: Reader, node: fx.Node, index: int, factor: Any, *, power: int) -> int:

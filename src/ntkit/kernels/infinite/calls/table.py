@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations import duals, functions
-from ntkit.kernels.infinite.calls import arithmetic, layers, shapes
+from ntkit.kernels.infinite.calls import arithmetic, layers, linear_maps, shapes
 from ntkit.kernels.infinite.calls.attention import attention
-from ntkit.kernels.infinite.reader import Handler, Reader
+from ntkit.kernels.infinite.calls.normalisation import layer_norm
+from ntkit.kernels.infinite.reader import Handler, Reader, is_size
 from ntkit.kernels.infinite.rules import refusals, rules
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.networks.aggregate import Aggregate
@@ -54,11 +55,19 @@ def _getitem(reader: Reader, node: fx.Node) -> int:
     return reader.only_state(node)  # an entry of a layer's tuple of results
 
 
+def _getattr(reader: Reader, node: fx.Node) -> int | None:
+    """`x.mT` and the like are transposes; sizes are plain values."""
+    if isinstance(reader.sample[node], torch.Size) and not is_size(node):
+        return shapes.transpose(reader, node)
+    return None
+
+
 MODULES: dict[type[nn.Module], Handler] = {
     nn.Identity: _same,
     nn.Flatten: shapes.reshape,
+    nn.LayerNorm: layer_norm,
     nn.Unflatten: shapes.reshape,
-    Aggregate: shapes.aggregate,
+    Aggregate: linear_maps.aggregate,
     SelfAttention: attention,
     nn.MultiheadAttention: attention,
     **dict.fromkeys(_DROPOUT, _module_dropout),
@@ -147,6 +156,11 @@ _FUNCTIONS: dict[Hashable, Handler] = {
     ),
     **dict.fromkeys(("contiguous", "clone", torch.clone), _same),
     operator.getitem: _getitem,
+    getattr: _getattr,
+    **dict.fromkeys(
+        (operator.matmul, torch.matmul, torch.bmm, "matmul", "bmm"), linear_maps.matmul
+    ),
+    torch.einsum: shapes.positions,
     functional.dropout: _function_dropout,
 }
 
@@ -188,7 +202,7 @@ def read_function(reader: Reader, node: fx.Node) -> int | None:
         return layers.activation(reader, node, functions[target](*node.args[1:], **node.kwargs))
     if target in _FUNCTIONS:
         return _FUNCTIONS[target](reader, node)
-    if isinstance(reader.sample[node], torch.Size) and target is not getattr:
+    if isinstance(reader.sample[node], torch.Size) and not is_size(node):
         refuse(
             node,
             f"no rule for `{getattr(target, '__name__', target)}`. Write it with the modules and "
