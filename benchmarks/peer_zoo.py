@@ -114,6 +114,8 @@ def attention(scores="SOFTMAX", linear=True, **options):
     )
 
 
+# One line a network, as the peer writes it.
+# fmt: off
 CASES = {}
 """By name: the names of the inputs, and a function that makes the network."""
 
@@ -256,18 +258,34 @@ def normalisations():
 
 
 def large():
-    same = lambda: conv(3, 3, padding="SAME")
-    down = lambda: conv(3, 3, strides=(2, 2), padding="SAME")
-    block = lambda: residual(RELU(), same(), RELU(), same())
-    narrower = lambda: both(down(), stax.serial(RELU(), down(), RELU(), same()), stax.FanInSum())
-    pool = lambda: stax.AvgPool((2, 2), (2, 2))
+    def same():
+        return conv(3, 3, padding="SAME")
+
+    def down():
+        return conv(3, 3, strides=(2, 2), padding="SAME")
+
+    def block():
+        return residual(RELU(), same(), RELU(), same())
+
+    def narrower():
+        return both(down(), stax.serial(RELU(), down(), RELU(), same()), stax.FanInSum())
+
+    def pool():
+        return stax.AvgPool((2, 2), (2, 2))
+
     case("wide_resnet", "even", same, block, narrower, block, narrower, block, gap)
     case("myrtle", "even", lambda: stax.Conv(1, (3, 3), None, "SAME", ROOT), RELU, lambda: stax.Conv(1, (3, 3), None, "SAME", ROOT), RELU, pool, lambda: stax.Conv(1, (3, 3), None, "SAME", ROOT), RELU, pool, lambda: stax.Conv(1, (3, 3), None, "SAME", ROOT), RELU, pool, stax.GlobalAvgPool, lambda: stax.Dense(1, ROOT))
     case("vgg_flatten", "even", same, RELU, same, RELU, pool, same, RELU, pool, stax.Flatten, dense, RELU, dense)
-    wide = lambda c: stax.Conv(c, (3, 3), None, "SAME", W, B)
-    inner = lambda: stax.serial(pool(), wide(8), RELU(), stax.ConvTranspose(4, (2, 2), (2, 2), "VALID", W, B), RELU())
+    def wide(c):
+        return stax.Conv(c, (3, 3), None, "SAME", W, B)
+
+    def inner():
+        return stax.serial(pool(), wide(8), RELU(), stax.ConvTranspose(4, (2, 2), (2, 2), "VALID", W, B), RELU())
+
     case("unet", "even", lambda: wide(4), RELU, lambda: both(stax.Identity(), inner(), stax.FanInConcat(-1)), lambda: wide(4), RELU, gap)
-    resized = lambda: stax.serial(pool(), wide(6), RELU(), stax.ImageResize((-1, 8, 8, -1), "linear"))
+    def resized():
+        return stax.serial(pool(), wide(6), RELU(), stax.ImageResize((-1, 8, 8, -1), "linear"))
+
     case("unet_resize", "even", lambda: wide(4), RELU, lambda: both(stax.Identity(), resized(), stax.FanInConcat(-1)), lambda: wide(4), RELU, flat)
     case("dense_net", "img", lambda: both(stax.Identity(), stax.serial(wide(4), RELU()), stax.FanInConcat(-1)), lambda: wide(4), RELU, gap)
     case("squeeze_product", "img", lambda: both(stax.serial(conv(2, 2, padding="SAME"), RELU()), stax.serial(conv(3, 3, padding="SAME"), stax.Erf()), stax.FanInProd()), lambda: conv(2, 2), RELU, gap)
@@ -278,7 +296,9 @@ def large():
 
 
 def attentions():
-    decay = lambda d: jnp.exp(-0.3 * d)
+    def decay(d):
+        return jnp.exp(-0.3 * d)
+
     for scores in ("SOFTMAX", "IDENTITY", "ABS", "RELU"):
         case(f"attend_{scores}", "seq", dense, lambda s=scores: attention(s), RELU, flat)
         case(f"attend_{scores}_relu_in", "seq", dense, stax.Erf, lambda s=scores: attention(s, b=None), stax.Erf, gap)
@@ -320,6 +340,7 @@ def masks():
     case("mask_transformer", "ragged", lambda: dense(8), lambda: residual(stax.LayerNorm(), attention()), lambda: residual(stax.LayerNorm(), dense(8), RELU(), dense(8)), gap, **options)
 
 
+# fmt: on
 def of_both(kernel, x1, x2, name):
     options = dict(OPTIONS[name])
     patterned = isinstance(CASES[name][0], tuple) and "pattern" in CASES[name][0][1]
@@ -341,7 +362,17 @@ def packed(between, within):
 
 
 def main():
-    for fill in (fully_connected, activations, convolutions, pools, normalisations, large, attentions, graphs, masks):
+    for fill in (
+        fully_connected,
+        activations,
+        convolutions,
+        pools,
+        normalisations,
+        large,
+        attentions,
+        graphs,
+        masks,
+    ):
         fill()
     path, names = Path(sys.argv[1]), sys.argv[2:]
     found = {}
@@ -363,10 +394,18 @@ def main():
         except Exception as error:
             print(name, "FAILED", type(error).__name__, str(error)[:200], flush=True)
             continue
-        parts = {f"{name}/{k}": v for k, v in enumerate(result)} if isinstance(result, list) else {name: result}
+        parts = (
+            {f"{name}/{k}": v for k, v in enumerate(result)}
+            if isinstance(result, list)
+            else {name: result}
+        )
         found.update({k: np.asarray(v) for k, v in parts.items()})
         bad = [k for k, v in parts.items() if not np.isfinite(v).all()]
-        print(f"{name}: {time.perf_counter() - start:.1f} s", f"not finite: {bad}" if bad else "", flush=True)
+        print(
+            f"{name}: {time.perf_counter() - start:.1f} s",
+            f"not finite: {bad}" if bad else "",
+            flush=True,
+        )
     np.savez_compressed(path, **found)
 
 

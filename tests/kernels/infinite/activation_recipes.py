@@ -11,7 +11,6 @@ from tests.kernels.infinite.reference_networks import WIDTH, Recipe, dense
 __all__ = ["ACTIVATIONS", "HERMITE", "KINKED", "NUMERICAL"]
 
 
-
 def rbf(gamma: float) -> own.Sine:
     """`sqrt(2) sin(sqrt(2 gamma) x + pi / 4)`: the kernel `exp(-gamma |x - x'|^2)`."""
     return own.Sine(sqrt(2 * gamma), pi / 4, sqrt(2))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ntkit.networks import SelfAttention
 from ntkit.networks.activations import Erf
-from tests.kernels.infinite.zoo.base import B, Apply, Example, add, chain, conv, dense, join
+from tests.kernels.infinite.zoo.base import Apply, B, Example, add, chain, conv, dense, join
 
 __all__ = ["ATTENTION", "attention"]
 
@@ -130,9 +130,7 @@ ATTENTION: dict[str, Example] = {
     ),
     "attend_pixels": Example(
         ("img",),
-        lambda: chain(
-            pixels(), nn.ReLU(), channels_last(), attention("relu"), nn.ReLU(), flat(12)
-        ),
+        lambda: chain(pixels(), nn.ReLU(), channels_last(), attention("relu"), nn.ReLU(), flat(12)),
         channels_first=True,
     ),
     "attend_pixels_decay": Example(

@@ -7,8 +7,20 @@ import torch
 from torch import nn
 
 from ntkit.networks.activations import Erf
-from tests.kernels.infinite.zoo.base import B, Example, W, chain, conv, dense, flat, gap, local, up
-from tests.kernels.infinite.zoo.base import Apply, Mean
+from tests.kernels.infinite.zoo.base import (
+    Apply,
+    B,
+    Example,
+    Mean,
+    W,
+    chain,
+    conv,
+    dense,
+    flat,
+    gap,
+    local,
+    up,
+)
 
 __all__ = ["CONVOLUTIONS"]
 
@@ -51,9 +63,7 @@ def of_border(p: str) -> dict[str, Example]:
         ),
         f"conv2d_strides_{p}": on(
             "img",
-            lambda: windows(
-                "img", p, ((3, 2), (2, 1)), ((2, 2), (1, 3), "SAME"), flatten=True
-            ),
+            lambda: windows("img", p, ((3, 2), (2, 1)), ((2, 2), (1, 3), "SAME"), flatten=True),
         ),
         f"conv3d_{p}": on("vol", lambda: windows("vol", p, ((3, 2, 2), (1, 1, 1)))),
         f"conv3d_strides_{p}": on(

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from ntkit.networks import Aggregate
-from ntkit.networks.activations import Erf
 from tests.kernels.infinite.zoo.base import Example, dense
 
 __all__ = ["GRAPHS"]

@@ -53,10 +53,11 @@ def wide_resnet() -> nn.Module:
 
 
 def myrtle() -> nn.Module:
-    one = lambda n_in: same(n_in, w=sqrt(2), b=None)
-    pool = lambda: nn.AvgPool2d(2)
-    body = [one(1), nn.ReLU(), one(8), nn.ReLU(), pool()]
-    body += [p for _ in range(2) for p in (one(8), nn.ReLU(), pool())]
+    def one(n_in: int) -> nn.Module:
+        return same(n_in, w=sqrt(2), b=None)
+
+    body = [one(1), nn.ReLU(), one(8), nn.ReLU(), nn.AvgPool2d(2)]
+    body += [p for _ in range(2) for p in (one(8), nn.ReLU(), nn.AvgPool2d(2))]
     return chain(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), dense(8, 1, sqrt(2), None))
 
 
@@ -109,9 +110,7 @@ def product(parts: list[Tensor]) -> Tensor:
 
 
 def on_channels(layer: nn.Module) -> nn.Module:
-    return chain(
-        Apply(lambda x: x.movedim(1, -1)), layer, Apply(lambda x: x.movedim(-1, 1))
-    )
+    return chain(Apply(lambda x: x.movedim(1, -1)), layer, Apply(lambda x: x.movedim(-1, 1)))
 
 
 def rows(parts: list[Tensor]) -> Tensor:
@@ -172,9 +171,7 @@ LARGE: dict[str, Example] = {
     ),
     "concat_rows_flat": on(
         "img",
-        lambda: chain(
-            join(rows, conv(2, (2, 2)), conv(2, (3, 2))), nn.ReLU(), flat(21)
-        ),
+        lambda: chain(join(rows, conv(2, (2, 2)), conv(2, (3, 2))), nn.ReLU(), flat(21)),
     ),
     "mixer": on(
         "img",

@@ -62,7 +62,9 @@ def transformed(layers: Any, x: Tensor, real: Tensor) -> Tensor:
     return layers["last"]((y * real).sum(1) / real.sum(1))
 
 
-def ragged(call: Callable[..., Tensor], n_last: int = 8, **layers: Callable[[], nn.Module]) -> Example:
+def ragged(
+    call: Callable[..., Tensor], n_last: int = 8, **layers: Callable[[], nn.Module]
+) -> Example:
     def make() -> nn.Module:
         first = layers.get("first", lambda: dense(3))()
         made = {k: build() for k, build in layers.items() if k != "first"}

@@ -39,7 +39,10 @@ NORMALISATION: dict[str, Example] = {
         f"layernorm_{name}": img(make, nn.ReLU, lambda: conv(8, (2, 2)), nn.ReLU, gap)
         for name, make in _NORMS.items()
     },
-    **{f"layernorm_{name}_flat": img(make, nn.ReLU, lambda: flat(12)) for name, make in _NORMS.items()},
+    **{
+        f"layernorm_{name}_flat": img(make, nn.ReLU, lambda: flat(12))
+        for name, make in _NORMS.items()
+    },
     "layernorm_sequence": Example(
         ("seq",), lambda: chain(conv(3, (2,)), norm(8, 6), Erf(), gap()), channels_first=True
     ),

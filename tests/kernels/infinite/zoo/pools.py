@@ -7,7 +7,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ntkit.networks.activations import Erf
-from tests.kernels.infinite.zoo.base import Apply, Border, Example, Sum, chain, conv, dense, flat, gap
+from tests.kernels.infinite.zoo.base import (
+    Apply,
+    Border,
+    Example,
+    Sum,
+    chain,
+    conv,
+    dense,
+    flat,
+    gap,
+)
 
 __all__ = ["POOLS"]
 
@@ -59,15 +69,17 @@ def pool(border: str, kernel: tuple[int, ...], stride: tuple[int, ...], size: An
 
 
 def of_border(p: str) -> dict[str, Example]:
-    averages = lambda: pool(p, (3, 3), (1, 1), (5, 4))
+    def averages() -> nn.Module:
+        return pool(p, (3, 3), (1, 1), (5, 4))
+
+    def sums() -> nn.Module:
+        return Apply(lambda x: 9 * x)
+
     places = 2 * 3 if p == "VALID" else 3 * 4
-    sums = lambda: Apply(lambda x: 9 * x)
     return {
         f"avg_{p}_False": img(first, averages, last),
         f"avg_{p}_True": img(first, EdgePool if p == "SAME" else averages, last),
-        f"avg_even_{p}": img(
-            first, lambda: pool(p, (2, 2), (2, 1), (5, 4)), lambda: flat(places)
-        ),
+        f"avg_even_{p}": img(first, lambda: pool(p, (2, 2), (2, 1), (5, 4)), lambda: flat(places)),
         f"sum_{p}": img(
             first,
             lambda: pool(p, (3, 3), (2, 2), (5, 4)),
@@ -173,7 +185,9 @@ POOLS: dict[str, Example] = {
         lambda: on_channels_last(dense(8)),
         gap,
     ),
-    "index_one": img(valid, lambda: Apply(lambda x: x[:, :, 2]), lambda: conv(8, (2,)), nn.ReLU, gap),
+    "index_one": img(
+        valid, lambda: Apply(lambda x: x[:, :, 2]), lambda: conv(8, (2,)), nn.ReLU, gap
+    ),
     "index_position": seq(
         lambda: conv(3, (3,)),
         nn.ReLU,

@@ -34,7 +34,7 @@ def aggregate(reader: Reader, node: fx.Node) -> int:
 
 def matmul(reader: Reader, node: fx.Node) -> int:
     """A state times a matrix along its last or last but one axis, which must hold positions."""
-    operands = [*node.args, *node.kwargs.values()]
+    operands: list[Any] = [*node.args, *node.kwargs.values()]
     places = [k for k, n in enumerate(operands) if reader.state(n) is not None]
     if len(places) != 1 or len(operands) != 2:
         refuse(node, "a product of two states over positions has no rule.")
@@ -59,7 +59,13 @@ def matmul(reader: Reader, node: fx.Node) -> int:
 
 
 def _by_matrices(
-    reader: Reader, node: fx.Node, index: int, pattern: fx.Node, axes: tuple[int, ...], *, turned: bool
+    reader: Reader,
+    node: fx.Node,
+    index: int,
+    pattern: fx.Node,
+    axes: tuple[int, ...],
+    *,
+    turned: bool,
 ) -> int:
     """Positions `axes` times matrices `[n, *out, *in]` (`turned`: `[n, *in, *out]`) of the points."""
     value = reader.value(index)

@@ -1,5 +1,6 @@
 """Calls of layer normalisation, over the channels and any positions beside them."""
 
+import torch
 from torch import Tensor, fx, nn
 
 from ntkit.kernels.infinite.reader import Reader
@@ -52,11 +53,14 @@ def layer_norm(reader: Reader, node: fx.Node) -> int:
         place = parts.index(part)
 
         def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-            variances = [
-                sum(w * variance(s, first=first) for w, s in zip(weights, states, strict=True))
-                for first in (True, False)
+            scales = [
+                torch.stack([w * v for w, v in zip(weights, found, strict=True)]).sum(0) + layer.eps
+                for found in (
+                    [variance(s, first=True) for s in states],
+                    [variance(s, first=False) for s in states],
+                )
             ]
-            state = states[place].normalised(*[v + layer.eps for v in variances])
+            state = states[place].normalised(scales[0], scales[1])
             return _scaled_and_shifted(layer, state)
 
         return reader.add(

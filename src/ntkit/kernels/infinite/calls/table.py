@@ -1,7 +1,7 @@
 """Which handler reads which call."""
 
 import operator
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, NoReturn
 
 import torch
@@ -75,7 +75,7 @@ MODULES: dict[type[nn.Module], Handler] = {
 }
 """Modules that are neither a rule nor an activation."""
 
-_FUNCTIONS: dict[Hashable, Handler] = {
+_FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
     **dict.fromkeys(
         (
             operator.add,
