@@ -296,6 +296,16 @@ LAYERS: dict[type[nn.Module], Example] = {
         "ntk",
         convolved(1, relu, lambda w, g: networks.LocalConv1d(w, w, 6, 3, 2, 1, generator=g), relu),
     ),
+    networks.LocalConv3d: alone(
+        "ntk",
+        convolved(
+            3,
+            relu,
+            lambda w, g: networks.LocalConv3d(w, w, (4, 3, 3), 2, generator=g),
+            relu,
+            mean=False,
+        ),
+    ),
     networks.LocalConv2d: alone(
         "ntk",
         convolved(

@@ -25,6 +25,7 @@ from ntkit.networks.convolution import (
     ConvTranspose3d,
     LocalConv1d,
     LocalConv2d,
+    LocalConv3d,
 )
 from ntkit.networks.linear import Linear
 from ntkit.networks.mlp import mlp
@@ -48,6 +49,7 @@ __all__ = [
     "Linear",
     "LocalConv1d",
     "LocalConv2d",
+    "LocalConv3d",
     "NormalisedExponential",
     "Polynomial",
     "RectifiedMonomial",

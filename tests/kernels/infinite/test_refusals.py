@@ -40,8 +40,8 @@ REFUSED = {
     ),
     "scores": (
         hidden(3),
-        lambda s, x: s.o((lambda h: h @ (h.mT @ h))(s.a(x))),
-        "no rule",
+        lambda s, x: s.o((lambda h: h @ (h.mT @ h))(s.a(x)[:, None])[:, 0]),
+        "a product of units with units.*Use `ntkit.networks.SelfAttention`",
     ),
     "a weight in two places": (
         hidden(3),

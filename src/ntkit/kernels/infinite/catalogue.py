@@ -33,7 +33,7 @@ def catalogue() -> str:
     quadrature).
 
     Example:
-        >>> "`nn.Conv2d`" in catalogue()
+        >>> "`nn.Conv1d/2d/3d`" in catalogue()
         True
     """
     closed, numerical = [], []

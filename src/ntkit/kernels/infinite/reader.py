@@ -15,7 +15,7 @@ from ntkit.kernels.infinite.steps import Context, Demand, Step, Transform, Value
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.kernels.infinite.variances import Variances
 
-__all__ = ["Concat", "Handler", "Pointwise", "Reader"]
+__all__ = ["Concat", "Handler", "Pointwise", "Reader", "is_size"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,20 @@ class Reader:
     def argument(self, value: Any) -> Any:
         """An argument with plain values in place of the nodes that compute them."""
         return map_arg(value, lambda node: self.sample[node])
+
+    def constant(self, node: fx.Node) -> Any:
+        """What a node is for all points: a plain value, a buffer or what is made of them.
+
+        Raises:
+            ValueError: It is a tensor that hangs on the points.
+        """
+        value = self.sample[node]
+        if not isinstance(value, torch.Size) or is_size(node):
+            return value
+        if node.op == "placeholder" or self.states.get(node) is not None:
+            raise ValueError(f"`{node.name}` differs from point to point")
+        args, kwargs = map_arg((node.args, node.kwargs), lambda n: _in_double(self.constant(n)))
+        return _in_double(self.traced.call(node, args, kwargs))
 
     def only_state(self, node: fx.Node) -> int:
         """The step of the one argument that hangs on weights."""
@@ -214,6 +228,18 @@ class Reader:
         index = self.add(Step("concatenation", parts, run, value))
         self.concats[index] = Concat(parts, weights)
         return index
+
+
+def is_size(node: fx.Node) -> bool:
+    """Whether a node is a shape itself, not a tensor that the sample holds the shape of."""
+    return node.target == "size" or (node.target is getattr and node.args[1] == "shape")
+
+
+def _in_double(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().double() if value.is_floating_point() else value
+    is_float = isinstance(value, torch.dtype) and value.is_floating_point
+    return torch.float64 if is_float else value
 
 
 Handler = Callable[[Reader, fx.Node], int]

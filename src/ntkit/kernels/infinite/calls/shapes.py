@@ -1,4 +1,4 @@
-"""Calls that move positions about: reshapes, transposes, pooling, resizing, cropping, aggregation."""
+"""Calls that move positions about: reshapes, transposes, pooling, resizing, cropping, fixed matrices."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,6 @@ from ntkit.kernels.infinite.steps import Context, Demand, Step, settle
 from ntkit.kernels.infinite.trace import refuse
 
 __all__ = [
-    "aggregate",
     "broadcast",
     "mixed_by_record",
     "of_position",
@@ -180,36 +179,6 @@ def of_position(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor])
     return reader.per_part(reader.only_state(node), lambda part: _mapped(reader, node, call, part))
 
 
-def aggregate(reader: Reader, node: fx.Node) -> int:
-    """Sums of positions by matrices that come with the points: graphs.
-
-    Source: Du et al. 2019 (arXiv:1905.13192), section 3.
-    """
-    argument, pattern = node.args
-    assert isinstance(argument, fx.Node) and isinstance(pattern, fx.Node)
-    index = reader.entered(argument, -1)
-    value = reader.value(index)
-    if len(value.positions) != 1 or reader.states.get(pattern) is not None:
-        refuse(node, "it takes units `[n, nodes, channels]` and a pattern from the input.")
-    place = len(reader.steps)
-    reader.features[place] = pattern
-    reader.channel_axes[place] = None
-
-    def on_pairs(table: Tensor, context: Context) -> Tensor:
-        left, right = context.both_features(place)
-        return left.to(table) @ table @ right.to(table).mT
-
-    return reader.add(
-        Step(
-            "aggregate",
-            (index,),
-            mixed_by_record(place, value.positions, on_pairs),
-            value,
-            back="pairs",
-        )
-    )
-
-
 def mixed_by_record(
     place: int,
     sizes: tuple[int, ...],
@@ -235,7 +204,7 @@ def _call(reader: Reader, node: fx.Node, argument: fx.Node) -> Callable[[Tensor]
 
     def call(x: Tensor) -> Tensor:
         args, kwargs = map_arg(
-            (node.args, node.kwargs), lambda n: x if n is argument else reader.sample[n]
+            (node.args, node.kwargs), lambda n: x if n is argument else reader.constant(n)
         )
         return reader.traced.call(node, args, kwargs)
 

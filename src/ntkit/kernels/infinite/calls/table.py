@@ -1,7 +1,7 @@
 """Which handler reads which call."""
 
 import operator
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, NoReturn
 
 import torch
@@ -10,11 +10,18 @@ from torch.nn import functional
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations import duals, functions
-from ntkit.kernels.infinite.calls import arithmetic, concatenation, layers, parameters, shapes
+from ntkit.kernels.infinite.calls import (
+    arithmetic,
+    concatenation,
+    layers,
+    linear_maps,
+    parameters,
+    shapes,
+)
 from ntkit.kernels.infinite.calls.attention import attention
 from ntkit.kernels.infinite.calls.normalisation import normalised
 from ntkit.kernels.infinite.calls.why_not import why_not
-from ntkit.kernels.infinite.reader import Handler, Reader
+from ntkit.kernels.infinite.reader import Handler, Reader, is_size
 from ntkit.kernels.infinite.rules import refusals, rules
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.networks.aggregate import Aggregate
@@ -63,11 +70,18 @@ def _detached(reader: Reader, node: fx.Node) -> int:
     return parameters.detached(reader, reader.only_state(node))
 
 
+def _getattr(reader: Reader, node: fx.Node) -> int | None:
+    """`x.mT` and the like are transposes; sizes are plain values."""
+    if isinstance(reader.sample[node], torch.Size) and not is_size(node):
+        return shapes.transpose(reader, node)
+    return None
+
+
 MODULES: dict[type[nn.Module], Handler] = {
     nn.Identity: _same,
     nn.Flatten: shapes.reshape,
     nn.Unflatten: shapes.reshape,
-    Aggregate: shapes.aggregate,
+    Aggregate: linear_maps.aggregate,
     SelfAttention: attention,
     nn.MultiheadAttention: attention,
     **dict.fromkeys(_DROPOUT, _module_dropout),
@@ -78,7 +92,7 @@ MODULES: dict[type[nn.Module], Handler] = {
 }
 """Modules that are neither a rule nor an activation."""
 
-_FUNCTIONS: dict[Hashable, Handler] = {
+_FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
     **dict.fromkeys(
         (
             operator.add,
@@ -189,6 +203,12 @@ _FUNCTIONS: dict[Hashable, Handler] = {
         ),
         _function_dropout,
     ),
+    getattr: _getattr,
+    **dict.fromkeys(
+        (operator.matmul, torch.matmul, torch.bmm, "matmul", "bmm", "__matmul__"),
+        linear_maps.matmul,
+    ),
+    torch.einsum: shapes.positions,
 }
 
 

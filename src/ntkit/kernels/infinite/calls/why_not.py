@@ -1,6 +1,5 @@
 """Functions of torch that have no limit, or none that can be read off the call, and the way out."""
 
-import operator
 from collections.abc import Hashable
 
 import torch
@@ -48,8 +47,7 @@ why_not: dict[Hashable, str] = {
     **dict.fromkeys(
         (
             functional.scaled_dot_product_attention,
-            *(torch.matmul, torch.bmm, torch.einsum, torch.baddbmm, operator.matmul),
-            *("matmul", "bmm", "__matmul__"),
+            torch.baddbmm,
         ),
         _SCORES,
     ),

@@ -18,6 +18,7 @@ from ntkit.networks.convolution import (
     ConvTranspose3d,
     LocalConv1d,
     LocalConv2d,
+    LocalConv3d,
 )
 
 
@@ -59,7 +60,7 @@ def ntk_convolution(layer: Any, state: PairState, variances: Variances) -> PairS
     return _ntk(layer, state)
 
 
-@rules.register(LocalConv1d, LocalConv2d, effect="windows", channel_axis=1)
+@rules.register(LocalConv1d, LocalConv2d, LocalConv3d, effect="windows", channel_axis=1)
 def local_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
     """Weights of their own at each position: different positions are independent.
 
