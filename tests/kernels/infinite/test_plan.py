@@ -69,7 +69,7 @@ def test_work_grows_with_the_pairs_and_falls_with_the_angle() -> None:
 
 
 class Counted(TorchDispatchMode):
-    """Keeps the largest tensor that any operation makes."""
+    """The size of the largest tensor of floats that any operation makes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Counted(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor):
+        if isinstance(result, Tensor) and result.is_floating_point():
             self.largest = max(self.largest, result.untyped_storage().nbytes())
         return result
 
