@@ -10,7 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.infinite_speed import dense, random
+from torch import nn
+
+from benchmarks.infinite_speed import random
 from benchmarks.memory import measured
 from benchmarks.report import Row
 from ntkit import ntk
@@ -22,12 +24,11 @@ RESULT = 8 * N * N
 
 def into_file(*, bias: bool) -> float:
     """Seconds of the call."""
-    net = dense(3, D)
-    if bias:
-        for k, layer in enumerate(net):
-            if isinstance(layer, Linear):
-                fan_out, fan_in = layer.weight.shape
-                net[k] = Linear(fan_in, fan_out, w_std=2**0.5, b_std=0.1)
+    b_std = 0.1 if bias else 0.0
+    layers: list[nn.Module] = []
+    for fan_in in (D, 8, 8):
+        layers += [Linear(fan_in, 8, bias=bias, w_std=2**0.5, b_std=b_std), nn.ReLU()]
+    net = nn.Sequential(*layers, Linear(8, 1, bias=bias, b_std=b_std))
     kernel, x = ntk(net), random(N, D)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         start = time.perf_counter()

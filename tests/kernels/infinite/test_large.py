@@ -145,7 +145,7 @@ def test_a_folder_in_the_files_place(tmp_path: Path) -> None:
 
 def test_gradients_and_several_outputs_need_fresh_memory() -> None:
     x = randn(3, 3)
-    with pytest.raises(ValueError, match="`out=` takes one matrix .*, and gradients are wanted"):
+    with pytest.raises(ValueError, match=r"`out=` takes one matrix .*, and gradients are wanted"):
         ntk(dense(bias=True))(x.requires_grad_(), out="gram.npy")
 
     class Two(nn.Module):

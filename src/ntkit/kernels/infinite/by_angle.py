@@ -37,9 +37,7 @@ class Choice:
     scales: tuple[Tensor, Tensor] | None
 
 
-def chosen(
-    prepared: Prepared, z1: Tensor, z2: Tensor | None, dtype: torch.dtype
-) -> Choice | None:
+def chosen(prepared: Prepared, z1: Tensor, z2: Tensor | None, dtype: torch.dtype) -> Choice | None:
     """The function that serves these points; None where there is none, or it does not pay."""
     cols = z1 if z2 is None else z2
     if not prepared.is_elementwise or len(z1) * len(cols) < _WORTH:
@@ -98,7 +96,8 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
         if symmetric and j > i:
             out[j:j_stop, i:i_stop] = here.T
 
-    run_tiles(tile, *out.shape, (side, side), job, symmetric=symmetric, threads=threads)
+    n, m = out.shape
+    run_tiles(tile, n, m, (side, side), job, symmetric=symmetric, threads=threads)
 
 
 class _Buffers(threading.local):

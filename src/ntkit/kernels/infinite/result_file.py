@@ -73,7 +73,7 @@ def _reserved(path: Path, part: Path, shape: Sequence[int], like: Tensor) -> Ten
     """The file, mapped into memory, with its place on the disk taken: writing cannot fail any more.
 
     Raises:
-        OSError: The file cannot be made.
+        IsADirectoryError: A folder is in its place; other reasons raise the system's own errors.
     """
     try:
         if path.is_dir():
