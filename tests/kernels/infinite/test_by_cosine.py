@@ -57,7 +57,7 @@ def test_agrees_with_distances(monkeypatch, activation, branches: bool, make) ->
     x, y = hard_points(120, 3), randn(80, 3, seed=3)
     y[:20] = hard_points(120, 3)[5:25] * 1.3
     quick = kernel(x), kernel(x, y)
-    monkeypatch.setattr(gram_matrix, "gram_by_cosine", lambda *_: None)
+    monkeypatch.setattr(gram_matrix, "pays", lambda *_: False)
     diagonals = kernel.diag(x), kernel.diag(y)
     assert torch.equal(quick[0], quick[0].T)
     for found, exact, other in zip(quick, (kernel(x), kernel(x, y)), diagonals, strict=True):
@@ -69,11 +69,9 @@ def test_agrees_with_distances(monkeypatch, activation, branches: bool, make) ->
 def test_is_taken_for_large_matrices(monkeypatch) -> None:
     taken = []
     original = gram_matrix.gram_by_cosine
-    monkeypatch.setattr(
-        gram_matrix, "gram_by_cosine", lambda *a: taken.append(original(*a)) or taken[-1]
-    )
+    monkeypatch.setattr(gram_matrix, "gram_by_cosine", lambda *a: taken.append(1) or original(*a))
     kernel = ntk(network(nn.ReLU(), branches=False))
     kernel(randn(100, 3))
-    assert taken[-1] is not None
+    assert len(taken) == 1
     kernel(randn(5, 3))
-    assert taken[-1] is None
+    assert len(taken) == 1

@@ -194,16 +194,17 @@ def _unit_scale(u: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _dot(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Dot products of rows as an unevaluated sum of two numbers."""
-    products, errors = _two_product(u, v)
-    total = torch.zeros_like(products[:, 0])
+    """Dot products of rows as an unevaluated sum of two numbers, by halves."""
+    total, errors = _two_product(u, v)
     low = errors.sum(1)
-    for column in products.T:
-        new = total + column
-        part = new - total
-        low = low + ((total - (new - part)) + (column - part))
-        total = new
-    return total, low
+    while total.shape[1] > 1:
+        half = total.shape[1] // 2
+        left, right, rest = total[:, :half], total[:, half : 2 * half], total[:, 2 * half :]
+        new = left + right
+        part = new - left
+        low = low + ((left - (new - part)) + (right - part)).sum(1)
+        total = torch.cat([new, rest], 1)
+    return total[:, 0], low
 
 
 def _two_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,9 +13,10 @@ from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
 from ntkit.kernels.infinite.angle import fit, state_at_angle
 from ntkit.kernels.infinite.calls.table import check_modules
-from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices
+from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices, is_by_angle
+from ntkit.kernels.infinite.job import MEMORY, Job
 from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
-from ntkit.kernels.infinite.plan import Plan
+from ntkit.kernels.infinite.plan import LAYERS, Plan
 from ntkit.kernels.infinite.points import (
     Points,
     checked,
@@ -25,6 +26,7 @@ from ntkit.kernels.infinite.points import (
 )
 from ntkit.kernels.infinite.prepared import Prepared
 from ntkit.kernels.infinite.read import read
+from ntkit.kernels.infinite.result_file import Out
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import trace
@@ -70,14 +72,46 @@ class InfiniteKernel(AbstractLagKernel):
         self._positions: Positions = positions
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
 
-    def __call__(self, x1: Points, x2: Points | None = None) -> Any:
+    def __call__(
+        self,
+        x1: Points,
+        x2: Points | None = None,
+        *,
+        out: Out | None = None,
+        memory: int = MEMORY,
+        progress: bool | None = None,
+    ) -> Any:
         """The Gram matrix, `[n, m]`, of finite float points; the class says where it is more.
+
+        Args:
+            x1: Points of the rows.
+            x2: Points of the columns; `x1` if left out, and then each pair is computed once.
+            out: Where the matrix goes, if not into fresh memory: a tensor like it, or the path of
+                an `.npy` file (`numpy.load(path, mmap_mode="r")` reads it back), for matrices
+                larger than memory. The file takes its name once it is whole; if the work stops
+                before, nothing is left.
+            memory: Bytes for the tables of the pairs that are computed at a time; the points
+                and the result come on top.
+            progress: Whether to show a bar on standard error; left out, jobs of more than two
+                seconds show one at a terminal.
+
+        Returns:
+            The matrix in the dtype of the points: `out`, or the file mapped into memory.
 
         Raises:
             ValueError: `x2` has points of another shape than `x1`.
 
         Cost: O(n m (f + layers)) for `f` features; with positions times their number, or the square of
         it where all pairs are kept (`plan` says which). Computed in tiles.
+
+        Example:
+            >>> import numpy, tempfile
+            >>> from ntkit.networks import Linear
+            >>> kernel = ntk(nn.Sequential(Linear(2, 8), nn.ReLU(), Linear(8, 1)))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     _ = kernel(torch.eye(2), out=f"{folder}/gram.npy")
+            ...     numpy.load(f"{folder}/gram.npy", mmap_mode="r").shape
+            (2, 2)
         """
         first = checked("x1", x1, len(self._traced.inputs))
         second = None if x2 is None else checked("x2", x2, len(self._traced.inputs))
@@ -91,7 +125,7 @@ class InfiniteKernel(AbstractLagKernel):
                     f"and `x1` of {tuple(first[0].shape[1:])}."
                 )
             right = side(self._traced, prepared.reading, second)
-        found = gram_matrices(prepared, left, right, first[0].dtype)
+        found = gram_matrices(prepared, left, right, first[0].dtype, Job(out, memory, progress))
         found = [self._finished(k.to(first[0].dtype)) for k in found]
         return found[0] if len(found) == 1 else tuple(found)
 
@@ -157,10 +191,24 @@ class InfiniteKernel(AbstractLagKernel):
         return Estimate(*map(self._finished, found))
 
     def plan(self, x: Points) -> Plan:
-        """What is kept at each layer for points like `x`, and the memory that takes."""
-        prepared, _ = self._ready("x", checked("x", x, len(self._traced.inputs)))
-        quick = prepared.is_elementwise and (prepared.is_homogeneous or self.is_stationary)
-        return prepared.plan("one function of the angle" if quick else "layer by layer")
+        """How the matrix of `x` would be computed: what is kept at each layer, its memory and work.
+
+        Example:
+            >>> from ntkit.networks import Conv2d
+            >>> net = nn.Sequential(Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+            >>> print(ntk(net).plan(torch.zeros(10, 3, 4, 4)))
+            step                          positions  numbers a pair  kept
+            points (input_1)                    4x4             256  all pairs of positions
+            Conv2d(3, 8, kernel_size=...        4x4             256  all pairs of positions
+            ReLU()                              4x4             256  all pairs of positions
+            map of positions (4, 4) t...        1x1               1  each position with itself
+            route: layer by layer; 16.0 KiB a pair of points at its largest
+            work: 42,295 numbers for the 55 pairs of 10 points
+        """
+        inputs = checked("x", x, len(self._traced.inputs))
+        prepared, points = self._ready("x", inputs)
+        quick = is_by_angle(prepared, points, inputs[0].dtype)
+        return prepared.plan(len(inputs[0]), "one function of the angle" if quick else LAYERS)
 
     @property
     def is_stationary(self) -> bool:
@@ -291,7 +339,9 @@ class InfiniteKernel(AbstractLagKernel):
 
     def _finished(self, table: Tensor) -> Tensor:
         starts_at_zero = self._traced.starts_at_zero and self._which == "nngp"
-        return torch.zeros_like(table) if starts_at_zero else table
+        if starts_at_zero:
+            return torch.zeros_like(table) if table.requires_grad else table.zero_()
+        return table
 
     def __repr__(self) -> str:
         return f"<{self._which} of {len(self._traced.on_weights())} layers, {self._variances} variances>"

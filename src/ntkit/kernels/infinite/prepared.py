@@ -10,7 +10,7 @@ from torch import Tensor
 from ntkit.kernels.infinite.angle import AngleProfile, fit, state_at_angle
 from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.layers import layer_kernels
-from ntkit.kernels.infinite.plan import Plan, demands, plan
+from ntkit.kernels.infinite.plan import LAYERS, Plan, demands, plan
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.state import Layout, PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Side
@@ -105,9 +105,9 @@ class Prepared:
         cosines = [fit(by_cosine, -reach, reach, tolerance) for reach in _REACHES]
         return AngleProfile(angle, tuple(c for c in cosines if c.error <= tolerance))
 
-    def plan(self, route: str) -> Plan:
+    def plan(self, n_points: int = 1, route: str = LAYERS) -> Plan:
         """What is kept at each step."""
-        return plan(self.reading, self.wanted, route)
+        return plan(self.reading, self.wanted, n_points, route)
 
     def _context(self, points: PairState) -> Context:
         nothing = Side({})

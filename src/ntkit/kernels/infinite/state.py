@@ -24,6 +24,9 @@ __all__ = [
 Layout = Literal["each", "pairs"]
 """Which positions of the two inputs are paired: each with itself, or all with all."""
 
+Scale = float | Tensor
+"""A number, or a tensor that may ask for gradients."""
+
 
 @dataclass(frozen=True)
 class PairState:
@@ -82,7 +85,7 @@ class PairState:
             together = (4 * norms - apart).clamp_min(0)
         return Pair(self.cov, apart, together, self.var1, self.var2)
 
-    def affine(self, w: float, b: float, *, own_weight: float, own_bias: float) -> "PairState":
+    def affine(self, w: Scale, b: Scale, *, own_weight: Scale, own_bias: Scale) -> "PairState":
         """After fresh weights: `cov <- w cov + b`, `ntk <- w ntk + own_weight cov + own_bias`.
 
         `own_weight cov + own_bias` is what the weights and biases of the layer itself contribute.
@@ -144,7 +147,7 @@ class PairState:
         scales = nan if b != 0 or mixed else self.scales + own_weight / w
         return replace(state, scales=scales, scales_by_position=by_position)
 
-    def scaled(self, w: float) -> "PairState":
+    def scaled(self, w: Scale) -> "PairState":
         """After multiplication by a constant of square `w`."""
         ntk = None if self.ntk is None else w * self.ntk
         state = replace(self, cov=w * self.cov, ntk=ntk)
@@ -435,7 +438,7 @@ def _mixed_scales(first: PairState, second: PairState) -> float:
     return 0.0 if first.scales == second.scales == 0 else nan
 
 
-def _scaled(state: PairState, w: float) -> dict[str, Tensor | None]:
+def _scaled(state: PairState, w: Scale) -> dict[str, Tensor | None]:
     return {
         name: None if value is None else w * value
         for name, value in (
@@ -447,7 +450,7 @@ def _scaled(state: PairState, w: float) -> dict[str, Tensor | None]:
     }
 
 
-def _affine(table: Tensor, w: float | Tensor, b: float | Tensor) -> Tensor:
+def _affine(table: Tensor, w: Scale, b: Scale) -> Tensor:
     """`w table + b`, without the passes over memory that change nothing."""
     if _is(w, 0.0):
         return torch.full_like(table, b) if not isinstance(b, Tensor) else b.expand_as(table)
@@ -455,7 +458,7 @@ def _affine(table: Tensor, w: float | Tensor, b: float | Tensor) -> Tensor:
     return table if _is(b, 0.0) else table + b
 
 
-def _is(scale: float | Tensor, value: float | Tensor) -> bool:
+def _is(scale: Scale, value: Scale) -> bool:
     """Whether a scale is known to be a value; tensors may ask for gradients, and are only themselves."""
     if isinstance(scale, Tensor) or isinstance(value, Tensor):
         return scale is value

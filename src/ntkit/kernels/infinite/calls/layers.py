@@ -172,4 +172,4 @@ def _ruled(
 
 
 def _has_bias(module: nn.Module) -> bool:
-    return getattr(module, "bias", None) is not None and getattr(module, "b_std", 1.0) != 0
+    return getattr(module, "bias", None) is not None and bool(getattr(module, "b_std", 1.0) != 0)
