@@ -2,37 +2,44 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ntkit.dynamics.plain_formulas import PlainFormulas
+
 __all__ = ["forward_mode"]
 
 
 @contextmanager
-def forward_mode(module: nn.Module) -> Iterator[None]:
+def forward_mode(module: nn.Module, order: int) -> Iterator[None]:
     """Within it `torch.func.jvp` runs through `module`; global settings come back afterwards.
 
-    The fused kernels of attention and of recurrent layers have no forward derivative: the plain
-    formulas take their place, with the same values up to rounding. A `NotImplementedError` of what
-    is left is raised with advice.
+    The fused kernels of attention and of recurrent layers have no forward derivative, and those of
+    norms a wrong second one: plain formulas take their place, with the same values up to rounding.
+    What is left without a derivative is refused with advice.
+
+    Args:
+        module: The network.
+        order: How many `jvp` are nested.
 
     Raises:
         NotImplementedError: An operation of `module` has no forward derivative.
         RuntimeError: `module` itself raises one.
     """
     _load()
-    fast_path = torch.backends.mha.get_fastpath_enabled()
+    backends = [torch.backends.mkldnn, torch.backends.cudnn]
+    if not any(isinstance(part, nn.RNNBase) for part in module.modules()):
+        backends = []  # they serve convolutions well
+    fast_path, enabled = torch.backends.mha.get_fastpath_enabled(), [b.enabled for b in backends]
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with ExitStack() as stack:
-            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-            if any(isinstance(m, nn.RNNBase) for m in module.modules()):
-                stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
-                stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        for backend in backends:
+            backend.enabled = False
+        with sdpa_kernel(SDPBackend.MATH), PlainFormulas(order):
             yield
     except RuntimeError as error:
         what = str(error).strip().split("\n")[0]
@@ -45,6 +52,8 @@ def forward_mode(module: nn.Module) -> Iterator[None]:
         ) from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
+        for backend, before in zip(backends, enabled, strict=True):
+            backend.enabled = before
 
 
 @cache

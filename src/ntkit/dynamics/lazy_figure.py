@@ -37,15 +37,16 @@ def lazy_figure(history: LazyHistory) -> Figure:
             for label, values, color in curves:
                 _curve(axis, history.steps, values, label, color)
             axis.set(title=title, xlabel="steps")
-            axis.set_xscale("symlog", linthresh=1)
-            axis.set_xlim(left=0)
+            axis.set_xscale("log")
             axis.legend(fontsize=9)
         return figure
 
 
 def _curve(axis: Axes, steps: Tensor, values: Tensor, label: str, color: str) -> None:
-    """One curve, on a logarithmic axis if it has anything above zero."""
+    """One curve without the start, where all is zero up to rounding; logarithmic if it can be."""
+    later = steps > 0
+    steps, values = steps[later], values[later]
     if bool((values > 0).any()):
         axis.set_yscale("log")
-        values = values.where(values > 0, torch.nan)  # the start is an exact zero
+        values = values.where(values > 0, torch.nan)
     axis.plot(steps, values, "o-", ms=3.5, color=color, label=label)

@@ -96,7 +96,7 @@ class LazyHistory:
                 row.kernel_alignment,
                 row.nonlinearity,
             )
-            lines.append(f"{row.step:>8} " + " ".join(f"{x:>10.4g}" for x in numbers))
+            lines.append(f"{row.step:>8} " + " ".join(f"{x:>10.3g}" for x in numbers))
         return "\n".join(lines)
 
 

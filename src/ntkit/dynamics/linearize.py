@@ -28,7 +28,7 @@ def linearize(module: nn.Module) -> Taylor:
         >>> linear, x = linearize(net), torch.rand(5, 2)
         >>> torch.equal(linear(x), net(x))  # until it is trained
         True
-        >>> optimiser = torch.optim.SGD(linear.parameters(), lr=0.1)
+        >>> optimiser = torch.optim.SGD(linear.parameters(), lr=0.01)
         >>> linear(x).square().sum().backward()
         >>> optimiser.step()
         >>> bool(linear(x).norm() < net(x).norm())

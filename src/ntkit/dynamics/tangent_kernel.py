@@ -20,12 +20,12 @@ def tangent_kernel(
     """
     with torch.enable_grad():
         values = outputs()
-    n, o = values.shape
-    jacobian = [values.new_empty(n * o, p.numel(), dtype=p.dtype) for p in parameters]
-    for i, value in enumerate(values.flatten()):
-        rows = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
-        for block, row in zip(jacobian, rows, strict=True):
-            block[i] = 0 if row is None else row.detach().flatten()
+        n, o = values.shape
+        jacobian = [values.new_empty(n * o, p.numel(), dtype=p.dtype) for p in parameters]
+        for i, value in enumerate(values.flatten()):
+            rows = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+            for block, row in zip(jacobian, rows, strict=True):
+                block[i] = 0 if row is None else row.flatten()
     kernel = values.new_zeros(n, n, dtype=torch.float64)
     for block in jacobian:
         by_sample = block.reshape(n, -1)  # the trace over outputs is part of the product

@@ -57,6 +57,7 @@ class Taylor(nn.Module):
         self.add_module(self._point, Branch())
         for name, parameter in module.named_parameters():
             plant(self.get_submodule(self._point), name, parameter.detach().clone())
+        self.get_submodule(self._point).train(module.training)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The expansion at `theta`, for the inputs and in the form of the network's own outputs."""
@@ -70,7 +71,7 @@ class Taylor(nn.Module):
         }
         network = _Call(self, start, args, kwargs)
         # Some second derivatives of PyTorch exist in grad mode alone, whether one needs a graph or not.
-        with forward_mode(self._skeleton[0]), torch.enable_grad():
+        with forward_mode(self._skeleton[0], self._order), torch.enable_grad():
             terms, (others, buffers) = _derivatives(network, smooth, delta, self._order)
             total = terms[0]
             for k, term in enumerate(terms[1:], 1):
@@ -147,12 +148,13 @@ def _derivatives(
     if order == 0:
         value, rest = function(at)
         return (value,), rest
-    lower, tangents, rest = jvp(
+    found: Any = jvp(
         lambda parameters: _derivatives(function, parameters, along, order - 1),
         (at,),
         (along,),
         has_aux=True,
     )
+    lower, tangents, rest = found
     return (*lower, tangents[-1]), rest
 
 
