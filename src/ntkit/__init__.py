@@ -1,7 +1,7 @@
 """ntkit: neural tangent kernels and Fourier-feature positional encodings in PyTorch."""
 
 from ntkit import dynamics, encodings, kernels, networks, operators, solvers, tasks, tuning
-from ntkit.dynamics import GradientFlow, training_time
+from ntkit.dynamics import GradientFlow, LazyProbe, linearize, taylor, training_time
 from ntkit.grids import Grid
 from ntkit.kernels import gram, nngp, ntk
 from ntkit.tuning import tune
@@ -9,16 +9,19 @@ from ntkit.tuning import tune
 __all__ = [
     "GradientFlow",
     "Grid",
+    "LazyProbe",
     "dynamics",
     "encodings",
     "gram",
     "kernels",
+    "linearize",
     "networks",
     "nngp",
     "ntk",
     "operators",
     "solvers",
     "tasks",
+    "taylor",
     "training_time",
     "tune",
     "tuning",
