@@ -4,11 +4,13 @@ from ntkit import dynamics, encodings, kernels, networks, operators, solvers, ta
 from ntkit.dynamics import GradientFlow, training_time
 from ntkit.grids import Grid
 from ntkit.kernels import gram, nngp, ntk
+from ntkit.networks import LinearModel
 from ntkit.tuning import tune
 
 __all__ = [
     "GradientFlow",
     "Grid",
+    "LinearModel",
     "dynamics",
     "encodings",
     "gram",
