@@ -83,6 +83,11 @@ def standard(encoding: encodings.AbstractEncoding, *, depth: int = 2) -> nn.Sequ
     return networks.mlp(encoding, 1, width=32, depth=depth, generator=seeded())
 
 
+def lift(x: Tensor) -> Tensor:
+    """The plane onto a paraboloid: circles become separable by a plane."""
+    return torch.cat([x, (x**2).sum(1, keepdim=True)], 1)
+
+
 KERNELS: dict[type, list[Callable[[], kernels.AbstractKernel]]] = {
     InfiniteKernel: [
         lambda: ntk(layered(encodings.Basic(2))),
@@ -93,6 +98,19 @@ KERNELS: dict[type, list[Callable[[], kernels.AbstractKernel]]] = {
         lambda: ntk(layered(encodings.Identity(2))),
         lambda: ntk(layered(encodings.Gaussian(2, 24, 3.0, seeded()), depth=3)),
         lambda: nngp(layered(encodings.NeRF(2, 3, include_input=True))),
+    ],
+    kernels.ArcCosine: [lambda n=n: kernels.ArcCosine(n) for n in (0, 1, 2)],
+    kernels.Constant: [lambda: kernels.Constant(0.7)],
+    kernels.FeatureMap: [lambda: kernels.FeatureMap(encodings.NeRF(2, 3, include_input=True))],
+    kernels.Laplace: [lambda: kernels.Laplace([0.3, 2.0])],
+    kernels.Linear: [kernels.Linear],
+    kernels.Matern: [lambda nu=nu: kernels.Matern(nu, 0.7) for nu in (0.5, 1.5, 2.5)],
+    kernels.Polynomial: [lambda: kernels.Polynomial(3, 0.5)],
+    kernels.Product: [lambda: 0.3 * kernels.Linear() * kernels.RBF(0.5)],
+    kernels.RBF: [lambda: kernels.RBF([0.3, 2.0])],
+    kernels.Stationary: [lambda: kernels.Stationary(encodings.Gaussian(2, 24, 1.0, seeded()))],
+    kernels.Sum: [
+        lambda: kernels.Stationary(encodings.Basic(2)) + nngp(layered(encodings.Basic(2), depth=1)),
     ],
 }
 """Kernels on points of the plane."""
@@ -130,6 +148,7 @@ NETWORKS: dict[type, Callable[[], nn.Module]] = {
         if kind.__module__.startswith("ntkit.")
     },
     **{kind: lambda kind=kind: activated(ACTIVATIONS[kind]()) for kind in ACTIVATIONS},
+    networks.LinearModel: lambda: networks.LinearModel(encodings.Basic(2)),
     networks.Symmetrised: lambda: networks.symmetrise(standard(encodings.Basic(2))),
 }
 """Modules that use each public layer, or are one."""
@@ -154,6 +173,7 @@ __all__ = [
     "activated",
     "gram",
     "layered",
+    "lift",
     "randn",
     "seeded",
     "standard",

@@ -151,3 +151,21 @@ def adam_by_steps(
         decay, weights = flow_by_eigh(torch.tensordot(c, kernels, 1), r, 1.0)
         f, r = f + torch.tensordot(c, cross, 1) @ weights, decay
     return r, f
+
+
+def matern(nu: float, distance: mpmath.mpf) -> mpmath.mpf:
+    """`2^(1 - nu) / Gamma(nu) a^nu K_nu(a)`, `a = sqrt(2 nu) distance`, in 50 digits: any `nu`."""
+    with mpmath.workdps(50):
+        a = mpmath.sqrt(2 * mpmath.mpf(nu)) * distance
+        bessel = a ** mpmath.mpf(nu) * mpmath.besselk(nu, a)
+        return 2 ** (1 - mpmath.mpf(nu)) / mpmath.gamma(nu) * bessel
+
+
+def arc_cosine(order: int, x: list[float], y: list[float]) -> mpmath.mpf:
+    """Cho and Saul's formulas of order 0, 1 and 2 at two points of the plane, in 100 digits."""
+    with mpmath.workdps(100):
+        (a, b), (c, d) = map(mpmath.mpf, x), map(mpmath.mpf, y)
+        t = mpmath.atan2(abs(a * d - b * c), a * c + b * d)
+        s, k, far = mpmath.sin(t), mpmath.cos(t), mpmath.pi - t
+        j = [far, s + far * k, 3 * s * k + far * (1 + 2 * k**2)][order]
+        return (mpmath.hypot(a, b) * mpmath.hypot(c, d)) ** order * j / mpmath.pi

@@ -4,12 +4,14 @@ from ntkit import dynamics, encodings, kernels, networks, operators, solvers, ta
 from ntkit.dynamics import GradientFlow, LazyProbe, linearize, taylor, training_time
 from ntkit.grids import Grid
 from ntkit.kernels import gram, nngp, ntk
+from ntkit.networks import LinearModel
 from ntkit.tuning import tune
 
 __all__ = [
     "GradientFlow",
     "Grid",
     "LazyProbe",
+    "LinearModel",
     "dynamics",
     "encodings",
     "gram",

@@ -1,6 +1,17 @@
 """Kernels: callables `k(x1, x2=None) -> [n, m]` with `k.diag(x) -> [n]`, and their operators."""
 
-from ntkit.kernels.base import AbstractKernel, AbstractLagKernel
+from ntkit.kernels.base import AbstractKernel, AbstractLagKernel, Constant, Product, Sum
+from ntkit.kernels.closed import (
+    RBF,
+    AbstractRadial,
+    ArcCosine,
+    FeatureMap,
+    Laplace,
+    Linear,
+    Matern,
+    Polynomial,
+    Stationary,
+)
 from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import (
     InfiniteKernel,
@@ -14,10 +25,22 @@ from ntkit.kernels.infinite import (
 )
 
 __all__ = [
+    "RBF",
     "AbstractKernel",
     "AbstractLagKernel",
+    "AbstractRadial",
+    "ArcCosine",
+    "Constant",
+    "FeatureMap",
     "InfiniteKernel",
+    "Laplace",
+    "Linear",
+    "Matern",
     "PairState",
+    "Polynomial",
+    "Product",
+    "Stationary",
+    "Sum",
     "catalogue",
     "duals",
     "gram",

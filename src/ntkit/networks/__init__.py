@@ -1,4 +1,4 @@
-"""Networks: layers in the NTK parametrisation, coordinate networks, symmetrised starts."""
+"""Networks: layers in the NTK parametrisation, coordinate networks, linear models, symmetrised starts."""
 
 from ntkit.networks.activations import (
     Abs,
@@ -28,6 +28,7 @@ from ntkit.networks.convolution import (
     LocalConv3d,
 )
 from ntkit.networks.linear import Linear
+from ntkit.networks.linear_model import LinearModel
 from ntkit.networks.mlp import mlp
 from ntkit.networks.symmetrise import Symmetrised, symmetrise
 
@@ -47,6 +48,7 @@ __all__ = [
     "Gaussian",
     "Hermite",
     "Linear",
+    "LinearModel",
     "LocalConv1d",
     "LocalConv2d",
     "LocalConv3d",

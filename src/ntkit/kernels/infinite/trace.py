@@ -20,6 +20,7 @@ from ntkit.kernels.infinite.activations import duals
 from ntkit.kernels.infinite.aliases import parameters_used_twice, settle_in_place
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.written_out import written_out
+from ntkit.networks.linear_model import LinearModel
 from ntkit.networks.symmetrise import Symmetrised
 
 __all__ = ["Traced", "refuse", "trace"]
@@ -241,7 +242,7 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one call; a subclass of a known layer is, so that it can be refused."""
         kin = (*rules, *duals, AbstractEncoding)
-        own = type(m).__module__.startswith("ntkit.")
+        own = type(m).__module__.startswith("ntkit.") and type(m) is not LinearModel
         return isinstance(m, kin) or own or super().is_leaf_module(m, module_qualified_name)
 
 
