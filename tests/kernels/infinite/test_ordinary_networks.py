@@ -215,7 +215,7 @@ def test_normalised_encodings_are_no_longer_stationary() -> None:
     assert ntk(nn.Sequential(encoding, nn.Identity(), *layers[1:])).is_stationary
 
 
-@pytest.mark.filterwarnings("ignore:`Dropout2d.*is in training mode")
+@pytest.mark.filterwarnings("ignore:`dropout.*as in training mode")
 def test_dropped_channels_are_dropped_at_all_positions() -> None:
     """Of a pooled image, so that a point's own variance doubles at a rate of one half."""
     conv, last = nn.Conv2d(3, 8, 3), nn.Linear(8, 1, bias=False)

@@ -50,7 +50,7 @@ def bounds(name: str, recipe: Recipe, which: str) -> tuple[float, float]:
     return LOST_DIGITS if is_hard else TOLERANCE, LOST_DIGITS if which == "ntk" else TOLERANCE
 
 
-@pytest.mark.filterwarnings("ignore:.*Dropout.*is in training mode")
+@pytest.mark.filterwarnings("ignore:.dropout.*as in training mode")
 @pytest.mark.filterwarnings("ignore:The variance of the units")
 @pytest.mark.parametrize("name", ALL)
 def test_values_of_neural_tangents(name: str) -> None:

@@ -163,6 +163,22 @@ def test_dropout_in_training_mode_says_what_it_gets() -> None:
         ntk(net)(randn(3, 2).float())
 
 
+def test_dropout_as_a_function_is_on_unless_told() -> None:
+    net = written(hidden(3)(8, 1), lambda s, x: s.o(functional.dropout(relu(s.a(x))))).eval()
+    with pytest.warns(UserWarning, match="pass `training=self.training`"):
+        ntk(net)(randn(3, 3).float())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [functional.dropout, lambda x: x + torch.randn_like(x), lambda x: x * x.new(1).uniform_()],
+)
+def test_inputs_that_hang_on_chance(spoil) -> None:
+    net = written(hidden(3)(8, 1), lambda s, x: s.o(relu(s.a(spoil(x)))))
+    with pytest.raises(UnsupportedLayerError, match="draws features anew at every call"):
+        ntk(net)(randn(3, 3).float())
+
+
 def test_copies_of_one_layer_are_pointed_out() -> None:
     block = nn.Linear(8, 8)
     net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), block, nn.ReLU(), copy.deepcopy(block))

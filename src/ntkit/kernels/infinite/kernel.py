@@ -313,7 +313,7 @@ class InfiniteKernel(AbstractLagKernel):
                 for scale in (getattr(layer, "w_std", None), getattr(layer, "b_std", None))
             )
             prepared = Prepared(reading, self._which == "ntk", self._positions, live)
-            warn_of_dropout(self._traced)
+            warn_of_dropout(reading)
             warn_of_copies(self._traced)
             warn_of_scales(
                 self._traced, reading, side(self._traced, reading, [x[:1] for x in inputs])

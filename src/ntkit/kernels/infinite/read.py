@@ -1,10 +1,11 @@
 """A traced module as a list of steps, for points of given shapes."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 from ntkit.kernels.infinite.calls.parameters import detached, note_parameter
 from ntkit.kernels.infinite.calls.table import read_function, read_module
@@ -14,6 +15,10 @@ from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.kernels.infinite.variances import Variances
 
 __all__ = ["Reading", "read"]
+
+
+_DRAWS = re.compile(r"(rand|randn|randint|normal|bernoulli|uniform|multinomial|poisson)(_|_like)?$")
+"""Names of functions that draw numbers."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ def read(traced: Traced, sample: dict[fx.Node, Any], variances: Variances) -> Re
         else:
             note_parameter(reader, node)
             found = None
+        if found is None:
+            _check_chance(reader, node)
         if found is not None and node not in reader.pieces:
             _check_points(reader, node)
         if found is not None and node.meta.get("no_grad"):
@@ -66,6 +73,25 @@ def read(traced: Traced, sample: dict[fx.Node, Any], variances: Variances) -> Re
         reader.ranks,
         reader.transforms,
     )
+
+
+def _check_chance(reader: Reader, node: fx.Node) -> None:
+    """Refuse features that are drawn anew at every call: masks on the inputs, noise."""
+    if node.op == "call_module":
+        layer = reader.layer(node)
+        drawn = isinstance(layer, nn.modules.dropout._DropoutNd | nn.RReLU) and layer.training
+    else:
+        target: Any = node.target
+        name = target if isinstance(target, str) else getattr(target, "__name__", "")
+        training = node.kwargs.get("training", node.args[2] if len(node.args) > 2 else True)
+        masks = "dropout" in name and training
+        drawn = node.op != "placeholder" and bool(masks or _DRAWS.match(name))
+    if drawn:
+        refuse(
+            node,
+            "it draws features anew at every call, so that there is no one kernel of the points. "
+            "Call `module.eval()`, or draw them outside of the module and pass them as an input.",
+        )
 
 
 def _check_points(reader: Reader, node: fx.Node) -> None:

@@ -4,7 +4,6 @@ import warnings
 from dataclasses import replace
 
 import torch
-from torch import nn
 
 from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.plan import demands
@@ -17,23 +16,21 @@ __all__ = ["warn_of_copies", "warn_of_dropout", "warn_of_scales"]
 _LIMIT = 1e8
 """Growth or decay of the variance over the layers from which a network is called ill-scaled."""
 
-
 _MANY = 4
 """Numbers by which copies are known."""
 
 
-def warn_of_dropout(traced: Traced) -> None:
-    """Say which semantics dropout gets in a module in training mode."""
-    for layer in traced.root.modules():
-        if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.training and layer.p > 0:
-            warnings.warn(
-                f"`{layer}` is in training mode: the kernel is that of masks drawn anew for each "
-                "input, which add to the variance of a point with itself. For the network without "
-                "masks call `module.eval()` first.",
-                UserWarning,
-                stacklevel=5,
-            )
-            return
+def warn_of_dropout(reading: Reading) -> None:
+    """Say which semantics dropout gets where it is on: in a module in training mode, or as a function."""
+    found = next((step.name for step in reading.steps if step.name.startswith("dropout(")), None)
+    if found is not None:
+        warnings.warn(
+            f"`{found}` is on, as in training mode: the kernel is that of masks drawn anew for each "
+            "input, which add to the variance of a point with itself. For the network without "
+            "masks call `module.eval()` first (and pass `training=self.training` to functions).",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def warn_of_copies(traced: Traced) -> None:
