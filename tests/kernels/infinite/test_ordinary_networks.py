@@ -224,3 +224,57 @@ def test_dropped_channels_are_dropped_at_all_positions() -> None:
     plain = nn.Sequential(conv, nn.ReLU(), pool, last).double()
     assert_near(nngp(dropped).diag(x), 2 * nngp(plain).diag(x), loosen=10)
     assert_near(nngp(dropped)(x, x + 1), nngp(plain)(x, x + 1), loosen=10)
+
+
+def test_bare_scales_before_a_nonlinearity_are_scales_of_a_normalisation() -> None:
+    """`g * LN(h)` by a bare parameter and by the layer's own weight: one network."""
+    first, last, x = Linear(3, 16), Linear(16, 1), randn(4, 3)
+    for values in (torch.ones(16), torch.full((16,), 0.7), torch.zeros(16)):
+        norm = nn.LayerNorm(16, bias=False)
+        with torch.no_grad():
+            norm.weight.copy_(values)
+        own = nn.Sequential(first, norm, nn.Tanh(), last).double()
+        plain = nn.LayerNorm(16, elementwise_affine=False)
+        by_hand = written(
+            {"a": first, "n": plain, "g": nn.Parameter(values.clone()), "o": last},
+            lambda s, x: s.o(torch.tanh(s.g * s.n(s.a(x)))),
+        ).double()
+        assert_near(ntk(by_hand)(x), ntk(own)(x), loosen=10)
+
+
+@pytest.mark.slow
+def test_bare_scales_of_wide_networks() -> None:
+    """In the NTK parametrisation, where their part is of the kernel's own size."""
+    x, found = randn(3, 3, seed=1), torch.zeros(3, 3).double()
+    for seed in SEEDS:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            net = written(
+                {
+                    "a": Linear(3, 2048),
+                    "g": nn.Parameter(torch.ones(2048)),
+                    "o": Linear(2048, 1, bias=False),
+                },
+                lambda s, x: s.o(torch.sin(s.g * s.a(x))),
+            ).double()
+        found += tangent(net, x) / len(SEEDS)
+    assert distance(found, ntk(net)(x)) < 0.03
+    kept = ntk(net)(x)
+    net.g.requires_grad_(False)  # type: ignore[union-attr]
+    assert distance(kept, ntk(net)(x)) > 0.1
+
+
+def test_a_residual_block_that_starts_at_zero() -> None:
+    """The last scale of a branch at zero, as ResNets start: the branch adds its scale's part alone."""
+    first, last, x = Linear(3, 16), Linear(16, 1, bias=False), randn(4, 3)
+    norm = nn.BatchNorm1d(16).eval()
+    nn.init.zeros_(norm.weight)
+    body = written(
+        {"a": first, "b": Linear(16, 16), "n": norm, "o": last},
+        lambda s, x: (lambda h: s.o(h + s.n(s.b(relu(h)))))(s.a(x)),
+    ).double()
+    plain = nn.Sequential(first, last).double()
+    assert_near(nngp(body)(x), nngp(plain)(x), loosen=10)
+    branch = nn.Sequential(first, nn.ReLU(), body.b).double()  # type: ignore[arg-type]
+    part = nngp(branch)(x) / (1 + norm.eps) + 1
+    assert_near(ntk(body)(x), ntk(plain)(x) + part, loosen=10)

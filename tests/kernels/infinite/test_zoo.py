@@ -61,7 +61,7 @@ def error(actual: Tensor, expected: Tensor) -> float:
     return float((difference / torch.where(difference == 0, 1, scale)).max()) if len(scale) else 0.0
 
 
-@pytest.mark.filterwarnings("ignore:.*Dropout.*is in training mode")
+@pytest.mark.filterwarnings("ignore:.dropout.*as in training mode")
 @pytest.mark.filterwarnings("ignore:The variance of the units")
 @pytest.mark.parametrize("name", ZOO)
 def test_values_of_neural_tangents(name: str) -> None:

@@ -4,6 +4,7 @@ import warnings
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.plan import demands
@@ -81,6 +82,8 @@ def warn_of_scales(traced: Traced, reading: Reading, point: Side) -> None:
     sizes = [float(state.cov.abs().mean()) for state in states]
     for number, (index, size) in enumerate(zip(layers, sizes, strict=True), 1):
         ratio = size / sizes[0] if sizes[0] else 1.0
+        if size == 0:
+            continue  # a branch that is set to start at zero
         if 1 / _LIMIT <= ratio <= _LIMIT:
             continue
         what, often = ("grows", "smaller") if ratio > 1 else ("shrinks", "larger")

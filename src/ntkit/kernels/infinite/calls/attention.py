@@ -52,7 +52,7 @@ def attention(reader: Reader, node: fx.Node) -> int:
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
         before = replace(states[0], trains=(not frozen, not frozen))
-        return replace(inner((before,), context, demand), trains=(True, True))
+        return replace(inner((before,), context, demand), trains=(True, True), scales=0.0)
 
     return reader.add(
         Step(str(layer), (index,), run, new, "pairs", is_homogeneous=False, learns_alone=True)

@@ -1,6 +1,7 @@
 """Concatenation of features and of positions, and splitting features again."""
 
 from dataclasses import replace
+from math import nan
 from typing import Any
 
 import torch
@@ -251,6 +252,7 @@ def _side_by_side(
         alone("var2", count),
         positions=positions,
         layout=states[0].layout,
+        scales=nan if any(state.scales != 0 for state in states) else 0.0,
     )
 
 

@@ -68,7 +68,11 @@ def detached(reader: Reader, index: int) -> int:
     """Without what the layers before add to the tangent kernel."""
 
     def cut(state: PairState) -> PairState:
-        return state if state.ntk is None else replace(state, ntk=torch.zeros_like(state.cov))
+        return (
+            state
+            if state.ntk is None
+            else replace(state, ntk=torch.zeros_like(state.cov), scales=0.0)
+        )
 
     return reader.apply("detach", index, cut, reader.value(index))
 
@@ -86,7 +90,7 @@ def shift(reader: Reader, node: fx.Node, index: int, other: fx.Node, factor: flo
         return reader.apply(
             f"bias ({other.name})",
             index,
-            lambda state: state.affine(1.0, square, own_weight=0.0, own_bias=own),
+            lambda state: state.trained_scale(1.0, square, own_weight=0.0, own_bias=own),
             new,
             is_homogeneous=False,
         )
@@ -128,7 +132,7 @@ def scale(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> int:
     return reader.apply(
         f"scale ({other.name})",
         index,
-        lambda state: state.affine(square, 0.0, own_weight=own, own_bias=0.0),
+        lambda state: state.trained_scale(square, 0.0, own_weight=own, own_bias=0.0),
         new,
     )
 
@@ -170,6 +174,7 @@ def _embedding(like: PairState, square: float, own: float) -> PairState:
     whole = like.cov.new_ones(())
     table = replace(
         like,
+        scales=0.0,
         cov=square * one,
         ntk=None if like.ntk is None else own * one,
         var1=None if like.var1 is None else square * whole,
