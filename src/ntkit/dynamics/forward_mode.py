@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,7 +32,7 @@ def forward_mode(module: nn.Module, order: int) -> Iterator[None]:
         RuntimeError: `module` itself raises one.
     """
     _load()
-    backends = [torch.backends.mkldnn, torch.backends.cudnn]
+    backends: list[Any] = [torch.backends.mkldnn, torch.backends.cudnn]
     if not any(isinstance(part, nn.RNNBase) for part in module.modules()):
         backends = []  # they serve convolutions well
     fast_path, enabled = torch.backends.mha.get_fastpath_enabled(), [b.enabled for b in backends]

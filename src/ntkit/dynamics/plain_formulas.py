@@ -30,7 +30,8 @@ class PlainFormulas(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        return self._table.get(func, func)(*args, **(kwargs or {}))
+        function: Any = self._table.get(func, func)
+        return function(*args, **(kwargs or {}))
 
 
 def _layer_norm(
@@ -111,7 +112,9 @@ def _update(running: Tensor | None, value: Tensor, momentum: float) -> None:
         running.mul_(1 - momentum).add_(momentum * value)
 
 
-_FIRST: dict[Any, Callable[..., Tensor]] = {torch._weight_norm: _weight_norm}
+_FIRST: dict[Any, Callable[..., Tensor]] = {
+    torch._weight_norm: _weight_norm,  # pyright: ignore[reportPrivateImportUsage]
+}
 
 _HIGHER: dict[Any, Callable[..., Tensor]] = {
     F.layer_norm: _layer_norm,

@@ -14,10 +14,15 @@ from torch import Generator, nn
 
 from ntkit import encodings, nngp, ntk
 from ntkit._core.errors import UnsupportedLayerError
+from ntkit.kernels.infinite.calls.table import POSITION_MAPS
 from ntkit.networks import Linear, mlp
 from tests.cases import randn, seeded
 from tests.layer_networks import COMPOSED, LAYERS, Example, Mean, Parametrisation, Written
 from tests.rates import deviations_from_limit, fitted_exponent, sizes
+
+MAPS = {nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.Upsample, nn.ZeroPad2d, nn.ReflectionPad3d}
+"""Of the many modules that map positions by one handler, those that are trained here; all of them are
+in the benchmark."""
 
 SEEDS = {64: 4, 256: 6}
 """Initialisations at each width."""
@@ -31,6 +36,8 @@ def cases() -> list:
     """Networks in the parametrisation of their layer; normalisations, which have none, in both."""
     found = []
     for kind, example in LAYERS.items():
+        if kind in POSITION_MAPS and kind not in MAPS:
+            continue
         name = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
         for parametrisation in example.parametrisations[: 2 if "Norm" in kind.__name__ else 1]:
             if not example.why_no_rate:

@@ -142,7 +142,9 @@ class PairState:
             state = replace(state, ntk=ntk)
         own_weight = own_weight * self.trains[0]
         known = own_weight == 0 and self.scales == 0
-        if state.ntk is None or known or w == 0:  # of zeros, the part is taken with the rest exactly
+        if (
+            state.ntk is None or known or w == 0
+        ):  # of zeros, the part is taken with the rest exactly
             return state
         mixed = self.scales != 0 and self.scales_by_position != by_position
         scales = nan if b != 0 or mixed else self.scales + own_weight / w

@@ -29,7 +29,7 @@ from ntkit.networks.attention import SelfAttention
 
 __all__ = ["MODULES", "check_modules", "read_function", "read_module"]
 
-_POSITIONS = (
+POSITION_MAPS = (
     *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
     *(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d),
@@ -88,7 +88,7 @@ MODULES: dict[type[nn.Module], Handler] = {
     **dict.fromkeys((nn.AlphaDropout, nn.FeatureAlphaDropout), _off_in_eval),
     **dict.fromkeys((nn.LayerNorm, nn.RMSNorm, nn.GroupNorm), normalised),
     nn.GLU: concatenation.gated,
-    **dict.fromkeys(_POSITIONS, shapes.positions),
+    **dict.fromkeys(POSITION_MAPS, shapes.positions),
 }
 """Modules that are neither a rule nor an activation."""
 
