@@ -126,3 +126,17 @@ def test_float32(depth: int, bias: bool) -> None:
     assert_near(found, expected)
     if not bias:  # of every entry: norms differ by a factor of ten
         assert_entrywise(found.double(), expected, 2e-6)
+
+
+def test_weights_that_change_are_seen() -> None:
+    """The function of the angle is kept from call to call, and made anew after training."""
+    net = nn.Sequential(
+        nn.Linear(6, 64, bias=False), nn.ReLU(), nn.Linear(64, 32, bias=False), nn.ReLU()
+    )
+    net.append(nn.Linear(32, 1, bias=False))
+    kernel, x = ntk(net), randn(200, 6)
+    before = kernel(x)
+    with torch.no_grad():
+        net[2].weight.data *= 1.5
+    assert torch.equal(kernel(x), ntk(net)(x))
+    assert not torch.allclose(kernel(x), before, rtol=1e-3)
