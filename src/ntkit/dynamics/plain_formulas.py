@@ -1,7 +1,7 @@
 """Functions of PyTorch whose forward derivatives are missing or wrong, in plain operations.
 
-The second forward derivative of layer, batch and instance normalisation in PyTorch (2.13 and before)
-is wrong without a word, by a factor of order one; that of `glu`, and the first one of weight
+The second forward derivative of layer, batch and instance normalisation in PyTorch 2.13 is
+wrong without a word, by as much as its own size; that of `glu`, and the first one of weight
 normalisation, are missing.
 """
 
