@@ -129,7 +129,9 @@ def test_angle_of_the_outputs(name: str, dtype: torch.dtype) -> None:
                 # `apart` is rounded by eps / 2: psi^2 by 2 eps, psi by eps / psi or sqrt(2 eps)
                 far = max(mp.pi - m.angle, mpf("1e-20"))
                 single = torch.finfo(torch.float32).eps
-                most, share = (4e-8, 1e-15) if dtype == torch.float64 else ((2 * single) ** 0.5, single)
+                most, share = (
+                    (4e-8, 1e-15) if dtype == torch.float64 else ((2 * single) ** 0.5, single)
+                )
                 bound += min(most, float(share / far))
             assert abs(mpf(value) - m.angle) <= bound, (value, m.angle)
 
@@ -196,7 +198,9 @@ def _dead(length: mpf) -> mpf:
 def _by_quadrature(
     row: Row, norms: tuple[float, float], angle: float
 ) -> tuple[float, float, float]:
-    module = deepcopy(row.module).double().requires_grad_(False)  # PReLU has a trained float32 slope
+    module = (
+        deepcopy(row.module).double().requires_grad_(False)
+    )  # PReLU has a trained float32 slope
 
     def function(x: np.ndarray) -> np.ndarray:
         return module(torch.from_numpy(x)).numpy()

@@ -69,6 +69,7 @@ class Calls(nn.Module):
         return self.last(torch.sin(self.second(x)))
 
 
+@pytest.mark.slow
 def test_forward_with_functions_is_the_sequence_of_modules() -> None:
     net, x = Calls(), randn(5, 3)
     modules = (net.first, nn.ReLU(), net.second, networks.Sine(), net.last)

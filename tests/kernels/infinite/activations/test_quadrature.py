@@ -30,6 +30,7 @@ def pair_at(norms: tuple[float, float], angle: float) -> Pair:
     return Pair(*[torch.tensor([v], dtype=torch.float64) for v in numbers])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("norms", "angle"), [((1.1, 1.5), 1.3), ((1.2, 1.2), 1e-3)], ids=str)
 @pytest.mark.parametrize("name", NUMERICAL)
 def test_moments_and_distance(name: str, norms: tuple[float, float], angle: float) -> None:
@@ -56,6 +57,7 @@ def test_moments_and_distance(name: str, norms: tuple[float, float], angle: floa
         assert abs(float(dual.apart) - gap) <= 1e-9 * gap
 
 
+@pytest.mark.slow
 def test_tanh_and_its_slope_in_thirty_digits() -> None:
     """An integral of mpmath over the plane, as a product: `v` given `u` on inner nodes of its own."""
     a, b, angle = 0.8, 1.1, 1.0
