@@ -43,7 +43,9 @@ CALLS: list[tuple[Any, tuple[Any, ...], nn.Module]] = [
 ]
 
 
-@pytest.mark.parametrize(("target", "options", "module"), CALLS, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(
+    ("target", "options", "module"), CALLS, ids=lambda v: getattr(v, "__name__", str(v))[:30]
+)
 def test_builds_a_module_that_does_the_same(
     target: Any, options: tuple[Any, ...], module: nn.Module
 ) -> None:
