@@ -20,7 +20,7 @@ demo: $(VENV)/.demo  ## tune a real photo, train the recommended network, write 
 	$(BIN)/ntkit tune runs/astronaut.png --out runs/demo --budget 500 $(ARGS)
 
 test: $(VENV)/.dev  ## the test suite, doctests and the snippets of the documentation included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: $(VENV)/.dev  ## formatting, lints, types
 	$(BIN)/ruff format --check

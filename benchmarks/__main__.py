@@ -14,6 +14,7 @@ HELPERS = {
     "grid_run",
     "memory",
     "peer_infinite",
+    "peer_zoo",
     "reference_grids",
     "report",
     "signals",

@@ -1,20 +1,32 @@
 """The memory that a function takes, in a process of its own.
 
 `python -m benchmarks.memory MODULE FUNCTION` prints the highest resident size in bytes above what
-the process held once `MODULE` was imported.
+the process held once `MODULE` was imported, and what the function returns.
 """
 
+import json
+import os
 import resource
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import torch
 
 
 def peak_above(module: str, function: str) -> int:
     """Bytes above the imports, of `module.function()` in a fresh process."""
+    return measured(module, function)[0]
+
+
+def measured(module: str, function: str) -> tuple[int, Any]:
+    """The same, and the number that the function returns."""
     command = [sys.executable, "-m", "benchmarks.memory", module, function]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    peak, value = json.loads(done.stdout)
+    return peak, value
 
 
 def _resident() -> int:
@@ -26,8 +38,10 @@ def _resident() -> int:
 def main() -> None:
     module = import_module(sys.argv[1])
     before = _resident()
-    getattr(module, sys.argv[2])()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    value = getattr(module, sys.argv[2])()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    print(json.dumps([peak, value]))
 
 
 if __name__ == "__main__":

@@ -83,6 +83,11 @@ def standard(encoding: encodings.AbstractEncoding, *, depth: int = 2) -> nn.Sequ
     return networks.mlp(encoding, 1, width=32, depth=depth, generator=seeded())
 
 
+def lift(x: Tensor) -> Tensor:
+    """The plane onto a paraboloid: circles become separable by a plane."""
+    return torch.cat([x, (x**2).sum(1, keepdim=True)], 1)
+
+
 KERNELS: dict[type, list[Callable[[], kernels.AbstractKernel]]] = {
     InfiniteKernel: [
         lambda: ntk(layered(encodings.Basic(2))),
@@ -94,8 +99,51 @@ KERNELS: dict[type, list[Callable[[], kernels.AbstractKernel]]] = {
         lambda: ntk(layered(encodings.Gaussian(2, 24, 3.0, seeded()), depth=3)),
         lambda: nngp(layered(encodings.NeRF(2, 3, include_input=True))),
     ],
+    kernels.ArcCosine: [lambda n=n: kernels.ArcCosine(n) for n in (0, 1, 2)],
+    kernels.Constant: [lambda: kernels.Constant(0.7)],
+    kernels.EmpiricalKernel: [
+        lambda: kernels.empirical_ntk(layered(encodings.Gaussian(2, 6, 3.0, seeded())).double()),
+        lambda: kernels.empirical_ntk(standard(encodings.Identity(2)).double(), 0),
+    ],
+    kernels.FeatureMap: [lambda: kernels.FeatureMap(encodings.NeRF(2, 3, include_input=True))],
+    kernels.Laplace: [lambda: kernels.Laplace([0.3, 2.0])],
+    kernels.Linear: [kernels.Linear],
+    kernels.Matern: [lambda nu=nu: kernels.Matern(nu, 0.7) for nu in (0.5, 1.5, 2.5)],
+    kernels.Polynomial: [lambda: kernels.Polynomial(3, 0.5)],
+    kernels.Product: [lambda: 0.3 * kernels.Linear() * kernels.RBF(0.5)],
+    kernels.RBF: [lambda: kernels.RBF([0.3, 2.0])],
+    kernels.Stationary: [lambda: kernels.Stationary(encodings.Gaussian(2, 24, 1.0, seeded()))],
+    kernels.Sum: [
+        lambda: kernels.Stationary(encodings.Basic(2)) + nngp(layered(encodings.Basic(2), depth=1)),
+    ],
 }
 """Kernels on points of the plane."""
+
+ACTIVATIONS: dict[type, Callable[[], nn.Module]] = {
+    networks.Abs: networks.Abs,
+    networks.Elementwise: lambda: networks.Elementwise(lambda x: x.clamp(-1, 2), (-1.0, 2.0)),
+    networks.Erf: lambda: networks.Erf(1.5, 0.7, 0.2),
+    networks.Exponential: lambda: networks.Exponential(0.8, 0.3),
+    networks.Gabor: lambda: networks.Gabor(2.0, 0.7),
+    networks.Gaussian: lambda: networks.Gaussian(1.2, 0.6),
+    networks.Hermite: lambda: networks.Hermite(3),
+    networks.NormalisedExponential: lambda: networks.NormalisedExponential(1.3),
+    networks.Polynomial: lambda: networks.Polynomial([0.2, 1.0, 0.5]),
+    networks.RectifiedMonomial: lambda: networks.RectifiedMonomial(2),
+    networks.Sign: networks.Sign,
+    networks.Sine: lambda: networks.Sine(2.0, 0.3),
+}
+"""Activations of the library."""
+
+
+def activated(activation: nn.Module) -> nn.Sequential:
+    """Dense, the activation, dense."""
+    return nn.Sequential(
+        networks.Linear(2, 8, b_std=0.3, generator=seeded()),
+        activation,
+        networks.Linear(8, 1, generator=seeded(1)),
+    )
+
 
 NETWORKS: dict[type, Callable[[], nn.Module]] = {
     **{
@@ -103,6 +151,8 @@ NETWORKS: dict[type, Callable[[], nn.Module]] = {
         for kind in LAYERS
         if kind.__module__.startswith("ntkit.")
     },
+    **{kind: lambda kind=kind: activated(ACTIVATIONS[kind]()) for kind in ACTIVATIONS},
+    networks.LinearModel: lambda: networks.LinearModel(encodings.Basic(2)),
     networks.Symmetrised: lambda: networks.symmetrise(standard(encodings.Basic(2))),
 }
 """Modules that use each public layer, or are one."""
@@ -117,14 +167,17 @@ GRIDS: list[tuple[Grid, Grid]] = [
 """A grid to predict on, and one to train on: 1-D, square, rectangular, 3-D, unaligned."""
 
 __all__ = [
+    "ACTIVATIONS",
     "ENCODINGS",
     "GRIDS",
     "KERNELS",
     "LAYERS",
     "NETWORKS",
     "OPERATORS",
+    "activated",
     "gram",
     "layered",
+    "lift",
     "randn",
     "seeded",
     "standard",

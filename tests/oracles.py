@@ -55,16 +55,22 @@ def flow_by_eigh(matrix: Tensor, r: Tensor, t: float) -> tuple[Tensor, Tensor]:
     return decay, weights
 
 
-def jacobian_kernel(net: nn.Module, x: Tensor) -> Tensor:
-    """`J J^T` of output 0 over all parameters, by `torch.func`."""
-    parameters = dict(net.named_parameters())
+def jacobian_kernel(net: nn.Module, *points: Tensor) -> Tensor:
+    """`J J^T` of output 0 over the parameters that ask for gradients, by `torch.func`.
 
-    def output(p: dict[str, Tensor]) -> Tensor:
-        return torch.func.functional_call(net, p, (x,))[:, 0]
+    Each point goes through alone, so that a dropout draws each its own masks.
+    """
+    parameters = {k: v.detach() for k, v in net.named_parameters() if v.requires_grad}
 
-    blocks = torch.func.jacrev(output)({k: v.detach() for k, v in parameters.items()})
-    flat = torch.cat([b.flatten(1) for b in blocks.values()], 1)
-    return flat @ flat.T
+    def output(p: dict[str, Tensor], alone: tuple[Tensor, ...]) -> Tensor:
+        return torch.func.functional_call(net, p, alone).flatten()[0]
+
+    def row(*point: Tensor) -> dict[str, Tensor]:
+        return torch.func.grad(output)(parameters, tuple(x[None] for x in point))
+
+    rows = [row(*point) for point in zip(*points, strict=True)]
+    blocks = [torch.stack([r[name].flatten() for r in rows]) for name in parameters]
+    return sum((b @ b.T for b in blocks), torch.zeros(()))
 
 
 def relu_duals(norm1: float, norm2: float, angle: float) -> tuple[mpmath.mpf, ...]:
@@ -145,3 +151,21 @@ def adam_by_steps(
         decay, weights = flow_by_eigh(torch.tensordot(c, kernels, 1), r, 1.0)
         f, r = f + torch.tensordot(c, cross, 1) @ weights, decay
     return r, f
+
+
+def matern(nu: float, distance: mpmath.mpf) -> mpmath.mpf:
+    """`2^(1 - nu) / Gamma(nu) a^nu K_nu(a)`, `a = sqrt(2 nu) distance`, in 50 digits: any `nu`."""
+    with mpmath.workdps(50):
+        a = mpmath.sqrt(2 * mpmath.mpf(nu)) * distance
+        bessel = a ** mpmath.mpf(nu) * mpmath.besselk(nu, a)
+        return 2 ** (1 - mpmath.mpf(nu)) / mpmath.gamma(nu) * bessel
+
+
+def arc_cosine(order: int, x: list[float], y: list[float]) -> mpmath.mpf:
+    """Cho and Saul's formulas of order 0, 1 and 2 at two points of the plane, in 100 digits."""
+    with mpmath.workdps(100):
+        (a, b), (c, d) = map(mpmath.mpf, x), map(mpmath.mpf, y)
+        t = mpmath.atan2(abs(a * d - b * c), a * c + b * d)
+        s, k, far = mpmath.sin(t), mpmath.cos(t), mpmath.pi - t
+        j = [far, s + far * k, 3 * s * k + far * (1 + 2 * k**2)][order]
+        return (mpmath.hypot(a, b) * mpmath.hypot(c, d)) ** order * j / mpmath.pi

@@ -5,6 +5,8 @@ This is the strict build of plain Markdown: what `mkdocs build --strict` would r
 
 import doctest
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,10 @@ def test_every_page_is_listed_in_the_index() -> None:
     docs = ROOT / "docs"
     listed = {(docs / link).resolve() for link in links(docs / "index.md")}
     assert set(docs.rglob("*.md")) - {docs / "index.md"} <= listed
+
+
+def test_the_table_of_layers_is_that_of_the_registries() -> None:
+    """In a process of its own: others may have registered theirs in this one."""
+    code = "import ntkit; print(ntkit.kernels.catalogue())"
+    table = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert table.stdout in (ROOT / "docs" / "infinite.md").read_text(encoding="utf-8"), code

@@ -27,6 +27,25 @@ def test_symmetric_and_positive_semi_definite(kernel, n: int, seed: int) -> None
 
 
 @every_kernel
+@pytest.mark.parametrize("digits", [1, 4, 8, 15])
+def test_positive_semi_definite_on_clusters(kernel, digits: int) -> None:
+    """Three clusters of three points, up to the last digit apart."""
+    x = randn(3, 2).repeat(3, 1) + 10.0**-digits * randn(9, 2, seed=1)
+    gram = kernel(x)
+    assert_near(gram.T, gram)
+    values = torch.linalg.eigvalsh(gram)
+    assert values.min() >= -1e-12 * values.max()
+
+
+@every_kernel
+def test_batch_is_the_loop(kernel) -> None:
+    x, y = randn(3, 2), randn(2, 2, seed=1)
+    loop = torch.stack([torch.cat([kernel(a[None], b[None])[0] for b in y]) for a in x])
+    assert_near(kernel(x, y), loop, loosen=10)
+    assert_near(kernel.diag(x), torch.cat([kernel.diag(a[None]) for a in x]))
+
+
+@every_kernel
 @given(n=SIZES, seed=SEEDS)
 def test_diagonal(kernel, n: int, seed: int) -> None:
     x = randn(n, 2, seed=seed)
@@ -82,7 +101,9 @@ def test_lag_table_is_the_kernel_at_lags(kernel, origin: float) -> None:
     if not isinstance(kernel, kernels.AbstractLagKernel):
         return
     if not kernel.is_stationary:
-        with pytest.raises(ValueError, match="needs one stationary encoding in front"):
+        with pytest.raises(
+            ValueError, match=r"needs (one stationary encoding in front|stationary parts)"
+        ):
             kernel.lag_table(lags)
         return
     delta = torch.stack(torch.meshgrid(*lags, indexing="ij"), -1).flatten(0, -2)

@@ -88,10 +88,10 @@ def show_proof(run: RunResult) -> None:
             )
         table.add_row("bicubic", "-", "-", f"{run.result.bicubic:.1f}", "-", "-", "-", style="dim")
         console.print(table)
-        if run.result.initial_error is not None and not run.spec.symmetrise:
+        if run.initial_error is not None and not run.spec.symmetrise:
             console.print(
                 "  Of the error between the pixels, what is left of the random initial function is "
-                f"{psnr(run.result.initial_error):.1f} dB by itself (--symmetrise removes it).",
+                f"{psnr(run.initial_error):.1f} dB by itself (--symmetrise removes it).",
                 style="dim",
             )
     if run.partial:

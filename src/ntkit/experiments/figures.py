@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from math import inf, isfinite
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ntkit._core.figure_style import BLUE, GREEN, GREY, ORANGE, STYLE
 from ntkit.experiments.verify import Proof
 from ntkit.kernels import ntk
 from ntkit.spectrum import kernel_spectrum, power_spectrum
@@ -18,17 +18,6 @@ from ntkit.tasks.signals import Signal, psnr
 from ntkit.tuning import TuneResult, build_network
 
 __all__ = ["bandwidth_figure", "images_figure", "learning_figure", "save", "spectrum_figure"]
-
-_STYLE: dict[Any, Any] = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-}
-_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9641e", "#6b7280"
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -39,7 +28,7 @@ def save(figure: Figure, path: Path) -> None:
 def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
     """Predicted PSNR against bandwidth, one curve a budget, with what was measured."""
     rows = [r for r in result.table if r.candidate.name == "gaussian"]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.5, 4.2), layout="constrained")
         axes = list(figure.subplots(1, 2))
         shades = mpl.colormaps["viridis"](np.linspace(0.05, 0.8, len(result.steps)))
@@ -58,16 +47,16 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
             for proof in proofs:
                 if proof.candidate.bandwidth is not None and proof.candidate.name == "gaussian":
                     measured = proof.held_out_psnr if attribute == "held_out" else proof.train_psnr
-                    axis.plot(proof.candidate.bandwidth, measured, "*", ms=15, color=_ORANGE,
+                    axis.plot(proof.candidate.bandwidth, measured, "*", ms=15, color=ORANGE,
                               label="measured", zorder=5)  # fmt: skip
             if attribute == "held_out":
-                axis.axhline(result.bicubic, color=_GREY, ls="--", lw=1.2, label="bicubic")
+                axis.axhline(result.bicubic, color=GREY, ls="--", lw=1.2, label="bicubic")
             axis.set(xscale="log", xlabel="bandwidth (cycles per unit)", title=title)
             _plain_ticks(axis, [r.candidate.bandwidth or 1 for r in rows])
         axes[0].set_ylabel("PSNR (dB)")
         if result.flat_range:
             target = axes[0] if result.goal == "generalise" else axes[1]
-            target.axvspan(*_widened(result.flat_range), color=_BLUE, alpha=0.10, lw=0)
+            target.axvspan(*_widened(result.flat_range), color=BLUE, alpha=0.10, lw=0)
         _finite_limits(axes)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, fontsize=9, loc="outside lower center", ncols=len(labels))
@@ -80,14 +69,14 @@ def spectrum_figure(result: TuneResult, signal: Signal) -> Figure:
     shown = [r.candidate for r in result.table if r.candidate.name == "gaussian"]
     shown = [c for c in {shown[0], shown[-1]} if c != result.choice] if shown else []
     kept = [result.choice, *sorted(shown, key=lambda c: c.bandwidth or 0)]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.6, 4.0), layout="constrained")
         left = figure.subplots()
-        left.fill_between(frequency[1:], power[1:], power[1:].min(), color=_GREY, alpha=0.25, lw=0)
+        left.fill_between(frequency[1:], power[1:], power[1:].min(), color=GREY, alpha=0.25, lw=0)
         left.set(xscale="log", yscale="log", xlabel="frequency (cycles per unit)")
-        left.set_ylabel("power of the signal", color=_GREY)
+        left.set_ylabel("power of the signal", color=GREY)
         right = left.twinx()
-        for candidate, color in zip(kept, (_ORANGE, _BLUE, "#2a9d6f"), strict=False):
+        for candidate, color in zip(kept, (ORANGE, BLUE, GREEN), strict=False):
             if candidate.name == "identity":
                 continue
             network = build_network(result, candidate, len(signal.shape), 1)
@@ -102,16 +91,16 @@ def spectrum_figure(result: TuneResult, signal: Signal) -> Figure:
         right.spines["right"].set_visible(True)
         right.grid(visible=False)
         nyquist = min(signal.shape) / 4
-        left.axvline(nyquist, color=_GREY, ls=":", lw=1.2)
+        left.axvline(nyquist, color=GREY, ls=":", lw=1.2)
         left.text(nyquist * 0.96, 0.03, "Nyquist of the\ntraining samples", ha="right", fontsize=8,
-                  color=_GREY, transform=left.get_xaxis_transform())  # fmt: skip
+                  color=GREY, transform=left.get_xaxis_transform())  # fmt: skip
         right.legend(fontsize=9, loc="upper right")
         return figure
 
 
 def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
     """Predicted learning curves, and the measured ones."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.5, 3.9), layout="constrained")
         axes = list(figure.subplots(1, 2, sharey=True))
         for axis, attribute, title in (
@@ -119,7 +108,7 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
             (axes[1], "train", "Training samples"),
         ):
             for name, curve in result.curves.items():
-                color = _ORANGE if name == str(result.choice) else _BLUE
+                color = ORANGE if name == str(result.choice) else BLUE
                 points = [(p.steps, getattr(p, attribute)) for p in curve]
                 axis.plot(
                     *zip(*points, strict=True),
@@ -129,7 +118,7 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                     label=f"{name}, predicted",
                 )
             for proof in proofs:
-                color = _ORANGE if proof.candidate == result.choice else _BLUE
+                color = ORANGE if proof.candidate == result.choice else BLUE
                 points = [(c.step, psnr(getattr(c, attribute))) for c in proof.checkpoints]
                 if points:
                     axis.plot(
@@ -140,7 +129,7 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                         label=f"{proof.candidate}, measured",
                     )
             if attribute == "held_out":
-                axis.axhline(result.bicubic, color=_GREY, ls=":", lw=1.2, label="bicubic")
+                axis.axhline(result.bicubic, color=GREY, ls=":", lw=1.2, label="bicubic")
             axis.set(xscale="log", xlabel="steps", title=title)
         axes[0].set_ylabel("PSNR (dB)")
         axes[0].legend(fontsize=8, loc="upper left")
@@ -160,7 +149,7 @@ def images_figure(signal: Signal, result: TuneResult, proofs: Sequence[Proof]) -
             f"error of {result.choice}\n(white: 0, black: 0.2 and more)",
             1 - 5 * error[..., None],
         ))
-    with mpl.rc_context({**_STYLE, "axes.grid": False}):
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
         if len(signal.shape) == 1:
             return _lines_figure(signal, panels)
         tall = signal.shape[-2] / signal.shape[-1]
@@ -178,7 +167,7 @@ def _lines_figure(signal: Signal, panels: list[tuple[str, torch.Tensor]]) -> Fig
     figure = Figure(figsize=(9.5, 3.6), layout="constrained")
     axis = figure.subplots()
     x = signal.grid.axes()[0]
-    for (title, values), color in zip(panels[:3], ("black", _BLUE, _ORANGE), strict=False):
+    for (title, values), color in zip(panels[:3], ("black", BLUE, ORANGE), strict=False):
         axis.plot(x, values[:, 0], color=color, lw=1.2, label=title.replace("\n", ", "))
     axis.set(xlabel="coordinate")
     axis.legend(fontsize=8)

@@ -29,7 +29,7 @@ def write_report(run: RunResult, folder: Path) -> Path:
         path.stem: "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
         for path in sorted(folder.glob("*.png"))
     }
-    error = run.result.initial_error
+    error = run.initial_error
     context: dict[str, Any] = {
         "run": run,
         "result": run.result,

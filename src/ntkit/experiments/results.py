@@ -28,6 +28,8 @@ class RunResult:
         result: The recommendation.
         notes: What was converted, rounded or approximated.
         threads: CPU threads used.
+        initial_error: What training leaves of the random initial function, see
+            `ntkit.tuning.initial_error`.
         proofs: Real training runs: the recommended network, then the one with no encoding.
         partial: Whether training was interrupted.
     """
@@ -38,6 +40,7 @@ class RunResult:
     result: TuneResult
     notes: tuple[str, ...]
     threads: int
+    initial_error: float | None = None
     proofs: list[Proof] = field(default_factory=list)
     partial: bool = False
 
@@ -90,9 +93,7 @@ def write_json(run: RunResult, folder: Path) -> None:
         "clock": asdict(result.clock) if result.clock else None,
         "code": result.code,
         "bicubic_held_out": result.bicubic,
-        "initial_function_held_out": None
-        if result.initial_error is None
-        else psnr(result.initial_error),
+        "initial_function_held_out": None if run.initial_error is None else psnr(run.initial_error),
         "seconds": result.seconds,
         "notes": run.notes,
         "table": [

@@ -15,7 +15,7 @@ from ntkit.experiments.results import RunResult, write_json
 from ntkit.experiments.spec import TuneSpec, parse_budget
 from ntkit.experiments.verify import Proof, prepare, verify
 from ntkit.tasks.signals import Signal
-from ntkit.tuning import Candidate, tune
+from ntkit.tuning import Candidate, initial_error, tune
 from ntkit.tuning.candidates import candidates, default_bandwidths
 
 __all__ = ["run_tune"]
@@ -67,6 +67,7 @@ def run_tune(
     write_json(run, folder)
     if on_recommendation:
         on_recommendation(run)
+    run.initial_error = initial_error(result, signal)
     if spec.verify:
         _prove(run, signal, show_progress=show_progress)
     _finish(run, signal, folder)

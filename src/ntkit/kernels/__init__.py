@@ -1,11 +1,29 @@
 """Kernels: callables `k(x1, x2=None) -> [n, m]` with `k.diag(x) -> [n]`, and their operators."""
 
-from ntkit.kernels.base import AbstractKernel, AbstractLagKernel
-from ntkit.kernels.empirical import Auto, Contraction, EmpiricalKernel, Structured, empirical_ntk
+from ntkit.kernels.base import AbstractKernel, AbstractLagKernel, Constant, Product, Sum
+from ntkit.kernels.closed import (
+    RBF,
+    AbstractRadial,
+    ArcCosine,
+    FeatureMap,
+    Laplace,
+    Linear,
+    Matern,
+    Polynomial,
+    Stationary,
+)
+from ntkit.kernels.empirical import (
+    Auto,
+    Contraction,
+    EmpiricalKernel,
+    Structured,
+    empirical_ntk,
+)
 from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import (
     InfiniteKernel,
     PairState,
+    catalogue,
     duals,
     nngp,
     ntk,
@@ -14,14 +32,27 @@ from ntkit.kernels.infinite import (
 )
 
 __all__ = [
+    "RBF",
     "AbstractKernel",
     "AbstractLagKernel",
+    "AbstractRadial",
+    "ArcCosine",
     "Auto",
+    "Constant",
     "Contraction",
     "EmpiricalKernel",
+    "FeatureMap",
     "InfiniteKernel",
+    "Laplace",
+    "Linear",
+    "Matern",
     "PairState",
+    "Polynomial",
+    "Product",
+    "Stationary",
     "Structured",
+    "Sum",
+    "catalogue",
     "duals",
     "empirical_ntk",
     "gram",

@@ -89,7 +89,9 @@ def _obstacles(
         return {"circulant": what, "toeplitz": what}
     stationary = as_stationary(kernel)
     if stationary is None:
-        what = "a stationary kernel: one Fourier encoding in front of the layers"
+        what = (
+            "a stationary kernel: `RBF` and its kin, or one Fourier encoding in front of the layers"
+        )
         return {"circulant": what, "toeplitz": what}
     if not points.same_spacing(others):
         what = f"grids of the same spacing, got {points.spacing} and {others.spacing}"

@@ -5,7 +5,7 @@ from math import prod, sqrt
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ntkit._core.checks import non_negative, positive, positive_int
@@ -37,8 +37,9 @@ class SelfAttention(nn.Module):
         embedding: Whether a random embedding of positions is added, concatenated, or neither.
         embedding_std: Its standard deviation.
         embedding_channels: Its channels when concatenated; `in_channels` if left out.
-        embedding_decay: Covariance of two embeddings as a function of the squared distance of their
-            positions (in positions); none if they are independent.
+        embedding_decay: Covariance of two embeddings as a function of the distance of their positions
+            (in positions, `sum |difference| ** embedding_power`); none if they are independent.
+        embedding_power: Of that distance: 2 is the squared one.
         embed_values: Whether the values see the embedding too.
         positions: Sizes of the position axes; needed with an embedding.
         query_std: Standard deviation that the query weights act with.
@@ -72,6 +73,7 @@ class SelfAttention(nn.Module):
         embedding_std: float = 1.0,
         embedding_channels: int | None = None,
         embedding_decay: Callable[[Tensor], Tensor] | None = None,
+        embedding_power: float = 2.0,
         embed_values: bool = False,
         positions: Sequence[int] = (),
         query_std: float = 1.0,
@@ -107,6 +109,7 @@ class SelfAttention(nn.Module):
         self.embedding_std = non_negative("embedding_std", embedding_std)
         self.embedding_channels = in_channels if embedding_channels is None else embedding_channels
         self.embedding_decay = embedding_decay
+        self.embedding_power = positive("embedding_power", embedding_power)
         self.embed_values = embed_values and embedding != "none"
         self.positions = tuple(positions)
         self.query_std = positive("query_std", query_std)
@@ -128,8 +131,11 @@ class SelfAttention(nn.Module):
         own = self.embedding_channels if embedding == "concat" else in_channels
         self.embedded = draw(prod(self.positions), own) if embedding != "none" else None
 
-    def score(self, products: Tensor) -> Tensor:
-        """Attention weights `[..., query, key]` from scaled products."""
+    def score(self, products: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """Attention weights `[..., query, key]` from scaled products; none for `hidden` keys."""
+        if hidden is not None:
+            nothing = -torch.inf if self.scores == "softmax" else 0.0
+            products = products.masked_fill(hidden, nothing)
         if self.scores == "softmax":
             return products.softmax(-1)
         if self.scores == "abs":
@@ -148,13 +154,21 @@ class SelfAttention(nn.Module):
         """`[*positions, *positions]`, float64."""
         axes = [torch.arange(size, dtype=torch.float64) for size in positions]
         places = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes))
-        distance = ((places[:, None] - places[None]) ** 2).sum(-1)
+        distance = ((places[:, None] - places[None]).abs() ** self.embedding_power).sum(-1)
         decay = self.embedding_decay
         table = (distance == 0).double() if decay is None else decay(distance)
         return table.reshape(*positions, *positions)
 
-    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """`[n, *positions, in_channels]` to `[n, *positions, out_channels]`."""
+    def forward(
+        self, x: Float[Tensor, "n ..."], key_padding_mask: Bool[Tensor, "n ..."] | None = None
+    ) -> Float[Tensor, "n ..."]:
+        """`[n, *positions, in_channels]` to `[n, *positions, out_channels]`.
+
+        Args:
+            x: Units.
+            key_padding_mask: `[n, *positions]`, true where there is nothing to attend to, as in
+                `nn.MultiheadAttention`; what comes out at such places is for the caller to ignore.
+        """
         flat = x.flatten(1, -2)
         seen = flat
         if self.embedded is not None:
@@ -175,7 +189,8 @@ class SelfAttention(nn.Module):
         values = torch.einsum("npc,hcv->nhpv", seen, self.value)
         power = 1.0 if self.scaling == "linear" else 0.5
         scale = self.query_std * self.key_std / (flat.shape[-1] * self.key_channels**power)
-        weights = self.score(scale * queries @ keys.mT)
+        hidden = None if key_padding_mask is None else key_padding_mask.flatten(1)[:, None, None]
+        weights = self.score(scale * queries @ keys.mT, hidden)
         heads = (weights @ values).transpose(1, 2).flatten(2)
         fan_in = seen.shape[-1] * self.value_channels * self.n_heads
         y = self.value_std * self.out_std / sqrt(fan_in) * heads @ self.out

@@ -20,6 +20,7 @@ __all__ = [
     "ConvTranspose3d",
     "LocalConv1d",
     "LocalConv2d",
+    "LocalConv3d",
 ]
 
 Size = int | Sequence[int]
@@ -359,6 +360,23 @@ class LocalConv2d(_AbstractLocal):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[n, channels, height, width]` to the same."""
+        return self._windows(x)
+
+
+class LocalConv3d(_AbstractLocal):
+    """A locally connected layer on volumes, in the NTK parametrisation; biases at each place.
+
+    Source: Novak et al. 2019 (arXiv:1810.05148), section 5.1.
+
+    Example:
+        >>> LocalConv3d(3, 8, (2, 3, 4), 2)(torch.zeros(1, 3, 2, 3, 4)).shape
+        torch.Size([1, 8, 1, 2, 3])
+    """
+
+    n_axes = 3
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[n, channels, depth, height, width]` to the same."""
         return self._windows(x)
 
 

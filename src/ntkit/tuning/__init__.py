@@ -2,6 +2,7 @@
 
 from ntkit.tuning.candidates import ENCODINGS, Candidate
 from ntkit.tuning.clock import Clock
+from ntkit.tuning.initial_error import initial_error
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.tune import Row, TuneResult, build_network, tune
 
@@ -13,5 +14,6 @@ __all__ = [
     "Row",
     "TuneResult",
     "build_network",
+    "initial_error",
     "tune",
 ]

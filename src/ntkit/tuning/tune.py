@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.checks import positive_int
-from ntkit.dynamics.modes import Modes, Trajectory
+from ntkit.dynamics.modes import Modes
 from ntkit.dynamics.training_time import training_time
 from ntkit.encodings import AbstractEncoding, AbstractFourier
-from ntkit.grids import Grid
 from ntkit.networks import mlp
 from ntkit.tasks.signals import Signal, psnr
 from ntkit.tasks.training import Budget, Optimiser
@@ -86,9 +85,6 @@ class TuneResult:
         code: The line of Python that builds the encoding.
         curves: Predictions at many steps up to the budget, for the recommended encoding and for
             "identity" if it was tried.
-        initial_error: Mean square, over the held-out samples, of what training leaves there of the
-            network's random initial function; part of the error measured, not of the one
-            predicted. None if the recommended encoding has no periodic kernel.
         seed: Seed of the frequencies and weights that predictions and networks were drawn with.
     """
 
@@ -110,7 +106,6 @@ class TuneResult:
     n_frequencies: int
     code: str
     curves: dict[str, tuple[Prediction, ...]] = field(repr=False)
-    initial_error: float | None
     seed: int
 
     @property
@@ -231,8 +226,6 @@ def tune(
         str(tried[i]): tuple(mode_predictions(problems[i], run, stops))
         for i, run in zip(shown, runs, strict=True)
     }
-    end = runs[shown.index(tried.index(choice))]
-    last = Trajectory(end.decay[-1:], end.weights[-1:])
     draw = torch.Generator().manual_seed(seed)
     return TuneResult(
         choice=choice,
@@ -257,7 +250,6 @@ def tune(
         n_frequencies=n_frequencies,
         code=f"encoding = {choice.code(len(whole.shape), n_frequencies)}",
         curves=curves,
-        initial_error=_initial_error(network(choice, integer=True), whole, last),
         seed=seed,
     )
 
@@ -274,18 +266,6 @@ def build_network(
 def _curve_steps(steps: int) -> list[int]:
     """About 16 steps up to `steps`, evenly on a logarithmic axis."""
     return sorted({max(1, round(steps ** (i / 15))) for i in range(16)})
-
-
-def _initial_error(network: nn.Sequential, signal: Signal, run: Trajectory) -> float | None:
-    """Training treats the initial function as one more signal, to be unlearned."""
-    encoding = network[0]
-    if not isinstance(encoding, AbstractFourier):
-        return None
-    encoding.frequencies.copy_(encoding.frequencies.round())
-    even = tuple(signal.even_part().shape[:-1])
-    with torch.no_grad():
-        start = network(Grid(even).points().float()).double().reshape(*even, -1)
-    return float(PeriodicProblem(network, start).held_out_error(run.weights)[0])
 
 
 def _seed(generator: torch.Generator | None) -> int:

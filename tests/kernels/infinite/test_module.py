@@ -104,8 +104,8 @@ def test_points_that_are_refused(unchecked, points, error, match: str) -> None:
         ntk(nn.Sequential(Linear(2, 4), nn.ReLU(), Linear(4, 1)))(points)
 
 
-class Maximum(nn.Module):
-    """Takes a maximum over positions in its own forward."""
+class NoRule(nn.Module):
+    """Takes a soft maximum over positions in its own forward."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,19 +114,19 @@ class Maximum(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.inner(x)
-        y = torch.amax(y, 2)  # no rule
+        y = torch.logsumexp(y, 2)  # no rule
         return self.outer(y)
 
 
 def test_the_error_names_the_call_and_its_line_in_the_users_forward() -> None:
     with pytest.raises(UnsupportedLayerError) as error:
-        ntk(Maximum())(randn(2, 2, 5))
+        ntk(NoRule())(randn(2, 2, 5))
     assert re.search(
-        r'At `amax` \(File ".*test_module.py", line \d+: `y = torch.amax\(y, 2\)  # no rule`\): '
-        r"no rule for `amax`.* Write it with the modules and functions that",
+        r'At `logsumexp` \(File ".*test_module.py", line \d+: `y = torch.logsumexp\(y, 2\)  # no rule`\): '
+        r"no rule for `logsumexp`.* Write it with the modules and functions that",
         str(error.value),
     )
-    net = Maximum()
+    net = NoRule()
     net.inner = nn.MaxPool1d(2)
     place = r"At `1.inner` \(File \".*test_module.py\", line \d+: `y = self.inner\(x\)`\): .*max pooling"
     with pytest.raises(UnsupportedLayerError, match=place):

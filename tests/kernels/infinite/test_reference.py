@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ntkit import nngp, ntk
-from tests.kernels.infinite.reference_networks import RECIPES, Recipe, full_spatial
+from tests.kernels.infinite.activation_recipes import ACTIVATIONS, HERMITE, KINKED, NUMERICAL
+from tests.kernels.infinite.reference_networks import RECIPES, SMOOTH, Recipe, full_spatial
 
 DATA = Path(__file__).parent / "data" / "reference.npz"
 TOLERANCE = 1e-10
@@ -17,6 +18,12 @@ TOLERANCE = 1e-10
 
 LOST_DIGITS = 1e-6
 """Where the peer takes a small angle from its cosine."""
+
+INTEGRATED = {"NUMERICAL": 1e-6, "KINKED": 3e-2}
+"""Where the peer integrates numerically; ten times as much on its diagonal, as its notes say. Across a
+kink it is off by up to 3 %."""
+
+ALL = {**RECIPES, **SMOOTH, **ACTIVATIONS, **HERMITE}
 
 
 @cache
@@ -34,23 +41,33 @@ def largest_error(actual: Tensor, expected: Tensor) -> float:
     return float(((actual - expected) / expected).abs().max())
 
 
-@pytest.mark.filterwarnings("ignore:.*Dropout.*is in training mode")
-@pytest.mark.parametrize("name", RECIPES)
+def bounds(name: str, recipe: Recipe, which: str) -> tuple[float, float]:
+    """Between points, and on the diagonal."""
+    for names, kind in ((NUMERICAL, "NUMERICAL"), (KINKED, "KINKED")):
+        if name in names:
+            return INTEGRATED[kind], 10 * INTEGRATED[kind]
+    is_hard = which == "ntk" and recipe.inputs == "vec_hard"
+    return LOST_DIGITS if is_hard else TOLERANCE, LOST_DIGITS if which == "ntk" else TOLERANCE
+
+
+@pytest.mark.filterwarnings("ignore:.dropout.*as in training mode")
+@pytest.mark.filterwarnings("ignore:The variance of the units")
+@pytest.mark.parametrize("name", ALL)
 def test_values_of_neural_tangents(name: str) -> None:
-    recipe = RECIPES[name]
+    recipe = ALL[name]
     net, (x1, x2) = recipe.make(), points(recipe)
     for which, make in (("nngp", nngp), ("ntk", ntk)):
-        kernel = make(net)
-        between, within = entry(f"{name}/{which}"), entry(f"{name}/{which}_11")
-        is_hard = which == "ntk" and recipe.inputs == "vec_hard"
-        bound = LOST_DIGITS if is_hard else TOLERANCE
-        assert largest_error(kernel(x1, x2), between) < bound
+        kernel, (bound, on_diagonal) = make(net), bounds(name, recipe, which)
+        assert largest_error(kernel(x1, x2), entry(f"{name}/{which}")) < bound
         found = kernel(x1)
+        assert bool(found.isfinite().all())
+        assert largest_error(kernel.diag(x1), found.diagonal()) < 1e-13
+        if name.startswith("act_rectified"):
+            continue  # NaN there
+        within = entry(f"{name}/{which}_11")
         apart = ~torch.eye(len(x1), dtype=torch.bool)
         assert largest_error(found[apart], within[apart]) < bound
-        on_diagonal = LOST_DIGITS if which == "ntk" else TOLERANCE
         assert largest_error(found.diagonal(), within.diagonal()) < on_diagonal
-        assert largest_error(kernel.diag(x1), found.diagonal()) < 1e-13
 
 
 def test_all_pairs_of_pixels() -> None:

@@ -39,6 +39,10 @@ class EmpiricalKernel(AbstractKernel):
         self._outputs: Outputs = outputs
         self._method = method
 
+    def __repr__(self) -> str:
+        name = type(self.target.module).__name__
+        return f"<empirical NTK of {name}, outputs={self._outputs!r}, {self._method!r}>"
+
     def __call__(self, x1: Points, x2: Points | None = None) -> Tensor:
         """The Gram matrix `[n, m]` of `x1` against `x2` (itself if left out); "full": `[n, m, o, o]`."""
         with self.target.evaluation():

@@ -1,6 +1,8 @@
 """Gram matrices by one function of the angle: an inner product and a polynomial an entry."""
 
 import threading
+from dataclasses import dataclass
+from math import isqrt
 
 import torch
 from torch import Tensor
@@ -8,9 +10,10 @@ from torch import Tensor
 from ntkit.kernels.infinite.angle import AngleProfile, Polynomial
 from ntkit.kernels.infinite.engine import run_tiles
 from ntkit.kernels.infinite.enter import close_pairs
+from ntkit.kernels.infinite.job import Job
 from ntkit.kernels.infinite.prepared import Prepared
 
-__all__ = ["gram_by_angle"]
+__all__ = ["Choice", "chosen", "gram_by_angle"]
 
 _WORTH = 2**14
 """Entries from which a polynomial pays: its own making takes a few hundred of them."""
@@ -21,36 +24,58 @@ _TILE = 512
 _SAME_NORM = 8 * torch.finfo(torch.float64).eps
 
 
-def gram_by_angle(
-    prepared: Prepared, z1: Tensor, z2: Tensor | None, dtype: torch.dtype
-) -> Tensor | None:
-    """`[n, m]` in `dtype`; None where the network is no such function, or it does not pay.
+@dataclass(frozen=True)
+class Choice:
+    """The function of the angle, and what its values are multiplied by.
 
-    In float32 the inner products and polynomials are too; angles of close pairs, which would lose
-    their digits, are computed in float64 in any case.
+    Attributes:
+        profile: The kernel of unit vectors, or of vectors of the one length that all have.
+        scales: Lengths of rows and columns; None where all have one.
     """
+
+    profile: AngleProfile
+    scales: tuple[Tensor, Tensor] | None
+
+
+def chosen(prepared: Prepared, z1: Tensor, z2: Tensor | None, dtype: torch.dtype) -> Choice | None:
+    """The function that serves these points; None where there is none, or it does not pay."""
     cols = z1 if z2 is None else z2
-    n, m = len(z1), len(cols)
-    if n * m < _WORTH:
+    if not prepared.is_elementwise or len(z1) * len(cols) < _WORTH:
         return None
     var1, var2 = (z1**2).mean(1), (cols**2).mean(1)
     low = float(torch.minimum(var1.min(), var2.min()))
     high = float(torch.maximum(var1.max(), var2.max()))
-    scales = None
     if high > 0 and high - low <= _SAME_NORM * high:
         profile = prepared.profile(high, dtype)
-    elif prepared.is_homogeneous:
-        profile = prepared.profile(1.0, dtype)
-        scales = var1.sqrt().to(dtype), var2.sqrt().to(dtype)
-    else:
+        return None if profile is None else Choice(profile, None)
+    if not prepared.is_homogeneous:
         return None
-    if profile is None:
-        return None
-    unit1 = _unit(z1, dtype)
-    unit2 = unit1 if z2 is None else _unit(z2, dtype)
-    out = torch.empty(n, m, dtype=dtype, device=z1.device)
-    buffers = _Buffers(out)
-    symmetric = z2 is None
+    profile = prepared.profile(1.0, dtype)
+    scales = var1.sqrt().to(dtype), var2.sqrt().to(dtype)
+    return None if profile is None else Choice(profile, scales)
+
+
+def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, job: Job) -> None:
+    """The matrix, into `out` `[n, m]`.
+
+    In float32 the inner products and polynomials are too; angles of close pairs, which would lose
+    their digits, are computed in float64 in any case.
+
+    Args:
+        choice: The function.
+        z1: Features of the rows.
+        z2: Features of the columns; those of the rows if left out.
+        out: Where it goes.
+        job: In how much memory.
+    """
+    cols = z1 if z2 is None else z2
+    profile, scales, symmetric = choice.profile, choice.scales, z2 is None
+    unit1 = _unit(z1, out.dtype)
+    unit2 = unit1 if z2 is None else _unit(z2, out.dtype)
+    threads = job.threads(2 * out.element_size())
+    side = min(_TILE, isqrt(job.memory // (threads * 2 * out.element_size())))
+    buffers = _Buffers(out, side)
+    at_zero = float(profile.by_angle(torch.zeros(1, dtype=torch.float64)))
 
     def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
         here = out[i:i_stop, j:j_stop]
@@ -62,25 +87,24 @@ def gram_by_angle(
         places, angles = close_pairs(cosine, z1[i:i_stop], cols[j:j_stop])
         _evaluate(profile, cosine, scratch, here)
         if places is not None:
-            here[places] = profile.by_angle(angles).to(dtype)
+            here[places] = profile.by_angle(angles).to(out.dtype)
         if same:
-            here.diagonal().fill_(float(profile.by_angle(torch.zeros(1, dtype=torch.float64))))
+            here.diagonal().fill_(at_zero)
         if scales is not None:
             here *= scales[0][i:i_stop, None]
             here *= scales[1][None, j:j_stop]
         if symmetric and j > i:
             out[j:j_stop, i:i_stop] = here.T
 
-    for _ in run_tiles(tile, n, m, (_TILE, _TILE), symmetric=symmetric, parallel=True):
-        pass
-    return out
+    n, m = out.shape
+    run_tiles(tile, n, m, (side, side), job, symmetric=symmetric, threads=threads)
 
 
 class _Buffers(threading.local):
     """Two tiles for each thread, used again and again: fresh memory costs more than the arithmetic."""
 
-    def __init__(self, like: Tensor) -> None:
-        self._tiles = like.new_empty(2, _TILE * _TILE)
+    def __init__(self, like: Tensor, side: int) -> None:
+        self._tiles = like.new_empty(2, side * side)
 
     def take(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:
         """Views of that shape."""

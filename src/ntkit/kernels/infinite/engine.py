@@ -1,18 +1,22 @@
 """Running a plan: each point alone where that is needed, then the pairs, tile by tile."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from ntkit.kernels.infinite.job import Job
 from ntkit.kernels.infinite.plan import demands
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.state import PairState, covariance_only
 from ntkit.kernels.infinite.steps import Context, Demand, Side
 
 __all__ = ["learn_alone", "propagate", "run_tiles"]
+
+Corner = tuple[int, int, int, int]
+"""Rows and columns of a tile: `row, row_stop, column, column_stop`."""
 
 _AT_ONCE = 2**18
 """Entries of the tables while points meet themselves."""
@@ -61,11 +65,12 @@ def run_tiles(
     n: int,
     m: int,
     sizes: tuple[int, int],
+    job: Job,
     *,
     symmetric: bool,
-    parallel: bool,
-) -> Iterator[int]:
-    """Call `tile(row, row_stop, column, column_stop)` for every tile; yields pairs done.
+    threads: int,
+) -> None:
+    """Call `tile(row, row_stop, column, column_stop)` for every tile.
 
     Tiles below the diagonal are left out if `symmetric`. Torch's threads each take tiles of their
     own: small operations on one tile would not keep them busy.
@@ -76,26 +81,34 @@ def run_tiles(
         for i in range(0, n, height)
         for j in range(i if symmetric else 0, m, width)
     ]
+    total = sum(map(_pairs, corners))
     _keep_freed_memory()
-    threads = torch.get_num_threads()
-    if not parallel or threads == 1 or len(corners) == 1:
-        for corner in corners:
-            tile(*corner)
-            yield (corner[1] - corner[0]) * (corner[3] - corner[2])
+    if threads == 1 or len(corners) == 1:
+        job.follow((_done(tile, corner) for corner in corners), total)
         return
-    grad = torch.is_grad_enabled()
+    grad, before = torch.is_grad_enabled(), torch.get_num_threads()
 
-    def work(corner: tuple[int, int, int, int]) -> int:
+    def work(corner: Corner) -> int:
         with torch.set_grad_enabled(grad):
-            tile(*corner)
-        return (corner[1] - corner[0]) * (corner[3] - corner[2])
+            return _done(tile, corner)
 
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        yield from pool.map(work, corners)
+        job.follow(pool.map(work, corners), total)
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
+
+
+def _done(tile: Callable[[int, int, int, int], None], corner: Corner) -> int:
+    """Pairs computed."""
+    tile(*corner)
+    return _pairs(corner)
+
+
+def _pairs(corner: Corner) -> int:
+    i, i_stop, j, j_stop = corner
+    return (i_stop - i) * (j_stop - j)
 
 
 def _keep_freed_memory() -> None:

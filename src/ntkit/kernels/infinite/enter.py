@@ -7,7 +7,7 @@ from ntkit.kernels.infinite.pair import safe_sqrt
 from ntkit.kernels.infinite.state import Layout, PairState
 from ntkit.kernels.infinite.steps import columns_last
 
-__all__ = ["close_pairs", "enter", "enter_self"]
+__all__ = ["close_pairs", "enter", "enter_pairs", "enter_self"]
 
 _NEAR = 0.05
 """Of `2 |u||v|`: below this, a distance is taken from the difference of the unit vectors."""
@@ -55,6 +55,15 @@ def enter_self(z: Tensor, layout: Layout, *, with_ntk: bool) -> PairState:
     return _state(
         cov, rows, None, positions, (n, 1, *positions, *positions), layout, with_ntk, True
     )
+
+
+def enter_pairs(rows: Tensor, cols: Tensor, *, with_ntk: bool) -> PairState:
+    """The same for rows `[k, f]` and columns `[k, f]` pair by pair: `[k]`."""
+    ntk = torch.zeros((), dtype=rows.dtype, device=rows.device) if with_ntk else None
+    every = (torch.arange(len(rows), device=rows.device),)
+    near, far = _exact(rows, cols, every, every)
+    var1, var2 = (rows**2).mean(1), (cols**2).mean(1)
+    return PairState((rows * cols).mean(1), ntk, var1, var2, near, far)
 
 
 def _state(
@@ -185,16 +194,17 @@ def _unit_scale(u: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _dot(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Dot products of rows as an unevaluated sum of two numbers."""
-    products, errors = _two_product(u, v)
-    total = torch.zeros_like(products[:, 0])
+    """Dot products of rows as an unevaluated sum of two numbers, by halves."""
+    total, errors = _two_product(u, v)
     low = errors.sum(1)
-    for column in products.T:
-        new = total + column
-        part = new - total
-        low = low + ((total - (new - part)) + (column - part))
-        total = new
-    return total, low
+    while total.shape[1] > 1:
+        half = total.shape[1] // 2
+        left, right, rest = total[:, :half], total[:, half : 2 * half], total[:, 2 * half :]
+        new = left + right
+        part = new - left
+        low = low + ((left - (new - part)) + (right - part)).sum(1)
+        total = torch.cat([new, rest], 1)
+    return total[:, 0], low
 
 
 def _two_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

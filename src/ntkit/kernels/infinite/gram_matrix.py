@@ -1,14 +1,20 @@
 """Gram matrices of prepared points: the route, the tiles, and how they are put together."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
+
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.by_angle import gram_by_angle
+from ntkit.kernels.infinite.by_angle import chosen, gram_by_angle
+from ntkit.kernels.infinite.by_cosine import gram_by_cosine, pays
 from ntkit.kernels.infinite.engine import learn_alone, propagate, run_tiles
+from ntkit.kernels.infinite.job import Job
 from ntkit.kernels.infinite.prepared import Prepared
+from ntkit.kernels.infinite.result_file import opened
 from ntkit.kernels.infinite.steps import Context, Side
 
-__all__ = ["diagonal_values", "gram_matrices"]
+__all__ = ["diagonal_values", "gram_matrices", "is_by_angle"]
 
 _TILE_BYTES = 2**24
 """For all tables of a tile. More leaves the caches; less makes threads wait for the interpreter."""
@@ -16,58 +22,78 @@ _TILE_BYTES = 2**24
 _COLUMNS = 64
 """Of a tile, where there are positions."""
 
+States = Callable[[int, int, int, int], list[Tensor]]
+
 
 def gram_matrices(
-    prepared: Prepared, left: Side, right: Side | None, dtype: torch.dtype
+    prepared: Prepared, left: Side, right: Side | None, dtype: torch.dtype, job: Job
 ) -> list[Tensor]:
-    """One `[n, m]` (or `[n, m, *positions]`) for each output; `right` left out is `left`."""
-    first, second = next(iter(left.features.values())), None
-    if right is not None:
-        second = next(iter(right.features.values()))
-    tracked = _tracked(prepared, left) or (right is not None and _tracked(prepared, right))
-    if prepared.is_elementwise and not tracked:
-        quick = gram_by_angle(prepared, first, second, dtype)
-        if quick is not None:
-            return [quick]
+    """One `[n, m]` (or `[n, m, *positions]`) in `dtype` for each output.
+
+    Args:
+        prepared: The steps.
+        left: Points of the rows.
+        right: Points of the columns; `left` if left out.
+        dtype: Of the result.
+        job: Where it goes, and in how much memory.
+
+    Raises:
+        ValueError: The result cannot go where the job says.
+    """
+    symmetric = right is None
     other = left if right is None else right
+    first, second = _points(left), _points(other)
+    n, m = len(first), len(second)
+    like = first.new_empty(0, dtype=dtype)
+    is_tracked = _tracked(prepared, left) or (right is not None and _tracked(prepared, right))
+    if job.out is not None and (is_tracked or len(prepared.reading.outputs) > 1):
+        why = "gradients are wanted" if is_tracked else "the module has several outputs"
+        raise ValueError(
+            f"`out=` takes one matrix without gradients, and {why}. Leave it out, or "
+            + ("work under `torch.no_grad()`." if is_tracked else "return one output.")
+        )
+    choice = None
+    if not is_tracked:
+        choice = chosen(prepared, first, None if symmetric else second, dtype)
+    if choice is not None:
+        with opened(job.out, (n, m), like) as out:
+            gram_by_angle(choice, first, None if symmetric else second, out, job)
+        return [out]
+    if not is_tracked and pays(prepared, n, m, job):
+        with opened(job.out, (n, m), like) as out:
+            gram_by_cosine(prepared, first, None if symmetric else second, out, job)
+        return [out]
+    bytes_per_pair = prepared.plan().bytes_per_pair
+    threads = job.threads(bytes_per_pair)
     learn_alone(prepared.reading, prepared.wanted, left)
     if right is not None:
         learn_alone(prepared.reading, prepared.wanted, right)
-    n, m = len(first), len(first if second is None else second)
-    sizes = _tile_sizes(n, m, prepared)
-    symmetric = right is None
-    out: list[Tensor] = []
-
-    def states(i: int, i_stop: int, j: int, j_stop: int) -> list[Tensor]:
-        same = None
-        if symmetric:
-            rows = torch.arange(i, i_stop, device=first.device)
-            same = rows[:, None] == torch.arange(j, j_stop, device=first.device)
-        context = Context(left.rows(i, i_stop), other.rows(j, j_stop), prepared.with_ntk, same)
-        found = propagate(prepared.reading, prepared.wanted, context)
-        return [prepared.value(state) for state in found]
-
-    if tracked:
+    budget = min(_TILE_BYTES, job.memory // threads)
+    sizes = _tile_sizes(n, m, max(1, budget // bytes_per_pair), prepared)
+    states = _states(prepared, left, right)
+    if is_tracked:
         return _joined(states, n, m, sizes)
+    shapes = [(n, m)] * len(prepared.reading.outputs)
+    if prepared.has_positions:
+        shapes = [(n, m, *values.shape[2:]) for values in states(0, 1, 0, 1)]
+    with ExitStack() as stack:
+        out = [stack.enter_context(opened(job.out, shape, like)) for shape in shapes]
 
-    def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
-        for k, values in enumerate(states(i, i_stop, j, j_stop)):
-            out[k][i:i_stop, j:j_stop] = values
-            if symmetric:
-                out[k][j:j_stop, i:i_stop] = _transposed(values, prepared, k)
+        def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
+            for k, values in enumerate(states(i, i_stop, j, j_stop)):
+                out[k][i:i_stop, j:j_stop] = values
+                if symmetric:
+                    out[k][j:j_stop, i:i_stop] = _transposed(values, prepared, k)
 
-    probe = states(0, 1, 0, 1)
-    out += [values.new_empty(n, m, *values.shape[2:]) for values in probe]
-    for _ in run_tiles(tile, n, m, sizes, symmetric=symmetric, parallel=True):
-        pass
+        run_tiles(tile, n, m, sizes, job, symmetric=symmetric, threads=threads)
     return out
 
 
 def diagonal_values(prepared: Prepared, points: Side) -> list[Tensor]:
     """`[n]` for each output, each point with itself."""
     learn_alone(prepared.reading, prepared.wanted, points)
-    n = len(next(iter(points.features.values())))
-    chunk = max(1, _TILE_BYTES // prepared.plan("").bytes_per_pair)
+    n = len(_points(points))
+    chunk = max(1, _TILE_BYTES // prepared.plan().bytes_per_pair)
     parts: list[list[Tensor]] = []
     for start in range(0, n, chunk):
         part = points.rows(start, min(n, start + chunk))
@@ -77,18 +103,45 @@ def diagonal_values(prepared: Prepared, points: Side) -> list[Tensor]:
     return [torch.cat(values) for values in zip(*parts, strict=True)]
 
 
-def _tile_sizes(n: int, m: int, prepared: Prepared) -> tuple[int, int]:
+def is_by_angle(prepared: Prepared, points: Side, dtype: torch.dtype) -> bool:
+    """Whether the symmetric matrix of these points takes the quick route."""
+    if _tracked(prepared, points):
+        return False
+    return chosen(prepared, _points(points), None, dtype) is not None
+
+
+def _points(side: Side) -> Tensor:
+    return next(iter(side.features.values()))
+
+
+def _states(prepared: Prepared, left: Side, right: Side | None) -> States:
+    """`states(i, i_stop, j, j_stop)`: the kernels of a tile."""
+    other = left if right is None else right
+    device = _points(left).device
+
+    def states(i: int, i_stop: int, j: int, j_stop: int) -> list[Tensor]:
+        same = None
+        if right is None:
+            rows = torch.arange(i, i_stop, device=device)
+            same = rows[:, None] == torch.arange(j, j_stop, device=device)
+        context = Context(left.rows(i, i_stop), other.rows(j, j_stop), prepared.with_ntk, same)
+        found = propagate(prepared.reading, prepared.wanted, context)
+        return [prepared.value(state) for state in found]
+
+    return states
+
+
+def _tile_sizes(n: int, m: int, pairs: int, prepared: Prepared) -> tuple[int, int]:
     """Rows and columns of a tile.
 
     With positions a few rows, and columns enough for long runs in memory: what is known of a
     column alone is worked out once a tile.
     """
-    pairs = max(1, _TILE_BYTES // prepared.plan("").bytes_per_pair)
     columns = min(m, pairs, _COLUMNS) if prepared.has_positions else min(m, pairs)
     return max(1, min(n, pairs // columns)), columns
 
 
-def _joined(states, n: int, m: int, sizes: tuple[int, int]) -> list[Tensor]:  # type: ignore[no-untyped-def]
+def _joined(states: States, n: int, m: int, sizes: tuple[int, int]) -> list[Tensor]:
     """All tiles, with their gradients."""
     height, width = sizes
     rows = []

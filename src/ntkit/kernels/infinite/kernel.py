@@ -1,6 +1,7 @@
 """The NNGP and NTK of a module in the limit of infinite width."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -12,17 +13,25 @@ from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
 from ntkit.kernels.infinite.angle import fit, state_at_angle
 from ntkit.kernels.infinite.calls.table import check_modules
-from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices
+from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices, is_by_angle
+from ntkit.kernels.infinite.job import MEMORY, Job
 from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
-from ntkit.kernels.infinite.plan import Plan
-from ntkit.kernels.infinite.points import Points, checked, side, stationary_encoding
+from ntkit.kernels.infinite.plan import LAYERS, Plan
+from ntkit.kernels.infinite.points import (
+    Points,
+    checked,
+    first_encoding,
+    sees_encoding_alone,
+    side,
+)
 from ntkit.kernels.infinite.prepared import Prepared
 from ntkit.kernels.infinite.read import read
+from ntkit.kernels.infinite.result_file import Out
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import trace
 from ntkit.kernels.infinite.variances import Variances
-from ntkit.kernels.infinite.warn import warn_of_dropout, warn_of_scales
+from ntkit.kernels.infinite.warn import warn_of_copies, warn_of_dropout, warn_of_scales
 
 __all__ = ["InfiniteKernel", "nngp", "ntk"]
 
@@ -61,30 +70,62 @@ class InfiniteKernel(AbstractLagKernel):
         self._which: Literal["ntk", "nngp"] = which
         self._variances: Variances = variances
         self._positions: Positions = positions
-        self._fourier = stationary_encoding(self._traced)
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
 
-    def __call__(self, x1: Points, x2: Points | None = None) -> Any:
+    def __call__(
+        self,
+        x1: Points,
+        x2: Points | None = None,
+        *,
+        out: Out | None = None,
+        memory: int = MEMORY,
+        progress: bool | None = None,
+    ) -> Any:
         """The Gram matrix, `[n, m]`, of finite float points; the class says where it is more.
+
+        Args:
+            x1: Points of the rows.
+            x2: Points of the columns; `x1` if left out, and then each pair is computed once.
+            out: Where the matrix goes, if not into fresh memory: a tensor like it, or the path of
+                an `.npy` file (`numpy.load(path, mmap_mode="r")` reads it back), for matrices
+                larger than memory. The file takes its name once it is whole; if the work stops
+                before, nothing is left.
+            memory: Bytes for the tables of the pairs that are computed at a time; the points
+                and the result come on top.
+            progress: Whether to show a bar on standard error; left out, jobs of more than two
+                seconds show one at a terminal.
+
+        Returns:
+            The matrix in the dtype of the points: `out`, or the file mapped into memory.
 
         Raises:
             ValueError: `x2` has points of another shape than `x1`.
 
         Cost: O(n m (f + layers)) for `f` features; with positions times their number, or the square of
         it where all pairs are kept (`plan` says which). Computed in tiles.
+
+        Example:
+            >>> import numpy, tempfile
+            >>> from ntkit.networks import Linear
+            >>> kernel = ntk(nn.Sequential(Linear(2, 8), nn.ReLU(), Linear(8, 1)))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     _ = kernel(torch.eye(2), out=f"{folder}/gram.npy")
+            ...     numpy.load(f"{folder}/gram.npy", mmap_mode="r").shape
+            (2, 2)
         """
         first = checked("x1", x1, len(self._traced.inputs))
         second = None if x2 is None else checked("x2", x2, len(self._traced.inputs))
         prepared, left = self._ready("x1", first)
         right = None
         if second is not None:
+            self._check_device("x2", second)
             if [x.shape[1:] for x in second] != [x.shape[1:] for x in first]:
                 raise ValueError(
                     f"`x2` has points of shape {tuple(second[0].shape[1:])}, "
                     f"and `x1` of {tuple(first[0].shape[1:])}."
                 )
             right = side(self._traced, prepared.reading, second)
-        found = gram_matrices(prepared, left, right, first[0].dtype)
+        found = gram_matrices(prepared, left, right, first[0].dtype, Job(out, memory, progress))
         found = [self._finished(k.to(first[0].dtype)) for k in found]
         return found[0] if len(found) == 1 else tuple(found)
 
@@ -105,6 +146,7 @@ class InfiniteKernel(AbstractLagKernel):
 
         The network is taken at its own width, whose bias falls as one over the width; the error
         falls as `n_samples ** -0.5`, and as one over the root of the outputs, which are averaged.
+        Parameters count as trained, whether or not they ask for gradients. In float64.
 
         Args:
             x: Points.
@@ -114,7 +156,11 @@ class InfiniteKernel(AbstractLagKernel):
         Returns:
             `.mean` and `.standard_error`, `[n, n]` each.
 
-        Cost: `n_samples` times `n` backward passes an output, and `n^2` times the parameters.
+        Raises:
+            ValueError: The module has several results, or one with positions.
+
+        Cost: `n_samples` times `n` backward passes an output, and `n^2` times the parameters; memory
+        for `n` gradients (`nngp`: for one forward pass).
 
         Example:
             >>> from ntkit.networks import Linear
@@ -125,6 +171,15 @@ class InfiniteKernel(AbstractLagKernel):
             True
         """
         inputs = checked("x", x, len(self._traced.inputs))
+        reading = self._ready("x", inputs)[0].reading
+        if len(reading.outputs) > 1 or any(
+            reading.steps[k].value.positions for k in reading.outputs
+        ):
+            raise ValueError(
+                "`monte_carlo` takes modules of one result without positions, `[n, outputs]`. Return "
+                "one of the results, and read positions out (`.mean((2, 3))`, `.flatten(1)` and a "
+                "dense layer, or the one position of interest)."
+            )
         found = estimate(
             self._traced.body,
             inputs,
@@ -136,10 +191,24 @@ class InfiniteKernel(AbstractLagKernel):
         return Estimate(*map(self._finished, found))
 
     def plan(self, x: Points) -> Plan:
-        """What is kept at each layer for points like `x`, and the memory that takes."""
-        prepared, _ = self._ready("x", checked("x", x, len(self._traced.inputs)))
-        quick = prepared.is_elementwise and (prepared.is_homogeneous or self.is_stationary)
-        return prepared.plan("one function of the angle" if quick else "layer by layer")
+        """How the matrix of `x` would be computed: what is kept at each layer, its memory and work.
+
+        Example:
+            >>> from ntkit.networks import Conv2d
+            >>> net = nn.Sequential(Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+            >>> print(ntk(net).plan(torch.zeros(10, 3, 4, 4)))
+            step                          positions  numbers a pair  kept
+            points (input_1)                    4x4             256  all pairs of positions
+            Conv2d(3, 8, kernel_size=...        4x4             256  all pairs of positions
+            ReLU()                              4x4             256  all pairs of positions
+            map of positions (4, 4) t...        1x1               1  each position with itself
+            route: layer by layer; 16.0 KiB a pair of points at its largest
+            work: 42,295 numbers for the 55 pairs of 10 points
+        """
+        inputs = checked("x", x, len(self._traced.inputs))
+        prepared, points = self._ready("x", inputs)
+        quick = is_by_angle(prepared, points, inputs[0].dtype)
+        return prepared.plan(len(inputs[0]), "one function of the angle" if quick else LAYERS)
 
     @property
     def is_stationary(self) -> bool:
@@ -210,6 +279,18 @@ class InfiniteKernel(AbstractLagKernel):
         counts = [halves * sum(p.numel() for p in layer.parameters()) for layer in layers]
         return [count for count in counts if count]
 
+    @cached_property
+    def _fourier(self) -> AbstractFourier | None:
+        """The stationary encoding whose features are all that the layers see, if there is one."""
+        encoding = first_encoding(self._traced)
+        if encoding is None:
+            return None
+        like = next(self._module.parameters())
+        points = torch.zeros(2, encoding.in_dim, dtype=like.dtype, device=like.device)
+        reading = read(self._traced, self._traced.sample("points", [points]), self._variances)
+        whole = Prepared(reading, self._which == "ntk").is_elementwise
+        return encoding if whole and sees_encoding_alone(reading, encoding, self._traced) else None
+
     def _stationary(self) -> tuple[AbstractFourier, Prepared]:
         if self._fourier is None:
             raise ValueError(
@@ -220,17 +301,8 @@ class InfiniteKernel(AbstractLagKernel):
         return self._fourier, self._ready("lags", (zeros,))[0]
 
     def _ready(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[Prepared, Side]:
-        """The steps for points of these shapes, and the points' features.
-
-        Raises:
-            ValueError: The points and the network are on different devices.
-        """
-        like = next(self._module.parameters())
-        if inputs[0].device != like.device:
-            raise ValueError(
-                f"`{name}` is on {inputs[0].device} and the network on {like.device}. "
-                f'Move one of them: `{name}.to("{like.device}")`.'
-            )
+        """The steps for points of these shapes, and the points' features."""
+        like = self._check_device(name, inputs)
         key = tuple(x.shape[1:] for x in inputs)
         if key not in self._prepared:
             small = [x[:1].detach().to(like.dtype).repeat(2, *(1,) * (x.ndim - 1)) for x in inputs]
@@ -241,15 +313,35 @@ class InfiniteKernel(AbstractLagKernel):
                 for scale in (getattr(layer, "w_std", None), getattr(layer, "b_std", None))
             )
             prepared = Prepared(reading, self._which == "ntk", self._positions, live)
-            warn_of_dropout(self._traced)
-            warn_of_scales(reading, side(self._traced, reading, [x[:1] for x in inputs]))
+            warn_of_dropout(reading)
+            warn_of_copies(self._traced)
+            warn_of_scales(
+                self._traced, reading, side(self._traced, reading, [x[:1] for x in inputs])
+            )
             self._prepared[key] = prepared
         prepared = self._prepared[key]
         return prepared, side(self._traced, prepared.reading, inputs)
 
+    def _check_device(self, name: str, inputs: tuple[Tensor, ...]) -> Tensor:
+        """A parameter of the network.
+
+        Raises:
+            ValueError: The points and the network are on different devices.
+        """
+        like = next(self._module.parameters())
+        for x in inputs:
+            if x.device != like.device:
+                raise ValueError(
+                    f"`{name}` is on {x.device} and the network on {like.device}. "
+                    f'Move one of them: `{name}.to("{like.device}")`.'
+                )
+        return like
+
     def _finished(self, table: Tensor) -> Tensor:
         starts_at_zero = self._traced.starts_at_zero and self._which == "nngp"
-        return torch.zeros_like(table) if starts_at_zero else table
+        if starts_at_zero:
+            return torch.zeros_like(table) if table.requires_grad else table.zero_()
+        return table
 
     def __repr__(self) -> str:
         return f"<{self._which} of {len(self._traced.on_weights())} layers, {self._variances} variances>"

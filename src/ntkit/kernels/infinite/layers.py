@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand
@@ -20,8 +21,11 @@ def layer_kernels(
 
     Every step is affine in the tangent kernels that come in, so a layer's own part is what its
     step adds to zero, and what the later steps make of it is a difference.
+
+    Raises:
+        UnsupportedLayerError: A normalisation layer has trained scales.
     """
-    owners = [k for k, step in enumerate(reading.steps) if k in step.value.sources]
+    owners = [k for k, step in enumerate(reading.steps) if k in step.value.places]
     states: list[PairState | None] = []
     for index, (step, demand) in enumerate(zip(reading.steps, wanted, strict=True)):
         if demand is None:
@@ -29,6 +33,11 @@ def layer_kernels(
             continue
         taken = tuple(s for k in step.inputs if (s := states[k]) is not None)
         state = step.run(taken, context, demand)
+        if state.scales != 0:
+            raise UnsupportedLayerError(
+                f"`{step.name}` has trained scales, whose own part of the tangent kernel is not "
+                "told apart. Leave them out (`elementwise_affine=False`, `affine=False`)."
+            )
         if index in owners:
             zero = torch.zeros((), dtype=state.cov.dtype, device=state.cov.device)
             alone = step.run(tuple(replace(s, ntk=zero) for s in taken), context, demand)

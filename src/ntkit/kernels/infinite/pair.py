@@ -38,12 +38,18 @@ class Pair:
     @property
     def gap(self) -> Tensor:
         """`E[(u - v)^2]`, to full relative accuracy."""
-        return self.apart + (safe_sqrt(self.var1) - safe_sqrt(self.var2)) ** 2
+        return self.apart + self.spread
 
     @property
     def total(self) -> Tensor:
         """`E[(u + v)^2]`, to full relative accuracy."""
-        return self.together + (safe_sqrt(self.var1) - safe_sqrt(self.var2)) ** 2
+        return self.together + self.spread
+
+    @property
+    def spread(self) -> Tensor:
+        """`(|u| - |v|)^2`, from the difference of the variances, which is exact for near lengths."""
+        both = safe_sqrt(self.var1) + safe_sqrt(self.var2)
+        return ((self.var1 - self.var2) / torch.where(both > 0, both, 1)) ** 2
 
     @property
     def sine(self) -> Tensor:
@@ -60,6 +66,12 @@ class Pair:
     def flipped(self) -> "Pair":
         """The pair `(u, -v)`."""
         return Pair(-self.cov, self.together, self.apart, self.var1, self.var2)
+
+    def folded(self) -> "Pair":
+        """The pair `(u, v)` or `(u, -v)`, whichever has the smaller angle."""
+        apart = torch.minimum(self.apart, self.together)
+        together = torch.maximum(self.apart, self.together)
+        return Pair(self.cov.abs(), apart, together, self.var1, self.var2)
 
 
 def safe_sqrt(x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, fx
 from torch.fx.node import map_arg
 
@@ -12,7 +13,7 @@ from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import Traced
 
-__all__ = ["Points", "checked", "side", "stationary_encoding"]
+__all__ = ["Points", "checked", "first_encoding", "sees_encoding_alone", "side"]
 
 Points = Tensor | tuple[Tensor, ...]
 """One tensor `[n, ...]`, or one for each input of the module."""
@@ -60,15 +61,18 @@ def side(traced: Traced, reading: Reading, inputs: Sequence[Tensor]) -> Side:
     for index, node in reading.features.items():
         z = values[node]
         z = z.double() if z.is_floating_point() else z
+        z = z.reshape(*(1,) * (reading.ranks.get(index, 0) - z.ndim), *z.shape)
         axis = reading.channel_axes[index]
         if axis is not None:
             z = z.movedim(axis, -1)
+        if index in reading.transforms:
+            z = reading.transforms[index](z)
         found[index] = z.expand(n, *z.shape[1:]) if len(z) == 1 else z
     return Side(found)
 
 
-def stationary_encoding(traced: Traced) -> AbstractFourier | None:
-    """The one stationary encoding in front of everything else, if that is how the module begins."""
+def first_encoding(traced: Traced) -> AbstractFourier | None:
+    """The stationary encoding that is all that ever sees the points, if there is one."""
     inputs = traced.inputs
     if len(inputs) != 1 or len(inputs[0].users) != 1:
         return None
@@ -76,12 +80,14 @@ def stationary_encoding(traced: Traced) -> AbstractFourier | None:
     if first.op != "call_module":
         return None
     layer = traced.layer(first)
-    if not (isinstance(layer, AbstractFourier) and layer.is_stationary):
-        return None
-    for node in first.users:
-        if node.op != "call_module" or not any(True for _ in traced.layer(node).parameters()):
-            return None
-    return layer
+    return layer if isinstance(layer, AbstractFourier) and layer.is_stationary else None
+
+
+def sees_encoding_alone(reading: Reading, encoding: AbstractFourier, traced: Traced) -> bool:
+    """Whether the steps take the encoding's own features, untouched: then the kernel is stationary."""
+    nodes = set(reading.features.values())
+    layers = [traced.layer(node) for node in nodes if node.op == "call_module"]
+    return len(nodes) == 1 and layers == [encoding] and not reading.transforms
 
 
 def _forward(
@@ -109,4 +115,5 @@ def _forward(
 
 
 def _double(x: Tensor) -> Tensor:
-    return x.double() if x.is_floating_point() else x
+    """In float64, and never the caller's own memory: calls in place may overwrite it."""
+    return x.double() if x.dtype != torch.float64 else x.clone()

@@ -1,6 +1,6 @@
 """A module made ready for points of one shape: steps, what each must keep, and the quick route."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from ntkit.kernels.infinite.angle import AngleProfile, fit, state_at_angle
 from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.layers import layer_kernels
-from ntkit.kernels.infinite.plan import Plan, demands, plan
+from ntkit.kernels.infinite.plan import LAYERS, Plan, demands, plan
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.state import Layout, PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Side
@@ -22,6 +22,9 @@ _TOLERANCES = {torch.float64: 1e-13, torch.float32: 5e-8}
 
 _SMALLEST = 1e-2
 """A kernel that comes closer to zero than this (relative) would lose digits to the polynomials."""
+
+_FEW = torch.tensor([0.2, 0.9, 1.7, 2.8], dtype=torch.float64)
+"""Angles at which a kernel is compared with what it was."""
 
 _REACHES = (0.3, 0.45, 0.6)
 """Largest cosines that polynomials of the cosine cover."""
@@ -42,6 +45,9 @@ class Prepared:
     with_ntk: bool
     layout: Layout = "each"
     has_live_scales: bool = False
+    _profiles: dict[tuple[float, torch.dtype], tuple[Tensor, AngleProfile | None]] = field(
+        default_factory=dict, repr=False
+    )
 
     @cached_property
     def wanted(self) -> list[Demand | None]:
@@ -88,7 +94,20 @@ class Prepared:
         return layer_kernels(self.reading, self.wanted, self._context(points))
 
     def profile(self, variance: float, dtype: torch.dtype) -> AngleProfile | None:
-        """The kernel of inputs of one variance as a function of the angle; None if it is not smooth."""
+        """The kernel of inputs of one variance as a function of the angle; None if it is not smooth.
+
+        Kept for the next call, as long as the kernel at a few angles is the same to the last digit:
+        weights may have been trained in between.
+        """
+        few = state_at_angle(_FEW, variance, with_ntk=self.with_ntk)
+        mark, key = self.of_state(few), (variance, dtype)
+        known = self._profiles.get(key)
+        if known is None or not torch.equal(known[0], mark):
+            known = mark, self._fitted(variance, dtype)
+            self._profiles = {key: known}
+        return known[1]
+
+    def _fitted(self, variance: float, dtype: torch.dtype) -> AngleProfile | None:
         tolerance = _TOLERANCES[dtype]
 
         def by_angle(angle: Tensor) -> Tensor:
@@ -105,9 +124,9 @@ class Prepared:
         cosines = [fit(by_cosine, -reach, reach, tolerance) for reach in _REACHES]
         return AngleProfile(angle, tuple(c for c in cosines if c.error <= tolerance))
 
-    def plan(self, route: str) -> Plan:
+    def plan(self, n_points: int = 1, route: str = LAYERS) -> Plan:
         """What is kept at each step."""
-        return plan(self.reading, self.wanted, route)
+        return plan(self.reading, self.wanted, n_points, route)
 
     def _context(self, points: PairState) -> Context:
         nothing = Side({})

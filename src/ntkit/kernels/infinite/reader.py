@@ -8,13 +8,14 @@ import torch
 from torch import fx, nn
 from torch.fx.node import map_arg
 
+from ntkit.kernels.infinite.activations import AbstractActivation
 from ntkit.kernels.infinite.enter import enter, enter_self
 from ntkit.kernels.infinite.state import PairState, weighted_sum
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
+from ntkit.kernels.infinite.steps import Context, Demand, Step, Transform, Value
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.kernels.infinite.variances import Variances
 
-__all__ = ["Concat", "Handler", "Reader"]
+__all__ = ["Concat", "Handler", "Pointwise", "Reader", "is_size"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,19 @@ class Concat:
 
     parts: tuple[int, ...]
     weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """Units that are an elementwise function of Gaussian ones.
+
+    Attributes:
+        base: The step of the Gaussian units.
+        dual: The function.
+    """
+
+    base: int
+    dual: AbstractActivation
 
 
 @dataclass
@@ -44,7 +58,13 @@ class Reader:
         channel_axes: By such a step, where that tensor has its channels; None for weights of
             positions, which have none.
         concats: The steps that are concatenations.
-        entries: By node and channel axis, the step that makes a state of its features.
+        ranks: By such a step, the rank that the tensor is brought to by axes in front.
+        transforms: By such a step, a function that the features go through first.
+        entries: By node, channel axis, positions and transform, the step that makes a state of its features.
+        pointwise: The steps that are elementwise functions of one step of Gaussian units.
+        terms: For sums, the steps that were added and their factors.
+        parameters: The nodes that are a bare parameter in some shape.
+        pieces: The nodes that split a tensor, which is the state that `states` has for them.
     """
 
     traced: Traced
@@ -54,8 +74,14 @@ class Reader:
     states: dict[fx.Node, int | None] = field(default_factory=dict)
     features: dict[int, fx.Node] = field(default_factory=dict)
     channel_axes: dict[int, int | None] = field(default_factory=dict)
+    ranks: dict[int, int] = field(default_factory=dict)
+    transforms: dict[int, Transform] = field(default_factory=dict)
     concats: dict[int, Concat] = field(default_factory=dict)
-    entries: dict[tuple[fx.Node, int], int] = field(default_factory=dict)
+    entries: dict[tuple[fx.Node, int, tuple[int, ...], str], int] = field(default_factory=dict)
+    pointwise: dict[int, Pointwise] = field(default_factory=dict)
+    terms: dict[int, dict[int, float]] = field(default_factory=dict)
+    parameters: dict[fx.Node, nn.Parameter] = field(default_factory=dict)
+    pieces: set[fx.Node] = field(default_factory=set)
 
     def add(self, step: Step) -> int:
         """File a step; its index."""
@@ -82,6 +108,20 @@ class Reader:
         """An argument with plain values in place of the nodes that compute them."""
         return map_arg(value, lambda node: self.sample[node])
 
+    def constant(self, node: fx.Node) -> Any:
+        """What a node is for all points: a plain value, a buffer or what is made of them.
+
+        Raises:
+            ValueError: It is a tensor that hangs on the points.
+        """
+        value = self.sample[node]
+        if not isinstance(value, torch.Size) or is_size(node):
+            return value
+        if node.op == "placeholder" or self.states.get(node) is not None:
+            raise ValueError(f"`{node.name}` differs from point to point")
+        args, kwargs = map_arg((node.args, node.kwargs), lambda n: _in_double(self.constant(n)))
+        return _in_double(self.traced.call(node, args, kwargs))
+
     def only_state(self, node: fx.Node) -> int:
         """The step of the one argument that hangs on weights."""
         found = [self.states[n] for n in node.all_input_nodes if self.states.get(n) is not None]
@@ -89,16 +129,33 @@ class Reader:
             refuse(node, "it takes several results of layers, and only one has a rule here.")
         return found[0]
 
-    def entered(self, node: fx.Node, channel_axis: int) -> int:
-        """The state of an argument, made from the points' features where it hangs on no weights."""
+    def entered(
+        self,
+        node: fx.Node,
+        channel_axis: int,
+        *,
+        like: torch.Size | None = None,
+        through: tuple[str, Transform] | None = None,
+    ) -> int:
+        """The state of an argument, made from the points' features where it hangs on no weights.
+
+        Args:
+            node: The argument.
+            channel_axis: Where its channels are.
+            like: The shape that its positions are broadcast to.
+            through: A function of the features `[n, *positions, f]` to apply first, and its name.
+        """
         index = self.states.get(node)
         if index is not None:
             return index
-        shape = self.shape(node)
+        while node.op == "call_module" and type(self.layer(node)) is nn.Identity:
+            (node,) = node.all_input_nodes
+        shape = self.shape(node) if like is None else like
         axis = channel_axis % len(shape)
-        if (node, axis) in self.entries:
-            return self.entries[node, axis]
         positions = tuple(s for k, s in enumerate(shape) if k not in {0, axis})
+        key = (node, axis, positions, "" if through is None else through[0])
+        if key in self.entries:
+            return self.entries[key]
         index = len(self.steps)
 
         def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
@@ -119,7 +176,12 @@ class Reader:
         self.add(Step(f"points ({node.name})", (), run, value, back="none"))
         self.features[index] = node
         self.channel_axes[index] = axis
-        self.entries[node, axis] = index
+        self.ranks[index] = len(shape)
+        if through is not None:
+            self.transforms[index] = through[1]
+        elif like is not None and self.shape(node) != like:
+            self.transforms[index] = lambda z: z.expand(len(z), *positions, z.shape[-1])
+        self.entries[key] = index
         return index
 
     def apply(
@@ -166,6 +228,18 @@ class Reader:
         index = self.add(Step("concatenation", parts, run, value))
         self.concats[index] = Concat(parts, weights)
         return index
+
+
+def is_size(node: fx.Node) -> bool:
+    """Whether a node is a shape itself, not a tensor that the sample holds the shape of."""
+    return node.target == "size" or (node.target is getattr and node.args[1] == "shape")
+
+
+def _in_double(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().double() if value.is_floating_point() else value
+    is_float = isinstance(value, torch.dtype) and value.is_floating_point
+    return torch.float64 if is_float else value
 
 
 Handler = Callable[[Reader, fx.Node], int]

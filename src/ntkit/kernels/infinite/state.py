@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import isnan, nan, prod
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
+from ntkit.kernels.infinite.activations.scaled_slope import scaled_slope
 from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
 __all__ = [
@@ -22,6 +23,9 @@ __all__ = [
 
 Layout = Literal["each", "pairs"]
 """Which positions of the two inputs are paired: each with itself, or all with all."""
+
+Scale = float | Tensor
+"""A number, or a tensor that may ask for gradients."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,14 @@ class PairState:
         positions: Sizes of the position axes.
         layout: Which positions are paired.
         is_flat: Whether positions and channels were flattened into one axis of features.
+        scales: How many times `cov` the tangent kernel holds for trained scales of these very
+            units, which are proportional to what the scales multiply. A nonlinearity makes another
+            thing of that part. NaN where such a part is there and the units are no longer
+            proportional (a shift, a sum): it is then taken with the rest, `E[u v] E[s'(u) s'(v)]`.
+        scales_by_position: Whether each position has scales of its own: pairs of two have no such
+            part.
+        trains: Whether the weights and the biases of the layer at hand are trained; `affine` leaves
+            out what frozen ones would add to the tangent kernel.
     """
 
     cov: Tensor
@@ -57,6 +69,9 @@ class PairState:
     positions: tuple[int, ...] = ()
     layout: Layout = "each"
     is_flat: bool = False
+    scales: float = 0.0
+    scales_by_position: bool = False
+    trains: tuple[bool, bool] = (True, True)
 
     @property
     def pair(self) -> Pair:
@@ -70,7 +85,7 @@ class PairState:
             together = (4 * norms - apart).clamp_min(0)
         return Pair(self.cov, apart, together, self.var1, self.var2)
 
-    def affine(self, w: float, b: float, *, own_weight: float, own_bias: float) -> "PairState":
+    def affine(self, w: Scale, b: Scale, *, own_weight: Scale, own_bias: Scale) -> "PairState":
         """After fresh weights: `cov <- w cov + b`, `ntk <- w ntk + own_weight cov + own_bias`.
 
         `own_weight cov + own_bias` is what the weights and biases of the layer itself contribute.
@@ -78,10 +93,12 @@ class PairState:
         cov = _affine(self.cov, w, b)
         ntk = None
         if self.ntk is not None:
+            own_weight = own_weight if self.trains[0] else 0.0
+            own_bias = own_bias if self.trains[1] else 0.0
             same = _is(own_weight, w) and _is(own_bias, b)
             own = cov if same else _affine(self.cov, own_weight, own_bias)
             ntk = own + _affine(self.ntk, w, 0.0)
-        state = replace(self, cov=cov, ntk=ntk)
+        state = replace(self, cov=cov, ntk=ntk, scales=0.0)
         if self.var1 is None or self.var2 is None:
             return state
         if _is(b, 0.0):
@@ -101,7 +118,39 @@ class PairState:
             together=w * pair.together + defect + 4 * b,
         )
 
-    def scaled(self, w: float) -> "PairState":
+    def trained_scale(
+        self, w: float, b: float, *, own_weight: float, own_bias: float, by_position: bool = False
+    ) -> "PairState":
+        """After a trained scale (of square `w`) and shift (of square `b`) of each channel.
+
+        As `affine`, but the weights are the units' own: see `scales`.
+
+        Args:
+            w: Mean square of the scales.
+            b: Mean square of the shifts.
+            own_weight: What the scales contribute to the tangent kernel, over `cov`.
+            own_bias: What the shifts contribute.
+            by_position: Whether each position has scales and shifts of its own.
+        """
+        if not by_position:
+            state = self.affine(w, b, own_weight=own_weight, own_bias=own_bias)
+        else:
+            state = self.affine(w, b, own_weight=0.0, own_bias=0.0)
+            parts = own_weight * self.trains[0], own_bias * self.trains[1]
+            own = replace(self, ntk=_affine(self.cov, *parts)).decorrelated()
+            ntk = None if state.ntk is None or own.ntk is None else state.ntk + own.ntk
+            state = replace(state, ntk=ntk)
+        own_weight = own_weight * self.trains[0]
+        known = own_weight == 0 and self.scales == 0
+        if (
+            state.ntk is None or known or w == 0
+        ):  # of zeros, the part is taken with the rest exactly
+            return state
+        mixed = self.scales != 0 and self.scales_by_position != by_position
+        scales = nan if b != 0 or mixed else self.scales + own_weight / w
+        return replace(state, scales=scales, scales_by_position=by_position)
+
+    def scaled(self, w: Scale) -> "PairState":
         """After multiplication by a constant of square `w`."""
         ntk = None if self.ntk is None else w * self.ntk
         state = replace(self, cov=w * self.cov, ntk=ntk)
@@ -121,9 +170,7 @@ class PairState:
         if self.apart is None and not self.cov.requires_grad:
             quick = activation.quick(self.cov, self.var1, self.var2, slope=with_ntk)
             if quick is not None:
-                ntk = (
-                    None if quick.slope is None or self.ntk is None else quick.slope.mul_(self.ntk)
-                )
+                ntk = self._tangent(activation, quick, in_place=True)
                 return self._after(activation, quick, ntk, with_variances)
         pair = self.pair
         dual = activation.dual(pair, slope=with_ntk)
@@ -132,13 +179,27 @@ class PairState:
             norms = safe_sqrt(var1) * safe_sqrt(var2)
             apart = _resolved(2 * (norms - dual.cov), norms, same=pair.gap == 0)
             dual = replace(dual, apart=apart)
-        ntk = None if dual.slope is None or self.ntk is None else self.ntk * dual.slope
-        return self._after(activation, dual, ntk, with_variances)
+        return self._after(activation, dual, self._tangent(activation, dual), with_variances)
+
+    def _tangent(
+        self, activation: AbstractActivation, dual: Dual, *, in_place: bool = False
+    ) -> Tensor | None:
+        """`ntk E[s'(u) s'(v)]`; the part of trained scales is `E[u s'(u) v s'(v)]` times `scales`."""
+        if dual.slope is None or self.ntk is None:
+            return None
+        if self.scales == 0 or isnan(self.scales):
+            return dual.slope.mul_(self.ntk) if in_place else self.ntk * dual.slope
+        of_scale = scaled_slope(activation)
+        moved = dual if of_scale is activation else of_scale.dual(self.pair, slope=False)
+        part = self.scales * (moved.cov - self.cov * dual.slope)
+        if self.scales_by_position:
+            part = replace(self, cov=part, ntk=None, apart=None).decorrelated().cov
+        return self.ntk * dual.slope + part
 
     def _after(
         self, activation: AbstractActivation, dual: Dual, ntk: Tensor | None, with_variances: bool
     ) -> "PairState":
-        state = replace(covariance_only(self), cov=dual.cov, ntk=ntk)
+        state = replace(covariance_only(self), cov=dual.cov, ntk=ntk, scales=0.0)
         if not with_variances or self.var1 is None or self.var2 is None:
             return state
         keeps = self.apart is not None
@@ -305,6 +366,8 @@ class PairState:
         if ntk is not None and not (ntk.ndim == 0 and float(ntk) == 0):  # linear maps keep zero
             ntk = on_pairs(_whole(ntk, self.cov))
         bare = covariance_only(self)
+        if self.scales_by_position and self.scales != 0:
+            bare = replace(bare, scales=nan)
         return replace(bare, cov=on_pairs(self.cov), ntk=ntk, positions=positions)
 
     def resolved(self, var1: Tensor, var2: Tensor) -> "PairState":
@@ -334,7 +397,7 @@ def multiply(first: PairState, second: PairState) -> PairState:
     ntk = None
     if first.ntk is not None and second.ntk is not None:
         ntk = first.ntk * second.cov + first.cov * second.ntk
-    state = replace(first, cov=first.cov * second.cov, ntk=ntk)
+    state = replace(first, cov=first.cov * second.cov, ntk=ntk, scales=_mixed_scales(first, second))
     if first.var1 is None or second.var1 is None:
         return covariance_only(state)
     p, q = first.pair, second.pair
@@ -352,7 +415,7 @@ def _add(first: PairState, second: PairState) -> PairState:
     ntk = None
     if first.ntk is not None and second.ntk is not None:
         ntk = first.ntk + second.ntk
-    state = replace(first, cov=first.cov + second.cov, ntk=ntk)
+    state = replace(first, cov=first.cov + second.cov, ntk=ntk, scales=_mixed_scales(first, second))
     if first.var1 is None or second.var1 is None:
         return covariance_only(state)
     assert first.var2 is not None and second.var1 is not None and second.var2 is not None
@@ -374,7 +437,11 @@ def _add(first: PairState, second: PairState) -> PairState:
     )
 
 
-def _scaled(state: PairState, w: float) -> dict[str, Tensor | None]:
+def _mixed_scales(first: PairState, second: PairState) -> float:
+    return 0.0 if first.scales == second.scales == 0 else nan
+
+
+def _scaled(state: PairState, w: Scale) -> dict[str, Tensor | None]:
     return {
         name: None if value is None else w * value
         for name, value in (
@@ -386,13 +453,15 @@ def _scaled(state: PairState, w: float) -> dict[str, Tensor | None]:
     }
 
 
-def _affine(table: Tensor, w: float | Tensor, b: float | Tensor) -> Tensor:
+def _affine(table: Tensor, w: Scale, b: Scale) -> Tensor:
     """`w table + b`, without the passes over memory that change nothing."""
+    if _is(w, 0.0):
+        return torch.full_like(table, b) if not isinstance(b, Tensor) else b.expand_as(table)
     table = table if _is(w, 1.0) else w * table
     return table if _is(b, 0.0) else table + b
 
 
-def _is(scale: float | Tensor, value: float | Tensor) -> bool:
+def _is(scale: Scale, value: Scale) -> bool:
     """Whether a scale is known to be a value; tensors may ask for gradients, and are only themselves."""
     if isinstance(scale, Tensor) or isinstance(value, Tensor):
         return scale is value

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Literal
 
 import torch
@@ -9,7 +10,27 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.state import Layout, PairState
 
-__all__ = ["Context", "Demand", "Side", "Step", "Value", "columns_last", "settle"]
+__all__ = [
+    "Context",
+    "Demand",
+    "Side",
+    "Source",
+    "Step",
+    "Transform",
+    "Value",
+    "Watch",
+    "columns_last",
+    "settle",
+]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Fresh weights: those of the step `place`, for a share of its channels."""
+
+    place: int
+    start: float = 0.0
+    stop: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -22,8 +43,8 @@ class Value:
         is_flat: Whether one axis of features holds channels and positions.
         is_gaussian: Whether the units are jointly Gaussian.
         is_centred: Whether their mean is zero.
-        sources: The layers whose fresh weights the units hang on; units of disjoint sources are
-            independent.
+        sources: The layers whose fresh weights the units hang on, and which share of their
+            channels; units of disjoint sources are independent.
     """
 
     channel_axis: int
@@ -31,7 +52,21 @@ class Value:
     is_flat: bool
     is_gaussian: bool
     is_centred: bool
-    sources: frozenset[int]
+    sources: frozenset[Source]
+
+    @property
+    def places(self) -> frozenset[int]:
+        """The steps of the layers among the sources."""
+        return frozenset(source.place for source in self.sources)
+
+    def shared(self, other: "Value") -> set[int]:
+        """The steps whose weights both hang on; empty if they are independent."""
+        return {
+            a.place
+            for a in self.sources
+            for b in other.sources
+            if a.place == b.place and a.start < b.stop and b.start < a.stop
+        }
 
 
 @dataclass(frozen=True)
@@ -66,6 +101,35 @@ class Side:
         )
 
 
+_TELLING = 1e-5
+"""`1 - |cos t|` from which a cosine in float64 tells the angle to 1e-13 and better."""
+
+
+@dataclass
+class Watch:
+    """Remembers which pairs of units were nearly parallel or opposite before some nonlinearity.
+
+    Attributes:
+        close: `[n, m]`, of units without positions; None for none so far.
+        has_factorised: Whether the part of a trained scale was taken with the rest, see
+            `PairState.scales`.
+    """
+
+    close: Tensor | None = None
+    has_factorised: bool = False
+
+    def see(self, state: PairState) -> None:
+        """Look at the units that a nonlinearity gets."""
+        self.has_factorised = self.has_factorised or isnan(state.scales)
+        if state.positions:
+            return
+        assert state.var1 is not None and state.var2 is not None
+        reach = state.var1.sqrt() * (1 - _TELLING) * state.var2.sqrt()
+        close = state.cov.abs() >= reach
+        if bool(close.any()):
+            self.close = close if self.close is None else self.close | close
+
+
 @dataclass(frozen=True)
 class Context:
     """Where a step is run: on which points, and to what end.
@@ -76,6 +140,7 @@ class Context:
         with_ntk: Whether the tangent kernel is wanted.
         same: Which pairs are one and the same point, `[n, m]`; None for none.
         points: The state of the points, where it is known without their features.
+        watch: Looks for pairs whose cosine does not tell their angle; None where distances do.
     """
 
     first: Side
@@ -83,6 +148,7 @@ class Context:
     with_ntk: bool
     same: Tensor | None = None
     points: PairState | None = None
+    watch: Watch | None = None
 
     def first_record(self, index: int) -> Tensor:
         """Of the rows' points, `[n, 1, ...]`."""
@@ -102,6 +168,7 @@ class Context:
         return left, self.second.features[index][None]
 
 
+Transform = Callable[[Tensor], Tensor]
 Run = Callable[[tuple[PairState, ...], Context, Demand], PairState]
 Back = Literal["same", "each", "variances", "windows", "pairs", "none"]
 

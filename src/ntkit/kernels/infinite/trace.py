@@ -1,11 +1,14 @@
 """Reading a module: the graph of calls in its forward, and the shapes that go through it."""
 
+import operator
+import traceback
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import jaxtyping
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
@@ -14,13 +17,16 @@ from torch.fx.proxy import TraceError
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.encodings.base import AbstractEncoding
 from ntkit.kernels.infinite.activations import duals
+from ntkit.kernels.infinite.aliases import parameters_used_twice, settle_in_place
 from ntkit.kernels.infinite.rules import rules
+from ntkit.kernels.infinite.written_out import written_out
+from ntkit.networks.linear_model import LinearModel
 from ntkit.networks.symmetrise import Symmetrised
 
 __all__ = ["Traced", "refuse", "trace"]
 
-_TORCH = str(Path(torch.__file__).parent)
-"""Torch's own frames are no place in the user's forward."""
+_INSIDE = tuple(str(Path(file).parent) for file in (torch.__file__, jaxtyping.__file__, __file__))
+"""Frames of torch, of the checker of types and of ours are no place in the user's forward."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,15 @@ class Traced:
         as it was.
 
         Raises:
+            UnsupportedLayerError: The graph does not compute what the module does.
             ValueError: The forward pass fails.
         """
         values: dict[fx.Node, Any] = {}
-        waiting = list(inputs)
+        found: dict[fx.Node, Any] = {}
+        waiting = [x.clone() for x in inputs]
         with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            torch.manual_seed(0)
             for node in self.graph.nodes:
                 args, kwargs = map_arg((node.args, node.kwargs), lambda n: values[n])
                 try:
@@ -75,7 +84,16 @@ class Traced:
                         f"{where(node)} {str(error).splitlines()[0]}. "
                         "Check the points' features and shape."
                     ) from error
-        return {node: _shapes(value) for node, value in values.items()}
+                found[node] = _shapes(values[node])
+            torch.manual_seed(0)
+            expected = self.body(*[x.clone() for x in inputs])
+        if not _agree(values[self.output], expected):
+            raise UnsupportedLayerError(
+                f"The calls that `{type(self.body).__name__}` was read as do not compute what its "
+                "forward does: it changes tensors or state behind them, or hangs on chance. "
+                "Write it without."
+            )
+        return found
 
     def call(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
         """What a node makes of its arguments."""
@@ -87,6 +105,11 @@ class Traced:
             return getattr(args[0], str(node.target))(*args[1:], **kwargs)
         assert callable(node.target)
         return node.target(*args, **kwargs)
+
+    @property
+    def output(self) -> fx.Node:
+        """What the forward returns."""
+        return next(node for node in self.graph.nodes if node.op == "output")
 
     @property
     def inputs(self) -> list[fx.Node]:
@@ -112,6 +135,7 @@ def trace(module: nn.Module) -> Traced:
             f"`module` must be a torch.nn.Module, got {type(module).__name__}. "
             "Wrap layers in `nn.Sequential(...)`."
         )
+    module = _unwrapped(module)
     body = module.plus if type(module) is Symmetrised else module
     if not any(True for _ in body.parameters()):
         raise ValueError(
@@ -120,16 +144,28 @@ def trace(module: nn.Module) -> Traced:
         )
     _refuse_sharing(body)
     tracer = _Tracer()
-    root = nn.Sequential(body) if tracer.is_leaf_module(body, "") else body
+    wrap = tracer.is_leaf_module(body, "") or type(body) in written_out
+    root = nn.Sequential(body) if wrap else body
     try:
         graph = tracer.trace(root)
+    except UnsupportedLayerError:
+        raise
     except (TraceError, TypeError, RuntimeError) as error:
         raise UnsupportedLayerError(
             f"The forward of `{type(body).__name__}` cannot be followed by torch.fx: "
-            f"{str(error).splitlines()[0]} Branches on data and loops over tensors have no graph: "
-            "rewrite the forward without them, or put that part into a module of its own and file "
-            "a rule for it (`ntkit.kernels.rules.register`)."
+            f"{_line_of(error)}{str(error).splitlines()[0]}. Branches on data or on shapes, "
+            "assignments to entries and loops over tensors have no graph: rewrite the forward "
+            "without them, or put that part into a module of its own and file a rule for it "
+            "(`ntkit.kernels.rules.register`)."
         ) from error
+    settle_in_place(root, graph)
+    twice = parameters_used_twice(root, graph)
+    if twice is not None:
+        refuse(
+            twice[1],
+            f"the parameter `{twice[0]}` acts in two places, and the limit holds for independent "
+            "weights. Give each place a parameter of its own.",
+        )
     return Traced(root, body, graph, type(module) is Symmetrised)
 
 
@@ -137,7 +173,7 @@ def where(node: fx.Node) -> str:
     """A node's name and its line in the user's forward."""
     name = str(node.target) if node.op == "call_module" else node.name
     lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
-    files = [k for k, line in enumerate(lines) if line.startswith('File "') and _TORCH not in line]
+    files = [k for k, line in enumerate(lines) if line.startswith('File "') and not _inside(line)]
     if not files:
         return f"`{name}`"
     place = lines[files[-1]].split(", in ")[0]
@@ -162,18 +198,94 @@ def attribute(root: nn.Module, path: str) -> Any:
     return found
 
 
+class _Proxy(fx.Proxy):
+    """Records `x += y` as what it is: whoever else holds `x` sees it change."""
+
+    def __iadd__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
+
+    def __isub__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.isub, (self, other), {})
+
+    def __imul__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.imul, (self, other), {})
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", operator.itruediv, (self, other), {})
+
+
 class _Tracer(fx.Tracer):
     """Follows containers and users' modules; stops at layers with rules, their kin, and encodings."""
 
     def __init__(self) -> None:
         super().__init__()
         self.record_stack_traces = True
+        self._with_grad = torch.is_grad_enabled()
+
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        """Marks what is computed without gradients, which weights before it never see."""
+        node = super().create_node(*args, **kwargs)
+        if self._with_grad and not torch.is_grad_enabled():
+            node.meta["no_grad"] = True
+        return node
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """A proxy that knows in-place arithmetic."""
+        return _Proxy(node, self)
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """Torch's composite layers as calls of their parts."""
+        if type(m) in written_out and self.path_of_module(m):
+            return written_out[type(m)](m, *args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one call; a subclass of a known layer is, so that it can be refused."""
         kin = (*rules, *duals, AbstractEncoding)
-        own = type(m).__module__.startswith("ntkit.")
+        own = type(m).__module__.startswith("ntkit.") and type(m) is not LinearModel
         return isinstance(m, kin) or own or super().is_leaf_module(m, module_qualified_name)
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside of what compiles or distributes it.
+
+    Raises:
+        TypeError: It is compiled to TorchScript, or complex.
+        ValueError: It is lazy, and its sizes are not known yet.
+    """
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        compiled = type(module).__name__ == "OptimizedModule"  # its own import takes seconds
+        if not (compiled or isinstance(module, wrappers)):
+            break
+        inner = module._orig_mod if compiled else module.module
+        assert isinstance(inner, nn.Module)
+        module = inner
+    if isinstance(module, torch.jit.ScriptModule):
+        raise TypeError(
+            "`module` is compiled to TorchScript, whose layers cannot be read. "
+            "Pass the module that it was made from."
+        )
+    for name, parameter in module.named_parameters():
+        if isinstance(parameter, nn.parameter.UninitializedParameter):
+            raise ValueError(
+                f"`{name}` of a lazy layer has no size yet. Call the module once on some points first."
+            )
+        if parameter.is_complex():
+            raise TypeError(f"`{name}` is complex; the limit is that of real weights.")
+    return module
+
+
+def _line_of(error: BaseException) -> str:
+    """Where in the user's code tracing came to an end."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _inside(f.filename)]
+    if not frames:
+        return ""
+    return f'at File "{frames[-1].filename}", line {frames[-1].lineno}: `{frames[-1].line}`: '
+
+
+def _inside(place: str) -> bool:
+    return any(folder in place for folder in _INSIDE)
 
 
 def _points(inputs: Sequence[Tensor]) -> str:
@@ -183,9 +295,22 @@ def _points(inputs: Sequence[Tensor]) -> str:
 def _shapes(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.shape
-    if isinstance(value, tuple):
+    if isinstance(
+        value, tuple | list
+    ):  # a tensor's shape among them: only tensors are `torch.Size`
         return tuple(_shapes(v) for v in value)
     return value
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two results are the same, up to rounding."""
+    if isinstance(one, Tensor):
+        return one.shape == other.shape and torch.allclose(one, other, 1e-3, 1e-5, equal_nan=True)
+    if isinstance(one, dict):
+        return all(_agree(one[key], other[key]) for key in one)
+    if isinstance(one, tuple | list):
+        return all(_agree(a, b) for a, b in zip(one, other, strict=True))
+    return True
 
 
 def _refuse_sharing(module: nn.Module) -> None:

@@ -1,6 +1,7 @@
 """Warnings about a network before its kernel is computed."""
 
 import warnings
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -8,44 +9,81 @@ from torch import nn
 from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.plan import demands
 from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.steps import Context, Demand, Side
+from ntkit.kernels.infinite.steps import Context, Demand, Side, Watch
 from ntkit.kernels.infinite.trace import Traced
 
-__all__ = ["warn_of_dropout", "warn_of_scales"]
+__all__ = ["warn_of_copies", "warn_of_dropout", "warn_of_scales"]
 
 _LIMIT = 1e8
 """Growth or decay of the variance over the layers from which a network is called ill-scaled."""
 
+_MANY = 4
+"""Numbers by which copies are known."""
 
-def warn_of_dropout(traced: Traced) -> None:
-    """Say which semantics dropout gets in a module in training mode."""
-    for layer in traced.root.modules():
-        if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.training and layer.p > 0:
+
+def warn_of_dropout(reading: Reading) -> None:
+    """Say which semantics dropout gets where it is on: in a module in training mode, or as a function."""
+    found = next((step.name for step in reading.steps if step.name.startswith("dropout(")), None)
+    if found is not None:
+        warnings.warn(
+            f"`{found}` is on, as in training mode: the kernel is that of masks drawn anew for each "
+            "input, which add to the variance of a point with itself. For the network without "
+            "masks call `module.eval()` first (and pass `training=self.training` to functions).",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def warn_of_copies(traced: Traced) -> None:
+    """Say where layers hold the same numbers: copies of one another are not independent."""
+    seen: dict[tuple[object, ...], str] = {}
+    for name, parameter in traced.body.named_parameters():
+        flat = parameter.detach().flatten()
+        if parameter.is_meta or len(flat) < _MANY or bool((flat == flat[0]).all()):
+            continue
+        mark = (tuple(parameter.shape), *flat[:_MANY].tolist(), *flat[-_MANY:].tolist())
+        if mark in seen:
             warnings.warn(
-                f"`{layer}` is in training mode: the kernel is that of masks drawn anew for each "
-                "input, which add to the variance of a point with itself. For the network without "
-                "masks call `module.eval()` first.",
+                f"`{seen[mark]}` and `{name}` hold the same numbers: copies, as `copy.deepcopy` and "
+                "`nn.TransformerEncoder` make them. The kernel is that of layers with weights of "
+                "their own; for a network like it call `reset_parameters()` on each layer.",
                 UserWarning,
                 stacklevel=5,
             )
             return
+        seen[mark] = name
 
 
-def warn_of_scales(reading: Reading, point: Side) -> None:
+def warn_of_scales(traced: Traced, reading: Reading, point: Side) -> None:
     """Warn where the variance of a point's units explodes or vanishes from layer to layer.
 
+    And where the part of a trained scale is not exact: for plain layers (standard parametrisation)
+    that part is one in the width of the kernel, for those of `ntkit.networks` of its own size.
+
     Args:
+        traced: The module.
         reading: The steps.
         point: One point.
     """
-    layers = [k for k, step in enumerate(reading.steps) if k in step.value.sources]
-    every = Reading(reading.steps, tuple(layers), reading.features, reading.channel_axes)
+    layers = [k for k, step in enumerate(reading.steps) if k in step.value.places]
+    every = replace(reading, outputs=tuple(layers))
     wanted = demands(every, Demand("each", True))
     with torch.no_grad():
-        states = propagate(every, wanted, Context(point, None, with_ntk=False))
+        watch = Watch()
+        states = propagate(every, wanted, Context(point, None, with_ntk=True, watch=watch))
+    if watch.has_factorised and any(_is_scaled_by_us(layer) for layer in traced.root.modules()):
+        warnings.warn(
+            "A normalisation layer with a trained scale comes before a nonlinearity, and between "
+            "them is a shift or a sum: the scale's own part of the tangent kernel is approximate. "
+            "It is exact for `elementwise_affine=False` (`affine=False`).",
+            UserWarning,
+            stacklevel=5,
+        )
     sizes = [float(state.cov.abs().mean()) for state in states]
     for number, (index, size) in enumerate(zip(layers, sizes, strict=True), 1):
         ratio = size / sizes[0] if sizes[0] else 1.0
+        if size == 0:
+            continue  # a branch that is set to start at zero
         if 1 / _LIMIT <= ratio <= _LIMIT:
             continue
         what, often = ("grows", "smaller") if ratio > 1 else ("shrinks", "larger")
@@ -58,3 +96,9 @@ def warn_of_scales(reading: Reading, point: Side) -> None:
             stacklevel=5,
         )
         return
+
+
+def _is_scaled_by_us(layer: nn.Module) -> bool:
+    """Whether it has weights in the NTK parametrisation."""
+    ours = type(layer).__module__.startswith("ntkit.networks.")
+    return ours and any(True for _ in layer.parameters(recurse=False))

@@ -34,10 +34,14 @@ class AbstractActivation(ABC):
     Attributes:
         is_odd: `s(-x) = -s(x)`: the outputs have mean zero.
         is_homogeneous: `s(a x) = a s(x)` for `a > 0`.
+        is_elementwise: Whether `s(x)` hangs on `x` alone, and not on its variance.
+        kinks: Where it or its derivative is not smooth.
     """
 
     is_odd: bool = False
     is_homogeneous: bool = False
+    is_elementwise: bool = True
+    kinks: tuple[float, ...] = ()
 
     @abstractmethod
     def variance(self, var: Tensor) -> Tensor:

@@ -7,22 +7,34 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
-from ntkit.kernels.infinite.activations.spread import spread_curvature
+from ntkit.kernels.infinite.activations.spread import defect
 from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
 __all__ = ["AbstractClosedForm"]
 
+_LIKE = 1e-14
+"""Relative difference of the variances that is taken for rounding: it turns the outputs by no more."""
+
 _NEAR = 1e-4
-"""Ratio of lengths, less one, and angle below which the difference of lengths is expanded: what the
-expansion leaves out is the square of it, what a difference would lose is 1e-16 over its square."""
+"""Share of the lengths below which a distance is integrated: a difference has errors of 1e-16 of
+them, which is 1e-14 in the angle there."""
 
 
 class AbstractClosedForm(AbstractActivation):
     """An activation whose moments are formulas.
 
     The squared distance of the outputs at the angle `t` is twice `fall` (what the covariance lost
-    since `t = 0`) and what the unlike lengths of the inputs take away even there.
+    since `t = 0`) and what the unlike lengths of the inputs take away even there. An even function
+    sees `v` and `-v` alike, an odd one turns with them, and so their angles keep all digits near
+    `t = pi` too. Others resolve how far outputs are from opposite to 1e-8.
+
+    Attributes:
+        is_even: `s(-x) = s(x)`.
+        keeps_rays: `s(a x)` is a multiple of `s(x)` for `a > 0`: unlike lengths take nothing away.
     """
+
+    is_even: bool = False
+    keeps_rays: bool = False
 
     @abstractmethod
     def moments(self, pair: Pair, *, slope: bool) -> tuple[Tensor, Tensor | None]:
@@ -37,27 +49,36 @@ class AbstractClosedForm(AbstractActivation):
         dtype, pair = pair.cov.dtype, pair_in_double(pair)
         cov, derivative = self.moments(pair, slope=slope)
         lengths = safe_sqrt(self.variance(pair.var1)) * safe_sqrt(self.variance(pair.var2))
-        uneven = self.is_homogeneous or torch.equal(*torch.broadcast_tensors(pair.var1, pair.var2))
-        unlike = torch.zeros_like(pair.cov) if uneven else self._unlike(pair, lengths)
-        apart = 2 * (self.fall(pair) + unlike)
-        together = 2 * (lengths + cov)
+        near = pair.folded() if self.is_even or self.is_odd else pair
+        fall = self.fall(near)
+        close = 2 * (fall + self._unlike(near, lengths, fall))
+        wide = 2 * (lengths + torch.where(pair.cov < 0, -cov, cov))
         if self.is_odd:
-            mirrored = 2 * (self.fall(pair.flipped()) + unlike)
-            together = torch.where(cov > 0, together, mirrored)
-        dual = Dual(cov, derivative, apart.clamp_min(0), together.clamp_min(0))
-        return rounded(dual, dtype)
+            apart = torch.where(pair.cov < 0, wide, close)
+            together = torch.where(pair.cov < 0, close, wide)
+        else:
+            apart, together = close, 2 * (lengths + cov)
+        return rounded(Dual(cov, derivative, apart.clamp_min(0), together.clamp_min(0)), dtype)
 
-    def _unlike(self, pair: Pair, lengths: Tensor) -> Tensor:
+    def defect(self, var1: Tensor, var2: Tensor) -> Tensor:
+        """`E[s(u)^2] E[s(v)^2] - E[s(u) s(v)]^2` of parallel inputs of these variances `[e]`."""
+        return defect(self.value, safe_sqrt(var1), safe_sqrt(var2))
+
+    def _unlike(self, pair: Pair, lengths: Tensor, fall: Tensor) -> Tensor:
         """`sqrt(E[s(u)^2] E[s(v)^2])` less the covariance of the outputs of parallel inputs."""
-        zero = torch.zeros_like(pair.cov)
-        norms = pair.norms
-        parallel = Pair(norms + zero, zero, 4 * norms + zero, pair.var1, pair.var2)
-        plain = (lengths - self.moments(parallel, slope=False)[0]).clamp_min(0)
-        difference = pair.var1 - pair.var2
-        larger = torch.maximum(pair.var1, pair.var2)
-        close = (difference.abs() < 2 * _NEAR * larger) & (pair.apart < _NEAR**2 * norms)
-        if not bool(close.any()):
+        zero = torch.zeros_like(fall)
+        var1, var2 = pair.var1 + zero, pair.var2 + zero
+        unlike = (var1 - var2).abs() > _LIKE * torch.maximum(var1, var2)
+        if self.keeps_rays or not bool(unlike.any()):
+            return zero
+        norms = pair.norms + zero
+        parallel = Pair(norms, zero, 4 * norms, var1, var2)
+        top = self.moments(parallel, slope=False)[0]
+        plain = torch.where(unlike, (lengths - top).clamp_min(0), 0)
+        small = unlike & (fall + plain < _NEAR * lengths)
+        if not bool(small.any()):
             return plain
-        near = spread_curvature(self.value, pair.var1) + spread_curvature(self.value, pair.var2)
-        step = torch.where(larger > 0, difference / torch.where(larger > 0, larger, 1), 0) / 4
-        return torch.where(close, near * step**2, plain)
+        places = small.nonzero(as_tuple=True)
+        both = (lengths + zero)[places] + top[places]
+        found = self.defect(var1[places], var2[places]) / torch.where(both > 0, both, 1)
+        return plain.index_put(places, found)

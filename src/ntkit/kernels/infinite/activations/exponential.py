@@ -8,7 +8,7 @@ from torch import Tensor
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
 from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
 __all__ = ["Exponential", "NormalisedExponential"]
 
@@ -36,6 +36,13 @@ class Exponential(AbstractClosedForm):
         cov, _ = self.moments(pair, slope=False)
         return cov * torch.expm1(self.rate**2 / 2 * pair.apart)
 
+    def defect(self, var1: Tensor, var2: Tensor) -> Tensor:
+        """`scale^4 exp(rate^2 (|u| + |v|)^2) (exp(rate^2 (|u| - |v|)^2) - 1)`."""
+        both = safe_sqrt(var1) + safe_sqrt(var2)
+        spread = ((var1 - var2) / torch.where(both > 0, both, 1)) ** 2
+        square = self.rate**2
+        return self.scale**4 * torch.exp(square * both**2) * torch.expm1(square * spread)
+
     def value(self, x: Tensor) -> Tensor:
         """The function itself."""
         return self.scale * torch.exp(self.rate * x)
@@ -52,6 +59,8 @@ class NormalisedExponential(AbstractActivation):
 
     is_homogeneous = True
 
+    is_elementwise = False
+
     def __init__(self, gamma: float = 1.0, shift: float = -1.0) -> None:
         self.gamma, self.shift = gamma, shift
 
@@ -63,7 +72,9 @@ class NormalisedExponential(AbstractActivation):
         """The cosine less one from `apart`."""
         dtype, pair = pair.cov.dtype, pair_in_double(pair)
         norms = pair.norms
-        below = self.gamma / 2 * pair.apart / torch.where(norms > 0, norms, 1)
+        alive = norms > 0
+        turned = torch.where(alive, pair.apart / torch.where(alive, norms, 1), 2)  # 2 (1 - cos t)
+        below = self.gamma / 2 * turned
         factor = exp(self.gamma + self.shift) * torch.exp(-below)
         apart = -2 * exp(self.gamma + self.shift) * norms * torch.expm1(-below)
         return rounded(Dual(norms * factor, self.gamma * factor if slope else None, apart), dtype)

@@ -46,12 +46,19 @@ class Gabor(AbstractClosedForm):
         return sine / d, (first - 2 * b * second + 4 * b**2 * third) / d
 
     def fall(self, pair: Pair) -> Tensor:
-        """From the difference: angles below 1e-8 count as zero."""
-        zero = torch.zeros_like(pair.cov)
-        norms = pair.norms + zero
-        parallel = Pair(norms, zero, 4 * norms, pair.var1, pair.var2)
-        top = self.moments(parallel, slope=False)[0]
-        return torch.where(pair.apart > 0, top - self.moments(pair, slope=False)[0], 0)
+        """Both exponentials as theirs at the angle 0 times an `expm1`."""
+        q, square = 2 * self.decay, self.frequency**2
+        wide = Widened(pair, q)
+        d, d0 = wide.sine, wide.rise0 * wide.run0
+        area = pair.apart * pair.together / 4  # var1 var2 - cov^2, by which d^2 = d0^2 + q^2 area
+        thinner = torch.log1p(wide.growth / d0)
+        total = torch.zeros_like(area)
+        for sign, start in ((1, pair.spread), (-1, pair.spread + 4 * pair.norms)):
+            # E[(u -+ v)^2] of the tilted pair is start / d0^2 at the angle 0
+            rise = (2 * q * area + sign * pair.apart) - start * (q / d0) ** 2 * area
+            lost = -torch.expm1(-square / 2 * rise / d**2 - thinner)
+            total = total + sign * lost * torch.exp(-square / 2 * start / d0**2)
+        return total / (2 * d0)
 
     def value(self, x: Tensor) -> Tensor:
         """The function itself."""

@@ -19,6 +19,8 @@ class Gaussian(AbstractClosedForm):
     Source: Williams 1997, section 3.2; the integral of a Gaussian.
     """
 
+    is_even = True
+
     def __init__(self, scale: float = 1.0, decay: float = 1.0) -> None:
         self.scale, self.decay = scale, decay
 

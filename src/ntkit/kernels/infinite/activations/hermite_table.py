@@ -42,7 +42,7 @@ class Decay:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Chebyshev interpolation between two scales: `[p, 2 k + 2]` values at its knots."""
+    """Chebyshev interpolation between two scales: `[p, 2 (k + 1) + 2]` values at its knots."""
 
     low: float
     high: float
@@ -93,6 +93,10 @@ class HermiteTable:
         """`E[s(r x)^2]`."""
         value = self._values(scale, torch.tensor([-1]))[0]
         return value * scale**2 if self._is_zero_at_zero else value
+
+    def mean_square_slope(self, scale: Tensor) -> Tensor:
+        """`E[s'(r x)^2]`."""
+        return self._values(scale, torch.tensor([-2]))[0]
 
     def _values(self, scale: Tensor, columns: Tensor) -> Tensor:
         flat = scale.reshape(-1)
@@ -148,7 +152,9 @@ class HermiteTable:
         return self._between(low, middle, depth + 1) + self._between(middle, high, depth + 1)
 
     def _integrate(self, scales: Tensor) -> Tensor:
-        """`[len(scales), 2 (k + 1) + 1]`: with twice the panels until nothing changes.
+        """`[len(scales), 2 (k + 1) + 2]`: with twice the panels until nothing changes.
+
+        The last two columns are the mean squares of the derivative and of the function.
 
         Raises:
             NumericalError: They never settle.
@@ -173,7 +179,7 @@ class HermiteTable:
         with torch.no_grad():
             points = scales[:, None] * x
             value, slope = self._function(points), derivative(self._function, points)
-            moment = (value**2 * weights).sum(1)
+            moment, slope_moment = (value**2 * weights).sum(1), (slope**2 * weights).sum(1)
             value, slope = value * weights, slope * weights
             before, current = torch.zeros_like(x), torch.ones_like(x)
             sums: list[Tensor] = []
@@ -186,15 +192,14 @@ class HermiteTable:
         table = torch.stack(sums, 1)
         if self._is_zero_at_zero:
             table, moment = table / scales[:, None], moment / scales**2
-        return torch.cat([table, torch.stack(slopes, 1), moment[:, None]], 1)
+        moments = torch.stack([slope_moment, moment], 1)
+        return torch.cat([table, torch.stack(slopes, 1), moments], 1)
 
     def _shares(self, values: Tensor, knots: Tensor) -> tuple[Tensor, tuple[float, float]]:
         k = DEGREE + 1
         norms = self._norms(values, knots)
         parts = values[:, :k], values[:, k : 2 * k]
-        x, weights = _panels(knots, self._kinks, 2)
-        steep = (derivative(self._function, knots[:, None] * x) ** 2 * weights).sum(1)
-        wholes = values[:, -1], steep
+        wholes = values[:, -1], values[:, -2]
         missing = [
             float(((whole - (part**2).sum(1)).clamp_min(0) / norm[:, 0] ** 2).amax())
             for part, whole, norm in zip(parts, wholes, norms, strict=True)

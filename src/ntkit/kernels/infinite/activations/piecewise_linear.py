@@ -23,6 +23,7 @@ class PiecewiseLinear(AbstractActivation):
     """
 
     is_homogeneous = True
+    kinks = (0.0,)
 
     def __init__(self, below: float, above: float) -> None:
         self.below, self.above = below, above

@@ -25,7 +25,8 @@ class Polynomial(AbstractClosedForm):
         self.coefficients = tuple(float(c) for c in coefficients)
         powers = [j for j, c in enumerate(self.coefficients) if c]
         self.is_odd = all(j % 2 for j in powers)
-        self.is_homogeneous = powers == [1]
+        self.is_even = all(j % 2 == 0 for j in powers)
+        self.is_homogeneous, self.keeps_rays = powers == [1], len(powers) == 1
         self._table = _hermite_table(self.coefficients)
         slopes = [j * c for j, c in enumerate(self.coefficients)][1:]
         self._slope_table = _hermite_table(slopes)

@@ -1,6 +1,7 @@
 """Any elementwise function: Hermite coefficients by quadrature, and close pairs over the plane."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.hermite_table import DEGREE, Decay, HermiteTable
 from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
 from ntkit.kernels.infinite.activations.mehler import power_sum, terms_needed
-from ntkit.kernels.infinite.activations.plane import integrate_pairs
+from ntkit.kernels.infinite.activations.plane import PlaneMoments, integrate_pairs
 from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
 __all__ = ["Quadrature"]
@@ -17,7 +18,17 @@ __all__ = ["Quadrature"]
 _MISSED = 1e-12
 """Share of the root mean squares that the degrees left out may hold, where they are left out."""
 
+_SAME = 1e-28
+"""Distance over lengths below which two units are one: nothing of it is left in the moments."""
+
 _REMEMBERED = 3
+
+_NEAR = 1e-4
+"""One less `|rho|` below which the outputs' distance is summed in its own right: the difference has
+errors of 1e-15 of the lengths, which is 1e-13 in the angle there."""
+
+_ROUNDING = 8 * torch.finfo(torch.float64).eps
+"""Share of the lengths that a distance got as a difference is not told from 0 below."""
 
 
 class Quadrature(AbstractActivation):
@@ -30,7 +41,8 @@ class Quadrature(AbstractActivation):
     `sqrt(E[s'(u)^2] E[s'(v)^2])` for the slope.
     Where 384 degrees do not hold the function (kinks, steep slopes: long inputs) the sum serves as
     far as the powers make up for it, `|rho|` below 0.97 or so; pairs closer than that are integrated
-    over the plane one by one, to 1e-9, at 0.3 ms each.
+    over the plane one by one, to 1e-9, at 0.3 to 3 ms each. A unit paired with itself is an integral over the
+    line, from the same table.
 
     A jump (threshold, hard shrinkage) has no slope: the derivative is taken without it, as autograd
     and gradient descent take it. Parameters inside the function count as constants.
@@ -42,6 +54,9 @@ class Quadrature(AbstractActivation):
 
     Raises:
         NumericalError: (when used) The integrals do not settle.
+
+    Attributes:
+        kinks: As given.
 
     Source: O'Donnell 2014, section 11.2; Daniely et al. 2016 (arXiv:1602.05897), section 4.
 
@@ -59,8 +74,8 @@ class Quadrature(AbstractActivation):
         *,
         is_odd: bool = False,
     ) -> None:
-        self._function, self._kinks = function, tuple(float(t) for t in kinks)
-        self._table = HermiteTable(function, self._kinks)
+        self._function, self.kinks = function, tuple(float(t) for t in kinks)
+        self._table = HermiteTable(function, self.kinks)
         self._recent: list[tuple[Tensor, int, tuple[Tensor, Tensor]]] = []
         self.is_odd = is_odd
 
@@ -77,6 +92,11 @@ class Quadrature(AbstractActivation):
         alive = norms > 0
         rho = torch.where(alive, pair.cov / torch.where(alive, norms, 1), 0).clamp(-1, 1)
         far = rho.detach().abs() > _limit(*decays)
+        same = None
+        if not (scale1.requires_grad or scale2.requires_grad or rho.requires_grad):
+            same = (pair.apart <= _SAME * norms) & (scale1 == scale2)
+            far = far & ~same
+            rho = torch.where(same, 0, rho)
         close = bool(far.any())
         within = torch.where(far, 0, rho) if close else rho
         largest = float(within.detach().abs().max()) if within.numel() else 0.0
@@ -88,9 +108,26 @@ class Quadrature(AbstractActivation):
             for one, two, count, share in zip(*tables, counts, shares, strict=False)
         )
         derivative = rest[0] if slope else None
+        if same is not None and bool(same.any()):
+            places = same.expand(cov.shape).nonzero(as_tuple=True)
+            own = scale1.expand(cov.shape)[places]
+            cov[places] = self._table.mean_square(own)
+            if derivative is not None:
+                derivative[places] = self._table.mean_square_slope(own)
+        length1, length2 = (safe_sqrt(self.variance(var)) for var in (pair.var1, pair.var2))
+        exact: list[_Exact] = []
         if close:
-            cov, derivative = self._with_close(pair, far, cov, derivative)
-        return rounded(Dual(cov, derivative), dtype)
+            places, found = self._over_plane(pair, far, (length1, length2))
+            cov = cov.index_put(places, found.cov)
+            derivative = (
+                derivative if derivative is None else derivative.index_put(places, found.slope)
+            )
+            exact.append((places, found.apart, found.together))
+        near = ~far & (rho.detach().abs() > 1 - _NEAR)
+        if bool(near.any()):
+            exact.append(_by_series(pair, near, tables[0][0], tables[1][0]))
+        apart, together = _distances(pair, cov, length1 * length2, exact)
+        return rounded(Dual(cov, derivative, apart, together), dtype)
 
     def value(self, x: Tensor) -> Tensor:
         """The function itself."""
@@ -108,15 +145,15 @@ class Quadrature(AbstractActivation):
         self._recent = [(scale, reach, values), *self._recent[:_REMEMBERED]]
         return values
 
-    def _with_close(
-        self, pair: Pair, far: Tensor, cov: Tensor, slope: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """With the entries at `far` integrated over the plane.
+    def _over_plane(
+        self, pair: Pair, far: Tensor, lengths: tuple[Tensor, Tensor]
+    ) -> tuple[tuple[Tensor, ...], PlaneMoments]:
+        """The entries at `far`, and their moments.
 
-        Their gradient is Price's theorem: `d E[s s] / d cov = E[s' s']`, and by the variances what
+        The gradient is Price's theorem: `d E[s s] / d cov = E[s' s']`, and by the variances what
         Stein's identity makes of `E[s'' s]`; the nodes' own would lose it where the angle is 0.
         """
-        shape = cov.shape
+        shape = pair.cov.shape
         places = far.expand(shape).nonzero(as_tuple=True)
 
         def taken(table: Tensor) -> Tensor:
@@ -124,8 +161,10 @@ class Quadrature(AbstractActivation):
 
         var1, var2, product = taken(pair.var1), taken(pair.var2), taken(pair.cov)
         near, opposite = (taken(angle) for angle in pair.angles())
+        length1, length2 = (taken(length).detach() for length in lengths)
         found = integrate_pairs(
-            self._function, self._kinks, safe_sqrt(var1), safe_sqrt(var2), near, opposite
+            *(self._function, self.kinks, safe_sqrt(var1), safe_sqrt(var2)),
+            *(near, opposite, length1, length2),
         )
         value = found.cov
         if value.requires_grad:
@@ -134,8 +173,50 @@ class Quadrature(AbstractActivation):
             for var, growth in ((var1, found.growth1), (var2, found.growth2)):
                 by_var = (growth.detach() - fixed * by_cov) / (2 * var.detach())
                 value = value + by_var * (var - var.detach())
-        cov = cov.index_put(places, value)
-        return cov, None if slope is None else slope.index_put(places, found.slope)
+        return places, replace(found, cov=value)
+
+
+_Exact = tuple[tuple[Tensor, ...], Tensor, Tensor]
+"""Places in a table, and both distances there over the lengths, without gradients."""
+
+
+def _by_series(pair: Pair, near: Tensor, first: Tensor, second: Tensor) -> _Exact:
+    """Distances at the entries `near`, `2 (1 -+ sum_k a_k b_k rho^k)` with unit vectors `a` and `b`.
+
+    With `|rho| = 1 - y` and the signs of `rho^k` given to `b`, it is
+    `sum_k (a_k -+ b_k)^2 +- 2 sum_k a_k b_k (1 - (1 - y)^k)`.
+    """
+    shape = pair.cov.shape
+    places = near.expand(shape).nonzero(as_tuple=True)
+
+    def taken(table: Tensor) -> Tensor:
+        return table.detach().expand(*table.shape[: table.ndim - len(shape)], *shape)[..., *places]
+
+    size = min(len(first), len(second))
+    a, b = taken(first[:size]), taken(second[:size])
+    a, b = (t / t.norm(dim=0).clamp_min(1e-300) for t in (a, b))
+    degrees = torch.arange(size, dtype=torch.float64)[:, None]
+    b = torch.where((taken(pair.cov) < 0) & (degrees % 2 == 1), -b, b)
+    smaller = torch.minimum(taken(pair.apart), taken(pair.together))
+    left = -torch.expm1(degrees * torch.log1p(-smaller / (2 * taken(pair.norms))))
+    lost = 2 * (a * b * left).sum(0)
+    return places, ((a - b) ** 2).sum(0) + lost, ((a + b) ** 2).sum(0) - lost
+
+
+def _distances(
+    pair: Pair, cov: Tensor, lengths: Tensor, exact: Sequence[_Exact]
+) -> tuple[Tensor, Tensor]:
+    """`2 (lengths -+ cov)`, with the gradient of this and the values that are known better."""
+    found = []
+    for k, sign in enumerate((-1, 1)):
+        plain = 2 * (lengths + sign * cov)
+        value = torch.where(plain > _ROUNDING * lengths, plain, 0)
+        for places, *shares in exact:
+            known = shares[k].detach() * lengths.detach().expand(cov.shape)[places]
+            here = plain[places]
+            value = value.index_put(places, known.clamp_min(0) + (here - here.detach()))
+        found.append(value)
+    return torch.where(pair.gap == 0, 0, found[0]), found[1]
 
 
 def _limit(first: Decay, second: Decay) -> float:

@@ -25,6 +25,9 @@ class RectifiedMonomial(AbstractClosedForm):
     Source: Cho and Saul 2009, eqs. 3-6; the integral is theirs in polar coordinates.
     """
 
+    keeps_rays = True
+    kinks = (0.0,)
+
     def __init__(self, degree: int) -> None:
         self.degree = degree
         self.is_homogeneous = degree == 1

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from math import factorial
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.registry import ExactTypeRegistry
@@ -50,7 +52,7 @@ def register_activation(
         >>> import torch
         >>> class Cubed(nn.Module):
         ...     def forward(self, x):
-        ...         return torch.tanh(x) ** 3
+        ...         return x.tanh() ** 3
         >>> register_activation(Cubed, is_odd=True)
         >>> from ntkit.kernels import nngp
         >>> net = nn.Sequential(nn.Linear(2, 8), Cubed(), nn.Linear(8, 1))
@@ -148,8 +150,28 @@ def _numerical(kind: type[nn.Module], *options: str, kinks: Any = (), is_odd: bo
     duals.register(kind)(build)
 
 
+def _hard_sigmoid(x: Tensor) -> Tensor:
+    """`nn.Hardsigmoid`, whose own gradient takes 1/6 in float32 and cannot be differentiated again."""
+    return (x / 6 + 0.5).clamp(0, 1)
+
+
+def _tanh_shrink(x: Tensor) -> Tensor:
+    """`x - tanh x = (x cosh x - sinh x) / cosh x`: a series of one sign below 1, where it cancels."""
+    near = x.clamp(-1, 1)
+    square, series = near * near, torch.zeros_like(x)
+    for k in range(10, 0, -1):
+        series = series * square + 2 * k / factorial(2 * k + 1)
+    return torch.where(x.abs() < 1, near * square * series / near.cosh(), x - x.tanh())
+
+
+_HARD_SIGMOID = Quadrature(_hard_sigmoid, (-3.0, 3.0))
+_TANH_SHRINK = Quadrature(_tanh_shrink, (), is_odd=True)
+
+
 _piecewise_linear()
 _closed_forms()
+duals.register(nn.Hardsigmoid)(lambda layer: _HARD_SIGMOID)
+duals.register(nn.Tanhshrink)(lambda layer: _TANH_SHRINK)
 _numerical(nn.Tanh, is_odd=True)
 _numerical(nn.Sigmoid)
 _numerical(nn.LogSigmoid)
@@ -162,9 +184,7 @@ _numerical(nn.SELU, kinks=(0.0,))
 _numerical(nn.Hardtanh, "min_val", "max_val", kinks=lambda layer: (layer.min_val, layer.max_val))
 _numerical(nn.ReLU6, kinks=(0.0, 6.0))
 _numerical(nn.Hardswish, kinks=(-3.0, 3.0))
-_numerical(nn.Hardsigmoid, kinks=(-3.0, 3.0))
 _numerical(nn.Softsign, kinks=(0.0,), is_odd=True)
-_numerical(nn.Tanhshrink, is_odd=True)
 _numerical(nn.Softshrink, "lambd", kinks=lambda layer: (-layer.lambd, layer.lambd), is_odd=True)
 _numerical(nn.Hardshrink, "lambd", kinks=lambda layer: (-layer.lambd, layer.lambd), is_odd=True)
 _numerical(nn.Threshold, "threshold", "value", kinks=lambda layer: (layer.threshold,))

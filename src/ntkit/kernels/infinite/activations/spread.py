@@ -1,4 +1,4 @@
-"""How fast the direction of an activation's output turns as its input grows longer."""
+"""How far the outputs of parallel inputs of unlike lengths are from parallel."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,33 +6,41 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.activations.gauss import derivative, legendre
+from ntkit.kernels.infinite.activations.gauss import legendre
 
-__all__ = ["spread_curvature"]
+__all__ = ["defect"]
+
+_CHUNK = 2**20
+"""Values of the function that are held at once."""
 
 
-def spread_curvature(function: Callable[[Tensor], Tensor], var: Tensor) -> Tensor:
-    """`c` of `sqrt(E[s(a x)^2] E[s(b x)^2]) - E[s(a x) s(b x)] ~ 2 c h^2`, `a, b = exp(+-h) sqrt(var)`.
+def defect(function: Callable[[Tensor], Tensor], scale1: Tensor, scale2: Tensor) -> Tensor:
+    """`E[s(a x)^2] E[s(b x)^2] - E[s(a x) s(b x)]^2` for pairs of scales `a, b` `[e]`, not below 0.
 
-    It is the part of `u s'(u)` at right angles to `s(u)`: `c = E[r^2]` with
-    `r = u s' - s E[u s' s] / E[s^2]`. Constant to autograd: it is multiplied by `h^2`, which is tiny.
+    It is `E[s(a x)^2] E[r^2]` with the residual `r = s(b x) - l s(a x)`, `l = E[s(a x) s(b x)] /
+    E[s(a x)^2]`, so angles down to 1e-15 are told. About 1,500 values of the function an entry; good
+    to 1e-10 for functions that are smooth at the scales from 1e-9 to 1 of `x`.
     """
     nodes, weights = _rule()
-    with torch.no_grad():
-        x = nodes * var.detach().double().sqrt()[..., None]
-        value, slope = function(x), x * derivative(function, x)
-        square, cross = (value**2) @ weights, (value * slope) @ weights
+    parts = []
+    pieces = (t.split(max(1, _CHUNK // len(nodes))) for t in (scale1, scale2))
+    for a, b in zip(*pieces, strict=True):
+        first, second = function(a[:, None] * nodes), function(b[:, None] * nodes)
+        square, cross = (first**2) @ weights, (first * second) @ weights
         share = cross / torch.where(square > 0, square, 1)
-        return ((slope - value * share[..., None]) ** 2) @ weights
+        # The share is the best there is, so its own gradient does not count.
+        residual = second - share.detach()[:, None] * first
+        parts.append(square * ((residual**2) @ weights))
+    return torch.cat(parts)
 
 
 @cache
 def _rule() -> tuple[Tensor, Tensor]:
-    """Panels around zero that grow with the distance from it, weighted with the normal density."""
-    ends = torch.tensor([0.0, 1e-3, 1e-2, 0.1, 0.5, 1.0, 2.0, 3.0, 4.5, 6.0, 8.0, 10.0])
-    ends = ends.double()
-    points, weights = legendre(16)
-    half = (ends[1:] - ends[:-1])[:, None] / 2
-    x = ((ends[1:] + ends[:-1])[:, None] / 2 + half * points).flatten()
+    """Panels around zero that double in length, weighted with the normal density."""
+    ends = [0.0, *(2.0**k for k in range(-30, 1)), 2.0, 3.0, 4.5, 6.0, 8.0, 10.0, 12.0]
+    edges = torch.tensor(ends, dtype=torch.float64)
+    points, weights = legendre(20)
+    half = (edges[1:] - edges[:-1])[:, None] / 2
+    x = ((edges[1:] + edges[:-1])[:, None] / 2 + half * points).flatten()
     w = (half * weights).flatten() * torch.exp(-(x**2) / 2) / (2 * torch.pi) ** 0.5
     return torch.cat([-x.flip(0), x]), torch.cat([w.flip(0), w])

@@ -1,163 +1,272 @@
-"""Sums, products, quotients and concatenations of branches."""
+"""Sums, products and quotients of branches."""
 
 from dataclasses import replace
 from numbers import Real
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
-from ntkit.kernels.infinite.reader import Reader
+from ntkit.kernels.infinite.calls import parameters, shapes
+from ntkit.kernels.infinite.calls.pointwise import Scaled, composed, means_of
+from ntkit.kernels.infinite.reader import Pointwise, Reader
 from ntkit.kernels.infinite.state import PairState, multiply, weighted_sum
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
-from ntkit.kernels.infinite.trace import attribute, refuse
-from ntkit.kernels.infinite.variances import mean_square
+from ntkit.kernels.infinite.steps import Context, Demand, Step
+from ntkit.kernels.infinite.trace import refuse
 
-__all__ = ["concatenate", "negative", "product", "quotient", "total"]
+__all__ = ["difference", "negative", "product", "quotient", "total"]
 
 
 def total(reader: Reader, node: fx.Node) -> int:
-    """A residual sum, or a random positional embedding added to a state."""
-    left, right = _operands(reader, node, ("input", "other"))
-    scale = node.kwargs.get("alpha", 1)
-    if scale != 1:
-        refuse(node, "`alpha` of a sum has no rule. Multiply first, then add.")
-    for one, other in ((left, right), (right, left)):
-        if isinstance(other, Real):
-            if other == 0:
-                return reader.only_state(node)
-            refuse(node, f"adding the constant {other} gives the units a mean. Use a layer's bias.")
-        parameter = _parameter(reader, other)
-        if parameter is not None:
-            return _embedding(reader, node, one, other, parameter)
-    indices = []
-    for one, other in ((left, right), (right, left)):
-        state = reader.state(one)
-        if state is None:
-            guide = reader.state(other)
-            assert guide is not None
-            axis = reader.value(guide).channel_axis
-            if reader.shape(one) != reader.shape(other):
-                refuse(
-                    node,
-                    f"features of shape {tuple(reader.shape(one))} are added to units of shape "
-                    f"{tuple(reader.shape(other))}. Only equal shapes have a rule.",
-                )
-            state = reader.entered(one, axis)
-        indices.append(state)
-    _check_independent(reader, node, indices, "added")
-    values = [reader.value(k) for k in indices]
-    if sum(not v.is_centred for v in values) > 1:
-        refuse(
-            node,
-            "both terms of the sum have a mean (both come out of a nonlinearity or are raw input), "
-            "whose product the covariance alone does not hold. Put a layer with weights before one.",
-        )
+    """A sum of two branches; of a branch and a number, features or a parameter."""
+    left, right = _operands(reader, node)
+    return _sum(reader, node, left, right, _alpha(reader, node))
+
+
+def difference(reader: Reader, node: fx.Node) -> int:
+    """A sum with the second operand's sign changed."""
+    left, right = _operands(reader, node)
+    return _sum(reader, node, left, right, -_alpha(reader, node))
+
+
+def negative(reader: Reader, node: fx.Node) -> int:
+    """Times minus one."""
+    return times(reader, reader.only_state(node), -1.0)
+
+
+def product(reader: Reader, node: fx.Node) -> int:
+    """By a number, by a parameter, by weights of positions that come with the points, or of branches."""
+    left, right = _operands(reader, node)
+    a, b = reader.state(left), reader.state(right)
+    if a is not None and b is not None:
+        return multiplied(reader, node, a, b)
+    index, factor = (a, right) if a is not None else (b, left)
+    assert index is not None
+    if isinstance(factor, Real):
+        return times(reader, index, float(factor))
+    if factor in reader.parameters:
+        return parameters.scale(reader, node, index, factor)
+    return _weigh(reader, node, index, factor, 1)
+
+
+def quotient(reader: Reader, node: fx.Node) -> int:
+    """By a number, by numbers that come with the points, or within one elementwise function."""
+    left, right = _operands(reader, node)
+    a, b = reader.state(left), reader.state(right)
+    if b is not None:
+        found = None
+        if a is not None:
+            found = composed(reader, [a, b], torch.div, node.name)
+        elif isinstance(left, Real):
+            found = composed(reader, [b], lambda x: float(left) / x, node.name)
+        if found is None:
+            refuse(node, "a quotient by random units has no limit of this kind.")
+        return found
+    assert a is not None
+    if isinstance(right, Real):
+        return times(reader, a, 1 / float(right))
+    if right in reader.parameters:
+        refuse(node, "a division by a parameter has no rule. Multiply by it instead.")
+    return _weigh(reader, node, a, right, -1)
+
+
+def multiplied(reader: Reader, node: fx.Node, a: int, b: int) -> int:
+    """The product of two branches."""
+    a, b = shapes.broadcast(reader, node, a, b)
+    found = composed(reader, [a, b], torch.mul, node.name)
+    if found is not None:
+        return found
+    _check_independent(reader, node, [a, b], "multiplied")
+    values = [reader.value(a), reader.value(b)]
     value = replace(
         values[0],
-        is_gaussian=all(v.is_gaussian for v in values),
-        is_centred=all(v.is_centred for v in values),
+        is_gaussian=False,
+        is_centred=any(v.is_centred for v in values),
         sources=values[0].sources | values[1].sources,
     )
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        return weighted_sum(states, (1.0, 1.0))
+        return multiply(states[0], states[1])
 
-    return reader.add(Step("sum", tuple(indices), run, value))
+    return reader.add(Step("product", (a, b), run, value, is_homogeneous=False))
 
 
-def product(reader: Reader, node: fx.Node) -> int:
-    """By a number, by weights of positions that come with the points, or of two branches."""
-    left, right = _operands(reader, node, ("input", "other"))
-    a, b = reader.state(left), reader.state(right)
-    if a is not None and b is not None:
-        _check_independent(reader, node, [a, b], "multiplied")
-        values = [reader.value(a), reader.value(b)]
-        value = replace(
-            values[0],
-            is_gaussian=False,
-            is_centred=any(v.is_centred for v in values),
-            sources=values[0].sources | values[1].sources,
+def times(reader: Reader, index: int, factor: float) -> int:
+    """Each unit times a number."""
+
+    def each(part: int) -> int:
+        new = reader.apply(
+            f"times {factor:g}", part, lambda state: state.scaled(factor**2), reader.value(part)
         )
+        reader.terms[new] = {k: factor * c for k, c in _terms(reader, part).items()}
+        found = reader.pointwise.get(part)
+        if found is not None:
+            inner = found.dual
+            reader.pointwise[new] = Pointwise(found.base, Scaled(inner, factor))
+        return new
+
+    return reader.per_part(index, each)
+
+
+def _sum(reader: Reader, node: fx.Node, left: Any, right: Any, factor: float) -> int:
+    for one, other, of_one, of_other in ((left, right, 1.0, factor), (right, left, factor, 1.0)):
+        index = reader.state(one)
+        if index is None:
+            continue
+        if isinstance(other, Real):
+            return _plus(reader, node, _scaled(reader, index, of_one), float(other) * of_other)
+        if other in reader.parameters:
+            index = _scaled(reader, index, of_one)
+            return parameters.shift(reader, node, index, other, of_other)
+        if reader.state(other) is None:
+            axis = reader.value(index).channel_axis
+            if reader.value(index).is_flat:
+                refuse(node, "features are added to flattened units. Add them before.")
+            entered = reader.entered(other, axis, like=reader.shape(node))
+            return _added(reader, node, index, entered, of_one, of_other)
+    a, b = reader.state(left), reader.state(right)
+    assert a is not None and b is not None
+    return _added(reader, node, a, b, 1.0, factor)
+
+
+def _plus(reader: Reader, node: fx.Node, index: int, constant: float) -> int:
+    if constant == 0:
+        return index
+
+    def each(part: int) -> int:
+        found = composed(reader, [part], lambda x: x + constant, f"plus {constant:g}")
+        if found is None:
+            refuse(
+                node,
+                f"adding the constant {constant:g} gives units a mean that cannot be followed here: "
+                "they are no elementwise function of one layer's output. Use a layer's bias.",
+            )
+        return found
+
+    return reader.per_part(index, each)
+
+
+def _added(reader: Reader, node: fx.Node, a: int, b: int, of_a: float, of_b: float) -> int:
+    a, b = shapes.broadcast(reader, node, a, b)
+    terms = {k: of_a * c for k, c in _terms(reader, a).items()}
+    for k, c in _terms(reader, b).items():
+        terms[k] = terms.get(k, 0.0) + of_b * c
+    terms = {k: c for k, c in terms.items() if c}
+    if not terms:
+        refuse(node, "the sum is zero.")
+    if len(terms) == 1:
+        ((only, factor),) = terms.items()
+        return times(reader, only, factor)
+    if _dependent(reader, list(terms)):
+        found = composed(reader, [a, b], lambda x, y: of_a * x + of_b * y, node.name)
+        if found is None:
+            found = _gathered(reader, node, terms)
+        if found is not None:
+            return found
+    indices = list(terms)
+    _check_independent(reader, node, indices, "added")
+    values = [reader.value(k) for k in indices]
+    uncentred = [k for k, v in zip(indices, values, strict=True) if not v.is_centred]
+    value = replace(
+        values[0],
+        is_gaussian=all(v.is_gaussian for v in values),
+        is_centred=not uncentred,
+        sources=frozenset().union(*(v.sources for v in values)),
+    )
+    squares = tuple(c**2 for c in terms.values())
+    if len(uncentred) > 1:
+        new = _with_means(reader, node, indices, terms, value)
+    else:
 
         def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-            return multiply(states[0], states[1])
+            return weighted_sum(states, squares)
 
-        return reader.add(Step("product", (a, b), run, value, is_homogeneous=False))
-    index, factor = (a, right) if a is not None else (b, left)
-    assert index is not None
-    return _times(reader, node, index, factor, power=1)
-
-
-def quotient(reader: Reader, node: fx.Node) -> int:
-    """By a number, or by numbers that come with the points."""
-    left, right = _operands(reader, node, ("input", "other"))
-    index = reader.state(left)
-    if index is None or reader.state(right) is not None:
-        refuse(node, "a quotient by random units has no limit of this kind.")
-    return _times(reader, node, index, right, power=-1)
+        new = reader.add(Step("sum", tuple(indices), run, value))
+    reader.terms[new] = terms
+    return new
 
 
-def negative(reader: Reader, node: fx.Node) -> int:
-    """The law of centred Gaussian units is that of their negatives."""
-    return _times(reader, node, reader.only_state(node), -1, power=1)
+def _gathered(reader: Reader, node: fx.Node, terms: dict[int, float]) -> int | None:
+    """The sum with all functions of the same units taken together; None if that leaves it as it was."""
+    groups: dict[int, list[int]] = {}
+    for k in terms:
+        found = reader.pointwise.get(k)
+        groups.setdefault(k if found is None else found.base, []).append(k)
+    if len(groups) in {1, len(terms)}:
+        return None
+    total_ = None
+    for members in groups.values():
+        factors = [terms[k] for k in members]
+        if len(members) == 1:
+            part = _scaled(reader, members[0], factors[0])
+        else:
+
+            def mix(*xs: Tensor, factors: list[float] = factors) -> Tensor:
+                return torch.stack([c * x for c, x in zip(factors, xs, strict=True)]).sum(0)
+
+            part = composed(reader, members, mix, node.name)
+            if part is None:
+                return None
+        total_ = part if total_ is None else _added(reader, node, total_, part, 1.0, 1.0)
+    return total_
 
 
-def concatenate(reader: Reader, node: fx.Node) -> int:
-    """Of features: weights mix them in proportion to their numbers."""
-    parts: Any = node.args[0] if node.args else node.kwargs["tensors"]
-    dim: Any = node.kwargs.get(
-        "dim", node.kwargs.get("axis", node.args[1] if len(node.args) > 1 else 0)
-    )
-    known = [reader.value(k) for part in parts if (k := reader.state(part)) is not None]
-    axis = known[0].channel_axis
-    shape = reader.shape(node)
-    if dim % len(shape) != axis or any(v.channel_axis != axis for v in known):
+def _with_means(
+    reader: Reader,
+    node: fx.Node,
+    indices: list[int],
+    terms: dict[int, float],
+    value: Any,
+) -> int:
+    """A sum of several branches that have means: `E[a b'] = E[a] E[b']` for independent ones."""
+    parts = means_of(reader, indices, terms)
+    if parts is None:
         refuse(
             node,
-            f"a concatenation along axis {dim}; the channels are at axis {axis}. Only features are "
-            "concatenated; positions have no rule.",
+            "both terms of the sum have a mean, and one is no elementwise function of a layer's "
+            "output whose mean is known (raw input, pooled units). Put a layer with weights before.",
         )
-    indices, weights = [], []
-    for part in parts:
-        index = reader.entered(part, axis)
-        share = reader.shape(part)[axis] / shape[axis]
-        nested = reader.concats.get(index)
-        if nested is None:
-            indices.append(index)
-            weights.append(share)
-        else:
-            indices += nested.parts
-            weights += [share * w for w in nested.weights]
-    values = [reader.value(k) for k in indices]
-    value = Value(
-        axis,
-        values[0].positions,
-        values[0].is_flat,
-        False,
-        all(v.is_centred for v in values),
-        frozenset().union(*(v.sources for v in values)),
+    squares = tuple(c**2 for c in terms.values())
+    count = len(indices)
+
+    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+        state = weighted_sum(states[:count], squares)
+        first, second = [], []
+        for base, part in zip(states[count:], parts, strict=True):
+            assert base.var1 is not None and base.var2 is not None
+            first.append(part.factor * part.mean(base.var1))
+            second.append(part.factor * part.mean(base.var2))
+
+        def crossed(left: list[Tensor], right: list[Tensor]) -> Tensor:
+            pairs = [x * y for i, x in enumerate(left) for j, y in enumerate(right) if i != j]
+            return torch.stack(torch.broadcast_tensors(*pairs)).sum(0)
+
+        return replace(
+            state,
+            cov=state.cov + crossed(first, second),
+            var1=None if state.var1 is None else state.var1 + crossed(first, first),
+            var2=None if state.var2 is None else state.var2 + crossed(second, second),
+            apart=None,
+            together=None,
+        )
+
+    step = Step(
+        "sum",
+        (*indices, *(part.base for part in parts)),
+        run,
+        value,
+        "variances",
+        is_homogeneous=False,
     )
-    return reader.join(tuple(indices), tuple(weights), value)
+    return reader.add(step)
 
 
-def _times(reader: Reader, node: fx.Node, index: int, factor: Any, *, power: int) -> int:
-    if isinstance(factor, fx.Node) and isinstance(reader.sample[factor], Real):
-        factor = reader.sample[factor]
-    if isinstance(factor, Real):
-        square = float(factor) ** (2 * power)
-        return reader.per_part(
-            index,
-            lambda part: reader.apply(
-                f"times {float(factor) ** power:g}",
-                part,
-                lambda state: state.scaled(square),
-                reader.value(part),
-            ),
-        )
-    if _parameter(reader, factor) is not None:
-        refuse(node, "a bare parameter scales the units. Make it a buffer or a number.")
-    return _weigh(reader, node, index, factor, power)
+def _terms(reader: Reader, index: int) -> dict[int, float]:
+    return reader.terms.get(index, {index: 1.0})
+
+
+def _scaled(reader: Reader, index: int, factor: float) -> int:
+    return index if factor == 1 else times(reader, index, factor)
 
 
 def _weigh(reader: Reader, node: fx.Node, index: int, factor: fx.Node, power: int) -> int:
@@ -205,66 +314,50 @@ def _without(shape: torch.Size, axis: int, full: torch.Size) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _embedding(
-    reader: Reader, node: fx.Node, one: fx.Node, other: fx.Node, parameter: torch.Tensor
-) -> int:
-    """A random vector of its own for each position, trained along: `cov <- cov + v [p = q]`."""
-    index = reader.state(one)
-    if index is None:
-        refuse(node, "a bare parameter is added to raw input. Embed with a layer first.")
-    value, shape = reader.value(index), reader.shape(one)
-    sizes = [1] * (len(shape) - parameter.ndim) + list(parameter.shape)
-    wanted = [1, *shape[1:]]
-    if sizes != wanted:
-        refuse(
-            node,
-            f"a parameter of shape {tuple(parameter.shape)} is added to units of shape "
-            f"{tuple(shape)}; an embedding of positions has shape {tuple(wanted)}.",
-        )
-    variance = mean_square(parameter)
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        state = states[0]
-        one = torch.ones((), dtype=state.cov.dtype, device=state.cov.device)
-        shared = replace(
-            state,
-            cov=(one * variance).expand_as(state.cov),
-            ntk=None if state.ntk is None else one.expand_as(state.cov),
-            var1=None if state.var1 is None else one * variance,
-            var2=None if state.var2 is None else one * variance,
-            apart=None if state.apart is None else 0 * one,
-            together=None if state.apart is None else 4 * variance * one,
-        )
-        return weighted_sum((state, shared.decorrelated()), (1.0, 1.0))
-
-    own = frozenset({len(reader.steps)})
-    new = replace(value, sources=value.sources | own)
-    return reader.add(Step(f"embedding of positions ({other.name})", (index,), run, new))
-
-
-def _operands(reader: Reader, node: fx.Node, names: tuple[str, str]) -> tuple[Any, Any]:
-    found = [*node.args, *(node.kwargs[n] for n in names if n in node.kwargs)]
+def _operands(reader: Reader, node: fx.Node) -> tuple[Any, Any]:
+    found = [*node.args, *(node.kwargs[n] for n in ("input", "other") if n in node.kwargs)]
     if len(found) != 2:
         refuse(node, f"it takes {len(found)} operands, and two have a rule.")
-    return found[0], found[1]
+    left, right = (_plain(reader, value) for value in found)
+    return left, right
 
 
-def _parameter(reader: Reader, argument: Any) -> torch.Tensor | None:
-    if isinstance(argument, fx.Node) and argument.op == "get_attr":
-        found = attribute(reader.traced.root, str(argument.target))
-        return found if isinstance(found, torch.nn.Parameter) else None
-    return None
+def _plain(reader: Reader, value: Any) -> Any:
+    """A number in place of the node that computes it, or of a frozen parameter that is one."""
+    if not isinstance(value, fx.Node):
+        return value
+    parameter = reader.parameters.get(value)
+    if parameter is not None and parameter.numel() == 1 and not parameter.requires_grad:
+        return float(parameter)
+    found = reader.sample[value]
+    return found if isinstance(found, Real) else value
+
+
+def _alpha(reader: Reader, node: fx.Node) -> float:
+    alpha = _plain(reader, node.kwargs.get("alpha", 1))
+    if not isinstance(alpha, Real):
+        refuse(node, "`alpha` of a sum is no number.")
+    return float(alpha)
+
+
+def _dependent(reader: Reader, indices: list[int]) -> bool:
+    values = [reader.value(k) for k in indices]
+    return any(v.shared(w) for i, v in enumerate(values) for w in values[:i])
 
 
 def _check_independent(reader: Reader, node: fx.Node, indices: list[int], verb: str) -> None:
-    first, second = (reader.value(k) for k in indices)
-    if first.positions != second.positions or first.is_flat != second.is_flat:
-        refuse(
-            node,
-            f"states with positions {first.positions} and {second.positions} are {verb}. "
-            "Bring them to the same positions first.",
-        )
-    shared = first.sources & second.sources
+    values = [reader.value(k) for k in indices]
+    first = values[0]
+    for other in values[1:]:
+        if first.channel_axis != other.channel_axis:
+            refuse(node, f"states are {verb} whose channels are at different axes.")
+        if first.positions != other.positions or first.is_flat != other.is_flat:
+            refuse(
+                node,
+                f"states with positions {first.positions} and {other.positions} are {verb}. "
+                "Bring them to the same positions first.",
+            )
+    shared = {k for i, v in enumerate(values) for w in values[:i] for k in v.shared(w)}
     if shared:
         names = ", ".join(f"`{reader.steps[k].name}`" for k in sorted(shared))
         refuse(

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.state import PairState, covariance_only
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, settle
+from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value, settle
 from ntkit.kernels.infinite.trace import refuse
 from ntkit.kernels.infinite.variances import Variances, mean_square
 from ntkit.networks.attention import SelfAttention
@@ -24,8 +24,9 @@ def attention(reader: Reader, node: fx.Node) -> int:
     layer = reader.layer(node)
     if isinstance(layer, SelfAttention):
         run_of: Callable[..., Any] = _ours
-        argument, mask = node.args[0], None
-        others = node.args[1:]
+        bound = dict(zip(("x", "key_padding_mask"), node.args, strict=False)) | dict(node.kwargs)
+        argument, mask = bound["x"], bound.get("key_padding_mask")
+        others = ()
     else:
         assert isinstance(layer, nn.MultiheadAttention)
         run_of = _torch
@@ -45,11 +46,31 @@ def attention(reader: Reader, node: fx.Node) -> int:
     if isinstance(mask, fx.Node):
         reader.features[place] = mask
         reader.channel_axes[place] = None
-    new = Value(value.channel_axis, value.positions, False, True, True, frozenset({place}))
-    run = run_of(layer, place, reader.variances, isinstance(mask, fx.Node))
+    frozen = _is_frozen(node, layer)
+    new = Value(value.channel_axis, value.positions, False, True, True, frozenset({Source(place)}))
+    inner = run_of(layer, place, reader.variances, isinstance(mask, fx.Node))
+
+    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+        before = replace(states[0], trains=(not frozen, not frozen))
+        return replace(inner((before,), context, demand), trains=(True, True), scales=0.0)
+
     return reader.add(
         Step(str(layer), (index,), run, new, "pairs", is_homogeneous=False, learns_alone=True)
     )
+
+
+def _is_frozen(node: fx.Node, layer: SelfAttention | nn.MultiheadAttention) -> bool:
+    asks = {p.requires_grad and not node.meta.get("no_grad") for p in layer.parameters()}
+    odd = isinstance(layer, SelfAttention) and (
+        layer.scaling != "linear" or layer.embedding != "none"
+    )
+    if len(asks) > 1 or (asks == {False} and odd):
+        refuse(
+            node,
+            f"only some weights of `{layer}` are trained, or none of an attention whose scores are "
+            "trained along. Train all of them.",
+        )
+    return asks == {False}
 
 
 def _ours(layer: SelfAttention, place: int, variances: Variances, has_mask: bool) -> Any:
@@ -63,11 +84,12 @@ def _ours(layer: SelfAttention, place: int, variances: Variances, has_mask: bool
         inner = (layer.query_std * layer.key_std) ** 2
         outer = (layer.value_std * layer.out_std) ** 2
         if layer.scaling == "linear":
-            scores = _scores(layer, place, embedded, context)
+            scores = _scores(layer, place, embedded, context, has_mask=has_mask)
             state = _by_maps(values, place, context, scores)
             state = state.affine(outer, b, own_weight=2 * outer, own_bias=b)
         else:
-            state = _by_products(layer, state, embedded, values, inner * outer, b)
+            seen = _seen(place, state.positions, context) if has_mask else 1.0
+            state = _by_products(layer, state, embedded, values, inner * outer, b, seen)
         return settle(state, place, context, demand)
 
     return run
@@ -84,13 +106,14 @@ def _embedded(layer: SelfAttention, state: PairState) -> PairState:
 
 
 def _scores(
-    layer: SelfAttention, place: int, embedded: PairState, context: Context
+    layer: SelfAttention, place: int, embedded: PairState, context: Context, *, has_mask: bool
 ) -> Callable[[], Tensor]:
     size = prod(embedded.positions)
 
     def scores() -> Tensor:
         table = embedded.cov[:, 0].reshape(-1, size, size)
-        return layer.score(layer.query_std * layer.key_std * table)
+        hidden = context.first.features[place].reshape(-1, 1, size).bool() if has_mask else None
+        return layer.score(layer.query_std * layer.key_std * table, hidden)
 
     return scores
 
@@ -120,19 +143,29 @@ def _by_products(
     values: PairState,
     w: float,
     b: float,
+    seen: Tensor | float,
 ) -> PairState:
     """Identity scores over the root of the dimension: products of covariances.
 
     Source: Hron et al. 2020, theorem 3, eqs. 12 and 13.
     """
     axes = tuple(range(-2 * len(state.positions), 0))
-    weight = (embedded.cov * values.cov).sum(axes, keepdim=True)
+    weight = (seen * embedded.cov * values.cov).sum(axes, keepdim=True)
     cov = w * weight * embedded.cov + b
     ntk = None
     if state.ntk is not None and embedded.ntk is not None and values.ntk is not None:
-        moved = (embedded.cov * values.ntk + values.cov * embedded.ntk).sum(axes, keepdim=True)
+        moved = embedded.cov * values.ntk + values.cov * embedded.ntk
+        moved = (seen * moved).sum(axes, keepdim=True)
         ntk = w * (moved * embedded.cov + weight * (embedded.ntk + 4 * embedded.cov)) + b
     return replace(state, cov=cov, ntk=ntk)
+
+
+def _seen(place: int, positions: tuple[int, ...], context: Context) -> Tensor:
+    """One where both keys of a pair of positions are seen, `[n, m, *positions, *positions]`."""
+    left, right = (~hidden.bool() for hidden in context.both_features(place))
+    blank = (1,) * len(positions)
+    left = left.reshape(*left.shape[:2], *positions, *blank)
+    return (left & right.reshape(*right.shape[:2], *blank, *positions)).double()
 
 
 def _torch(layer: nn.MultiheadAttention, place: int, variances: Variances, has_mask: bool) -> Any:

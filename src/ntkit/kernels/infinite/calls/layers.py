@@ -1,16 +1,22 @@
 """Calls of layers: weights, scalings, activations, dropout."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
+from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations import AbstractActivation, duals
+from ntkit.kernels.infinite.calls.normalisation import BATCH, of_features, scaled
+from ntkit.kernels.infinite.calls.parameters import trained
+from ntkit.kernels.infinite.calls.pointwise import activated, composed
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value, settle
+from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value, settle
 from ntkit.kernels.infinite.trace import refuse
+from ntkit.kernels.infinite.variances import Variances
 
 __all__ = ["activation", "dropout", "layer"]
 
@@ -20,6 +26,8 @@ def layer(reader: Reader, node: fx.Node) -> int:
     module = reader.layer(node)
     rule = rules[module]
     (argument,) = node.all_input_nodes
+    if reader.states.get(argument) is None and isinstance(module, BATCH):
+        return of_features(reader, node, argument)
     index = reader.entered(argument, rule.channel_axis)
     value, shape = reader.value(index), reader.shape(argument)
     if value.channel_axis != rule.channel_axis % len(shape):
@@ -29,8 +37,9 @@ def layer(reader: Reader, node: fx.Node) -> int:
             f"holds positions; the channels are at axis {value.channel_axis}. Only weights across "
             "channels have a limit.",
         )
+    trains = trained(node, module)
     if rule.effect == "scaling":
-        return reader.per_part(index, lambda part: _scaling(reader, module, part))
+        return reader.per_part(index, lambda part: scaled(reader, node, part, trains))
 
     out = reader.shape(node)
     axis = rule.channel_axis % len(out)
@@ -39,33 +48,29 @@ def layer(reader: Reader, node: fx.Node) -> int:
     windows = rule.effect == "windows"
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        state = rule(module, states[0].read_out(), variances)
+        before = replace(states[0].read_out(), trains=trains)
+        state = replace(_ruled(node, rule, module, before, variances), trains=(True, True))
         return settle(state, place, context, demand) if windows else state
 
     back = "windows" if windows else "each" if value.is_flat else "same"
+    depthwise = is_depthwise(module)
+    sources = frozenset({Source(place)}) | (value.sources if depthwise else frozenset())
     return reader.add(
         Step(
             str(module),
             (index,),
             run,
-            Value(axis, positions, False, True, True, frozenset({place})),
+            Value(axis, positions, False, not depthwise, True, sources),
             back=back,
             is_homogeneous=not _has_bias(module),
         )
     )
 
 
-def _scaling(reader: Reader, module: nn.Module, index: int) -> int:
-    rule, variances = rules[module], reader.variances
-    value = reader.value(index)
-    return reader.apply(
-        str(module),
-        index,
-        lambda state: rule(module, state, variances),
-        value,
-        back="variances",
-        is_homogeneous=False,
-    )
+def is_depthwise(module: nn.Module) -> bool:
+    """Whether each output channel sees one input channel, so that it is no sum of many."""
+    groups = getattr(module, "groups", 1)
+    return groups > 1 and getattr(module, "in_channels", 0) == groups
 
 
 def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
@@ -74,44 +79,54 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
 
     def each(index: int) -> int:
         value = reader.value(index)
-        if not value.is_gaussian:
+        if value.is_gaussian and value.is_centred:
+            return activated(reader, index, dual, str(module))
+        found = None
+        if dual.is_elementwise:
+            found = composed(reader, [index], dual.value, node.name, dual.kinks)
+        if found is None:
             refuse(
                 node,
-                f"`{module}` acts on units that are not Gaussian (nothing with weights stands "
-                "between it and the nonlinearity, dropout, product or raw input before). "
-                "Put a layer with weights in between; dropout may come after the nonlinearity.",
+                f"`{module}` acts on units that are not Gaussian: what comes out of a nonlinearity, "
+                "dropout, a product, a depthwise convolution or raw input is in them, and nothing "
+                "with weights stands between. Put a layer with weights in between; in a residual "
+                "block let the sum be of layers' outputs (pre-activation, or a projection in the "
+                "shortcut); dropout may come after the nonlinearity.",
             )
-
-        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-            return states[0].activated(dual, with_variances=demand.variances)
-
-        new = replace(value, is_gaussian=False, is_centred=dual.is_odd)
-        homogeneous = dual.is_homogeneous
-        return reader.add(Step(str(module), (index,), run, new, "variances", homogeneous))
+        return found
 
     return reader.per_part(reader.only_state(node), each)
 
 
-def dropout(reader: Reader, node: fx.Node, rate: float) -> int:
+def dropout(reader: Reader, node: fx.Node, rate: float, *, whole_channels: bool = False) -> int:
     """Masks drawn anew for each input: a unit's variance grows, its covariances stay.
+
+    Args:
+        reader: Where the steps are.
+        node: The call.
+        rate: Share of what is dropped.
+        whole_channels: Whether all positions of a channel share their fate.
 
     Source: Schoenholz et al. 2017 (arXiv:1611.01232), section 5.
     """
     index = reader.only_state(node)
     if rate == 0:
         return index
+    value = reader.value(index)
+    if whole_channels and (value.channel_axis != 1 or value.is_flat):
+        refuse(node, "it drops entries of axis 1, which are no channels here.")
     if rate >= 1:
         refuse(node, f"dropout with rate {rate:g} keeps no unit.")
     keep = 1 - rate
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        return _masked(states[0], context, keep)
+        return _masked(states[0], context, keep, whole_channels)
 
-    value = replace(reader.value(index), is_gaussian=False)
+    value = replace(value, is_gaussian=False)
     return reader.add(Step(f"dropout({rate:g})", (index,), run, value))
 
 
-def _masked(state: PairState, context: Context, keep: float) -> PairState:
+def _masked(state: PairState, context: Context, keep: float, whole_channels: bool) -> PairState:
     """One over `keep` where a unit meets itself: the same input at the same position."""
     same = context.same
     if context.second is None:
@@ -119,11 +134,13 @@ def _masked(state: PairState, context: Context, keep: float) -> PairState:
     factor: Tensor | float = 1.0
     if same is not None:
         k = len(state.positions)
-        if k and state.layout == "pairs":
+        if k and state.layout == "pairs" and whole_channels:
+            same = same.reshape(*same.shape, *(1,) * (2 * k))
+        elif k and state.layout == "pairs":
             total = torch.Size(state.positions).numel()
             eye = torch.eye(total, dtype=torch.bool, device=state.cov.device)
             eye = eye.reshape(*state.positions, *state.positions)
-            same = same.reshape(*same.shape, *(1,) * (2 * k)) & eye
+            same = same.reshape(*same.shape, *(1,) * (2 * k)) & (eye | whole_channels)
         else:
             same = same.reshape(*same.shape, *(1,) * k)
         factor = torch.where(same, 1 / keep, 1.0).to(state.cov.dtype)
@@ -144,5 +161,15 @@ def _masked(state: PairState, context: Context, keep: float) -> PairState:
     )
 
 
+def _ruled(
+    node: fx.Node, rule: Any, module: nn.Module, state: PairState, variances: Variances
+) -> PairState:
+    """The state after a layer; its rule's refusal is given the place."""
+    try:
+        return rule(module, state, variances)
+    except UnsupportedLayerError as error:
+        refuse(node, str(error))
+
+
 def _has_bias(module: nn.Module) -> bool:
-    return getattr(module, "bias", None) is not None and getattr(module, "b_std", 1.0) != 0
+    return getattr(module, "bias", None) is not None and bool(getattr(module, "b_std", 1.0) != 0)

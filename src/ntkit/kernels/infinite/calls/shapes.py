@@ -1,4 +1,4 @@
-"""Calls that move positions about: reshapes, transposes, pooling, resizing, cropping, aggregation."""
+"""Calls that move positions about: reshapes, transposes, pooling, resizing, cropping, fixed matrices."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,14 @@ from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step, settle
 from ntkit.kernels.infinite.trace import refuse
 
-__all__ = ["aggregate", "mixed_by_record", "positions", "reshape", "transpose"]
+__all__ = [
+    "broadcast",
+    "mixed_by_record",
+    "of_position",
+    "positions",
+    "reshape",
+    "transpose",
+]
 
 
 def reshape(reader: Reader, node: fx.Node) -> int:
@@ -105,12 +112,16 @@ def positions(reader: Reader, node: fx.Node) -> int:
 
 
 def _positions(reader: Reader, node: fx.Node, argument: fx.Node, index: int) -> int:
+    return _mapped(reader, node, _call(reader, node, argument), index)
+
+
+def _mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], index: int) -> int:
     value = reader.value(index)
     if value.is_flat or not value.positions:
         refuse(node, "it acts on features that have no positions (any more).")
     try:
         mixing, axis = probe(
-            _call(reader, node, argument),
+            call,
             value.positions,
             value.channel_axis,
             what=f"`{node.name}`",
@@ -135,34 +146,37 @@ def _positions(reader: Reader, node: fx.Node, argument: fx.Node, index: int) -> 
     )
 
 
-def aggregate(reader: Reader, node: fx.Node) -> int:
-    """Sums of positions by matrices that come with the points: graphs.
+def broadcast(reader: Reader, node: fx.Node, a: int, b: int) -> tuple[int, int]:
+    """Two states with positions of size one repeated to the other's sizes."""
+    one, other = reader.value(a), reader.value(b)
+    same_place = one.channel_axis == other.channel_axis and not (one.is_flat or other.is_flat)
+    if one.positions == other.positions or not same_place:
+        return a, b
+    if len(one.positions) != len(other.positions):
+        return a, b
+    sizes = tuple(max(p, q) for p, q in zip(one.positions, other.positions, strict=True))
 
-    Source: Du et al. 2019 (arXiv:1905.13192), section 3.
-    """
-    argument, pattern = node.args
-    assert isinstance(argument, fx.Node) and isinstance(pattern, fx.Node)
-    index = reader.entered(argument, -1)
-    value = reader.value(index)
-    if len(value.positions) != 1 or reader.states.get(pattern) is not None:
-        refuse(node, "it takes units `[n, nodes, channels]` and a pattern from the input.")
-    place = len(reader.steps)
-    reader.features[place] = pattern
-    reader.channel_axes[place] = None
+    def to_sizes(index: int) -> int:
+        value = reader.value(index)
+        if value.positions == sizes or not all(
+            p in {1, q} for p, q in zip(value.positions, sizes, strict=True)
+        ):
+            return index
+        shape = list(sizes)
 
-    def on_pairs(table: Tensor, context: Context) -> Tensor:
-        left, right = context.both_features(place)
-        return left.to(table) @ table @ right.to(table).mT
+        def repeated(x: Tensor) -> Tensor:
+            full = [x.shape[0], *shape]
+            full.insert(value.channel_axis, x.shape[value.channel_axis])
+            return x.expand(full)
 
-    return reader.add(
-        Step(
-            "aggregate",
-            (index,),
-            mixed_by_record(place, value.positions, on_pairs),
-            value,
-            back="pairs",
-        )
-    )
+        return reader.per_part(index, lambda part: _mapped(reader, node, repeated, part))
+
+    return to_sizes(a), to_sizes(b)
+
+
+def of_position(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor]) -> int:
+    """A linear map of positions that is given as a function."""
+    return reader.per_part(reader.only_state(node), lambda part: _mapped(reader, node, call, part))
 
 
 def mixed_by_record(
@@ -190,7 +204,7 @@ def _call(reader: Reader, node: fx.Node, argument: fx.Node) -> Callable[[Tensor]
 
     def call(x: Tensor) -> Tensor:
         args, kwargs = map_arg(
-            (node.args, node.kwargs), lambda n: x if n is argument else reader.sample[n]
+            (node.args, node.kwargs), lambda n: x if n is argument else reader.constant(n)
         )
         return reader.traced.call(node, args, kwargs)
 

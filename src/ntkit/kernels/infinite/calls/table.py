@@ -1,7 +1,7 @@
 """Which handler reads which call."""
 
 import operator
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, NoReturn
 
 import torch
@@ -10,9 +10,18 @@ from torch.nn import functional
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations import duals, functions
-from ntkit.kernels.infinite.calls import arithmetic, layers, shapes
+from ntkit.kernels.infinite.calls import (
+    arithmetic,
+    concatenation,
+    layers,
+    linear_maps,
+    parameters,
+    shapes,
+)
 from ntkit.kernels.infinite.calls.attention import attention
-from ntkit.kernels.infinite.reader import Handler, Reader
+from ntkit.kernels.infinite.calls.normalisation import normalised
+from ntkit.kernels.infinite.calls.why_not import why_not
+from ntkit.kernels.infinite.reader import Handler, Reader, is_size
 from ntkit.kernels.infinite.rules import refusals, rules
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.networks.aggregate import Aggregate
@@ -20,7 +29,7 @@ from ntkit.networks.attention import SelfAttention
 
 __all__ = ["MODULES", "check_modules", "read_function", "read_module"]
 
-_POSITIONS = (
+POSITION_MAPS = (
     *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
     *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
     *(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d),
@@ -34,39 +43,56 @@ _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 def _module_dropout(reader: Reader, node: fx.Node) -> int:
     layer: Any = reader.layer(node)
-    return layers.dropout(reader, node, layer.p if layer.training else 0.0)
+    rate = layer.p if layer.training else 0.0
+    return layers.dropout(reader, node, rate, whole_channels=not isinstance(layer, nn.Dropout))
 
 
 def _function_dropout(reader: Reader, node: fx.Node) -> int:
     names = ("input", "p", "training", "inplace")
     bound: dict[str, Any] = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
-    return layers.dropout(reader, node, bound.get("p", 0.5) if bound.get("training", True) else 0.0)
+    rate = bound.get("p", 0.5) if bound.get("training", True) else 0.0
+    whole = node.target is not functional.dropout
+    return layers.dropout(reader, node, rate, whole_channels=whole)
+
+
+def _off_in_eval(reader: Reader, node: fx.Node) -> int:
+    layer: Any = reader.layer(node)
+    if layer.training and layer.p > 0:
+        refuse(node, f"`{layer}` in training mode has no rule. Call `module.eval()`.")
+    return reader.only_state(node)
 
 
 def _same(reader: Reader, node: fx.Node) -> int:
     return reader.only_state(node)
 
 
-def _getitem(reader: Reader, node: fx.Node) -> int:
-    (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
-    if isinstance(reader.sample[argument], torch.Size):
-        return shapes.positions(reader, node)
-    return reader.only_state(node)  # an entry of a layer's tuple of results
+def _detached(reader: Reader, node: fx.Node) -> int:
+    return parameters.detached(reader, reader.only_state(node))
+
+
+def _getattr(reader: Reader, node: fx.Node) -> int | None:
+    """`x.mT` and the like are transposes; sizes are plain values."""
+    if isinstance(reader.sample[node], torch.Size) and not is_size(node):
+        return shapes.transpose(reader, node)
+    return None
 
 
 MODULES: dict[type[nn.Module], Handler] = {
     nn.Identity: _same,
     nn.Flatten: shapes.reshape,
     nn.Unflatten: shapes.reshape,
-    Aggregate: shapes.aggregate,
+    Aggregate: linear_maps.aggregate,
     SelfAttention: attention,
     nn.MultiheadAttention: attention,
     **dict.fromkeys(_DROPOUT, _module_dropout),
-    **dict.fromkeys(_POSITIONS, shapes.positions),
+    **dict.fromkeys((nn.AlphaDropout, nn.FeatureAlphaDropout), _off_in_eval),
+    **dict.fromkeys((nn.LayerNorm, nn.RMSNorm, nn.GroupNorm), normalised),
+    nn.GLU: concatenation.gated,
+    **dict.fromkeys(POSITION_MAPS, shapes.positions),
 }
 """Modules that are neither a rule nor an activation."""
 
-_FUNCTIONS: dict[Hashable, Handler] = {
+_FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
     **dict.fromkeys(
         (
             operator.add,
@@ -74,6 +100,11 @@ _FUNCTIONS: dict[Hashable, Handler] = {
             torch.add,
             "add",
             "add_",
+        ),
+        arithmetic.total,
+    ),
+    **dict.fromkeys(
+        (
             operator.sub,
             operator.isub,
             torch.sub,
@@ -81,7 +112,7 @@ _FUNCTIONS: dict[Hashable, Handler] = {
             "sub",
             "sub_",
         ),
-        arithmetic.total,
+        arithmetic.difference,
     ),
     **dict.fromkeys(
         (operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_"), arithmetic.product
@@ -91,7 +122,7 @@ _FUNCTIONS: dict[Hashable, Handler] = {
         arithmetic.quotient,
     ),
     **dict.fromkeys((operator.neg, torch.neg, torch.negative, "neg"), arithmetic.negative),
-    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), arithmetic.concatenate),
+    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), concatenation.concatenate),
     **dict.fromkeys(
         (
             torch.flatten,
@@ -145,9 +176,39 @@ _FUNCTIONS: dict[Hashable, Handler] = {
         ),
         shapes.positions,
     ),
-    **dict.fromkeys(("contiguous", "clone", torch.clone), _same),
-    operator.getitem: _getitem,
-    functional.dropout: _function_dropout,
+    **dict.fromkeys(("contiguous", "clone", torch.clone, "requires_grad_"), _same),
+    **dict.fromkeys(("detach", torch.detach), _detached),
+    **dict.fromkeys(
+        (
+            torch.chunk,
+            torch.split,
+            torch.tensor_split,
+            "chunk",
+            "split",
+            "tensor_split",
+            torch.unbind,
+            "unbind",
+        ),
+        concatenation.split,
+    ),
+    **dict.fromkeys((torch.stack, torch.hstack, torch.vstack), concatenation.stack),
+    operator.getitem: concatenation.taken,
+    functional.glu: concatenation.gated,
+    **dict.fromkeys(
+        (
+            functional.dropout,
+            functional.dropout1d,
+            functional.dropout2d,
+            functional.dropout3d,
+        ),
+        _function_dropout,
+    ),
+    getattr: _getattr,
+    **dict.fromkeys(
+        (operator.matmul, torch.matmul, torch.bmm, "matmul", "bmm", "__matmul__"),
+        linear_maps.matmul,
+    ),
+    torch.einsum: shapes.positions,
 }
 
 
@@ -155,12 +216,6 @@ def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None
     """The step of a call of a module; None where it hangs on no weights."""
     layer = reader.layer(node)
     kind = type(layer)
-    if layer._forward_hooks or layer._forward_pre_hooks:
-        refuse(
-            node,
-            f"`{layer}` has forward hooks, which may change what it computes (weight and spectral "
-            "normalisation of the old kind do). Remove them.",
-        )
     has_parameters = any(True for _ in layer.parameters())
     if has_parameters and sum(n.target == node.target for n in node.graph.nodes) > 1:
         refuse(
@@ -184,11 +239,13 @@ def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None
 def read_function(reader: Reader, node: fx.Node) -> int | None:
     """The step of a call of a function or method on a state."""
     target: Any = node.target
+    if target in why_not:
+        refuse(node, why_not[target])
     if target in functions:
-        return layers.activation(reader, node, functions[target](*node.args[1:], **node.kwargs))
+        return layers.activation(reader, node, _as_module(node, functions[target]))
     if target in _FUNCTIONS:
         return _FUNCTIONS[target](reader, node)
-    if isinstance(reader.sample[node], torch.Size) and target is not getattr:
+    if target is not getattr and not _is_plain(reader.sample[node]):
         refuse(
             node,
             f"no rule for `{getattr(target, '__name__', target)}`. Write it with the modules and "
@@ -198,14 +255,46 @@ def read_function(reader: Reader, node: fx.Node) -> int | None:
     return None  # a size or another plain value
 
 
+def _as_module(node: fx.Node, build: Any) -> nn.Module:
+    """The module that does what a function does."""
+    args, kwargs = node.args[1:], {k: v for k, v in node.kwargs.items() if k != "input"}
+    try:
+        return build(*args, **kwargs)
+    except (TypeError, ValueError, UnsupportedLayerError) as error:
+        refuse(node, f"no rule for this use of `{node.name}`: {error}")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a number, a shape or the like; tensors are `torch.Size` in samples."""
+    if isinstance(value, tuple) and not isinstance(value, torch.Size):
+        return all(map(_is_plain, value))
+    return isinstance(value, int | float | bool | str | torch.dtype | torch.device | None)
+
+
 def check_modules(traced: Traced) -> None:
     """Refuse a module without a rule before any points are known."""
     on_weights = traced.on_weights()
     for node in traced.graph.nodes:
-        if node not in on_weights:
+        if node.op != "call_module":
             continue
         layer = traced.layer(node)
         kind = type(layer)
+        if layer._forward_hooks or layer._forward_pre_hooks:
+            refuse(
+                node,
+                f"`{layer}` has forward hooks, which may change what it computes (weight and spectral "
+                "normalisation of the old kind do). Remove them.",
+            )
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
+            layer.training or layer.running_var is None
+        ):
+            refuse(
+                node,
+                f"`{layer}` in training mode couples the inputs of a batch, and so do batch "
+                "statistics without running ones. Call `module.eval()`, or use `nn.LayerNorm`.",
+            )
+        if node not in on_weights:
+            continue
         if kind in refusals:
             refuse(node, refusals[kind])
         if kind not in MODULES and kind not in duals and kind not in rules:

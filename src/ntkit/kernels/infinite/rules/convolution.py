@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import nn
 
-from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.rules.registry import rules
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.taps import Taps, sum_over_taps
@@ -19,6 +18,7 @@ from ntkit.networks.convolution import (
     ConvTranspose3d,
     LocalConv1d,
     LocalConv2d,
+    LocalConv3d,
 )
 
 
@@ -30,7 +30,6 @@ def standard_convolution(
 
     Source: Arora et al. 2019 (arXiv:1904.11955), section 4; Sohl-Dickstein et al. 2020.
     """
-    _refuse_depthwise(layer)
     return _standard(layer, state, variances, layer.in_channels // layer.groups, transposed=False)
 
 
@@ -43,7 +42,6 @@ def standard_transposed(
     variances: Variances,
 ) -> PairState:
     """As the convolution, each input spread over its window."""
-    _refuse_depthwise(layer)
     return _standard(layer, state, variances, layer.in_channels // layer.groups, transposed=True)
 
 
@@ -62,7 +60,7 @@ def ntk_convolution(layer: Any, state: PairState, variances: Variances) -> PairS
     return _ntk(layer, state)
 
 
-@rules.register(LocalConv1d, LocalConv2d, effect="windows", channel_axis=1)
+@rules.register(LocalConv1d, LocalConv2d, LocalConv3d, effect="windows", channel_axis=1)
 def local_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
     """Weights of their own at each position: different positions are independent.
 
@@ -85,14 +83,6 @@ def _ntk(layer: Any, state: PairState) -> PairState:
     b = layer.b_std**2 if layer.bias is not None else 0.0
     state = sum_over_taps(state, _taps(layer, state.positions, transposed), w)
     return state.affine(1.0, b, own_weight=1.0, own_bias=b)
-
-
-def _refuse_depthwise(layer: Any) -> None:
-    if layer.groups > 1 and layer.in_channels == layer.groups:
-        raise UnsupportedLayerError(
-            f"`{layer}` has one input channel a group, so its outputs are no sums over many "
-            "channels and do not become Gaussian. Use fewer groups."
-        )
 
 
 def _taps(layer: Any, positions: tuple[int, ...], transposed: bool) -> list[Taps]:

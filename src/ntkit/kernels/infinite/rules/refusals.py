@@ -8,9 +8,9 @@ _MAX = (
     "the maximum over positions of Gaussian units has no closed covariance, so max pooling has no "
     "exact limit. Use average pooling, or a stride."
 )
-_GROUP = (
-    "a group of channels is normalised by its own mean and variance. With many channels a group it "
-    "acts like `nn.LayerNorm` over the channels and positions; use that."
+_INSTANCE = (
+    "each channel is normalised by its own mean and variance over the positions, which stay random "
+    "at any width. Use `nn.GroupNorm` with many channels a group."
 )
 _BATCH = "it couples the inputs of a batch. Use `nn.LayerNorm`, or `nn.BatchNorm` in eval mode."
 _RECURRENT = (
@@ -32,8 +32,7 @@ refusals: dict[type[nn.Module], str] = {
         ),
         _MAX,
     ),
-    nn.GroupNorm: _GROUP,
-    **dict.fromkeys((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d), _GROUP),
+    **dict.fromkeys((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d), _INSTANCE),
     nn.SyncBatchNorm: _BATCH,
     **dict.fromkeys((nn.RNN, nn.LSTM, nn.GRU, nn.RNNCell, nn.LSTMCell, nn.GRUCell), _RECURRENT),
     nn.Softmax: "its sum over channels is no elementwise function of a unit. Leave it to the loss.",

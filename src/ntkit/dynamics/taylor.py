@@ -1,0 +1,211 @@
+"""The Taylor expansion of a network in its parameters: again a network."""
+
+from collections.abc import Callable
+from math import factorial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jvp
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from ntkit.dynamics.forward_mode import forward_mode
+from ntkit.dynamics.skeleton import (
+    Branch,
+    grow,
+    plant,
+    refuse_unusable,
+    skeleton,
+    slots,
+    untouched,
+)
+
+__all__ = ["Taylor", "taylor"]
+
+_Tensors = dict[str, Tensor]
+_Leaves = dict[int, Tensor]
+_Values = tuple[_Leaves, tuple[_Leaves, _Tensors]]
+"""Floating outputs by their place; and other tensors by theirs, and the buffers afterwards."""
+
+
+class Taylor(nn.Module):
+    """`sum_k (theta - theta0)^k / k! d^k f / d theta^k (x; theta0)`, `k = 0..order`.
+
+    Made by `ntkit.taylor` and `ntkit.linearize`. The parameters `theta` have the names they have in
+    the network and begin at `theta0`, a copy of which is kept in the buffers `expansion_point.*`.
+
+    Args:
+        module: The network, copied.
+        order: Highest power of `theta - theta0`.
+
+    Example:
+        >>> expansion = Taylor(nn.Linear(2, 1), order=1)
+        >>> list(expansion.state_dict())
+        ['weight', 'bias', 'expansion_point.weight', 'expansion_point.bias']
+    """
+
+    def __init__(self, module: nn.Module, order: int) -> None:
+        super().__init__()
+        grow(self, module)
+        self._order = order
+        self._parameter_slots = slots(module, "parameters")
+        self._buffer_slots = slots(module, "buffers")
+        self._skeleton = (skeleton(module),)  # in a tuple: no child, its tensors are not ours
+        self._point = "expansion_point"
+        while self._point in self._modules:  # the expansion of an expansion
+            self._point += "_"
+        self.add_module(self._point, Branch())
+        for name, parameter in module.named_parameters():
+            plant(self.get_submodule(self._point), name, parameter.detach().clone())
+        self.get_submodule(self._point).train(module.training)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The expansion at `theta`, for the inputs and in the form of the network's own outputs."""
+        has_graph = torch.is_grad_enabled()
+        current = dict(self.named_parameters(remove_duplicate=False))
+        start = dict(self.get_submodule(self._point).named_buffers())
+        smooth = {name: value for name, value in start.items() if _is_smooth(value)}
+        delta = {
+            name: (current[name] if has_graph else current[name].detach()) - value
+            for name, value in smooth.items()
+        }
+        network = _Call(self, start, args, kwargs)
+        # Some second derivatives of PyTorch exist in grad mode alone, whether one needs a graph or not.
+        with forward_mode(self._skeleton[0], self._order), torch.enable_grad():
+            terms, (others, buffers) = _derivatives(network, smooth, delta, self._order)
+            total = terms[0]
+            for k, term in enumerate(terms[1:], 1):
+                total = {i: part + term[i] / factorial(k) for i, part in total.items()}
+        if any(part.training for part in self._skeleton[0].modules()):
+            self._take(buffers)
+        if not has_graph:
+            total = {i: part.detach() for i, part in total.items()}
+        return network.assemble(total, others)
+
+    def extra_repr(self) -> str:
+        """Order and network, for `repr`."""
+        return f"order={self._order}, of a {type(self._skeleton[0]).__name__}"
+
+    def _take(self, buffers: _Tensors) -> None:
+        """Keep what a forward pass in training mode made of the buffers."""
+        own = dict(self.named_buffers(remove_duplicate=False))
+        with torch.no_grad():
+            for name, value in buffers.items():
+                own[name].copy_(value)
+
+
+class _Call:
+    """The network on given inputs, as a function of its parameters alone.
+
+    Args:
+        owner: The expansion, for its buffers and modes.
+        constants: Values of the parameters that the function is not given.
+        args: Positional inputs.
+        kwargs: Inputs by keyword.
+    """
+
+    def __init__(
+        self, owner: Taylor, constants: _Tensors, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self._network = owner._skeleton[0]
+        for name, part in self._network.named_modules():
+            part.training = owner.get_submodule(name).training
+        own = dict(owner.named_buffers(remove_duplicate=False))
+        self._buffers = {name: own[name] for name in owner._buffer_slots}
+        self._slots = {**owner._parameter_slots, **owner._buffer_slots}
+        self._constants, self._args, self._kwargs = constants, args, kwargs
+        self._rest: dict[int, Any] = {}
+        self._form: Any = None
+
+    def __call__(self, parameters: _Tensors) -> _Values:
+        """Outputs, and buffers, at these parameters."""
+        buffers = {
+            name: value.clone() for name, value in self._buffers.items()
+        }  # may be written to
+        given = {**self._constants, **parameters, **buffers}
+        tensors = {slot: value for name, value in given.items() for slot in self._slots[name]}
+        with untouched(self._network):
+            output = functional_call(
+                self._network, tensors, self._args, self._kwargs, tie_weights=False
+            )
+        leaves, self._form = tree_flatten(output)
+        tensor_at = {i: leaf for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
+        self._rest = {i: leaf for i, leaf in enumerate(leaves) if i not in tensor_at}
+        smooth = {i: leaf for i, leaf in tensor_at.items() if _is_smooth(leaf)}
+        others = {i: leaf for i, leaf in tensor_at.items() if i not in smooth}
+        return smooth, (others, {name: tensors[name] for name in buffers})
+
+    def assemble(self, smooth: _Leaves, others: _Leaves) -> Any:
+        """Outputs in the network's own form."""
+        leaves = {**self._rest, **others, **smooth}
+        return tree_unflatten([leaves[i] for i in range(len(leaves))], self._form)
+
+
+def _derivatives(
+    function: Callable[[_Tensors], _Values], at: _Tensors, along: _Tensors, order: int
+) -> tuple[tuple[_Leaves, ...], tuple[_Leaves, _Tensors]]:
+    """`d^k/ds^k function(at + s along)` at `s = 0` for `k = 0..order`: `jvp` within `jvp`."""
+    if order == 0:
+        value, rest = function(at)
+        return (value,), rest
+    found: Any = jvp(
+        lambda parameters: _derivatives(function, parameters, along, order - 1),
+        (at,),
+        (along,),
+        has_aux=True,
+    )
+    lower, tangents, rest = found
+    return (*lower, tangents[-1]), rest
+
+
+def _is_smooth(tensor: Tensor) -> bool:
+    """Whether derivatives exist: not for whole numbers."""
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+def taylor(module: nn.Module, order: int) -> Taylor:
+    """The Taylor expansion of `module` in its parameters, about their present values, as a module.
+
+    `sum_k (theta - theta0)^k / k! d^k f / d theta^k (x; theta0)` for `k = 0..order`, by nested
+    forward-mode derivatives: about `2^order` times the cost of a forward pass, no Jacobian.
+
+    It is trained, moved, copied and saved like any module. Its parameters and buffers have the names
+    and ties they have in `module`, so `load_state_dict(..., strict=False)` carries weights from one
+    to the other; the expansion point is in its `state_dict` too. `train()` and `eval()` act on the
+    layers by their names. In training mode batch statistics, and one draw of each dropout mask, are
+    part of what is expanded; running statistics are updated. Frozen parameters stay frozen. Weight
+    decay of an optimiser pulls `theta` to zero, not to `theta0`.
+
+    Args:
+        module: Any network; copied (forward hooks with it, backward hooks not), never changed.
+        order: Highest power, 0 or more; 0 is the network as it is now, whatever `theta`.
+
+    Returns:
+        The expansion; called like `module`, with outputs of the same form.
+
+    Raises:
+        TypeError: `order` is no int, or `module` no ordinary module.
+        ValueError: `order` is negative, or a lazy layer has no parameters yet.
+
+    Source: Huang and Yau 2020 (arXiv:1909.08156) on what lies beyond the linear order; `nested jvp`
+    as in the documentation of `torch.func`.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+        >>> x, errors = torch.rand(5, 2), []
+        >>> expansions = [taylor(net, order) for order in (0, 1, 2)]
+        >>> with torch.no_grad():
+        ...     for f in (net, *expansions):
+        ...         for p in f.parameters():
+        ...             p += 0.01
+        ...     errors = [float((f(x) - net(x)).norm()) for f in expansions]
+        >>> errors == sorted(errors, reverse=True)
+        True
+    """
+    if isinstance(order, bool) or not isinstance(order, int):
+        raise TypeError(f"`order={order!r}` must be an int, got {type(order).__name__}.")
+    if order < 0:
+        raise ValueError(f"`order={order}` must be 0 or more; 1 is the linearised network.")
+    refuse_unusable(module)
+    return Taylor(module, order)

@@ -1,0 +1,177 @@
+"""Elementwise functions written out in several calls, taken together as one activation; their means."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from ntkit.kernels.infinite.activations import AbstractActivation
+from ntkit.kernels.infinite.activations.base import Dual
+from ntkit.kernels.infinite.activations.quadrature import Quadrature
+from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.reader import Pointwise, Reader
+from ntkit.kernels.infinite.state import PairState
+from ntkit.kernels.infinite.steps import Context, Demand, Step
+
+__all__ = ["Scaled", "activated", "as_function", "composed", "means_of"]
+
+_REACH = 64.0
+"""Largest input within which kinks of composed functions are looked for."""
+
+_SAMPLES = 2**14
+
+Function = Callable[[Tensor], Tensor]
+
+
+class Scaled(AbstractActivation):
+    """A number times an activation."""
+
+    def __init__(self, inner: AbstractActivation, factor: float) -> None:
+        self._inner, self._factor = inner, factor
+        self.is_odd, self.kinks = inner.is_odd, inner.kinks
+
+    def variance(self, var: Tensor) -> Tensor:
+        """The inner one's times the square."""
+        return self._factor**2 * self._inner.variance(var)
+
+    def dual(self, pair: Pair, *, slope: bool = True) -> Dual:
+        """Both moments times the square."""
+        found, square = self._inner.dual(pair, slope=slope), self._factor**2
+        rest = (found.slope, found.apart, found.together)
+        return Dual(square * found.cov, *(None if part is None else square * part for part in rest))
+
+    def value(self, x: Tensor) -> Tensor:
+        """The function itself."""
+        return self._factor * self._inner.value(x)
+
+
+def activated(reader: Reader, index: int, dual: AbstractActivation, name: str) -> int:
+    """An activation of Gaussian units."""
+
+    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+        if context.watch is not None:
+            context.watch.see(states[0])
+        return states[0].activated(dual, with_variances=demand.variances)
+
+    value = replace(reader.value(index), is_gaussian=False, is_centred=dual.is_odd)
+    new = reader.add(Step(name, (index,), run, value, "variances", dual.is_homogeneous))
+    if dual.is_elementwise:
+        reader.pointwise[new] = Pointwise(index, dual)
+    return new
+
+
+def as_function(reader: Reader, index: int) -> tuple[int, Function, tuple[float, ...]] | None:
+    """A step as an elementwise function of Gaussian units: their step, it, and its kinks."""
+    found = reader.pointwise.get(index)
+    value = reader.value(index)
+    if found is not None:
+        base, function, kinks = found.base, found.dual.value, found.dual.kinks
+    elif value.is_gaussian and value.is_centred:
+        base, function, kinks = index, lambda x: x, ()
+    else:
+        return None
+    terms = reader.terms.get(base, {})
+    if len(terms) != 1:
+        return base, function, kinks
+    ((origin, factor),) = terms.items()  # a multiple of other units
+    return origin, lambda x: function(factor * x), tuple(t / factor for t in kinks)
+
+
+def composed(
+    reader: Reader,
+    indices: Sequence[int],
+    function: Callable[..., Tensor],
+    name: str,
+    kinks: Sequence[float] = (),
+) -> int | None:
+    """`function(s1(u), s2(u), ...)` of steps that are functions of the same units; None if they are not.
+
+    Args:
+        reader: Where the steps are.
+        indices: The steps.
+        function: Elementwise, of as many tensors.
+        name: Of the new step.
+        kinks: Of the function, if it has one argument.
+    """
+    parts = [as_function(reader, k) for k in indices]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts) or len({base for base, _, _ in known}) > 1:
+        return None
+    inner = [f for _, f, _ in known]
+    bends = {t for _, _, own in known for t in own}
+    for t in kinks:
+        bends |= _crossings(inner[0], t)
+
+    def whole(x: Tensor) -> Tensor:
+        return function(*(f(x) for f in inner))
+
+    return activated(reader, known[0][0], Quadrature(whole, sorted(bends)), name)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """One part of the mean of units.
+
+    Attributes:
+        base: The step of the Gaussian units.
+        mean: From their variance to the mean.
+        factor: Of the part.
+    """
+
+    base: int
+    mean: Callable[[Tensor], Tensor]
+    factor: float
+
+
+def means_of(
+    reader: Reader, indices: Sequence[int], terms: dict[int, float] | None = None
+) -> list[Mean] | None:
+    """What the mean of a sum of steps is made of; None where it is not known."""
+    parts = []
+    for index in indices:
+        own = {index: 1.0} if terms is None else {index: terms[index]}
+        if terms is None:
+            own = reader.terms.get(index, own)
+        for k, factor in own.items():
+            if reader.value(k).is_centred:
+                continue
+            found = reader.pointwise.get(k)
+            if found is None:
+                return None
+            parts.append(Mean(found.base, _mean_of(found.dual), factor))
+    return parts
+
+
+def _mean_of(dual: AbstractActivation) -> Callable[[Tensor], Tensor]:
+    """`E[s(u)]` as a function of the variance: independent units have the product as covariance."""
+
+    def mean(var: Tensor) -> Tensor:
+        zero, twice = torch.zeros_like(var), 2 * var
+        square = dual.dual(Pair(zero, twice, twice, var, var), slope=False).cov
+        nodes = torch.linspace(-8, 8, 4001, dtype=torch.float64, device=var.device)
+        weights = torch.exp(-(nodes**2) / 2)
+        samples = var.detach().double().reshape(-1, 1).sqrt() * nodes
+        sign = torch.sign((dual.value(samples) * weights).sum(-1)).reshape(var.shape).to(var)
+        positive = square > 1e-15 * dual.variance(var)
+        return sign * torch.where(positive, square, 1).sqrt() * positive
+
+    return mean
+
+
+def _crossings(function: Function, level: float) -> set[float]:
+    """Where the function passes a level, by bisection between samples."""
+    half = torch.logspace(-4, 0, _SAMPLES // 2, dtype=torch.float64) * _REACH
+    x = torch.cat([-half.flip(0), half])
+    above = function(x) > level
+    found = set()
+    for k in (above[1:] != above[:-1]).nonzero()[:, 0].tolist():
+        low, high = x[k], x[k + 1]
+        for _ in range(60):
+            middle = (low + high) / 2
+            same = bool(function(middle[None])[0] > level) == bool(above[k])
+            low, high = (middle, high) if same else (low, middle)
+        found.add(float(low + high) / 2)
+    merged = sorted(found)
+    return {a for a, b in pairwise([*merged, torch.inf]) if b - a > 1e-9}

@@ -1,0 +1,58 @@
+"""How a Gram matrix is asked for: where it goes, in how much memory, and whether a bar is shown."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from ntkit._core.checks import positive_int
+from ntkit.kernels.infinite.result_file import Out
+
+__all__ = ["MEMORY", "Job"]
+
+MEMORY = 2**28
+"""Default budget of all tables of the pairs at hand."""
+
+_PATIENCE = 2.0
+"""Seconds from which a job counts as long."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The options of a call.
+
+    Attributes:
+        out: Where the result goes; None for fresh memory.
+        memory: Bytes for the tables of the pairs that are computed at a time.
+        progress: Whether to show a bar; None for long jobs at a terminal.
+    """
+
+    out: Out | None = None
+    memory: int = MEMORY
+    progress: bool | None = None
+
+    def threads(self, bytes_per_pair: int) -> int:
+        """Tiles that may be computed at a time.
+
+        Raises:
+            ValueError: One pair takes more than the budget.
+        """
+        positive_int("memory", self.memory)
+        if bytes_per_pair > self.memory:
+            raise ValueError(
+                f"`memory={self.memory}` is less than the {bytes_per_pair} bytes that one pair of "
+                "these points takes. Pass at least that, or points with fewer positions "
+                "(`kernel.plan(x)` shows where they are)."
+            )
+        return min(torch.get_num_threads(), self.memory // bytes_per_pair)
+
+    def follow(self, done: Iterable[int], total: int) -> None:
+        """Run through `done`, pairs finished at each step, with a bar."""
+        hidden = None if self.progress is None else not self.progress
+        delay = _PATIENCE if self.progress is None else 0.0
+        with tqdm(
+            total=total, unit="pairs", unit_scale=True, delay=delay, disable=hidden, desc="kernel"
+        ) as bar:
+            for pairs in done:
+                bar.update(pairs)

@@ -1,0 +1,94 @@
+"""Where a Gram matrix is written: fresh memory, a tensor of the caller's, or a file."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Out", "opened", "own"]
+
+Out = Tensor | str | Path
+"""A tensor to write into, or the path of an `.npy` file to make."""
+
+
+@contextmanager
+def opened(out: Out | None, shape: Sequence[int], like: Tensor) -> Iterator[Tensor]:
+    """The tensor to write into.
+
+    A file is written under a temporary name beside the one asked for and renamed once it is whole;
+    if the writing stops before, nothing is left.
+
+    Args:
+        out: A tensor, a path, or None for fresh memory.
+        shape: Of the result.
+        like: A tensor of its dtype, on its device.
+
+    Raises:
+        ValueError: The tensor does not fit, or the path is no `.npy` file.
+    """
+    if out is None:
+        yield own(shape, like)
+    elif isinstance(out, Tensor):
+        _check(out, shape, like)
+        yield out
+    else:
+        path = Path(out)
+        if path.suffix != ".npy":
+            raise ValueError(f"`out={str(out)!r}` must be a tensor or the path of an .npy file.")
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            yield _reserved(path, part, shape, like)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def own(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Fresh memory; numpy asks for it in large pages, where torch does not."""
+    if like.device.type != "cpu":
+        return like.new_empty(*shape)
+    return torch.from_numpy(np.empty(tuple(shape), _numpy_dtype(like)))
+
+
+def _check(out: Tensor, shape: Sequence[int], like: Tensor) -> None:
+    if tuple(out.shape) != tuple(shape):
+        raise ValueError(
+            f"`out` has shape {tuple(out.shape)}, and the result {tuple(shape)}. "
+            f"Pass `out=torch.empty({tuple(shape)}, dtype={like.dtype})`."
+        )
+    if out.dtype != like.dtype or out.device != like.device:
+        raise ValueError(
+            f"`out` is {out.dtype} on {out.device}, and the result {like.dtype} on {like.device}, as "
+            "the points are. Pass one like them."
+        )
+    if out.requires_grad:
+        raise ValueError("`out` asks for gradients, and is overwritten. Pass `out.detach()`.")
+
+
+def _reserved(path: Path, part: Path, shape: Sequence[int], like: Tensor) -> Tensor:
+    """The file, mapped into memory, with its place on the disk taken: writing cannot fail any more.
+
+    Raises:
+        IsADirectoryError: A folder is in its place; other reasons raise the system's own errors.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(21, "it is a folder")
+        table = np.lib.format.open_memmap(part, "w+", _numpy_dtype(like), tuple(shape))
+        if hasattr(os, "posix_fallocate"):
+            with part.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+    except OSError as error:
+        raise type(error)(
+            f"`out={str(path)!r}` cannot be written: {error.strerror}. Pass a path in an existing "
+            "folder that you may write to, with room for the matrix."
+        ) from None
+    return torch.from_numpy(table)
+
+
+def _numpy_dtype(like: Tensor) -> np.dtype:
+    return torch.empty(0, dtype=like.dtype).numpy().dtype

@@ -1,0 +1,161 @@
+"""Results larger than memory: into a tensor, into a file, tile by tile, and what stops on the way."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ntkit import ntk
+from ntkit.kernels.infinite import engine
+from ntkit.networks import Conv1d, Linear
+from tests.cases import randn
+from tests.tolerances import assert_near
+
+
+def dense(*, bias: bool) -> nn.Sequential:
+    layers = [Linear(3, 4, bias=bias), nn.ReLU(), Linear(4, 4, bias=bias), nn.ReLU()]
+    return nn.Sequential(*layers, Linear(4, 1, bias=bias))
+
+
+def images() -> nn.Sequential:
+    return nn.Sequential(Conv1d(1, 4, 2), nn.ReLU(), nn.AdaptiveAvgPool1d(1))
+
+
+CASES = [
+    pytest.param(dense(bias=False), randn(130, 3), id="by the angle"),
+    pytest.param(dense(bias=True), randn(30, 3), id="layer by layer"),
+    pytest.param(images(), randn(7, 1, 3), id="positions"),
+]
+SMALL = 2**13
+"""Bytes that make many tiles of the cases."""
+
+
+@pytest.mark.parametrize(("net", "x"), CASES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+def test_into_a_file(net: nn.Module, x: Tensor, dtype: torch.dtype, tmp_path: Path) -> None:
+    """The same as the plain call, read back from the disk, with nothing beside it."""
+    kernel, x, path = ntk(net), x.to(dtype), tmp_path / "gram.npy"
+    for other in (None, x[:-1] + 1):
+        found = kernel(x, other, out=path, memory=SMALL)
+        stored = torch.from_numpy(np.load(path, mmap_mode="r").copy())
+        assert torch.equal(found, stored)
+        assert_near(stored, kernel(x, other))
+        assert [p.name for p in tmp_path.iterdir()] == ["gram.npy"]
+
+
+@pytest.mark.parametrize(("net", "x"), CASES)
+def test_into_a_view_of_a_tensor(net: nn.Module, x: Tensor) -> None:
+    kernel, n = ntk(net), len(x)
+    expected = kernel(x)
+    whole = torch.full((n + 2, 2 * n, *expected.shape[2:]), -1.0, dtype=x.dtype)
+    view = whole[1:-1, :n]
+    assert kernel(x, out=view, memory=SMALL) is view
+    assert_near(view, expected)
+    assert bool((whole[:, n:] == -1).all()) and bool((whole[[0, -1]] == -1).all())
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize(("net", "x"), CASES)
+def test_an_interruption_leaves_no_file(
+    net: nn.Module, x: Tensor, n_threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the middle: neither a temporary file, nor a change of the file that was there."""
+    kernel, path = ntk(net), tmp_path / "gram.npy"
+    expected = kernel(x, out=path).clone()
+    done, calls = engine._done, 0
+
+    def interrupted(tile, corner) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise KeyboardInterrupt
+        return done(tile, corner)
+
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(engine, "_done", interrupted)
+    try:
+        torch.set_num_threads(n_threads)
+        with pytest.raises(KeyboardInterrupt):
+            kernel(2 * x, out=path, memory=SMALL)
+        assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(threads)
+    assert [p.name for p in tmp_path.iterdir()] == ["gram.npy"]
+    assert torch.equal(torch.from_numpy(np.load(path)), expected)
+
+
+def test_tables_stay_within_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more pairs at a time than the budget holds, and every pair once."""
+    seen: list[int] = []
+    done = engine._done
+
+    def counted(tile, corner) -> int:
+        seen.append(done(tile, corner))
+        return seen[-1]
+
+    monkeypatch.setattr(engine, "_done", counted)
+    kernel, x = ntk(dense(bias=True)), randn(60, 3)
+    kernel(x, x, memory=SMALL)
+    assert sum(seen) == 60 * 60
+    assert max(seen) <= SMALL // kernel.plan(x).bytes_per_pair
+
+
+def test_the_bar_counts_every_pair(capsys: pytest.CaptureFixture[str]) -> None:
+    kernel, x = ntk(dense(bias=True)), randn(20, 3)
+    kernel(x, x, progress=True)
+    assert "400/400" in capsys.readouterr().err
+    kernel(x)
+    kernel(x, progress=False)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"out": torch.zeros(4, 5)}, ValueError, r"`out` has shape \(4, 5\), .* result \(5, 5\)"),
+        ({"out": torch.zeros(5, 5)}, ValueError, "`out` is torch.float32 .* torch.float64"),
+        (
+            {"out": torch.zeros(5, 5, dtype=torch.float64, requires_grad=True)},
+            ValueError,
+            "`out` asks for gradients",
+        ),
+        ({"out": "gram.txt"}, ValueError, "a tensor or the path of an .npy file"),
+        (
+            {"out": "/no/such/folder/gram.npy"},
+            FileNotFoundError,
+            "`out='/no/such/folder/gram.npy'` cannot be written: No such file",
+        ),
+        ({"memory": 10}, ValueError, "`memory=10` is less than the 64 bytes that one pair"),
+        ({"memory": 0}, ValueError, "`memory=0` must be at least 1"),
+        ({"memory": 1e9}, TypeError, "`memory=1000000000.0` must be an int"),
+    ],
+)
+def test_options_that_are_refused(unchecked, options, error, match: str) -> None:
+    with pytest.raises(error, match=match):
+        ntk(dense(bias=True))(randn(5, 3), **options)
+
+
+def test_a_folder_in_the_files_place(tmp_path: Path) -> None:
+    (tmp_path / "gram.npy").mkdir()
+    with pytest.raises(IsADirectoryError, match="cannot be written: it is a folder"):
+        ntk(dense(bias=True))(randn(5, 3), out=tmp_path / "gram.npy")
+
+
+def test_gradients_and_several_outputs_need_fresh_memory() -> None:
+    x = randn(3, 3)
+    with pytest.raises(ValueError, match=r"`out=` takes one matrix .*, and gradients are wanted"):
+        ntk(dense(bias=True))(x.requires_grad_(), out="gram.npy")
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = Linear(3, 4)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            y = self.body(x)
+            return y, torch.relu(y)
+
+    with pytest.raises(ValueError, match="and the module has several outputs"):
+        ntk(Two())(randn(3, 3), out="gram.npy")
