@@ -101,11 +101,14 @@ class Shared(nn.Module):
 
 
 class Siren(nn.Module):
-    """`sin(30 x)` between layers."""
+    """`sin(30 x)` between layers, initialised for it (Sitzmann et al. 2020, section 3.2)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second, self.head = nn.Linear(2, 8), nn.Linear(8, 8), nn.Linear(8, 1)
+        nn.init.uniform_(self.first.weight, -1 / 2, 1 / 2)
+        for layer in (self.second, self.head):
+            nn.init.uniform_(layer.weight, -((6 / 8) ** 0.5) / 30, (6 / 8) ** 0.5 / 30)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(torch.sin(30 * self.second(torch.sin(30 * self.first(x)))))

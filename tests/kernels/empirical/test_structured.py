@@ -53,7 +53,7 @@ def test_float32(name: str, outputs: Any) -> None:
     for method in (Structured(), Contraction()):
         found = empirical_ntk(rough, outputs, method=method)(x32)
         assert found.dtype == torch.float32
-        assert relative_error(found, expected) < (2e-4 if name == "siren" else 1e-5)
+        assert relative_error(found, expected) < 1e-5
 
 
 def test_bfloat16_is_summed_in_float32() -> None:
