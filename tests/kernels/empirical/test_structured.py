@@ -31,8 +31,8 @@ def test_every_network_against_the_plain_product(name: str) -> None:
     assert_near(trace.diag(x), mean.diagonal())
     assert_near(empirical_ntk(net, -1, method=method)(x), expected[..., -1, -1])
     assert_near(empirical_ntk(net, method=Auto())(x), mean)
-    assert_near(empirical_ntk(net, "full", method=Structured(memory=3000))(x), expected)
-    assert_near(empirical_ntk(net, method=Structured(memory=3000))(x), mean)
+    assert_near(empirical_ntk(net, "full", method=Structured(memory=30_000))(x), expected)
+    assert_near(empirical_ntk(net, method=Structured(memory=30_000))(x), mean)
     assert_near(trace(first(x, 1)), mean[:1, :1])
 
 
