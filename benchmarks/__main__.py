@@ -10,9 +10,12 @@ from pathlib import Path
 HELPERS = {
     "__init__",
     "__main__",
+    "empirical_networks",
+    "empirical_peer",
     "fresh",
     "grid_run",
     "memory",
+    "peer_empirical",
     "peer_infinite",
     "peer_zoo",
     "reference_grids",

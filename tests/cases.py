@@ -101,6 +101,10 @@ KERNELS: dict[type, list[Callable[[], kernels.AbstractKernel]]] = {
     ],
     kernels.ArcCosine: [lambda n=n: kernels.ArcCosine(n) for n in (0, 1, 2)],
     kernels.Constant: [lambda: kernels.Constant(0.7)],
+    kernels.EmpiricalKernel: [
+        lambda: kernels.empirical_ntk(layered(encodings.Gaussian(2, 6, 3.0, seeded())).double()),
+        lambda: kernels.empirical_ntk(standard(encodings.Identity(2)).double(), 0),
+    ],
     kernels.FeatureMap: [lambda: kernels.FeatureMap(encodings.NeRF(2, 3, include_input=True))],
     kernels.Laplace: [lambda: kernels.Laplace([0.3, 2.0])],
     kernels.Linear: [kernels.Linear],

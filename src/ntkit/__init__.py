@@ -3,7 +3,7 @@
 from ntkit import dynamics, encodings, kernels, networks, operators, solvers, tasks, tuning
 from ntkit.dynamics import GradientFlow, LazyProbe, linearize, taylor, training_time
 from ntkit.grids import Grid
-from ntkit.kernels import gram, nngp, ntk
+from ntkit.kernels import empirical_ntk, gram, nngp, ntk
 from ntkit.networks import LinearModel
 from ntkit.tuning import tune
 
@@ -13,6 +13,7 @@ __all__ = [
     "LazyProbe",
     "LinearModel",
     "dynamics",
+    "empirical_ntk",
     "encodings",
     "gram",
     "kernels",

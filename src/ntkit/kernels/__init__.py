@@ -12,6 +12,13 @@ from ntkit.kernels.closed import (
     Polynomial,
     Stationary,
 )
+from ntkit.kernels.empirical import (
+    Auto,
+    Contraction,
+    EmpiricalKernel,
+    Structured,
+    empirical_ntk,
+)
 from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import (
     InfiniteKernel,
@@ -30,7 +37,10 @@ __all__ = [
     "AbstractLagKernel",
     "AbstractRadial",
     "ArcCosine",
+    "Auto",
     "Constant",
+    "Contraction",
+    "EmpiricalKernel",
     "FeatureMap",
     "InfiniteKernel",
     "Laplace",
@@ -40,9 +50,11 @@ __all__ = [
     "Polynomial",
     "Product",
     "Stationary",
+    "Structured",
     "Sum",
     "catalogue",
     "duals",
+    "empirical_ntk",
     "gram",
     "nngp",
     "ntk",

@@ -1,0 +1,61 @@
+"""The choice between the methods."""
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from ntkit._core.checks import positive_int
+from ntkit.kernels.empirical.batch import Batch
+from ntkit.kernels.empirical.contraction import Contraction
+from ntkit.kernels.empirical.job import Job
+from ntkit.kernels.empirical.method import AbstractMethod
+from ntkit.kernels.empirical.outputs import Outputs
+from ntkit.kernels.empirical.plan import Plan
+from ntkit.kernels.empirical.target import Target
+
+__all__ = ["Auto"]
+
+
+@dataclass(frozen=True)
+class Auto(AbstractMethod):
+    """`Structured` unless rules hold for so little of the network that `Contraction` costs less.
+
+    The plan reports the choice and the estimates behind it.
+
+    Args:
+        memory: Bytes for gradients and Jacobians, as in either method.
+    """
+
+    memory: int = 2**28
+
+    def __post_init__(self) -> None:
+        positive_int("memory", self.memory)
+
+    def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
+        """By the method of the smaller estimate."""
+        job = Job(target, x1, x2, outputs, self.memory)
+        if _prefers_structure(job):
+            return job.gram()
+        return Contraction(self.memory).gram(target, x1, x2, outputs)
+
+    def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
+        """By the same method as the matrix."""
+        job = Job(target, x, None, outputs, self.memory)
+        if _prefers_structure(job):
+            return job.diagonal()
+        return Contraction(self.memory).diag(target, x, outputs)
+
+    def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
+        """The chosen method's plan, with the estimates."""
+        job = Job(target, x, None, outputs, self.memory)
+        here, there = job.seconds()
+        words = f"Estimates for the parameters with a rule: structured {here:.2g} s, "
+        words += f"by the Jacobian {there:.2g} s."
+        if _prefers_structure(job):
+            return replace(job.plan(), reason=words)
+        return replace(Contraction(self.memory).plan(target, x, outputs), reason=words)
+
+
+def _prefers_structure(job: Job) -> bool:
+    here, there = job.seconds()
+    return not job.left_out or here < there

@@ -1,0 +1,210 @@
+"""The plain way: Jacobians of blocks of samples, multiplied, under a memory budget."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ntkit._core.checks import positive_int
+from ntkit.kernels.empirical.batch import Batch
+from ntkit.kernels.empirical.jacobian import can_vmap, jacobians
+from ntkit.kernels.empirical.method import AbstractMethod
+from ntkit.kernels.empirical.outputs import Outputs, positions
+from ntkit.kernels.empirical.plan import Plan, PlannedPart
+from ntkit.kernels.empirical.products import rows_product
+from ntkit.kernels.empirical.target import Target
+
+__all__ = ["Contraction", "contracted", "contracted_diagonal", "sample_by_sample"]
+
+
+@dataclass(frozen=True)
+class Contraction(AbstractMethod):
+    """`J(x1) J(x2)^T` by blocks of the Jacobians. Holds for every module; the cost is the largest.
+
+    Jacobians of single samples come from `vmap(jacrev)`, or one sample after the other where the
+    module has an operation without a rule for `vmap` (`nn.LSTM`); the plan says which.
+
+    Args:
+        memory: Bytes for Jacobians. What fits in a quarter is computed once; more is computed again
+            for each pair of blocks.
+
+    Cost: `n m o^2 P` multiply-adds for `P` parameters (`n m o P` for the trace).
+    """
+
+    memory: int = 2**30
+
+    def __post_init__(self) -> None:
+        positive_int("memory", self.memory)
+
+    def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
+        """`J(x1) J(x2)^T`, tile by tile; of a symmetric one the upper half."""
+        chosen = positions(outputs, target.probe(x1))
+        everything = range(len(target.names))
+        full = outputs == "full"
+        return contracted(target, x1, x2, chosen, everything, self.memory, full=full)
+
+    def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
+        """Each sample with itself: `n` small products."""
+        chosen = positions(outputs, target.probe(x))
+        everything = range(len(target.names))
+        full = outputs == "full"
+        return contracted_diagonal(target, x, chosen, everything, self.memory, full=full)
+
+    def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
+        """Per-sample gradients throughout."""
+        chosen = positions(outputs, target.probe(x))
+        block = _Blocks(target, x, chosen, range(len(target.names)), self.memory)
+        rows = tuple(
+            PlannedPart(name, tuple(p.shape), *sample_by_sample(block.why_loop))
+            for name, p in zip(target.names, target.parameters, strict=True)
+        )
+        tiles = block.tiles(x)
+        size = 2 * block.row_bytes * _count(tiles[0].samples) * _count(tiles[0].outputs)
+        return Plan("contraction", rows, f"The Jacobian in {len(tiles)} blocks.", size)
+
+
+def sample_by_sample(why_loop: str | None) -> tuple[str, str]:
+    """How gradients of single samples are made, and why not by `vmap`."""
+    if why_loop is None:
+        return "per-sample gradients by vmap", ""
+    return "per-sample gradients", f"no vmap: {why_loop}"
+
+
+def contracted(
+    target: Target,
+    x1: Batch,
+    x2: Batch | None,
+    outputs: list[int],
+    wanted: Sequence[int],
+    memory: int,
+    *,
+    full: bool,
+) -> Tensor:
+    """`J(x1) J(x2)^T` over the wanted parameters, `[n, m, o, o]` or the mean over outputs `[n, m]`."""
+    block = _Blocks(target, x1, outputs, wanted, memory)
+    rows = block.tiles(x1)
+    other = x1 if x2 is None else x2
+    columns = rows if x2 is None else block.tiles(other)
+    o = len(outputs)
+    shape = (len(x1), o, len(other), o) if full else (len(x1), len(other))
+    total = torch.zeros(shape, dtype=torch.float64, device=target.device)
+    for a, first in enumerate(rows):
+        left = block.jacobian(x1, first)
+        for b, second in enumerate(columns):
+            if (x2 is None and b < a) or not (full or first.outputs == second.outputs):
+                continue
+            right = left if x2 is None and a == b else block.jacobian(other, second)
+            tile = _product(left, right, full=full)
+            _add(total, first, second, tile, full=full)
+            if x2 is None and a != b:
+                _add(total, second, first, _turned(tile), full=full)
+    total = total.transpose(1, 2) if full else total / o
+    return total.to(target.accumulation)
+
+
+def contracted_diagonal(
+    target: Target,
+    x: Batch,
+    outputs: list[int],
+    wanted: Sequence[int],
+    memory: int,
+    *,
+    full: bool,
+) -> Tensor:
+    """The diagonal of the same, `[n, o, o]` or `[n]`."""
+    block = _Blocks(target, x, outputs, wanted, memory)
+    o = len(outputs)
+    shape = (len(x), o, o) if full else (len(x),)
+    total = torch.zeros(shape, dtype=torch.float64, device=target.device)
+    tiles = block.tiles(x)
+    for first in tiles:
+        left = [j.double() for j in block.jacobian(x, first)]
+        if not full:
+            total[first.samples] += sum(j.pow(2).sum((1, 2)) for j in left)
+            continue
+        for second in tiles:
+            if second.samples != first.samples:
+                continue
+            right = [j.double() for j in block.jacobian(x, second)]
+            part = sum(p @ q.mT for p, q in zip(left, right, strict=True))
+            total[first.samples, first.outputs, second.outputs] += part
+    return (total if full else total / o).to(target.accumulation)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A block of the Jacobian's rows: some samples, and some of the outputs asked for."""
+
+    samples: slice
+    outputs: slice
+
+
+class _Blocks:
+    """Jacobians of tiles that fit in the memory."""
+
+    def __init__(
+        self,
+        target: Target,
+        x: Batch,
+        outputs: list[int],
+        wanted: Sequence[int],
+        memory: int,
+    ) -> None:
+        self.outputs = outputs
+        self._target, self._wanted = target, wanted
+        self.why_loop = can_vmap(target, x, 1 + max(outputs))
+        every = target.parameters
+        self.row_bytes = sum(every[k].numel() * every[k].element_size() for k in wanted)
+        self._rows = max(1, memory // 4 // self.row_bytes)
+
+    def tiles(self, x: Batch) -> list[_Tile]:
+        o = min(len(self.outputs), self._rows)
+        n = min(len(x), max(1, self._rows // o))
+        return [
+            _Tile(samples, outputs)
+            for samples in _slices(len(x), n)
+            for outputs in _slices(len(self.outputs), o)
+        ]
+
+    def jacobian(self, x: Batch, tile: _Tile) -> list[Tensor]:
+        """`[samples, outputs, p]` for each parameter."""
+        return jacobians(
+            self._target,
+            x[tile.samples],
+            self.outputs[tile.outputs],
+            self._wanted,
+            use_vmap=self.why_loop is None,
+        )
+
+
+def _slices(total: int, step: int) -> Iterator[slice]:
+    for start in range(0, total, step):
+        yield slice(start, min(total, start + step))
+
+
+def _count(part: slice) -> int:
+    return part.stop - part.start
+
+
+def _product(left: list[Tensor], right: list[Tensor], *, full: bool) -> Tensor:
+    """`[a, o, b, o']` or, summed over outputs, `[a, b]`, of two tiles."""
+    (a, o), (b, q) = left[0].shape[:2], right[0].shape[:2]
+    out = left[0].new_zeros((a * o, b * q) if full else (a, b), dtype=torch.float64)
+    for p, r in zip(left, right, strict=True):
+        if full:
+            rows_product(p.flatten(0, 1), r.flatten(0, 1), out)
+        else:
+            rows_product(p.flatten(1), r.flatten(1), out)
+    return out.reshape(a, o, b, q) if full else out
+
+
+def _turned(tile: Tensor) -> Tensor:
+    return tile.permute(2, 3, 0, 1) if tile.ndim == 4 else tile.T
+
+
+def _add(total: Tensor, first: _Tile, second: _Tile, part: Tensor, *, full: bool) -> None:
+    if full:
+        total[first.samples, first.outputs, second.samples, second.outputs] += part
+    else:
+        total[first.samples, second.samples] += part

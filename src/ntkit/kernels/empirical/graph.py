@@ -1,0 +1,114 @@
+"""The autograd graph of one run: each use of a parameter, and those that no rule holds for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+from ntkit.kernels.empirical.batch import Batch
+from ntkit.kernels.empirical.rules import RULES, VIEWS, Operand
+from ntkit.kernels.empirical.target import Target
+from ntkit.kernels.empirical.uses import AbstractUse
+
+__all__ = ["Run"]
+
+_CHOOSERS = ("Index", "Gather", "Masked", "Take", "Sort", "Topk", "Scatter", "Put", "Nonzero")
+"""Beginnings of the names of nodes that may place rows according to their values."""
+
+
+class Run:
+    """One batch through the network, and what its graph says.
+
+    Every edge into a parameter is seen: those that no rule claims put it into `unclaimed`.
+
+    Attributes:
+        y: The outputs, `[n, o]`.
+        uses: Uses of parameters, in the order of the walk.
+        unclaimed: Why no rule holds, for parameters with such a use.
+        signature: Names of the nodes, in the order of the walk.
+        chooses: Whether rows may be placed according to values.
+    """
+
+    def __init__(self, target: Target, batch: Batch) -> None:
+        self._leaves = target.leaves()
+        self.y = target.outputs(self._leaves, batch)
+        self._places = {id(leaf): k for k, leaf in enumerate(self._leaves)}
+        self._operands: dict[Any, Operand | None] = {}
+        self.uses: list[AbstractUse] = []
+        self.unclaimed: dict[int, str] = {}
+        nodes = _walk(self.y)
+        self.signature = [node.name() for node in nodes]
+        self.chooses = any(name.startswith(_CHOOSERS) for name in self.signature)
+        for node in nodes:
+            if self._operand(node) is None:
+                self._read(node)
+
+    def edges(self, uses: Sequence[AbstractUse]) -> list[GradientEdge]:
+        """Where the gradients `g` of the uses are."""
+        return [GradientEdge(use.node, 0) for use in uses]
+
+    def shape(self, use: AbstractUse) -> tuple[int, ...]:
+        """Shape of the output of a use."""
+        return tuple(use.node._input_metadata[0].shape)
+
+    def _read(self, node: Any) -> None:
+        operands = {}
+        for place, (below, _) in enumerate(node.next_functions):
+            operand = None if below is None else self._operand(below)
+            if operand is not None:
+                operands[place] = operand
+        if not operands:
+            return
+        rule = RULES.get(node.name())
+        use = None if rule is None else rule(node, operands)
+        if use is not None:
+            self.uses.append(use)
+            return
+        for operand in operands.values():
+            self.unclaimed.setdefault(operand.param, f"used in {node.name()}")
+
+    def _operand(self, node: Any) -> Operand | None:
+        """The parameter that a node hands on, if it is one, or a view or the transpose of one."""
+        if node not in self._operands:
+            self._operands[node] = self._resolved(node)
+        return self._operands[node]
+
+    def _resolved(self, node: Any) -> Operand | None:
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, Tensor):
+            place = self._places.get(id(leaf))
+            return None if place is None else Operand(place, tuple(leaf.shape))
+        is_view, is_turned = node.name() in VIEWS, _transposes(node)
+        if not (is_view or is_turned):
+            return None
+        below = node.next_functions[0][0]
+        inner = None if below is None else self._operand(below)
+        if inner is None or inner.is_transposed or (is_turned and len(inner.shape) != 2):
+            return None
+        return Operand(inner.param, tuple(node._input_metadata[0].shape), is_turned)
+
+
+def _transposes(node: Any) -> bool:
+    """Whether a node exchanges the two axes of a matrix."""
+    name = node.name()
+    if name == "TransposeBackward0":
+        return (node._saved_dim0 - node._saved_dim1) % 2 == 1
+    if name == "PermuteBackward0":
+        return [d % 2 for d in node._saved_dims] == [1, 0]
+    return name == "TBackward0"
+
+
+def _walk(y: Tensor) -> list[Any]:
+    """All nodes below an output, each once, always in the same order."""
+    seen: set[Any] = set()
+    found = []
+    waiting = [y.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        found.append(node)
+        waiting += [below for below, _ in node.next_functions]
+    return found

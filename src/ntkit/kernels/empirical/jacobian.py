@@ -1,0 +1,99 @@
+"""Jacobians of single samples: by `vmap` where every operation has a rule, else in a loop."""
+
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ntkit.kernels.empirical.batch import Batch
+from ntkit.kernels.empirical.target import Target
+
+__all__ = ["can_vmap", "jacobians"]
+
+
+def jacobians(
+    target: Target, batch: Batch, outputs: Sequence[int], wanted: Sequence[int], *, use_vmap: bool
+) -> list[Tensor]:
+    """`d f_o(x_i) / d p` for each wanted parameter: `[n, outputs, p]`, the parameter flattened.
+
+    Args:
+        target: The network.
+        batch: Its points.
+        outputs: Which outputs.
+        wanted: Positions of the parameters in `target.names`; the others are held fixed.
+        use_vmap: Whether all samples go at once; `can_vmap` says whether they can.
+    """
+    parameters = target.parameters
+    if use_vmap:
+        found = _by_vmap(target, batch, outputs, wanted, parameters)
+    else:
+        found = _by_loop(target, batch, outputs, wanted, parameters)
+    return [j.reshape(len(batch), len(outputs), -1) for j in found]
+
+
+def can_vmap(target: Target, batch: Batch, n_outputs: int) -> str | None:
+    """None if the module's Jacobians are right under `vmap`, else what stands in the way.
+
+    Compared with the loop on two samples and two outputs: the same number of both, where a rule that
+    takes one for the other (`nn.PReLU` in torch 2.13) gives wrong numbers instead of an error.
+    """
+    everything = range(len(target.names))
+    few = batch[torch.arange(2, device=target.device) % len(batch)]
+    outputs = [0, n_outputs - 1]
+    expected = jacobians(target, few, outputs, everything, use_vmap=False)
+    try:
+        found = jacobians(target, few, outputs, everything, use_vmap=True)
+    except (RuntimeError, NotImplementedError, ValueError, TypeError) as error:
+        return str(error).strip().splitlines()[0]
+    for name, j, k in zip(target.names, found, expected, strict=True):
+        if float((j - k).abs().max()) > 0.05 * float(k.abs().max()):
+            return f"it gives wrong gradients by `{name}`"
+    return None
+
+
+def _placed(parameters: Sequence[Tensor], wanted: Sequence[int], own: Sequence[Tensor]) -> list:
+    placed = list(parameters)
+    for k, p in zip(wanted, own, strict=True):
+        placed[k] = p
+    return placed
+
+
+def _by_vmap(
+    target: Target,
+    batch: Batch,
+    outputs: Sequence[int],
+    wanted: Sequence[int],
+    parameters: Sequence[Tensor],
+) -> Sequence[Tensor]:
+    def of_one(own: tuple[Tensor, ...], *sample: Tensor) -> Tensor:
+        single = batch.of(*(t[None] for t in sample))
+        y = target.outputs(_placed(parameters, wanted, own), single)[0]
+        return y if len(outputs) == len(y) else torch.stack([y[o] for o in outputs])
+
+    own = tuple(parameters[k] for k in wanted)
+    in_dims = (None, *(0 for _ in batch.tensors))
+    with warnings.catch_warnings():  # operations that vmap runs in a loop of its own
+        warnings.filterwarnings("ignore", message="There is a performance drop")
+        return torch.func.vmap(torch.func.jacrev(of_one), in_dims)(own, *batch.tensors)
+
+
+def _by_loop(
+    target: Target,
+    batch: Batch,
+    outputs: Sequence[int],
+    wanted: Sequence[int],
+    parameters: Sequence[Tensor],
+) -> Sequence[Tensor]:
+    own = [parameters[k].requires_grad_() for k in wanted]
+    shape = len(batch), len(outputs)
+    found = [p.new_zeros(*shape, p.numel(), requires_grad=False) for p in own]
+    for i in range(len(batch)):
+        y = target.outputs(_placed(parameters, wanted, own), batch[i : i + 1])[0]
+        for k, o in enumerate(outputs):
+            last = k == len(outputs) - 1
+            rows = torch.autograd.grad(y[o], own, retain_graph=not last, allow_unused=True)
+            for block, row in zip(found, rows, strict=True):
+                if row is not None:
+                    block[i, k] = row.flatten()
+    return found

@@ -1,0 +1,131 @@
+"""The tangent kernel of a network as it stands."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.empirical.auto import Auto
+from ntkit.kernels.empirical.batch import Points
+from ntkit.kernels.empirical.method import AbstractMethod
+from ntkit.kernels.empirical.outputs import Outputs, check_outputs
+from ntkit.kernels.empirical.plan import Plan
+from ntkit.kernels.empirical.target import Selection, Target
+from ntkit.kernels.empirical.verify import product_error
+
+__all__ = ["EmpiricalKernel", "empirical_ntk"]
+
+_AUTO = Auto()
+
+
+class EmpiricalKernel(AbstractKernel):
+    """`K(x, x') = J(x) J(x')^T` of a module at its present parameters; made by `ntkit.empirical_ntk`.
+
+    Parameters are read at each call, so the kernel of a network in training is that of the moment.
+    Results have the dtype of float32 or float64 points, and otherwise that of the parameters, at
+    least float32; sums are formed in the parameters' dtype, at least float32.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        outputs: Outputs = "trace",
+        params: Selection | None = None,
+        method: AbstractMethod = _AUTO,
+    ) -> None:
+        check_outputs(outputs)
+        self.target = Target(module, params)
+        self._outputs: Outputs = outputs
+        self._method = method
+
+    def __repr__(self) -> str:
+        name = type(self.target.module).__name__
+        return f"<empirical NTK of {name}, outputs={self._outputs!r}, {self._method!r}>"
+
+    def __call__(self, x1: Points, x2: Points | None = None) -> Tensor:
+        """The Gram matrix `[n, m]` of `x1` against `x2` (itself if left out); "full": `[n, m, o, o]`."""
+        with self.target.evaluation():
+            first = self.target.batch("x1", x1)
+            second = None if x2 is None else self.target.batch("x2", x2)
+            found = self._method.gram(self.target, first, second, self._outputs)
+        return found.to(self._dtype(x1))
+
+    def diag(self, x: Points) -> Tensor:
+        """`k(x_i, x_i)`, `[n]`; with outputs="full" `[n, o, o]`."""
+        with self.target.evaluation():
+            batch = self.target.batch("x", x)
+            found = self._method.diag(self.target, batch, self._outputs)
+        return found.to(self._dtype(x))
+
+    def plan(self, x: Points) -> Plan:
+        """How `kernel(x)` is computed: for each parameter the way, and why it is no better one."""
+        with self.target.evaluation():
+            batch = self.target.batch("x", x)
+            return self._method.plan(self.target, batch, self._outputs)
+
+    def verify(self, x: Points, generator: torch.Generator | None = None) -> float:
+        """Relative error of `K v` against `J (J^T v)` for a random `v`, by another route.
+
+        One backward and one forward derivative of the whole batch, over all the outputs that the
+        kernel holds; the trace is checked output by output, on its sum.
+
+        Args:
+            x: Points.
+            generator: Source of `v`; torch's default one if left out.
+
+        Returns:
+            `max |K v - J J^T v| / max |J J^T v|`: a few times the precision of the parameters.
+        """
+        with self.target.evaluation():
+            batch = self.target.batch("x", x)
+            found = self._method.gram(self.target, batch, None, self._outputs)
+            return product_error(self.target, batch, found, self._outputs, generator)
+
+    def _dtype(self, points: Any) -> torch.dtype:
+        kinds = [t.dtype for t in _leaves(points) if t.dtype in {torch.float32, torch.float64}]
+        return kinds[0] if kinds else self.target.accumulation
+
+
+def empirical_ntk(
+    module: nn.Module,
+    outputs: Outputs = "trace",
+    *,
+    params: Selection | None = None,
+    method: AbstractMethod = _AUTO,
+) -> EmpiricalKernel:
+    """The tangent kernel `J(x) J(x')^T` of a module at its own weights and width, trained or not.
+
+    The module is used in the mode that it is in and left exactly as found. Modes in which its output
+    of one sample depends on the batch or on chance (BatchNorm or dropout in training) are refused:
+    call `module.eval()`.
+
+    Args:
+        module: Any module that returns one floating tensor with the samples along axis 0; other axes
+            are flattened into `o` outputs.
+        outputs: "trace" for the sum over the outputs divided by their number, `[n, m]`; "full" for
+            all pairs, `[n, m, o, o]`; an index for one output of the flattened ones, `[n, m]`.
+        params: Parameters to differentiate by, as names or a predicate of name and parameter, of
+            those that require gradients; all of those if left out.
+        method: `Structured()`, `Contraction()`, or `Auto()`, which takes the cheaper one by estimate.
+
+    Returns:
+        A kernel like every other: `k(x1, x2=None)`, `k.diag(x)`; points are tensors, or tuples (dicts)
+        of tensors for the module's positional (keyword) arguments.
+
+    Source: Jacot et al. 2018 (arXiv:1806.07572), eq. 4; Novak et al. 2022 (arXiv:2206.08720).
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(2, 3, bias=False))
+        >>> x = torch.tensor([[1.0, 0.0], [1.0, 2.0]])
+        >>> empirical_ntk(net)(x)  # a linear network: the inner products
+        tensor([[1., 1.],
+                [1., 5.]])
+    """
+    return EmpiricalKernel(module, outputs, params, method)
+
+
+def _leaves(points: Any) -> list[Tensor]:
+    if isinstance(points, Tensor):
+        return [points]
+    return list(points.values() if isinstance(points, dict) else points)

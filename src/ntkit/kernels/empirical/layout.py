@@ -1,0 +1,63 @@
+"""Which entries of a tensor inside the network belong to which sample."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Layout", "find_layout"]
+
+_TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Samples along one axis, each with the same number of entries on it.
+
+    Attributes:
+        axis: The axis.
+        per_sample: Its entries for each sample, 1 where it is the axis of the samples itself.
+        samples_last: Whether the samples change faster along it (token-major rows).
+    """
+
+    axis: int
+    per_sample: int
+    samples_last: bool
+
+    def by_sample(self, t: Tensor, offset: int = 0) -> Tensor:
+        """`t` as `[..., n, per_sample, others]`: a view, after `offset` axes that are left alone."""
+        axis, t_per = self.axis + offset, self.per_sample
+        n = t.shape[axis] // t_per
+        if self.samples_last:
+            t = t.unflatten(axis, (t_per, n)).movedim((axis + 1, axis), (offset, offset + 1))
+        else:
+            t = t.unflatten(axis, (n, t_per)).movedim((axis, axis + 1), (offset, offset + 1))
+        return t
+
+    def fits(self, size: int, n: int) -> bool:
+        """Whether an axis of this size holds `n` samples like those that were probed."""
+        return size == n * self.per_sample
+
+
+def find_layout(once: Tensor, graded: Tensor, n: int) -> Layout | None:
+    """The layout of a gradient, from that of all samples and that of `i + 1` times sample `i`.
+
+    None where no axis tells the samples apart: they are mixed, or too few of the entries are hit
+    for a decision.
+    """
+    if not bool(once.any()):
+        return None
+    bound = _TOLERANCE.get(once.dtype, 0.1) * float(graded.abs().max())
+    found: list[Layout] = []
+    for axis, size in enumerate(once.shape):
+        if size % n:
+            continue
+        for last in (False, True) if size > n > 1 else (False,):
+            place = torch.arange(size, device=once.device)
+            sample = place % n if last else place // (size // n)
+            shape = [1] * once.ndim
+            shape[axis] = size
+            factor = (sample + 1).to(once.dtype).reshape(shape)
+            if float((once * factor - graded).abs().max()) <= bound:
+                found.append(Layout(axis, size // n, last))
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,140 @@
+"""The parameters in groups that share uses, with the layouts of their gradients."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ntkit.kernels.empirical.backward import weighted
+from ntkit.kernels.empirical.batch import Batch
+from ntkit.kernels.empirical.graph import Run
+from ntkit.kernels.empirical.layout import Layout, find_layout
+from ntkit.kernels.empirical.target import Target
+from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
+
+__all__ = ["Part", "Reading", "read"]
+
+_FEW = 3
+"""Samples of the probe: with two, several ways to lay samples out look alike."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Parameters whose uses are connected: their parts of the Jacobian are made together.
+
+    Attributes:
+        params: Their positions.
+        uses: Positions of their uses in `Run.uses`.
+        layouts: How samples lie in the output of each use.
+        is_outer: Whether all uses are of the same parameters in the same order, as outer products:
+            they then count as one with more positions.
+    """
+
+    params: tuple[int, ...]
+    uses: tuple[int, ...]
+    layouts: tuple[Layout, ...]
+    is_outer: bool
+
+    def explicit(self, run: Run, g: Sequence[Tensor]) -> list[Tensor]:
+        """The Jacobian by each parameter, `[o, n, p]`, uses added up."""
+        found: dict[int, Tensor] = {}
+        for index, layout, gradient in zip(self.uses, self.layouts, g, strict=True):
+            use = run.uses[index]
+            for k, j in zip(use.params, use.explicit(gradient, layout), strict=True):
+                found[k] = found[k] + j if k in found else j
+        return [found[k] for k in self.params]
+
+    def factors(self, run: Run, g: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """`a [groups, n, t, k]` and `g [groups, o, n, t, c]` of all uses together."""
+        uses = [cast(OuterUse, run.uses[index]) for index in self.uses]
+        a = [u.inputs(layout) for u, layout in zip(uses, self.layouts, strict=True)]
+        b = [u.gradients(d, lay) for u, lay, d in zip(uses, self.layouts, g, strict=True)]
+        return (a[0], b[0]) if len(uses) == 1 else (torch.cat(a, 2), torch.cat(b, 3))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known of a network before anything large is computed.
+
+    Attributes:
+        parts: The groups that rules hold for.
+        unclaimed: For each other parameter, why no rule holds.
+        signature: Names of the nodes of the graph.
+    """
+
+    parts: tuple[Part, ...]
+    unclaimed: dict[int, str]
+    signature: list[str]
+
+    def fits(self, run: Run, n: int) -> str | None:
+        """None if a run over `n` samples is laid out as was read, else what differs."""
+        if run.signature != self.signature:
+            return "the network takes other steps for other samples"
+        for part in self.parts:
+            for index, layout in zip(part.uses, part.layouts, strict=True):
+                if not layout.fits(run.shape(run.uses[index])[layout.axis], n):
+                    return "the sizes inside do not follow the number of samples"
+        return None
+
+
+def read(target: Target, batch: Batch) -> Reading:
+    """Find the uses of each parameter, and where samples lie in them, on a few samples.
+
+    Where values may decide where rows go (indexing), all samples are looked at.
+    """
+    few = batch[torch.arange(_FEW, device=target.device) % len(batch)]
+    run = Run(target, few)
+    n = _FEW
+    if run.chooses and len(batch) > 1:
+        run, n = Run(target, batch), len(batch)
+    generator = torch.Generator().manual_seed(0)
+    u = torch.randn(run.y.shape[1], generator=generator, dtype=torch.float64) + 3
+    once = u.to(run.y).expand_as(run.y).contiguous()
+    ramp = torch.arange(1, n + 1, device=run.y.device).to(run.y)[:, None]
+    edges = run.edges(run.uses)
+    unclaimed = dict(run.unclaimed)
+    layouts: list[Layout | None] = []
+    if edges:
+        pairs = zip(weighted(run.y, edges, once), weighted(run.y, edges, once * ramp), strict=True)
+        layouts = [find_layout(a, b, n) for a, b in pairs]
+    for use, layout in zip(run.uses, layouts, strict=True):
+        if layout is None or not use.allows(layout):
+            for k in use.params:
+                why = "no axis of its output tells the samples apart"
+                unclaimed.setdefault(k, f"{use.what}: {why}")
+    parts = _connected(run.uses, layouts, unclaimed)
+    return Reading(tuple(parts), unclaimed, run.signature)
+
+
+def _connected(
+    uses: Sequence[AbstractUse], layouts: Sequence[Layout | None], unclaimed: dict[int, str]
+) -> list[Part]:
+    """Groups of uses that share parameters; a group with an unclaimed one is unclaimed as a whole."""
+    groups: list[tuple[set[int], list[int]]] = []
+    for index, use in enumerate(uses):
+        params, members = set(use.params), [index]
+        for group in [g for g in groups if g[0] & params]:
+            groups.remove(group)
+            params |= group[0]
+            members = group[1] + members
+        groups.append((params, members))
+    parts = []
+    for params, members in groups:
+        why = next((unclaimed[k] for k in sorted(params) if k in unclaimed), None)
+        if why is not None:
+            for k in params:
+                unclaimed.setdefault(k, f"used along with another: {why}")
+            continue
+        first = uses[members[0]]
+        kinds = {(type(uses[i]), uses[i].params, uses[i].orientation) for i in members}
+        parts.append(
+            Part(
+                tuple(sorted(params)),
+                tuple(sorted(members)),
+                tuple(cast(Layout, layouts[i]) for i in sorted(members)),
+                isinstance(first, OuterUse) and len(kinds) == 1,
+            )
+        )
+    return sorted(parts, key=lambda part: part.params)

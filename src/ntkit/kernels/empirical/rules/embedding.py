@@ -1,0 +1,44 @@
+"""Embeddings: the gradients of a sample's tokens, added up by token."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ntkit.kernels.empirical.layout import Layout
+from ntkit.kernels.empirical.rules.registry import Operand, rule
+from ntkit.kernels.empirical.uses import AbstractUse
+
+__all__ = ["EmbeddingUse"]
+
+
+class EmbeddingUse(AbstractUse):
+    """Rows of a table."""
+
+    def __init__(self, node: Any, table: Operand) -> None:
+        self.node, self._table = node, table
+        self.params = (table.param,)
+        self.what = "embedding"
+
+    def allows(self, layout: Layout) -> bool:
+        """Samples lie along an axis of the tokens."""
+        return layout.axis < self.node._saved_indices.ndim
+
+    def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
+        """The gradient by the whole table."""
+        vocabulary, width = self._table.shape
+        tokens = layout.by_sample(self.node._saved_indices).flatten(1)  # [n, t]
+        g = layout.by_sample(g, 1).flatten(2, -2)  # [o, n, t, width]
+        kept = tokens != self.node._saved_padding_idx
+        j = g.new_zeros(*g.shape[:2], vocabulary, width)
+        places = tokens[None, :, :, None].expand_as(g)
+        j.scatter_add_(2, places, g * kept[None, :, :, None])
+        return [j.flatten(2)]
+
+
+@rule("EmbeddingBackward0")
+def embedding(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
+    """The table at place 0."""
+    plain = not node._saved_scale_grad_by_freq and not node._saved_sparse
+    if set(operands) != {0} or operands[0].is_transposed or not plain:
+        return None
+    return EmbeddingUse(node, operands[0])

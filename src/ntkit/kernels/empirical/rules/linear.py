@@ -1,0 +1,70 @@
+"""Matrix products with a weight on the right: `nn.Linear`, `x @ W`, attention's projections."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ntkit.kernels.empirical.layout import Layout
+from ntkit.kernels.empirical.products import outer_sums
+from ntkit.kernels.empirical.rules.explicit import shifted
+from ntkit.kernels.empirical.rules.registry import Operand, rule
+from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
+
+__all__ = ["LinearUse"]
+
+
+class LinearUse(OuterUse):
+    """`y = a W (+ b)` on rows: the Jacobian of a sample is the sum over its rows of `a g^T`."""
+
+    groups = 1
+
+    def __init__(self, node: Any, weight: Operand, bias: Operand | None, rows: Tensor) -> None:
+        self.node, self._weight, self._bias, self._rows = node, weight, bias, rows
+        self.params = (weight.param,) if bias is None else (weight.param, bias.param)
+        self.in_size, self.out_size = weight.shape[0] + (bias is not None), weight.shape[1]
+        self.orientation = (int(weight.is_transposed),)
+        self.what = f"linear {weight.shape[0]} to {weight.shape[1]}"
+
+    def allows(self, layout: Layout) -> bool:
+        """Samples lie along the rows."""
+        return layout.axis == 0
+
+    def inputs(self, layout: Layout) -> Tensor:
+        """`a`, and a one for the bias."""
+        a = layout.by_sample(self._rows)
+        if self._bias is not None:
+            a = torch.cat([a, a.new_ones(*a.shape[:-1], 1)], -1)
+        return a[None]
+
+    def gradients(self, g: Tensor, layout: Layout) -> Tensor:
+        """Rows by sample."""
+        return layout.by_sample(g, 1)[None]
+
+    def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
+        """`sum_t g_t a_t^T`, in the order of the parameter's entries."""
+        a, g = layout.by_sample(self._rows), layout.by_sample(g, 1)
+        outer = outer_sums(g.mT, a)
+        outer = outer if self._weight.is_transposed else outer.mT
+        return [outer.flatten(2), *([] if self._bias is None else [g.sum(2)])]
+
+
+@rule("AddmmBackward0")
+def addmm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
+    """`beta bias + alpha a W`: places 0, 1, 2."""
+    plain = float(node._saved_alpha) == 1 and float(node._saved_beta) == 1
+    weight, bias = operands.get(2), operands.get(0)
+    if not plain or 1 in operands or (bias is not None and len(bias.shape) != 1):
+        return None
+    if weight is not None:
+        return LinearUse(node, weight, bias, node._saved_mat1)
+    assert bias is not None
+    return shifted(node, "bias of a linear layer", bias, axis=1)
+
+
+@rule("MmBackward0")
+def mm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
+    """`a W`: places 0 and 1."""
+    if set(operands) != {1}:
+        return None
+    return LinearUse(node, operands[1], None, node._saved_self)

@@ -1,0 +1,47 @@
+"""Layer by layer: Gram matrices of inputs and of gradients, never the whole Jacobian."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ntkit._core.checks import positive_int
+from ntkit.kernels.empirical.batch import Batch
+from ntkit.kernels.empirical.job import Job
+from ntkit.kernels.empirical.method import AbstractMethod
+from ntkit.kernels.empirical.outputs import Outputs
+from ntkit.kernels.empirical.plan import Plan
+from ntkit.kernels.empirical.target import Target
+
+__all__ = ["Structured"]
+
+
+@dataclass(frozen=True)
+class Structured(AbstractMethod):
+    """For each layer the products of its inputs and of the gradients at its output.
+
+    One backward pass an output gives all gradients; they are found on the autograd graph of an
+    ordinary run, so that weights used twice, by functions, or within attention are seen. Parameters
+    with a use that no rule holds for go through gradients of single samples, those alone; the plan
+    names them.
+
+    Args:
+        memory: Bytes for the gradients inside the network, and for Jacobians where they are needed.
+            Above it, layers and outputs are taken in groups, each with backward passes of its own.
+    """
+
+    memory: int = 2**28
+
+    def __post_init__(self) -> None:
+        positive_int("memory", self.memory)
+
+    def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
+        """Each part in its best order, added up."""
+        return Job(target, x1, x2, outputs, self.memory).gram()
+
+    def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
+        """Each sample with itself."""
+        return Job(target, x, None, outputs, self.memory).diagonal()
+
+    def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
+        """The order of each part, and what no rule holds for."""
+        return Job(target, x, None, outputs, self.memory).plan()

@@ -1,0 +1,244 @@
+"""A module with the parameters that its kernel is taken over, as a function of them."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ntkit._core.checks import finite
+from ntkit.kernels.empirical.batch import Batch, batched
+from ntkit.kernels.empirical.evaluation import evaluation
+from ntkit.kernels.empirical.refusals import refuse_unfit
+
+__all__ = ["Selection", "Target"]
+
+Selection = Sequence[str] | Callable[[str, nn.Parameter], bool]
+"""Names of parameters, or a predicate of name and parameter."""
+
+_COUPLED = {torch.float64: 1e-6, torch.float32: 1e-3}
+"""Change of a sample's output with its company, relative to the outputs, that is not rounding."""
+
+
+class Target:
+    """The network `f(parameters, batch) -> [n, o]` of a module, the module itself left as it is.
+
+    Parameters that are not selected, and buffers, are constants. Values are read at each use, so a
+    module that is trained further has its kernel of that moment. The module runs in the mode it is
+    in; modes in which it is no function of one sample are refused.
+
+    Args:
+        module: Any module whose output is one tensor with the samples along axis 0.
+        params: Which parameters, of those that require gradients; all of them if left out.
+
+    Attributes:
+        module: The module, without a wrapper of `torch.compile`.
+        names: Names of the selected parameters; shared ones under their first name.
+    """
+
+    def __init__(self, module: nn.Module, params: Selection | None = None) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"`module` must be a torch.nn.Module, got {type(module).__name__}.")
+        inner = getattr(module, "_orig_mod", None)
+        self.module: nn.Module = inner if isinstance(inner, nn.Module) else module
+        refuse_unfit(self.module)
+        self.names = _selected(self.module, params)
+
+    @property
+    def parameters(self) -> tuple[Tensor, ...]:
+        """Present values of the selected parameters, detached."""
+        own = dict(self.module.named_parameters())
+        return tuple(_plain(own[name]) for name in self.names)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the first selected parameter lies."""
+        return dict(self.module.named_parameters())[self.names[0]].device
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """The dtype of all floating parameters, None if they differ."""
+        kinds = {p.dtype for p in self.module.parameters() if p.is_floating_point()}
+        return kinds.pop() if len(kinds) == 1 else None
+
+    @property
+    def accumulation(self) -> torch.dtype:
+        """The dtype that sums are formed in: that of the selected parameters, at least float32."""
+        found = torch.float32
+        for p in self.parameters:
+            found = torch.promote_types(found, p.dtype)
+        return found
+
+    def batch(self, name: str, points: Any) -> Batch:
+        """The points as arguments of the module, checked; floats are cast to its one dtype.
+
+        Raises:
+            ValueError: They lie on another device than the parameters.
+        """
+        found = batched(name, points, self.dtype)
+        for t in found.tensors:
+            if t.device != self.device:
+                raise ValueError(
+                    f"`{name}` is on {t.device}, and the module's parameters on {self.device}. "
+                    "Move one of them with `.to(...)`."
+                )
+        return found
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """The settings under which `outputs` is to be called; attributes it sets are put back.
+
+        Forward hooks of the user's run, as they may be part of the network; backward hooks are part
+        of a training, and do not.
+        """
+        before = [(layer, dict(vars(layer))) for layer in self.module.modules()]
+        for layer, _ in before:
+            vars(layer).update(_backward_hooks=OrderedDict(), _backward_pre_hooks=OrderedDict())
+        try:
+            with evaluation(self.device):
+                yield
+        finally:
+            for layer, attributes in before:
+                vars(layer).clear()
+                vars(layer).update(attributes)
+
+    def outputs(self, parameters: Sequence[Tensor], batch: Batch) -> Tensor:
+        """The module's output at these values of the selected parameters, flattened to `[n, o]`.
+
+        Raises:
+            TypeError: The output is no floating tensor.
+            ValueError: Its first axis is not that of the samples.
+        """
+        frozen = {k: _plain(p) for k, p in self.module.named_parameters()}
+        buffers = {k: b.clone() for k, b in self.module.named_buffers()}
+        state = {**frozen, **buffers, **dict(zip(self.names, parameters, strict=True))}
+        y = torch.func.functional_call(self.module, state, batch.args, batch.kwargs)
+        if not isinstance(y, Tensor) or not y.is_floating_point():
+            what = str(y.dtype) if isinstance(y, Tensor) else type(y).__name__
+            raise TypeError(
+                f"`module` must return one floating tensor, got {what}. "
+                "Wrap it in a module that returns the output that is meant."
+            )
+        if y.ndim == 0 or len(y) != len(batch):
+            raise ValueError(
+                f"`module` maps {len(batch)} samples to shape {tuple(y.shape)}; "
+                "the samples must stay on axis 0."
+            )
+        for name, buffer in buffers.items():
+            if buffer._version:
+                raise ValueError(
+                    f"`module` writes into its buffer `{name}` when it runs, so each run changes "
+                    "it. Call `module.eval()` first."
+                )
+        return y.reshape(len(batch), -1)
+
+    def leaves(self) -> tuple[Tensor, ...]:
+        """The selected parameters as fresh leaves that require gradients: no hook of theirs runs."""
+        return tuple(p.requires_grad_() for p in self.parameters)
+
+    def probe(self, batch: Batch) -> int:
+        """Run the module on at most two samples, check what it does, and return its outputs `o`.
+
+        Raises:
+            ValueError: It draws random numbers, mixes the samples, holds its parameters where they
+                cannot be replaced, or gives values that are not finite.
+        """
+        few = batch[: min(2, len(batch))]
+        before = torch.get_rng_state()
+        leaves = self.leaves()
+        y = self.outputs(leaves, few)
+        if not torch.equal(before, torch.get_rng_state()):
+            raise ValueError(
+                "`module` draws random numbers when it runs; call `module.eval()`, or take the "
+                "drawing out of it."
+            )
+        finite("module(x)", y.detach())
+        _refuse_strays(y, leaves, self.module)
+        alone = self.outputs(leaves, few[:1])
+        change = float((alone - y[:1]).detach().abs().max())
+        if change > _COUPLED.get(y.dtype, 0.1) * float(y.detach().abs().max()):
+            raise ValueError(
+                "`module` mixes the samples of a batch: the first sample's output changes by "
+                f"{change:.3g} in company. The kernel of one sample is then not defined."
+            )
+        return y.shape[1]
+
+
+def _plain(p: Tensor) -> Tensor:
+    return p.detach().clone() if p.is_inference() else p.detach()
+
+
+def _selected(module: nn.Module, params: Selection | None) -> tuple[str, ...]:
+    """Names of the parameters meant, in the module's order, each once.
+
+    Raises:
+        TypeError: `params` is of another kind.
+        ValueError: A name is unknown or frozen, or nothing is left.
+    """
+    free = {k: p for k, p in module.named_parameters() if p.requires_grad}
+    if params is None:
+        names = set(free)
+    elif callable(params):
+        names = {k for k, p in free.items() if params(k, p)}
+    elif isinstance(params, str) or not isinstance(params, Sequence):
+        raise TypeError(
+            f"`params={params!r}` must be a list of names, or a function of name and parameter."
+        )
+    else:
+        names = {_resolved(module, free, name) for name in params}
+    if not names:
+        raise ValueError(
+            "`params` selects no parameter that requires gradients, so the kernel is zero. "
+            "Thaw some with `requires_grad_()`."
+        )
+    bad = [k for k in free if k in names and not free[k].is_floating_point()]
+    if bad:
+        raise TypeError(
+            f"`{bad[0]}` is {free[bad[0]].dtype}; complex parameters are not supported."
+        )
+    for k in names:
+        finite(k, free[k].detach())
+    return tuple(k for k in free if k in names)
+
+
+def _resolved(module: nn.Module, free: dict[str, nn.Parameter], name: str) -> str:
+    """The first name of the parameter called `name`, which may be a second name of a shared one.
+
+    Raises:
+        ValueError: There is none, or it is frozen.
+    """
+    every = dict(module.named_parameters(remove_duplicate=False))
+    if name not in every:
+        known = ", ".join(f"`{k}`" for k in free)
+        raise ValueError(f"`params` names `{name}`, and the module has {known}.")
+    for first, p in free.items():
+        if p is every[name]:
+            return first
+    raise ValueError(f"`params` names `{name}`, which is frozen; thaw it with `requires_grad_()`.")
+
+
+def _refuse_strays(y: Tensor, leaves: Sequence[Tensor], module: nn.Module) -> None:
+    """Refuse a module that reaches its own parameters by another way than its attributes.
+
+    Raises:
+        ValueError: It does.
+    """
+    ours = {id(leaf) for leaf in leaves}
+    seen: set[Any] = set()
+    waiting: list[Any] = [y.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, Tensor) and id(leaf) not in ours:
+            names = [k for k, p in module.named_parameters() if p is leaf]
+            what = f"`{names[0]}`" if names else f"a tensor of shape {tuple(leaf.shape)}"
+            raise ValueError(
+                f"`module` reaches {what}, which requires gradients, past its attributes (kept in "
+                "a list or a closure?). Register it as a parameter and use it as `self.name`."
+            )
+        waiting += [n for n, _ in node.next_functions]
