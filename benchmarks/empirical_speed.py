@@ -2,8 +2,8 @@
 
 Calls take turns; medians of the wall time after one call of each that warms up (the recipe's MLP is
 called once). "Full" keeps all pairs of outputs. The peer computes its best mode: structured
-derivatives for the MLP, the fastest of structured derivatives, products with vectors and contraction for the CNN,
-compiled before. Memory is the highest resident size of a process above what it held before the call.
+derivatives for the MLP, the faster of structured derivatives and contraction for the CNN, compiled
+before. Memory is the highest resident size of a process above what it held before the call.
 The peer's Python (jax 0.4.25, neural-tangents 0.6.5, flax or jax alone) is named by the environment
 variable NTKIT_PEER_PYTHON; without it the rows that need it are left out.
 """

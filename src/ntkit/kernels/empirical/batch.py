@@ -85,7 +85,7 @@ def _checked(label: str, t: Any) -> Tensor:
         )
     if t.is_meta:
         raise ValueError(f"`{label}` is on the meta device, which holds no values.")
-    if t.is_floating_point():
+    if t.is_floating_point() and not bool(torch.isfinite(t.sum())):  # one pass where all is well
         finite(label, t)
     t = t.detach()
     return t.clone() if t.is_inference() else t

@@ -149,15 +149,12 @@ class Total:
 
     def _single_trace(self, a1: Tensor, g1: Tensor, a2: Tensor, g2: Tensor) -> None:
         inputs = self._product(a1[:, 0], a2[:, 0])
-        rows, columns = (
-            g1[:, :, 0].transpose(0, 1).flatten(1),
-            g2[:, :, 0].transpose(0, 1).flatten(1),
-        )
         grams = torch.zeros_like(self.value)
-        if self.is_symmetric:
-            symmetric_rows_product(rows, grams)
-        else:
-            rows_product(rows, columns, grams)
+        for left, right in zip(g1[:, :, 0], g2[:, :, 0], strict=True):
+            if self.is_symmetric:
+                symmetric_rows_product(left, grams)
+            else:
+                rows_product(left, right, grams)
         self.value.addcmul_(grams, inputs.to(grams.dtype))
 
     def _paired_full(self, a1: Tensor, g1: Tensor, a2: Tensor, g2: Tensor) -> None:

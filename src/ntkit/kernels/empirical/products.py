@@ -24,7 +24,7 @@ def rows_product(a: Tensor, b: Tensor, out: Tensor) -> None:
 
 def symmetric_rows_product(a: Tensor, out: Tensor) -> None:
     """Add `a @ a.T` to `out`: blocks on and above the diagonal are computed, the others copied."""
-    step = max(64, -(-len(a) // 8))
+    step = max(128, -(-len(a) // 8))
     for i in range(0, len(a), step):
         tile = torch.zeros_like(out[i : i + step, i:])
         rows_product(a[i : i + step], a[i:], tile)
