@@ -13,6 +13,7 @@ from ntkit._core.registry import ExactTypeRegistry
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.low_rank import LowRankOperator
+from ntkit.operators.matrix_free import MatrixFreeOperator
 from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series, flow_degree
@@ -74,7 +75,7 @@ def solve_flow(
     """`exp(-tK) r` and `phi_t(K) r` at all times, by the method that suits the operator.
 
     Dense: one `eigh`. Circulant: one FFT. Low rank: the eigenvectors of the small Gram matrix.
-    Toeplitz and tiled: one Chebyshev recurrence for all finite times, after the top eigenpairs are
+    Toeplitz, tiled and matrix-free: one Chebyshev recurrence for all finite times, after the top eigenpairs are
     taken out by Lanczos (the degree grows with the square root of the largest eigenvalue left);
     conjugate gradients for `t = inf`, which raise `NumericalError` where they do not converge.
 
@@ -139,7 +140,7 @@ def _low_rank(
     return FlowSolution(torch.stack(decay), torch.stack(weights), "low-rank", 0, 1e-14)
 
 
-@_solvers.register(ToeplitzOperator, TiledOperator)
+@_solvers.register(ToeplitzOperator, TiledOperator, MatrixFreeOperator)
 def _by_products(
     op: AbstractOperator, r: Tensor, times: list[float], settings: _Settings
 ) -> FlowSolution:

@@ -80,6 +80,25 @@ def test_verify_notices_what_is_wrong() -> None:
     assert kernel.verify(x, seeded()) > 0.01
 
 
+@pytest.mark.parametrize("name", ["u-net", "gru", "lstm", "shared", "convolutions"])
+@pytest.mark.parametrize("method", [Structured(), Contraction(), Auto()], ids=repr)
+@pytest.mark.parametrize("outputs", ["trace", "full"])
+def test_no_graph_hangs_on_the_result(name: str, method: AbstractMethod, outputs: Any) -> None:
+    """Also of the gradients of single samples, where parameters fall back, and of given points."""
+    net, x = network(name)
+    x.requires_grad_()
+    kernel = empirical_ntk(net, outputs, method=method)
+    for found in (
+        kernel(x),
+        kernel(x[:2], x),
+        kernel.diag(x),
+        kernel.operator(x) @ torch.ones(kernel.size(x)),
+    ):
+        assert not found.requires_grad
+    x.requires_grad_(False)
+    assert all(p.grad is None for p in net.parameters())
+
+
 # ------------------------------------------------------------------ the plan
 
 
