@@ -3,6 +3,7 @@
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.low_rank import LowRankOperator
+from ntkit.operators.scaled import ScaledOperator, scaled
 from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 
@@ -11,6 +12,8 @@ __all__ = [
     "CirculantOperator",
     "DenseOperator",
     "LowRankOperator",
+    "ScaledOperator",
     "TiledOperator",
     "ToeplitzOperator",
+    "scaled",
 ]

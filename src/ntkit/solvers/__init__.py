@@ -7,11 +7,27 @@ from ntkit.solvers.conjugate_gradients import (
     chan_preconditioner,
     conjugate_gradients,
 )
-from ntkit.solvers.flow import FlowSolution, phi, solve_flow
+from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare, solve_flow
 from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
+from ntkit.solvers.response import (
+    AbstractResponse,
+    FlowResponse,
+    Limit,
+    Shifted,
+    phi,
+    with_ridge,
+)
 
 __all__ = [
+    "AbstractPrepared",
+    "AbstractResponse",
+    "Eigenbasis",
+    "FlowResponse",
+    "Limit",
+    "Shifted",
+    "prepare",
+    "with_ridge",
     "Factor",
     "FlowSolution",
     "RitzPairs",

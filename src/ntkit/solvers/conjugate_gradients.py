@@ -99,12 +99,12 @@ def chan_circulant(op: ToeplitzOperator) -> CirculantOperator:
     return CirculantOperator(table, dtype=op.dtype)
 
 
-def chan_preconditioner(op: ToeplitzOperator) -> Callable[[Tensor], Tensor]:
-    """The inverse of `chan_circulant(op)` on rows.
+def chan_preconditioner(op: ToeplitzOperator, shift: float = 0.0) -> Callable[[Tensor], Tensor]:
+    """The inverse of `chan_circulant(op) + shift` on rows.
 
     Eigenvalues are kept above 1e-15 of the largest so that the inverse is bounded.
     """
-    eigenvalues = chan_circulant(op).eigenvalues()
+    eigenvalues = chan_circulant(op).eigenvalues() + shift
     inverse = 1 / eigenvalues.clamp_min(float(eigenvalues.max()) * 1e-15)
 
     def apply(r: Tensor) -> Tensor:
