@@ -2,12 +2,16 @@
 
 from ntkit import dynamics, encodings, kernels, networks, operators, solvers, tasks, tuning
 from ntkit.dynamics import (
+    Ensemble,
+    GaussianProcess,
     GradientDescent,
     GradientFlow,
     HeavyBallFlow,
     LazyProbe,
+    LossFlow,
     Momentum,
     Nesterov,
+    compare,
     linearize,
     taylor,
     training_time,
@@ -18,14 +22,18 @@ from ntkit.networks import LinearModel
 from ntkit.tuning import tune
 
 __all__ = [
+    "Ensemble",
+    "GaussianProcess",
     "GradientDescent",
     "GradientFlow",
     "Grid",
     "HeavyBallFlow",
     "LazyProbe",
     "LinearModel",
+    "LossFlow",
     "Momentum",
     "Nesterov",
+    "compare",
     "dynamics",
     "empirical_ntk",
     "encodings",

@@ -58,6 +58,10 @@ class AbstractDescent(AbstractTraining):
         """
         return self._reach / self.largest_eigenvalue
 
+    def moment(self, step: int, lr: float) -> float:
+        """The step."""
+        return step
+
     @abstractmethod
     def _after(self, steps: int) -> AbstractResponse:
         """What the rule has done after a number of steps."""

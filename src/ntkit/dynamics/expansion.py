@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -91,8 +90,9 @@ class Expansion:
         if self.factor is not None:
             features = self.factor.features(self.kernel, as_tensor(points)).to(weights)
             return (weights @ self.factor.left.to(weights)) @ features.T
-        on_grids = isinstance(points, Grid) and isinstance(self.points, Grid)
-        if not on_grids or self.operator.kind not in {"toeplitz", "circulant"}:
+        if not isinstance(points, Grid) or not isinstance(self.points, Grid):
+            return self.cross(points).rows(weights)
+        if self.operator.kind not in {"toeplitz", "circulant"}:
             return self.cross(points).rows(weights)
         out = weights.new_zeros(len(weights), *points.shape)
         for cut, coset in points.cosets(self.points):

@@ -1,6 +1,7 @@
 """Training by gradient descent in steps, predicted from the kernel alone, exactly."""
 
 from dataclasses import dataclass
+from functools import partial
 from math import log, sqrt
 from typing import Unpack
 
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit.dynamics.descent import AbstractDescent
-from ntkit.dynamics.training import TrainingOptions
+from ntkit.dynamics.training import OptimiserFactory, TrainingOptions
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.solvers.response import AbstractResponse
@@ -63,6 +64,10 @@ class GradientDescent(AbstractDescent):
     @property
     def _time_unit(self) -> float:
         return self.lr
+
+    def optimiser(self) -> OptimiserFactory | None:
+        """`torch.optim.SGD` with the options of the rule."""
+        return partial(torch.optim.SGD, lr=self.lr)
 
 
 @dataclass(frozen=True)

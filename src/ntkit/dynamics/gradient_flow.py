@@ -5,7 +5,7 @@ from typing import Unpack
 
 from torch import Tensor
 
-from ntkit.dynamics.training import AbstractTraining, TrainingOptions
+from ntkit.dynamics.training import AbstractTraining, OptimiserFactory, TrainingOptions
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.solvers.response import AbstractResponse, FlowResponse, Limit
@@ -61,3 +61,11 @@ class GradientFlow(AbstractTraining):
     @property
     def _time_unit(self) -> float:
         return 1.0
+
+    def optimiser(self) -> OptimiserFactory | None:
+        """None: a flow has no steps."""
+        return None
+
+    def moment(self, step: int, lr: float) -> float:
+        """`lr * step`."""
+        return lr * step

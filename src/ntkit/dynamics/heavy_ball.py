@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit._core.checks import positive
-from ntkit.dynamics.training import AbstractTraining, TrainingOptions
+from ntkit.dynamics.training import AbstractTraining, OptimiserFactory, TrainingOptions
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.solvers.response import AbstractResponse, FlowResponse, Limit, phi
@@ -61,6 +61,14 @@ class HeavyBallFlow(AbstractTraining):
     @property
     def _time_unit(self) -> float:
         return 1 / self.damping
+
+    def optimiser(self) -> OptimiserFactory | None:
+        """None: a flow has no steps."""
+        return None
+
+    def moment(self, step: int, lr: float) -> float:
+        """`sqrt(lr) * step`."""
+        return sqrt(lr) * step
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """Training with momentum, predicted from the kernel alone, exactly."""
 
+from functools import partial
 from typing import Unpack
 
+import torch
 from torch import Tensor
 
 from ntkit._core.checks import non_negative
 from ntkit.dynamics.descent import AbstractDescent
-from ntkit.dynamics.training import TrainingOptions
+from ntkit.dynamics.training import OptimiserFactory, TrainingOptions
 from ntkit.dynamics.two_step import TwoStepResponse
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
@@ -34,7 +36,6 @@ class Momentum(AbstractDescent):
     Source: Polyak 1964; the conventions of `torch.optim.SGD`.
 
     Example:
-        >>> import torch
         >>> from ntkit.kernels import RBF
         >>> x, y = torch.rand(8, 2), torch.rand(8)
         >>> plain, heavy = (Momentum(RBF(0.5), x, y, lr=0.01, beta=b) for b in (0.0, 0.9))
@@ -62,6 +63,10 @@ class Momentum(AbstractDescent):
     def _time_unit(self) -> float:
         return self.lr / (1 - self.beta)
 
+    def optimiser(self) -> OptimiserFactory | None:
+        """`torch.optim.SGD` with the options of the rule."""
+        return partial(torch.optim.SGD, lr=self.lr, momentum=self.beta)
+
 
 class Nesterov(AbstractDescent):
     """Predictions for `torch.optim.SGD(lr=lr, momentum=beta, nesterov=True)`.
@@ -81,7 +86,6 @@ class Nesterov(AbstractDescent):
     Source: Nesterov 1983; Sutskever et al. 2013, section 2, in the form of `torch.optim.SGD`.
 
     Example:
-        >>> import torch
         >>> from ntkit.kernels import RBF
         >>> x, y = torch.rand(8, 2), torch.rand(8)
         >>> Nesterov(RBF(0.5), x, y, lr=0.01, beta=0.9).predict(x, [0, 10, 100]).shape
@@ -108,6 +112,10 @@ class Nesterov(AbstractDescent):
     @property
     def _time_unit(self) -> float:
         return self.lr / (1 - self.beta)
+
+    def optimiser(self) -> OptimiserFactory | None:
+        """`torch.optim.SGD` with the options of the rule."""
+        return partial(torch.optim.SGD, lr=self.lr, momentum=self.beta, nesterov=True)
 
 
 def _below_one(beta: float) -> float:

@@ -47,7 +47,9 @@ def best_moment(
     curve: dict[float, float] = {}
 
     def look(moments: list[float]) -> None:
-        wanted = sorted({float(round(m)) if in_steps and m < inf else m for m in moments} - set(curve))
+        wanted = sorted(
+            {float(round(m)) if in_steps and m < inf else m for m in moments} - set(curve)
+        )
         if wanted:
             curve.update(zip(wanted, errors(wanted).tolist(), strict=True))
 
@@ -69,4 +71,3 @@ def best_moment(
         times=torch.tensor(times, dtype=torch.float64),
         errors=torch.tensor([curve[m] for m in times], dtype=torch.float64),
     )
-

@@ -1,14 +1,14 @@
 """What all predictions of training on squares share: targets, start, ridge, answers at all moments."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from math import inf, prod
 from typing import TypedDict
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ntkit._core.checks import finite, floating_tensor, non_negative, positive
 from ntkit._core.errors import NumericalError
@@ -23,7 +23,9 @@ from ntkit.solvers.flow import AbstractPrepared, FlowSolution, prepare
 from ntkit.solvers.pivoted_cholesky import Factor
 from ntkit.solvers.response import AbstractResponse, with_ridge
 
-__all__ = ["AbstractTraining", "TrainingOptions"]
+__all__ = ["AbstractTraining", "OptimiserFactory", "TrainingOptions"]
+
+OptimiserFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 _DEFAULT_TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-6}
 
@@ -72,6 +74,10 @@ class AbstractTraining(ABC):
         y: Targets: `[n]`, `[n, o]`, or in the shape of the grid, `[*grid.shape]` or
             `[*grid.shape, o]`.
         options: See `TrainingOptions`.
+
+    Attributes:
+        targets: `y`.
+        ridge: Weight decay towards the start.
     """
 
     _in_steps: bool
@@ -90,11 +96,12 @@ class AbstractTraining(ABC):
         self._tolerance = positive(
             "tolerance", _DEFAULT_TOLERANCE[self._dtype] if tolerance is None else tolerance
         )
-        self._ridge = non_negative("ridge", options.get("ridge", 0.0))
+        self.ridge = non_negative("ridge", options.get("ridge", 0.0))
         self._f0 = options.get("f0")
         self._on_step = options.get("on_step")
         self._tail = output_axes(points, y)
         self._out_dtype = y.dtype
+        self.targets = y
         self._expansion = Expansion(
             kernel,
             points,
@@ -118,6 +125,27 @@ class AbstractTraining(ABC):
     def _time_unit(self) -> float:
         """Gradient-flow time that a moment is worth, to leading order: 1, or that of one step."""
 
+    @abstractmethod
+    def optimiser(self) -> OptimiserFactory | None:
+        """Makes the optimiser that the rule predicts; None for a flow, which has no steps."""
+
+    @abstractmethod
+    def moment(self, step: int, lr: float) -> float:
+        """Where a training of learning rate `lr` is after `step` steps: a moment of the rule."""
+
+    @property
+    def points(self) -> Grid | Tensor:
+        """The training points."""
+        return self._expansion.points
+
+    @property
+    def sample_weights(self) -> Float[Tensor, " n"]:
+        """Weight of each sample in the loss, 1 unless given."""
+        n = len(self.points)
+        if self._scale is None:
+            return torch.ones(n, dtype=torch.float64)
+        return (self._scale**2).reshape(n, -1)[:, 0]
+
     @property
     def operator(self) -> AbstractOperator:
         """The kernel matrix of the training points."""
@@ -136,7 +164,7 @@ class AbstractTraining(ABC):
     @property
     def largest_eigenvalue(self) -> float:
         """Of the kernel matrix, between the roots of the sample weights, with the ridge added."""
-        return self._prepared.largest() + self._ridge
+        return self._prepared.largest() + self.ridge
 
     def solution(self, times: Sequence[float] | Tensor) -> FlowSolution:
         """Residuals and expansion weights at `times`, `[t, c, n]`; kept, so asking again is free.
@@ -201,11 +229,8 @@ class AbstractTraining(ABC):
             time: A moment of the rule.
 
         Returns:
-            The parameters of the kernel's module that it differentiates by, by name.
-
-        Raises:
-            TypeError: The kernel is not that of a network as it stands.
-            ValueError: It is averaged over several outputs, so no parameters belong to it.
+            The parameters of the kernel's module that it differentiates by, by name. Kernels without
+            parameters, and averages over several outputs, are refused.
         """
         a = self._expansion.values(self.expansion_weights([time]))[0]
         return trained_parameters(self._expansion, a)
@@ -256,7 +281,7 @@ class AbstractTraining(ABC):
         return non_negative(name, moment)
 
     def _ridged(self, moment: float) -> AbstractResponse:
-        return with_ridge(self._response(moment), self._ridge)
+        return with_ridge(self._response(moment), self.ridge)
 
     def _initial(self, points: Grid | Tensor) -> Tensor:
         assert self._f0 is not None
