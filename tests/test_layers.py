@@ -13,7 +13,7 @@ LEVELS = [
     {"networks"},
     {"kernels"},
     {"solvers"},
-    {"spectrum"},
+    {"spectra"},
     {"dynamics"},
     {"tasks"},
     {"tuning"},
