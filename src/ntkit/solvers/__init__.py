@@ -1,6 +1,7 @@
 """Solvers: functions of operators and linear solves."""
 
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
+from ntkit.solvers.cholesky import CholeskyFactor, cholesky
 from ntkit.solvers.conjugate_gradients import (
     Solution,
     chan_circulant,
@@ -12,6 +13,7 @@ from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
 
 __all__ = [
+    "CholeskyFactor",
     "Factor",
     "FlowSolution",
     "RitzPairs",
@@ -20,6 +22,7 @@ __all__ = [
     "chan_preconditioner",
     "chebyshev_apply",
     "chebyshev_series",
+    "cholesky",
     "conjugate_gradients",
     "lanczos",
     "phi",
