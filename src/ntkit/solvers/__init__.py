@@ -1,21 +1,30 @@
-"""Solvers: functions of operators and linear solves."""
+"""Solvers: linear systems, and functions of operators."""
 
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
 from ntkit.solvers.cholesky import CholeskyFactor, cholesky
 from ntkit.solvers.conjugate_gradients import (
-    Solution,
     chan_circulant,
     chan_preconditioner,
     conjugate_gradients,
 )
 from ntkit.solvers.flow import FlowSolution, phi, solve_flow
 from ntkit.solvers.lanczos import RitzPairs, lanczos
+from ntkit.solvers.methods import Auto, Cholesky, ConjugateGradients
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
+from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
+from ntkit.solvers.solution import Solution
+from ntkit.solvers.solve import solve
 
 __all__ = [
+    "Auto",
+    "Cholesky",
     "CholeskyFactor",
+    "Circulant",
+    "ConjugateGradients",
     "Factor",
     "FlowSolution",
+    "Nystrom",
+    "PivotedCholesky",
     "RitzPairs",
     "Solution",
     "chan_circulant",
@@ -27,5 +36,6 @@ __all__ = [
     "lanczos",
     "phi",
     "pivoted_cholesky",
+    "solve",
     "solve_flow",
 ]

@@ -169,7 +169,7 @@ def _by_products(
                 f"{settings.tolerance:.2g} was asked for. Ask for a finite time, or a larger "
                 "`tolerance`."
             )
-        weights[infinite] = solution.value
+        weights[infinite] = solution.x
         products += solution.iterations
         error = max(error, solution.residual)
         methods.append("cg")
