@@ -1,15 +1,17 @@
-"""Solvers: functions of operators and linear solves."""
+"""Solvers: linear systems, and functions of operators."""
 
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
+from ntkit.solvers.cholesky import CholeskyFactor, cholesky
 from ntkit.solvers.conjugate_gradients import (
-    Solution,
     chan_circulant,
     chan_preconditioner,
     conjugate_gradients,
 )
 from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare, solve_flow
 from ntkit.solvers.lanczos import RitzPairs, lanczos
+from ntkit.solvers.methods import Auto, Cholesky, ConjugateGradients
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
+from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
 from ntkit.solvers.response import (
     AbstractResponse,
     FlowResponse,
@@ -18,15 +20,24 @@ from ntkit.solvers.response import (
     phi,
     with_ridge,
 )
+from ntkit.solvers.solution import Solution
+from ntkit.solvers.solve import solve
 
 __all__ = [
     "AbstractPrepared",
     "AbstractResponse",
+    "Auto",
+    "Cholesky",
+    "CholeskyFactor",
+    "Circulant",
+    "ConjugateGradients",
     "Eigenbasis",
     "Factor",
     "FlowResponse",
     "FlowSolution",
     "Limit",
+    "Nystrom",
+    "PivotedCholesky",
     "RitzPairs",
     "Shifted",
     "Solution",
@@ -34,11 +45,13 @@ __all__ = [
     "chan_preconditioner",
     "chebyshev_apply",
     "chebyshev_series",
+    "cholesky",
     "conjugate_gradients",
     "lanczos",
     "phi",
     "pivoted_cholesky",
     "prepare",
+    "solve",
     "solve_flow",
     "with_ridge",
 ]

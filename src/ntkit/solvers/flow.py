@@ -307,7 +307,9 @@ def _linear_solve(
         r,
         tolerance=settings.tolerance,
         max_iterations=2000,
-        preconditioner=chan_preconditioner(op, shift) if isinstance(op, ToeplitzOperator) else None,
+        preconditioner=(
+            chan_preconditioner(op, ridge=shift) if isinstance(op, ToeplitzOperator) else None
+        ),
         on_step=settings.on_step,
     )
     if not solution.converged:
@@ -317,7 +319,7 @@ def _linear_solve(
             f"{settings.tolerance:.2g} was asked for. Ask for a finite time, or a larger "
             "`tolerance`."
         )
-    weights = solution.value[None]
+    weights = solution.x[None]
     return FlowSolution(shift * weights, weights, "cg", solution.iterations, solution.residual)
 
 
