@@ -12,6 +12,7 @@ HELPERS = {
     "__main__",
     "empirical_networks",
     "empirical_peer",
+    "empirical_timing",
     "fresh",
     "grid_run",
     "memory",

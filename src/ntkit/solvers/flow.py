@@ -15,6 +15,7 @@ from ntkit._core.registry import ExactTypeRegistry
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.low_rank import LowRankOperator
+from ntkit.operators.matrix_free import MatrixFreeOperator
 from ntkit.operators.scaled import ScaledOperator
 from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
@@ -103,7 +104,7 @@ def prepare(
     """Ready a residual for any number of moments, by the method that suits the operator.
 
     Dense: one `eigh`. Circulant: one FFT. Low rank: the eigenvectors of the small Gram matrix.
-    Toeplitz and tiled: one Chebyshev recurrence for all moments, after the top eigenpairs are
+    Toeplitz, tiled, matrix-free: one Chebyshev recurrence for all moments, after the top eigenpairs are
     taken out by Lanczos (the degree grows with the square root of the largest eigenvalue left);
     conjugate gradients for the end of training, which raise `NumericalError` where they do not
     converge.
@@ -207,7 +208,7 @@ def _low_rank(op: LowRankOperator, r: Tensor, settings: _Settings) -> Eigenbasis
     return Eigenbasis(values, inside, lambda x: x @ vectors.T, outside, "low-rank")
 
 
-@_methods.register(ToeplitzOperator, TiledOperator, ScaledOperator)
+@_methods.register(ToeplitzOperator, TiledOperator, ScaledOperator, MatrixFreeOperator)
 class _ByProducts(AbstractPrepared):
     """An operator that is known by its products alone."""
 
