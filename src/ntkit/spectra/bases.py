@@ -59,7 +59,7 @@ class FourierBasis(AbstractBasis):
         opposite = flat.flip(axes).roll([1] * len(shape), axes).flatten()
         flat = flat.flatten()
         self._is_sine = (opposite < flat)[order]
-        self._scale = torch.where(opposite == flat, 1.0, sqrt(2.0)).double()[order]
+        self._scale = (1 + (opposite != flat).double()).sqrt()[order]
 
     @property
     def wave_vectors(self) -> Float[Tensor, "k d"]:

@@ -148,10 +148,10 @@ class Spectrum:
             y: Target on the points.
             times: Gradient-flow times, infinity included.
         """
-        moments = torch.tensor([non_negative("times", float(t)) for t in times]).double()
         power = self.power(y)
+        moments = power.new_tensor([non_negative("times", float(t)) for t in times])
         rest = (self._columns(y).square().sum() - power.sum()).clamp_min(0)
-        exponents = moments.to(power)[:, None] * self.eigenvalues
+        exponents = moments[:, None] * self.eigenvalues
         # A zero eigenvalue is never learned, also at t = inf, where 0 * inf would be NaN.
         exponents = torch.where(self.eigenvalues > 0, exponents, 0.0)
         return 0.5 * (torch.exp(-2 * exponents) @ power + rest)
