@@ -27,7 +27,8 @@ def lanczos_coefficients(
 
     Source: Golub and Van Loan, Matrix Computations, section 10.1; Greenbaum 1989 for the rounding.
     """
-    current = (starts / starts.norm(dim=1, keepdim=True)).to(op.dtype)
+    rows = starts.to(op.dtype)
+    current = rows / rows.norm(dim=1, keepdim=True)
     before = torch.zeros_like(current)
     beside = scale = torch.zeros_like(current[:, :1])
     alphas, betas = [], []
