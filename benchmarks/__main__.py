@@ -22,6 +22,7 @@ HELPERS = {
     "reference_grids",
     "report",
     "signals",
+    "theory_curves",
 }
 NAMES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in HELPERS)
 

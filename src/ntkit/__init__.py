@@ -1,6 +1,6 @@
 """ntkit: neural tangent kernels and Fourier-feature positional encodings in PyTorch."""
 
-from ntkit import dynamics, encodings, kernels, networks, operators, solvers, tasks, tuning
+from ntkit import dynamics, encodings, kernels, networks, operators, solvers, spectra, tasks, tuning
 from ntkit.dynamics import (
     Ensemble,
     GaussianProcess,
@@ -19,6 +19,7 @@ from ntkit.dynamics import (
 from ntkit.grids import Grid
 from ntkit.kernels import empirical_ntk, gram, nngp, ntk
 from ntkit.networks import LinearModel
+from ntkit.spectra import spectrum
 from ntkit.tuning import tune
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "ntk",
     "operators",
     "solvers",
+    "spectra",
+    "spectrum",
     "tasks",
     "taylor",
     "training_time",
