@@ -13,11 +13,11 @@ import jax
 import neural_tangents as nt
 import numpy as np
 
-jax.config.update("jax_enable_x64", True)
-
 
 def cross_entropy():
     from jax.experimental import ode
+
+    jax.config.update("jax_enable_x64", True)
 
     task = {k: jax.numpy.asarray(v) for k, v in json.load(sys.stdin).items()}
     kernel = jax.numpy.concatenate([task["k_train_train"], task["k_test_train"]])
@@ -46,6 +46,7 @@ def cross_entropy():
 
 def speed(path, repeats):
     with np.load(path) as data:
+        jax.config.update("jax_enable_x64", data["k"].dtype == np.float64)
         k, cross, y, times, later = (
             jax.device_put(data[name]) for name in ("k", "cross", "y", "times", "later")
         )

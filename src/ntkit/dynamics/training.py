@@ -19,7 +19,7 @@ from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.scaled import scaled
-from ntkit.solvers.flow import AbstractPrepared, FlowSolution, prepare
+from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare
 from ntkit.solvers.pivoted_cholesky import Factor
 from ntkit.solvers.response import AbstractResponse, with_ridge
 
@@ -172,20 +172,12 @@ class AbstractTraining(ABC):
         One row an output; a kernel that couples outputs has one row of all samples and outputs.
         With sample weights `w` it is the solution in which points are scaled by their roots.
 
-        Raises:
-            ValueError: `times` is empty, or one is negative.
-            NumericalError: Training diverges, beyond the range of numbers.
+        Times that are no moments of the rule, or none, are refused.
         """
-        key = tuple(self._checked(float(t)) for t in times)
-        if not key:
-            raise ValueError("`times` is empty; pass at least one, for example `[0.0]`.")
+        key = self._key(times)
         if key not in self._solved:
             found = self._prepared.solve([self._ridged(moment) for moment in key])
-            if not bool(torch.isfinite(found.weights).all()):
-                raise NumericalError(
-                    f"Training diverges past the range of numbers by {max(key):g}: the rule is not "
-                    "stable. Take a smaller `lr`, or fewer steps."
-                )
+            _refuse_overflow(found.weights, max(key))
             self._solved[key] = found
         return self._solved[key]
 
@@ -215,7 +207,12 @@ class AbstractTraining(ABC):
 
     def expansion_weights(self, times: Sequence[float] | Tensor) -> Float[Tensor, "t c n"]:
         """`a` of the function `f_0(x) + sum_i K(x, x_i) a_i`, at `times`, in rows as `solution`."""
-        weights = self.solution(times).weights
+        key, prepared = self._key(times), self._prepared
+        if isinstance(prepared, Eigenbasis) and key not in self._solved:
+            weights = prepared.weights([self._ridged(moment) for moment in key])
+            _refuse_overflow(weights, max(key))
+        else:
+            weights = self.solution(times).weights
         return weights if self._scale is None else weights * self._scale.to(weights)
 
     def weights(self, time: float) -> dict[str, Tensor]:
@@ -269,6 +266,17 @@ class AbstractTraining(ABC):
             on_step=self._on_step,
         )
 
+    def _key(self, times: Sequence[float] | Tensor) -> tuple[float, ...]:
+        """Checked moments.
+
+        Raises:
+            ValueError: There is none, or one is refused.
+        """
+        key = tuple(self._checked(float(t)) for t in times)
+        if not key:
+            raise ValueError("`times` is empty; pass at least one, for example `[0.0]`.")
+        return key
+
     def _checked(self, moment: float) -> float:
         """The moment, refused unless 0 or more, and whole where it counts steps.
 
@@ -306,3 +314,16 @@ class AbstractTraining(ABC):
             )
         repeats = prod(self._tail) if self._expansion.is_coupled else 1
         return weights.double().sqrt().repeat_interleave(repeats)
+
+
+def _refuse_overflow(weights: Tensor, moment: float) -> None:
+    """Refuse what is not finite.
+
+    Raises:
+        NumericalError: Training diverges, beyond the range of numbers.
+    """
+    if not bool(torch.isfinite(weights).all()):
+        raise NumericalError(
+            f"Training diverges past the range of numbers by {moment:g}: the rule is not stable. "
+            "Take a smaller `lr`, or fewer steps."
+        )
