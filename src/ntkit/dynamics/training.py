@@ -18,6 +18,7 @@ from ntkit.dynamics.stopping import Stopping, best_moment
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.base import AbstractOperator
+from ntkit.operators.dense import DenseOperator
 from ntkit.operators.scaled import scaled
 from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare
 from ntkit.solvers.pivoted_cholesky import Factor
@@ -114,6 +115,7 @@ class AbstractTraining(ABC):
         targets = y.double().reshape(len(points), -1)
         residual = targets if self._f0 is None else targets - self._initial(points)
         self._residual = self._expansion.rows(residual)
+        self._features: tuple[DenseOperator, Tensor] | None = None
         self._solved: dict[tuple[float, ...], FlowSolution] = {}
 
     @abstractmethod
@@ -192,7 +194,15 @@ class AbstractTraining(ABC):
         Returns:
             `[t, m]` or `[t, m, o]`; `[t, *grid.shape]` or `[t, *grid.shape, o]` on a grid.
         """
-        values = self._expansion(points, self.expansion_weights(times)).double()
+        features = self._projected(points)
+        if features is None:
+            values = self._expansion(points, self.expansion_weights(times)).double()
+        else:
+            key, prepared = self._key(times), self._prepared
+            assert isinstance(prepared, Eigenbasis)
+            learned = prepared.through(features, [self._ridged(moment) for moment in key])
+            _refuse_overflow(learned, max(key))
+            values = self._expansion.values(learned).double()
         if self._f0 is not None:
             values = values + self._initial(points)
         shape = points.shape if isinstance(points, Grid) else (len(points),)
@@ -265,6 +275,24 @@ class AbstractTraining(ABC):
             dtype=self._dtype,
             on_step=self._on_step,
         )
+
+    def _projected(self, points: Grid | Tensor) -> Tensor | None:
+        """The kernel at `points` in the eigenbasis, kept for new times at the last points.
+
+        None where there is none, or where so many points would cost more than the basis itself.
+        """
+        prepared = self._prepared
+        if not isinstance(prepared, Eigenbasis) or prepared.into is None:
+            return None
+        if not isinstance(points, Tensor) or 2 * len(points) > len(self.points):
+            return None
+        cross = self._expansion.cross(points)
+        if not isinstance(cross, DenseOperator):
+            return None
+        if self._features is None or self._features[0] is not cross:
+            rows = cross.matrix if self._scale is None else cross.matrix * self._scale
+            self._features = cross, prepared.into(rows.to(prepared.spectrum.dtype))
+        return self._features[1]
 
     def _key(self, times: Sequence[float] | Tensor) -> tuple[float, ...]:
         """Checked moments.

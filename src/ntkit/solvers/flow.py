@@ -21,6 +21,7 @@ from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
 from ntkit.solvers.conjugate_gradients import chan_preconditioner, conjugate_gradients
+from ntkit.solvers.eigenvectors import eigenvectors
 from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.response import AbstractResponse, FlowResponse, Limit
 
@@ -131,6 +132,7 @@ class Eigenbasis(AbstractPrepared):
         back: From the basis to points.
         outside: What of the residual lies in no vector of the basis, where it is not complete.
         method: Name of the way.
+        into: From rows over points to rows over the basis, where `project` is to work.
     """
 
     def __init__(
@@ -141,7 +143,9 @@ class Eigenbasis(AbstractPrepared):
         back: Callable[[Tensor], Tensor],
         outside: Tensor | None,
         method: str,
+        into: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        self.into = into
         self.values = values.clamp_min(0)
         self._ended = torch.where(values > floor, values, torch.zeros_like(values))
         self.spectrum = spectrum
@@ -158,6 +162,14 @@ class Eigenbasis(AbstractPrepared):
     def weights(self, responses: Sequence[AbstractResponse]) -> Float[Tensor, "t c n"]:
         """`H(K) r` alone: half the work."""
         return self._scaled(responses, lambda response, s: response.learned(s))
+
+    def through(
+        self, features: Float[Tensor, "m k"], responses: Sequence[AbstractResponse]
+    ) -> Float[Tensor, "t c m"]:
+        """`cross H(K) r` for the rows `features = into(cross)`: a thin product for all moments."""
+        factors = self._factors(responses, lambda response, s: response.learned(s))
+        every = self.spectrum * factors.to(self.spectrum)[:, None]
+        return every @ features.T
 
     def largest(self) -> float:
         """The largest eigenvalue, to rounding."""
@@ -178,6 +190,15 @@ class Eigenbasis(AbstractPrepared):
             found += torch.stack([factor(g, zero) * self._outside for g in responses])
         return found
 
+    def _factors(
+        self,
+        responses: Sequence[AbstractResponse],
+        factor: Callable[[AbstractResponse, Tensor], Tensor],
+    ) -> Tensor:
+        return torch.stack([
+            factor(g, self._ended if isinstance(g, Limit) else self.values) for g in responses
+        ])
+
 
 _methods: ExactTypeRegistry[Callable[..., AbstractPrepared]] = ExactTypeRegistry(
     "flow solver", TypeError
@@ -186,11 +207,12 @@ _methods: ExactTypeRegistry[Callable[..., AbstractPrepared]] = ExactTypeRegistry
 
 @_methods.register(DenseOperator)
 def _dense(op: DenseOperator, r: Tensor, settings: _Settings) -> Eigenbasis:
-    values, vectors = torch.linalg.eigh(op.matrix.to(settings.dtype))
+    basis = eigenvectors(op.matrix.to(settings.dtype))
+    values = basis.values.double()
     floor = float(values.abs().max()) * len(values) * torch.finfo(settings.dtype).eps
-    spectrum = r.to(vectors.dtype) @ vectors
+    spectrum = basis.into(r.to(settings.dtype))
     return Eigenbasis(
-        values.double(), floor, spectrum, lambda x: (x @ vectors.T).to(op.dtype), None, "eigh"
+        values, floor, spectrum, lambda x: basis.back(x).to(op.dtype), None, "eigh", basis.into
     )
 
 
