@@ -16,6 +16,7 @@ HELPERS = {
     "fresh",
     "grid_run",
     "memory",
+    "peer_dynamics",
     "peer_empirical",
     "peer_infinite",
     "peer_zoo",

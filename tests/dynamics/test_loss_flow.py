@@ -66,7 +66,7 @@ def test_runge_kutta_steps_of_the_linearised_network(name: str) -> None:
         at = ahead(at, mean, h)
     slope(at)
     assert relative_error(flow.predict(other, [0.3])[0], linear(other).detach()) < FIGURE
-    assert abs(float(flow.loss([0.3])[0]) - float(loss(linear(x), y))) < FIGURE
+    assert abs(float(flow.loss([0.3])[0]) - loss(linear(x), y).item()) < FIGURE
 
 
 def test_classes_are_told_apart_and_the_loss_falls() -> None:
