@@ -65,6 +65,17 @@ class EmpiricalKernel(AbstractMatrixFree):
             found = self._method.diag(self.target, batch, self._outputs)
         return found.to(self._dtype(x))
 
+    def features(self, x: Points) -> Tensor:
+        """What the kernel takes dot products of, `[n, f]`; with outputs="full" `[n, o, f]`.
+
+        The sketch with `method=Sketch(...)`; else the Jacobian itself, over the root of the number of
+        outputs for the trace.
+        """
+        with self.target.evaluation():
+            batch = self.target.batch("x", x)
+            found = self._method.features(self.target, batch, self._outputs)
+        return found.to(self._dtype(x))
+
     def size(self, x: Points) -> int:
         """Rows of the matrix: the number of points, times that of the outputs with "full"."""
         with self.target.evaluation():
@@ -170,7 +181,8 @@ def empirical_ntk(
             all pairs, `[n, m, o, o]`; an index for one output of the flattened ones, `[n, m]`.
         params: Parameters to differentiate by, as names or a predicate of name and parameter, of
             those that require gradients; all of those if left out.
-        method: `Structured()`, `Contraction()`, or `Auto()`, which takes the cheaper one by estimate.
+        method: `Structured()`, `Contraction()`, or `Auto()`, which takes the cheaper one by estimate;
+            `Sketch()` for an approximation of stated error in networks of any size.
 
     Returns:
         A kernel like every other: `k(x1, x2=None)`, `k.diag(x)`; points are tensors, or tuples (dicts)
