@@ -101,7 +101,8 @@ class Prepared:
         """
         few = state_at_angle(_FEW, variance, with_ntk=self.with_ntk)
         # Distances are not needed so far from zero, and dear.
-        few = PairState(few.cov, few.ntk, *few.cov.new_full((2, 4), variance))
+        lengths = few.cov.new_full((4,), variance)
+        few = PairState(few.cov, few.ntk, lengths, lengths)
         mark, key = self.of_state(few), (variance, dtype)
         known = self._profiles.get(key)
         if known is None or not torch.equal(known[0], mark):
