@@ -44,7 +44,7 @@ def test_a_linear_network_does_what_is_predicted(make, extra) -> None:
     torch.testing.assert_close(result.validation_trained, result.validation_predicted)
     assert int(result.steps[-1]) == 200
     loss = (rule.sample_weights[:, None] * (result.network(X) - Y) ** 2).sum() / 2
-    assert abs(float(loss) - float(result.trained[-1])) < 1e-12
+    assert abs(loss.item() - float(result.trained[-1])) < 1e-12
     assert torch.equal(net.weight, randn(1, 3)), "the network itself is left as it is"
 
 
