@@ -268,6 +268,7 @@ X, Y = randn(4, 2), randn(4)
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [
+        (lambda: GradientFlow(RBF(1.0), X, Y, rigde=1.0), TypeError, "has no option `rigde`"),
         (lambda: GradientDescent(RBF(1.0), X, Y, lr=0.0), ValueError, "`lr=0.0` must be a finite"),
         (
             lambda: GradientDescent(RBF(1.0), X, Y, lr=0.1).predict(X, [0.5]),
