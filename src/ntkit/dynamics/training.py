@@ -76,6 +76,9 @@ class AbstractTraining(ABC):
             `[*grid.shape, o]`.
         options: See `TrainingOptions`.
 
+    Raises:
+        TypeError: An option is unknown, or `dtype` is neither float32 nor float64.
+
     Attributes:
         targets: `y`.
         ridge: Weight decay towards the start.
@@ -90,6 +93,12 @@ class AbstractTraining(ABC):
         y: Tensor,
         options: TrainingOptions,
     ) -> None:
+        unknown = sorted(set(options) - set(TrainingOptions.__annotations__))
+        if unknown:
+            raise TypeError(
+                f"`{type(self).__name__}` has no option `{unknown[0]}`; it takes "
+                f"{', '.join(TrainingOptions.__annotations__)}."
+            )
         self._dtype = options.get("dtype", torch.float64)
         if self._dtype not in _DEFAULT_TOLERANCE:
             raise TypeError(f"`dtype={self._dtype}` must be torch.float32 or torch.float64.")

@@ -73,9 +73,11 @@ def eigenvectors(matrix: Float[Tensor, "n n"]) -> Eigenvectors:
         tensor([1., 3.])
     """
     stages = _stages() if matrix.device.type == "cpu" and len(matrix) >= _LARGE else None
-    if stages is None:
-        return Eigenvectors(*torch.linalg.eigh(matrix), None)
-    return stages(matrix) or Eigenvectors(*torch.linalg.eigh(matrix), None)
+    found = None if stages is None else stages(matrix)
+    if found is None:
+        values, vectors = torch.linalg.eigh(matrix)
+        found = Eigenvectors(values, vectors, None)
+    return found
 
 
 @cache
