@@ -1,6 +1,16 @@
 """ntkit: neural tangent kernels and Fourier-feature positional encodings in PyTorch."""
 
-from ntkit import dynamics, encodings, kernels, networks, operators, solvers, tasks, tuning
+from ntkit import (
+    dynamics,
+    encodings,
+    estimators,
+    kernels,
+    networks,
+    operators,
+    solvers,
+    tasks,
+    tuning,
+)
 from ntkit.dynamics import (
     Ensemble,
     GaussianProcess,
@@ -37,6 +47,7 @@ __all__ = [
     "dynamics",
     "empirical_ntk",
     "encodings",
+    "estimators",
     "gram",
     "kernels",
     "linearize",
