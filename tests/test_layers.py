@@ -17,7 +17,7 @@ LEVELS = [
     {"dynamics"},
     {"tasks"},
     {"tuning"},
-    {"experiments"},
+    {"experiments", "estimators"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

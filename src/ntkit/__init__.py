@@ -1,6 +1,17 @@
 """ntkit: neural tangent kernels and Fourier-feature positional encodings in PyTorch."""
 
-from ntkit import dynamics, encodings, kernels, networks, operators, solvers, spectra, tasks, tuning
+from ntkit import (
+    dynamics,
+    encodings,
+    estimators,
+    kernels,
+    networks,
+    operators,
+    solvers,
+    spectra,
+    tasks,
+    tuning,
+)
 from ntkit.dynamics import (
     Ensemble,
     GaussianProcess,
@@ -38,6 +49,7 @@ __all__ = [
     "dynamics",
     "empirical_ntk",
     "encodings",
+    "estimators",
     "gram",
     "kernels",
     "linearize",
