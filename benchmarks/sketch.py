@@ -1,6 +1,6 @@
 """A sketch of the tangent kernel of a 124-million-parameter language model, against the exact one.
 
-GPT-2's shape (12 layers of width 768, 12 heads, 1,024 positions, 50,257 words tied to the head) out of
+GPT-2's shape (12 layers of width 768, 12 heads, 50,257 words tied to the head; 64 positions) out of
 `nn.TransformerEncoderLayer` with a causal mask, random weights, float32. The output is the mean log
 probability of the next word, one number a sequence; 16 sequences of 64 random words. The exact kernel is
 the product of the Jacobians of single samples. The error of an entry is relative to
@@ -29,7 +29,7 @@ class GPT(nn.Module):
     def __init__(self, words: int = 50257, width: int = 768, depth: int = 12) -> None:
         super().__init__()
         self.words = nn.Embedding(words, width)
-        self.positions = nn.Embedding(1024, width)
+        self.positions = nn.Parameter(torch.empty(64, width))
         layers = [
             nn.TransformerEncoderLayer(
                 width, 12, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True
@@ -45,7 +45,7 @@ class GPT(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         length = tokens.shape[1]
         mask = nn.Transformer.generate_square_subsequent_mask(length)
-        x = self.words(tokens) + self.positions(torch.arange(length))
+        x = self.words(tokens) + self.positions
         for layer in self.layers:
             x = layer(x, src_mask=mask)
         logits = functional.linear(self.norm(x), self.words.weight)[:, :-1]

@@ -172,7 +172,7 @@ class _Blocks:
     ) -> None:
         self.outputs = outputs
         self._target, self._wanted = target, wanted
-        self.why_loop = can_vmap(target, x, 1 + max(outputs))
+        self.why_loop = can_vmap(target, x, 1 + max(outputs), wanted)
         every = target.parameters
         self.row_bytes = sum(every[k].numel() * every[k].element_size() for k in wanted)
         self._rows = max(1, memory // 4 // self.row_bytes)

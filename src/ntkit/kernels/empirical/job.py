@@ -136,7 +136,7 @@ class Job:
         way, hindrance = sample_by_sample(None)
         if self.left_out:
             way, hindrance = sample_by_sample(
-                can_vmap(self._target, self._batches[0], 1 + max(self.outputs))
+                can_vmap(self._target, self._batches[0], 1 + max(self.outputs), self.left_out)
             )
         described = {
             k: (way, "; ".join(filter(None, (why, hindrance)))) for k, why in self.why.items()

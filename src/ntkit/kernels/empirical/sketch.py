@@ -103,7 +103,9 @@ class Sketch(AbstractMethod):
         """What is projected."""
         positions(outputs, target.probe(x))
         reading = read(target, x)
-        way, hindrance = sample_by_sample(can_vmap(target, x, 1) if reading.unclaimed else None)
+        way, hindrance = sample_by_sample(
+            can_vmap(target, x, 1, sorted(reading.unclaimed)) if reading.unclaimed else None
+        )
         rows = []
         for k, (name, p) in enumerate(zip(target.names, target.parameters, strict=True)):
             why = reading.unclaimed.get(k)
@@ -127,13 +129,13 @@ class Sketch(AbstractMethod):
         for start in range(0, len(x), step):
             samples = slice(start, min(start + step, len(x)))
             run = Run(target, x[samples])
-            if run.chooses and start:
+            if run.chooses and start and step > 1:  # rows of a single sample are all its own
                 reading = read(target, x[samples])
             misfit = reading.fits(run, len(x[samples]))
             parts = () if misfit else reading.parts
             left = range(len(target.names)) if misfit else sorted(reading.unclaimed)
             if left and not knows:
-                why_loop, knows = can_vmap(target, x, 1 + max(chosen)), True
+                why_loop, knows = can_vmap(target, x, 1 + max(chosen), left), True
             uses = [run.uses[index] for part in parts for index in part.uses]
             at_once = not any(name.startswith("Convolution") for name in run.signature)
             for first in range(0, len(chosen), n_outputs):
@@ -147,6 +149,23 @@ class Sketch(AbstractMethod):
                             blocks = part.explicit(run, own)
                         for k in part.params:
                             yield samples, places, k, blocks.pop(0)
-                for k in left:
-                    (j,) = jacobians(target, x[samples], few, [k], use_vmap=why_loop is None)
-                    yield samples, places, k, j.transpose(0, 1)
+                for group in _groups(target, left, largest):
+                    use_vmap = why_loop is None
+                    found = jacobians(target, x[samples], few, group, use_vmap=use_vmap)
+                    for k, j in zip(group, found, strict=True):
+                        yield samples, places, k, j.transpose(0, 1)
+
+
+def _groups(target: Target, wanted: Sequence[int], limit: int) -> Iterator[list[int]]:
+    """Parameters that together take no more than the largest one."""
+    group: list[int] = []
+    held = 0
+    for k in wanted:
+        size = target.parameters[k].numel() * target.parameters[k].element_size()
+        if group and held + size > limit:
+            yield group
+            group, held = [], 0
+        group.append(k)
+        held += size
+    if group:
+        yield group
