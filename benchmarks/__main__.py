@@ -16,12 +16,14 @@ HELPERS = {
     "fresh",
     "grid_run",
     "memory",
+    "peer_dynamics",
     "peer_empirical",
     "peer_infinite",
     "peer_zoo",
     "reference_grids",
     "report",
     "signals",
+    "theory_curves",
 }
 NAMES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in HELPERS)
 

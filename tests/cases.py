@@ -54,6 +54,9 @@ OPERATORS: dict[type, list[Callable[[], operators.AbstractOperator]]] = {
         lambda: operators.LowRankOperator(randn(12, 3)),
         lambda: operators.LowRankOperator(randn(12, 3), randn(8, 3, seed=1)),
     ],
+    operators.ScaledOperator: [
+        lambda: operators.ScaledOperator(operators.ToeplitzOperator(_table(12), (12,)), randn(12)),
+    ],
     operators.TiledOperator: [
         lambda: operators.TiledOperator(_dot, randn(12, 3), randn(12, 3), tile_bytes=8 * 12 * 5),
         lambda: operators.TiledOperator(_dot, randn(12, 3), randn(8, 3, seed=1)),

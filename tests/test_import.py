@@ -3,7 +3,18 @@
 import subprocess
 import sys
 
-EXTRAS = ["matplotlib", "PIL", "tyro", "skimage", "scipy", "safetensors", "jinja2", "rich"]
+EXTRAS = [
+    "matplotlib",
+    "PIL",
+    "tyro",
+    "skimage",
+    "scipy",
+    "safetensors",
+    "jinja2",
+    "rich",
+    "sklearn",
+    "gpytorch",
+]
 
 PROBE = f"""
 import sys, torch

@@ -13,11 +13,11 @@ LEVELS = [
     {"networks"},
     {"kernels"},
     {"solvers"},
-    {"spectrum"},
+    {"spectra"},
     {"dynamics"},
     {"tasks"},
     {"tuning"},
-    {"experiments"},
+    {"experiments", "estimators"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -1,20 +1,55 @@
 """ntkit: neural tangent kernels and Fourier-feature positional encodings in PyTorch."""
 
-from ntkit import dynamics, encodings, kernels, networks, operators, solvers, tasks, tuning
-from ntkit.dynamics import GradientFlow, LazyProbe, linearize, taylor, training_time
+from ntkit import (
+    dynamics,
+    encodings,
+    estimators,
+    kernels,
+    networks,
+    operators,
+    solvers,
+    spectra,
+    tasks,
+    tuning,
+)
+from ntkit.dynamics import (
+    Ensemble,
+    GaussianProcess,
+    GradientDescent,
+    GradientFlow,
+    HeavyBallFlow,
+    LazyProbe,
+    LossFlow,
+    Momentum,
+    Nesterov,
+    compare,
+    linearize,
+    taylor,
+    training_time,
+)
 from ntkit.grids import Grid
 from ntkit.kernels import empirical_ntk, gram, nngp, ntk
 from ntkit.networks import LinearModel
+from ntkit.spectra import spectrum
 from ntkit.tuning import tune
 
 __all__ = [
+    "Ensemble",
+    "GaussianProcess",
+    "GradientDescent",
     "GradientFlow",
     "Grid",
+    "HeavyBallFlow",
     "LazyProbe",
     "LinearModel",
+    "LossFlow",
+    "Momentum",
+    "Nesterov",
+    "compare",
     "dynamics",
     "empirical_ntk",
     "encodings",
+    "estimators",
     "gram",
     "kernels",
     "linearize",
@@ -23,6 +58,8 @@ __all__ = [
     "ntk",
     "operators",
     "solvers",
+    "spectra",
+    "spectrum",
     "tasks",
     "taylor",
     "training_time",

@@ -78,7 +78,7 @@ def test_points_off_a_grid() -> None:
 
 def test_many_points_off_a_grid_take_a_thin_factor(monkeypatch: pytest.MonkeyPatch) -> None:
     """The raw coordinates of a grid, too many for a dense matrix."""
-    monkeypatch.setattr("ntkit.dynamics.gradient_flow.DENSE_BYTES", 1000)
+    monkeypatch.setattr("ntkit.dynamics.expansion.DENSE_BYTES", 1000)
     kernel, train = ntk(layered(encodings.Identity(2))), Grid((12, 12))[::2, ::2]
     y = randn(6, 6)
     flow = GradientFlow(kernel, train, y, low_rank_tolerance=1e-13)

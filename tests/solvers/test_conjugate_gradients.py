@@ -21,7 +21,7 @@ def test_solves_as_a_dense_solve() -> None:
     matrix, b = well_conditioned(40), randn(3, 40)
     found = conjugate_gradients(DenseOperator(matrix), b, tolerance=1e-13, max_iterations=80)
     assert found.converged
-    assert_near(found.value, torch.linalg.solve(matrix, b.T).T, loosen=10)
+    assert_near(found.x, torch.linalg.solve(matrix, b.T).T, loosen=10)
     assert found.residual <= 2e-13
 
 
@@ -31,9 +31,9 @@ def test_columns_do_not_disturb_each_other() -> None:
     mode = torch.linalg.eigh(matrix).eigenvectors[:, 7]
     b = torch.stack([1e8 * randn(40), randn(40, seed=1), 1e-8 * randn(40, seed=2), 0 * mode, mode])
     op = DenseOperator(matrix)
-    together = conjugate_gradients(op, b, tolerance=1e-12, max_iterations=80).value
+    together = conjugate_gradients(op, b, tolerance=1e-12, max_iterations=80).x
     for i, row in enumerate(b):
-        alone = conjugate_gradients(op, row[None], tolerance=1e-12, max_iterations=80).value[0]
+        alone = conjugate_gradients(op, row[None], tolerance=1e-12, max_iterations=80).x[0]
         assert relative_error(together[i], alone) < 1e-11
 
 
@@ -45,7 +45,7 @@ def test_residual_falls_at_least_as_fast_as_its_bound() -> None:
     exact = torch.linalg.solve(matrix, b.T)
     for i in (2, 5, 8):
         found = conjugate_gradients(DenseOperator(matrix), b, tolerance=1e-30, max_iterations=i)
-        error = found.value.T - exact
+        error = found.x.T - exact
         energy = ((error.T @ matrix @ error) / (exact.T @ matrix @ exact)).sqrt()
         assert float(energy) <= 2 * ((root - 1) / (root + 1)) ** i
 
@@ -56,7 +56,7 @@ def test_running_out_is_reported_with_the_true_residual() -> None:
         DenseOperator(matrix), b, tolerance=1e-12, max_iterations=5, on_step=lambda: steps.append(1)
     )
     assert (found.converged, found.iterations, len(steps)) == (False, 5, 5)
-    true = (b - found.value @ matrix).norm(dim=1) / b.norm(dim=1)
+    true = (b - found.x @ matrix).norm(dim=1) / b.norm(dim=1)
     assert abs(found.residual - float(true.max())) < 1e-12
 
 

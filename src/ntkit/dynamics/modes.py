@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ntkit.solvers.flow import phi
+from ntkit.solvers.response import phi
 
 __all__ = ["Modes", "Trajectory", "bin_modes", "flow_trajectory"]
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ntkit._core.figure_style import BLUE, GREEN, GREY, ORANGE, STYLE
 from ntkit.experiments.verify import Proof
 from ntkit.kernels import ntk
-from ntkit.spectrum import kernel_spectrum, power_spectrum
+from ntkit.spectra import kernel_spectrum, power_spectrum
 from ntkit.tasks.signals import Signal, psnr
 from ntkit.tuning import TuneResult, build_network
 

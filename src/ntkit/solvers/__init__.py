@@ -1,28 +1,63 @@
-"""Solvers: functions of operators and linear solves."""
+"""Solvers: linear systems, and functions of operators."""
 
+from ntkit.solvers.block_lanczos import EigenPairs, block_lanczos
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
+from ntkit.solvers.cholesky import CholeskyFactor, cholesky
 from ntkit.solvers.conjugate_gradients import (
-    Solution,
     chan_circulant,
     chan_preconditioner,
     conjugate_gradients,
 )
-from ntkit.solvers.flow import FlowSolution, phi, solve_flow
+from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare, solve_flow
 from ntkit.solvers.lanczos import RitzPairs, lanczos
+from ntkit.solvers.lanczos_quadrature import gauss_rule, lanczos_coefficients
+from ntkit.solvers.methods import Auto, Cholesky, ConjugateGradients
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
+from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
+from ntkit.solvers.response import (
+    AbstractResponse,
+    FlowResponse,
+    Limit,
+    Shifted,
+    phi,
+    with_ridge,
+)
+from ntkit.solvers.solution import Solution
+from ntkit.solvers.solve import solve
 
 __all__ = [
+    "AbstractPrepared",
+    "AbstractResponse",
+    "Auto",
+    "Cholesky",
+    "CholeskyFactor",
+    "Circulant",
+    "ConjugateGradients",
+    "EigenPairs",
+    "Eigenbasis",
     "Factor",
+    "FlowResponse",
     "FlowSolution",
+    "Limit",
+    "Nystrom",
+    "PivotedCholesky",
     "RitzPairs",
+    "Shifted",
     "Solution",
+    "block_lanczos",
     "chan_circulant",
     "chan_preconditioner",
     "chebyshev_apply",
     "chebyshev_series",
+    "cholesky",
     "conjugate_gradients",
+    "gauss_rule",
     "lanczos",
+    "lanczos_coefficients",
     "phi",
     "pivoted_cholesky",
+    "prepare",
+    "solve",
     "solve_flow",
+    "with_ridge",
 ]

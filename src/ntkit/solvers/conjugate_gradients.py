@@ -1,7 +1,6 @@
 """Preconditioned conjugate gradients for several right-hand sides at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -9,25 +8,9 @@ from torch import Tensor
 
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
+from ntkit.solvers.solution import Solution
 
-__all__ = ["Solution", "chan_circulant", "chan_preconditioner", "conjugate_gradients"]
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What a linear solver found.
-
-    Attributes:
-        value: `[c, n]`, the solutions as rows.
-        converged: Whether every relative residual reached the tolerance.
-        iterations: Products used.
-        residual: The largest relative residual, `|b - K x| / |b|`.
-    """
-
-    value: Float[Tensor, "c n"]
-    converged: bool
-    iterations: int
-    residual: float
+__all__ = ["chan_circulant", "chan_preconditioner", "conjugate_gradients", "iterate"]
 
 
 def conjugate_gradients(
@@ -51,33 +34,69 @@ def conjugate_gradients(
 
     Source: Golub and Van Loan, Matrix Computations, algorithm 11.5.1.
     """
-    precondition = preconditioner or (lambda r: r)
+
+    def step(_: float) -> None:
+        if on_step:
+            on_step()
+
+    best, iterations = iterate(
+        op.rows,
+        b,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        preconditioner=preconditioner,
+        on_step=step,
+    )
     scale = b.norm(dim=1).clamp_min(torch.finfo(b.dtype).tiny)
+    true = float(((b - op.rows(best)).norm(dim=1) / scale).max())
+    return Solution(best, true <= 2 * tolerance, true, iterations, "cg", "as asked")
+
+
+def iterate(
+    product: Callable[[Tensor], Tensor],
+    b: Float[Tensor, "c n"],
+    *,
+    tolerance: float,
+    max_iterations: int,
+    preconditioner: Callable[[Tensor], Tensor] | None,
+    on_step: Callable[[float], None],
+) -> tuple[Float[Tensor, "c n"], int]:
+    """The iterate of the least residual as the recurrence carries it, and the products used.
+
+    Args:
+        product: With the matrix, on rows.
+        b: Right-hand sides as rows.
+        tolerance: Relative residual to reach.
+        max_iterations: Products allowed.
+        preconditioner: As in `conjugate_gradients`.
+        on_step: Called once an iteration with the largest relative residual.
+    """
+    precondition = preconditioner or (lambda r: r)
+    tiny = torch.finfo(b.dtype).tiny
+    scale = b.norm(dim=1).clamp_min(tiny)
     x, r = torch.zeros_like(b), b.clone()
-    best, best_residual = x, 1.0
+    best, best_residual = x, float((b.norm(dim=1) / scale).max())
     z = precondition(r)
     p, rz = z, (r * z).sum(1)
     iteration = 0
-    while iteration < max_iterations:
-        kp = op.rows(p)
+    while iteration < max_iterations and best_residual > tolerance:
+        kp = product(p)
         curvature = (p * kp).sum(1)
         step = torch.where(curvature > 0, rz / curvature, torch.zeros_like(rz))[:, None]
         x = x + step * p
         r = r - step * kp
         iteration += 1
         residual = float((r.norm(dim=1) / scale).max())
-        if on_step:
-            on_step()
+        on_step(residual)
         if residual < best_residual:
             best, best_residual = x, residual
-        if residual <= tolerance or not bool(torch.isfinite(step).all()):
-            break
+        if not bool(torch.isfinite(step).all()) or not bool((step != 0).any()):
+            break  # nothing moves any more: the matrix is not positive definite on what is left
         z = precondition(r)
         following = (r * z).sum(1)
-        p = z + (following / rz.clamp_min(torch.finfo(b.dtype).tiny))[:, None] * p
+        p = z + (following / rz.clamp_min(tiny))[:, None] * p
         rz = following
-    true = float(((b - op.rows(best)).norm(dim=1) / scale).max())
-    return Solution(best, true <= 2 * tolerance, iteration, true)
+    return best, iteration
 
 
 def chan_circulant(op: ToeplitzOperator) -> CirculantOperator:
@@ -99,18 +118,22 @@ def chan_circulant(op: ToeplitzOperator) -> CirculantOperator:
     return CirculantOperator(table, dtype=op.dtype)
 
 
-def chan_preconditioner(op: ToeplitzOperator) -> Callable[[Tensor], Tensor]:
-    """The inverse of `chan_circulant(op)` on rows.
+def chan_preconditioner(
+    op: ToeplitzOperator | CirculantOperator, *, ridge: float = 0.0
+) -> Callable[[Tensor], Tensor]:
+    """The inverse of `chan_circulant(op) + ridge I` on rows; of a circulant operator, its own.
 
     Eigenvalues are kept above 1e-15 of the largest so that the inverse is bounded.
     """
-    eigenvalues = chan_circulant(op).eigenvalues()
+    circulant = op if isinstance(op, CirculantOperator) else chan_circulant(op)
+    shape = circulant.grid_shape
+    eigenvalues = circulant.eigenvalues() + ridge
     inverse = 1 / eigenvalues.clamp_min(float(eigenvalues.max()) * 1e-15)
 
     def apply(r: Tensor) -> Tensor:
-        grid = r.reshape(-1, *op.row_shape)
+        grid = r.reshape(-1, *shape)
         axes = list(range(1, grid.ndim))
         spectrum = torch.fft.rfftn(grid, dim=axes) * inverse
-        return torch.fft.irfftn(spectrum, op.row_shape, dim=axes).reshape(r.shape)
+        return torch.fft.irfftn(spectrum, shape, dim=axes).reshape(r.shape)
 
     return apply

@@ -1,7 +1,9 @@
-"""`exp(-tK) r` and `phi_t(K) r` for every kind of operator: what training does to a residual."""
+"""What training does to a residual, for every kind of operator: `G(K) r` and `H(K) r`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isinf
 
 import torch
@@ -14,13 +16,16 @@ from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.low_rank import LowRankOperator
 from ntkit.operators.matrix_free import MatrixFreeOperator
+from ntkit.operators.scaled import ScaledOperator
 from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
-from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series, flow_degree
+from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
 from ntkit.solvers.conjugate_gradients import chan_preconditioner, conjugate_gradients
+from ntkit.solvers.eigenvectors import eigenvectors
 from ntkit.solvers.lanczos import RitzPairs, lanczos
+from ntkit.solvers.response import AbstractResponse, FlowResponse, Limit
 
-__all__ = ["FlowSolution", "phi", "solve_flow"]
+__all__ = ["AbstractPrepared", "Eigenbasis", "FlowSolution", "prepare", "solve_flow"]
 
 LANCZOS_STEPS = 24
 """Products spent on the top of the spectrum: they give the bound and the modes to deflate."""
@@ -31,13 +36,13 @@ class FlowSolution:
     """A residual after training, and the weights of the kernel expansion that did it.
 
     Attributes:
-        decay: `exp(-tK) r`, `[t, c, n]`.
-        weights: `phi_t(K) r = K^-1 (1 - exp(-tK)) r`, `[t, c, n]`: predictions elsewhere are
+        decay: `G(K) r`, `[t, c, n]`; `exp(-tK) r` for gradient flow.
+        weights: `H(K) r = K^-1 (1 - G(K)) r`, `[t, c, n]`: predictions elsewhere are
             `K(x, train) @ weights`.
         method: What was used: "eigh", "fft", "low-rank" or "chebyshev".
         products: Products with the operator (of all rows at once).
         error: Bound on the relative error of `decay` from truncation; the relative residual of
-            the linear solve where `t` is infinite.
+            the linear solve where training has ended.
     """
 
     decay: Float[Tensor, "t c n"]
@@ -47,20 +52,23 @@ class FlowSolution:
     error: float
 
 
+class AbstractPrepared(ABC):
+    """A residual in front of an operator, with all that its answers at all moments share."""
+
+    @abstractmethod
+    def solve(self, responses: Sequence[AbstractResponse]) -> FlowSolution:
+        """`G(K) r` and `H(K) r` for every response."""
+
+    @abstractmethod
+    def largest(self) -> float:
+        """The largest eigenvalue of the operator, from below and to a few digits at least."""
+
+
 @dataclass(frozen=True)
 class _Settings:
     tolerance: float
     dtype: torch.dtype
     on_step: Callable[[], None]
-
-
-def phi(eigenvalues: Tensor, t: float) -> Tensor:
-    """`(1 - exp(-t s)) / s`, with its limit `t` at zero eigenvalues; `1 / s` (or 0) at `t = inf`."""
-    if isinf(t):
-        return torch.where(eigenvalues > 0, 1 / eigenvalues, torch.zeros_like(eigenvalues))
-    x = t * eigenvalues
-    safe = torch.where(x > 0, x, torch.ones_like(x))
-    return t * torch.where(x > 0, -torch.expm1(-safe) / safe, torch.ones_like(x))
 
 
 def solve_flow(
@@ -74,155 +82,296 @@ def solve_flow(
 ) -> FlowSolution:
     """`exp(-tK) r` and `phi_t(K) r` at all times, by the method that suits the operator.
 
+    Args:
+        op: As in `prepare`.
+        r: Residuals as rows.
+        times: Gradient-flow times, any order, 0 and infinity included.
+        tolerance: Bound on the relative error.
+        dtype: As in `prepare`.
+        on_step: Called once a product, for progress.
+    """
+    responses = [Limit() if isinf(t) else FlowResponse(t) for t in times]
+    return prepare(op, r, tolerance=tolerance, dtype=dtype, on_step=on_step).solve(responses)
+
+
+def prepare(
+    op: AbstractOperator,
+    r: Float[Tensor, "c n"],
+    *,
+    tolerance: float,
+    dtype: torch.dtype = torch.float64,
+    on_step: Callable[[], None] | None = None,
+) -> AbstractPrepared:
+    """Ready a residual for any number of moments, by the method that suits the operator.
+
     Dense: one `eigh`. Circulant: one FFT. Low rank: the eigenvectors of the small Gram matrix.
-    Toeplitz, tiled and matrix-free: one Chebyshev recurrence for all finite times, after the top eigenpairs are
+    Toeplitz, tiled, matrix-free: one Chebyshev recurrence for all moments, after the top eigenpairs are
     taken out by Lanczos (the degree grows with the square root of the largest eigenvalue left);
-    conjugate gradients for `t = inf`, which raise `NumericalError` where they do not converge.
+    conjugate gradients for the end of training, which raise `NumericalError` where they do not
+    converge.
 
     Args:
         op: Symmetric positive semi-definite operator `[n, n]`, float64.
         r: Residuals as rows.
-        times: Gradient-flow times, any order, 0 and infinity included.
         tolerance: Bound on the relative error.
-        dtype: Precision of the Chebyshev recurrence; everything else is float64.
+        dtype: Precision of the Chebyshev recurrence and of the eigenvectors of dense matrices;
+            everything else is float64.
         on_step: Called once a product, for progress.
     """
     settings = _Settings(tolerance, dtype, on_step or (lambda: None))
-    return _solvers[op](op, r.to(op.dtype), list(times), settings)
+    return _methods[op](op, r.to(op.dtype), settings)
 
 
-_solvers: ExactTypeRegistry[Callable[..., FlowSolution]] = ExactTypeRegistry(
+class Eigenbasis(AbstractPrepared):
+    """A residual in a basis in which the operator is diagonal: all moments are scalings.
+
+    Args:
+        values: Eigenvalues of the basis.
+        floor: What of them is zero up to rounding, which matters in the limit of all time alone.
+        spectrum: `[c, ...]`, the residual in the basis.
+        back: From the basis to points.
+        outside: What of the residual lies in no vector of the basis, where it is not complete.
+        method: Name of the way.
+        into: From rows over points to rows over the basis, where `project` is to work.
+    """
+
+    def __init__(
+        self,
+        values: Tensor,
+        floor: float,
+        spectrum: Tensor,
+        back: Callable[[Tensor], Tensor],
+        outside: Tensor | None,
+        method: str,
+        into: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.into = into
+        self.values = values.clamp_min(0)
+        self._ended = torch.where(values > floor, values, torch.zeros_like(values))
+        self.spectrum = spectrum
+        self.back = back
+        self._outside = outside
+        self._method = method
+
+    def solve(self, responses: Sequence[AbstractResponse]) -> FlowSolution:
+        """Two scalings and two changes of basis a moment."""
+        decay = self._scaled(responses, lambda response, s: response.left(s))
+        eps = torch.finfo(decay.dtype).eps
+        return FlowSolution(decay, self.weights(responses), self._method, 0, eps)
+
+    def weights(self, responses: Sequence[AbstractResponse]) -> Float[Tensor, "t c n"]:
+        """`H(K) r` alone: half the work."""
+        return self._scaled(responses, lambda response, s: response.learned(s))
+
+    def through(
+        self, features: Float[Tensor, "m k"], responses: Sequence[AbstractResponse]
+    ) -> Float[Tensor, "t c m"]:
+        """`cross H(K) r` for the rows `features = into(cross)`: a thin product for all moments."""
+        factors = self._factors(responses, lambda response, s: response.learned(s))
+        every = self.spectrum * factors.to(self.spectrum)[:, None]
+        return every @ features.T
+
+    def largest(self) -> float:
+        """The largest eigenvalue, to rounding."""
+        return float(self.values.max())
+
+    def _scaled(
+        self,
+        responses: Sequence[AbstractResponse],
+        factor: Callable[[AbstractResponse, Tensor], Tensor],
+    ) -> Tensor:
+        factors = torch.stack([
+            factor(g, self._ended if isinstance(g, Limit) else self.values) for g in responses
+        ])
+        every = self.spectrum * factors.to(self.spectrum)[:, None]
+        found = self.back(every.flatten(0, 1)).reshape(len(factors), len(self.spectrum), -1)
+        if self._outside is not None:
+            zero = self.values.new_zeros(1)
+            found += torch.stack([factor(g, zero) * self._outside for g in responses])
+        return found
+
+    def _factors(
+        self,
+        responses: Sequence[AbstractResponse],
+        factor: Callable[[AbstractResponse, Tensor], Tensor],
+    ) -> Tensor:
+        return torch.stack([
+            factor(g, self._ended if isinstance(g, Limit) else self.values) for g in responses
+        ])
+
+
+_methods: ExactTypeRegistry[Callable[..., AbstractPrepared]] = ExactTypeRegistry(
     "flow solver", TypeError
 )
 
 
-@_solvers.register(DenseOperator)
-def _dense(op: DenseOperator, r: Tensor, times: list[float], settings: _Settings) -> FlowSolution:
-    values, vectors = torch.linalg.eigh(op.matrix.double())
-    floor = values.abs().max() * len(values) * torch.finfo(op.dtype).eps
-    values = torch.where(values > floor, values, torch.zeros_like(values))
-    return _diagonal(r, times, values, r.double() @ vectors, lambda x: x @ vectors.T, "eigh")
-
-
-@_solvers.register(CirculantOperator)
-def _circulant(
-    op: CirculantOperator, r: Tensor, times: list[float], settings: _Settings
-) -> FlowSolution:
-    shape = op.grid_shape
-    axes = list(range(1, len(shape) + 1))
-    values = op.eigenvalues()
-    floor = values.abs().max() * torch.finfo(op.dtype).eps
-    values = torch.where(values > floor, values, torch.zeros_like(values))
-
-    def back(spectrum: Tensor) -> Tensor:
-        return torch.fft.irfftn(spectrum, shape, dim=axes).reshape(len(r), -1)
-
-    return _diagonal(
-        r, times, values, torch.fft.rfftn(r.reshape(-1, *shape), dim=axes), back, "fft"
+@_methods.register(DenseOperator)
+def _dense(op: DenseOperator, r: Tensor, settings: _Settings) -> Eigenbasis:
+    basis = eigenvectors(op.matrix.to(settings.dtype))
+    values = basis.values.double()
+    floor = float(values.abs().max()) * len(values) * torch.finfo(settings.dtype).eps
+    spectrum = basis.into(r.to(settings.dtype))
+    return Eigenbasis(
+        values, floor, spectrum, lambda x: basis.back(x).to(op.dtype), None, "eigh", basis.into
     )
 
 
-@_solvers.register(LowRankOperator)
-def _low_rank(
-    op: LowRankOperator, r: Tensor, times: list[float], settings: _Settings
-) -> FlowSolution:
+@_methods.register(CirculantOperator)
+def _circulant(op: CirculantOperator, r: Tensor, settings: _Settings) -> Eigenbasis:
+    shape = op.grid_shape
+    axes = list(range(1, len(shape) + 1))
+    values = op.eigenvalues()
+    floor = float(values.abs().max()) * torch.finfo(op.dtype).eps
+
+    def back(spectrum: Tensor) -> Tensor:
+        return torch.fft.irfftn(spectrum, shape, dim=axes).reshape(len(spectrum), -1)
+
+    spectrum = torch.fft.rfftn(r.reshape(-1, *shape), dim=axes)
+    return Eigenbasis(values, floor, spectrum, back, None, "fft")
+
+
+@_methods.register(LowRankOperator)
+def _low_rank(op: LowRankOperator, r: Tensor, settings: _Settings) -> Eigenbasis:
     values, rotation = torch.linalg.eigh((op.left.T @ op.left).double())
     kept = values > values.max() * 1e-14
     values = values[kept]
     vectors = ((op.left.double() @ rotation[:, kept]) / values.sqrt()).to(op.dtype)
     inside = r @ vectors
     outside = r - inside @ vectors.T
-    decay, weights = [], []
-    for t in times:
-        decay.append(outside + (inside * _decayed(values, t)) @ vectors.T)
-        rest = 0.0 if isinf(t) else t  # the limit on eigenvalues that are zero
-        weights.append(rest * outside + (inside * phi(values, t)) @ vectors.T)
-    return FlowSolution(torch.stack(decay), torch.stack(weights), "low-rank", 0, 1e-14)
+    return Eigenbasis(values, 0.0, inside, lambda x: x @ vectors.T, outside, "low-rank")
 
 
-@_solvers.register(ToeplitzOperator, TiledOperator, MatrixFreeOperator)
-def _by_products(
-    op: AbstractOperator, r: Tensor, times: list[float], settings: _Settings
-) -> FlowSolution:
-    finite = [i for i, t in enumerate(times) if not isinf(t)]
-    infinite = [i for i, t in enumerate(times) if isinf(t)]
-    decay = r.new_zeros(len(times), *r.shape)
-    weights = torch.zeros_like(decay)
-    products, error, methods = 0, 0.0, []
-    if finite:
-        found = _chebyshev(op, r, [times[i] for i in finite], settings)
-        decay[finite], weights[finite] = found.decay, found.weights
-        products, error = found.products, found.error
-        methods.append(found.method)
-    if infinite:
-        solution = conjugate_gradients(
-            op,
-            r,
-            tolerance=settings.tolerance,
-            max_iterations=2000,
-            preconditioner=chan_preconditioner(op) if isinstance(op, ToeplitzOperator) else None,
-            on_step=settings.on_step,
-        )
-        if not solution.converged:
-            raise NumericalError(
-                f"t = inf: conjugate gradients stopped at a relative residual of "
-                f"{solution.residual:.2g} after {solution.iterations} products; "
-                f"{settings.tolerance:.2g} was asked for. Ask for a finite time, or a larger "
-                "`tolerance`."
+@_methods.register(ToeplitzOperator, TiledOperator, ScaledOperator, MatrixFreeOperator)
+class _ByProducts(AbstractPrepared):
+    """An operator that is known by its products alone."""
+
+    def __init__(self, op: AbstractOperator, r: Tensor, settings: _Settings) -> None:
+        self._op, self._r, self._settings = op, r, settings
+
+    def solve(self, responses: Sequence[AbstractResponse]) -> FlowSolution:
+        """Chebyshev for what is on its way, conjugate gradients for what has arrived."""
+        ended = [i for i, response in enumerate(responses) if isinstance(response, Limit)]
+        moving = [i for i, response in enumerate(responses) if not isinstance(response, Limit)]
+        decay = self._r.new_zeros(len(responses), *self._r.shape)
+        weights = torch.zeros_like(decay)
+        products, error, methods = 0, 0.0, []
+        if moving:
+            found = self._chebyshev([responses[i] for i in moving])
+            decay[moving], weights[moving] = found.decay, found.weights
+            products, error = found.products, found.error
+            methods.append(found.method)
+        for i in ended:
+            limit = responses[i]
+            assert isinstance(limit, Limit)
+            found = _linear_solve(self._op, self._r, limit.shift, self._settings)
+            decay[i], weights[i] = found.decay[0], found.weights[0]
+            products += found.products
+            error = max(error, found.error)
+        if ended:
+            methods.append("cg")
+        return FlowSolution(decay, weights, "+".join(methods), products, error)
+
+    def largest(self) -> float:
+        """The largest Ritz value."""
+        return float(self._top.values[0])
+
+    @cached_property
+    def _top(self) -> RitzPairs:
+        op = self._op
+        start = 1 + 0.1 * torch.cos(torch.arange(op.shape[0], device=op.device) * 1.7)
+        return lanczos(op, steps=LANCZOS_STEPS, start=start.to(op.dtype))  # has no symmetry
+
+    def _chebyshev(self, responses: Sequence[AbstractResponse]) -> FlowSolution:
+        """Deflate what Lanczos has settled; Chebyshev on the rest, with a bound that is checked.
+
+        Raises:
+            NumericalError: No bound holds, so the operator is not symmetric.
+        """
+        settings, pairs, count = self._settings, self._top, len(responses)
+        q = _modes_to_deflate(pairs)
+        deflate = pairs.vectors(q)
+        upper = float((pairs.values[q] + pairs.residuals[q]) * 1.02)
+        inside = self._r @ deflate.T
+        rest = _without(self._r - inside @ deflate, deflate)
+        fast, modes = self._op.to(settings.dtype), deflate.to(settings.dtype)
+        for _ in range(20):
+            # H is multiplied by the kernel afterwards, so its error counts `upper`-fold.
+            series = chebyshev_series(
+                [*[g.left for g in responses], *[h.learned for h in responses]],
+                upper=upper,
+                tolerances=[settings.tolerance] * count + [settings.tolerance / upper] * count,
+                degree=max(g.degree(upper, settings.tolerance * 1e-6) for g in responses),
             )
-        weights[infinite] = solution.value
-        products += solution.iterations
-        error = max(error, solution.residual)
-        methods.append("cg")
-    return FlowSolution(decay, weights, "+".join(methods), products, error)
+            try:
+                out = chebyshev_apply(
+                    fast,
+                    rest.to(settings.dtype),
+                    series,
+                    upper=upper,
+                    deflate=modes,
+                    on_step=settings.on_step,
+                )
+                break
+            except NumericalError:
+                upper *= 1.3
+        else:
+            raise NumericalError(
+                "No bound on the spectrum was found: the operator is not symmetric."
+            )
+        out = _without(out.double(), deflate)
+        decay, weights = out[:count], out[count:]
+        top = pairs.values[:q]
+        for i, response in enumerate(responses):
+            decay[i] += (inside * response.left(top)) @ deflate
+            weights[i] += (inside * response.learned(top)) @ deflate
+        products = len(pairs.values) + series.shape[1] - 1
+        return FlowSolution(decay, weights, "chebyshev", products, settings.tolerance)
 
 
-def _chebyshev(
-    op: AbstractOperator, r: Tensor, times: list[float], settings: _Settings
+def _linear_solve(
+    op: AbstractOperator, r: Tensor, shift: float, settings: _Settings
 ) -> FlowSolution:
-    """Deflate what Lanczos has settled; Chebyshev on the rest, with a bound that is checked.
+    """`(K + shift)^-1 r`, and the share of the residual that a ridge keeps.
 
     Raises:
-        NumericalError: No bound holds, so the operator is not symmetric.
+        NumericalError: Conjugate gradients did not get there.
     """
-    start = 1 + 0.1 * torch.cos(torch.arange(op.shape[0], device=op.device) * 1.7)  # no symmetry
-    pairs = lanczos(op, steps=LANCZOS_STEPS, start=start.to(op.dtype))
-    q = _modes_to_deflate(pairs)
-    deflate = pairs.vectors(q)
-    upper = float((pairs.values[q] + pairs.residuals[q]) * 1.02)
-    inside = r @ deflate.T
-    rest = _without(r - inside @ deflate, deflate)
-    fast, modes = op.to(settings.dtype), deflate.to(settings.dtype)
-    for _ in range(20):
-        # phi is multiplied by the kernel afterwards, so its error counts `upper`-fold.
-        series = chebyshev_series(
-            [*[_decay_of(t) for t in times], *[_phi_of(t) for t in times]],
-            upper=upper,
-            tolerances=[settings.tolerance] * len(times)
-            + [settings.tolerance / upper] * len(times),
-            degree=flow_degree(max(times) * upper / 2, settings.tolerance * 1e-6),
+    solution = conjugate_gradients(
+        _Ridged(op, shift) if shift else op,
+        r,
+        tolerance=settings.tolerance,
+        max_iterations=2000,
+        preconditioner=(
+            chan_preconditioner(op, ridge=shift) if isinstance(op, ToeplitzOperator) else None
+        ),
+        on_step=settings.on_step,
+    )
+    if not solution.converged:
+        raise NumericalError(
+            f"t = inf: conjugate gradients stopped at a relative residual of "
+            f"{solution.residual:.2g} after {solution.iterations} products; "
+            f"{settings.tolerance:.2g} was asked for. Ask for a finite time, or a larger "
+            "`tolerance`."
         )
-        try:
-            out = chebyshev_apply(
-                fast,
-                rest.to(settings.dtype),
-                series,
-                upper=upper,
-                deflate=modes,
-                on_step=settings.on_step,
-            )
-            break
-        except NumericalError:
-            upper *= 1.3
-    else:
-        raise NumericalError("No bound on the spectrum was found: the operator is not symmetric.")
-    out = _without(out.double(), deflate)
-    decay, weights = out[: len(times)], out[len(times) :]
-    for i, t in enumerate(times):
-        decay[i] += (inside * _decayed(pairs.values[:q], t)) @ deflate
-        weights[i] += (inside * phi(pairs.values[:q], t)) @ deflate
-    products = len(pairs.values) + series.shape[1] - 1
-    return FlowSolution(decay, weights, "chebyshev", products, settings.tolerance)
+    weights = solution.x[None]
+    return FlowSolution(shift * weights, weights, "cg", solution.iterations, solution.residual)
+
+
+class _Ridged(AbstractOperator):
+    """`K + shift`."""
+
+    def __init__(self, op: AbstractOperator, shift: float) -> None:
+        self.op, self.shift = op, shift
+        self.shape, self.dtype, self.device, self.kind = op.shape, op.dtype, op.device, op.kind
+
+    def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
+        return self.op.rows(v) + self.shift * v
+
+    def diagonal(self) -> Float[Tensor, " n"]:
+        return self.op.diagonal() + self.shift
+
+    def to(self, dtype: torch.dtype) -> "_Ridged":
+        return _Ridged(self.op.to(dtype), self.shift)
 
 
 def _without(v: Tensor, modes: Tensor) -> Tensor:
@@ -236,33 +385,3 @@ def _modes_to_deflate(pairs: RitzPairs) -> int:
     q = min(int(settled.int().cumprod(0).sum()), len(settled) - 1)
     enough = pairs.values[: q + 1] <= 1.2 * pairs.values[q]
     return int(enough.int().argmax())
-
-
-def _decay_of(t: float) -> Callable[[Tensor], Tensor]:
-    return lambda s: torch.exp(-t * s)
-
-
-def _phi_of(t: float) -> Callable[[Tensor], Tensor]:
-    return lambda s: phi(s, t)
-
-
-def _decayed(values: Tensor, t: float) -> Tensor:
-    """`exp(-t s)`, with zero eigenvalues kept for ever, also at `t = inf`."""
-    if isinf(t):
-        return (values <= 0).to(values)
-    return torch.exp(-t * values)
-
-
-def _diagonal(
-    r: Tensor,
-    times: list[float],
-    values: Tensor,
-    spectrum: Tensor,
-    back: Callable[[Tensor], Tensor],
-    method: str,
-) -> FlowSolution:
-    """All times in a basis in which the operator is diagonal."""
-    decay = torch.stack([back(spectrum * _decayed(values, t)) for t in times])
-    weights = torch.stack([back(spectrum * phi(values, t)) for t in times])
-    eps = torch.finfo(r.dtype).eps
-    return FlowSolution(decay.to(r.dtype), weights.to(r.dtype), method, 0, eps)

@@ -1,5 +1,6 @@
 """A kernel matrix as a thin factor, from a few of its columns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +11,9 @@ from ntkit._core.checks import positive
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.low_rank import LowRankOperator
 
-__all__ = ["Factor", "pivoted_cholesky"]
+__all__ = ["Factor", "pivoted_cholesky", "pivoted_columns"]
 
-_BLOCK = 32  # pivots whose kernel columns are computed in one call
-
+_BLOCK = 32  # least number of pivots whose kernel columns are computed in one call
 
 _KEEP = 0.3  # a drawn pivot is used while it still has this share of the error it was drawn for
 
@@ -61,37 +61,71 @@ def pivoted_cholesky(
     Cost: `n r` kernel entries, `n r^2` multiply-adds, `n r` numbers of memory.
 
     Source: Harbrecht, Peters and Schneider 2012, algorithm 1, with the random pivots of Chen et al.
-    2022 (arXiv:2207.06503), drawn in blocks.
+    2022 (arXiv:2207.06503), drawn in blocks (Epperly, Tropp and Webber 2024, arXiv:2410.03969).
     """
     positive("tolerance", tolerance)
-    diagonal = kernel.diag(x).clone()
-    total = float(diagonal.sum())
-    left = x.new_zeros(len(x), min(max_rank, len(x)))
-    rounding = 1e-15 * total / len(x)
-    draw = torch.Generator(device=x.device).manual_seed(0)  # the same points, the same pivots
-    chosen: list[int] = []
-    while len(chosen) < left.shape[1] and float(diagonal.sum()) > tolerance * total:
-        k = len(chosen)
+    left, chosen, error = pivoted_columns(
+        kernel.diag(x), lambda pivots: kernel(x, x[pivots]), tolerance=tolerance, max_rank=max_rank
+    )
+    return Factor(left, x[chosen], left[chosen].tril(), error, error <= tolerance)
+
+
+def pivoted_columns(
+    diagonal: Float[Tensor, " n"],
+    columns: Callable[[Tensor], Tensor],
+    *,
+    tolerance: float,
+    max_rank: int,
+) -> tuple[Float[Tensor, "n r"], Tensor, float]:
+    """The factor of a matrix known by its diagonal and by columns of it, in the diagonal's dtype.
+
+    Args:
+        diagonal: Of the matrix.
+        columns: `columns(index) -> [n, k]`.
+        tolerance: As in `pivoted_cholesky`.
+        max_rank: As in `pivoted_cholesky`.
+
+    Returns:
+        `left`, the pivots' indices, and the share of the trace left out.
+    """
+    rest = diagonal.double().clone()
+    total = float(rest.sum())
+    left = diagonal.new_zeros(len(rest), min(max_rank, len(rest)))
+    rounding = 5 * torch.finfo(diagonal.dtype).eps * total / len(rest)
+    draw = torch.Generator(device=rest.device).manual_seed(0)  # the same points, the same pivots
+    block = max(_BLOCK, left.shape[1] // 16)
+    chosen: list[Tensor] = []
+    k = 0
+    while k < left.shape[1] and float(rest.sum()) > tolerance * total:
         # Drawn in proportion to their errors, so that they lie apart; checked again in their turn.
-        wanted = min(_BLOCK, left.shape[1] - k, int((diagonal > 0).sum()))
-        candidates = torch.multinomial(diagonal, wanted, generator=draw)
-        columns = kernel(x, x[candidates])
-        floor = _KEEP * diagonal[candidates]
-        while k < left.shape[1]:
-            worthwhile = (diagonal[candidates] >= floor) & (diagonal[candidates] > rounding)
-            if not bool(worthwhile.any()):
-                break
-            j = int((diagonal[candidates] * worthwhile).argmax())
-            pivot = int(candidates[j])
-            column = columns[:, j] - left[:, :k] @ left[pivot, :k]
-            left[:, k] = column / diagonal[pivot].sqrt()
-            diagonal = (diagonal - left[:, k] ** 2).clamp_min(0)
-            diagonal[pivot] = 0
-            chosen.append(pivot)
-            k += 1
-        if float(diagonal.max()) <= rounding:
+        wanted = min(block, left.shape[1] - k, int((rest > 0).sum()))
+        drawn = torch.multinomial(rest, wanted, generator=draw)
+        found = columns(drawn).addmm(left[:, :k], left[drawn, :k].T, alpha=-1)
+        kept, triangle = _worthwhile(found[drawn].double(), _KEEP * rest[drawn], rounding)
+        if len(kept):
+            new = torch.linalg.solve_triangular(triangle.to(left), found[:, kept].T, upper=False)
+            left[:, k : k + len(kept)] = new.T
+            rest = (rest - (new.double() ** 2).sum(0)).clamp_min(0)
+            chosen.append(drawn[kept])
+            rest[chosen[-1]] = 0
+            k += len(kept)
+        if not len(kept) or float(rest.max()) <= rounding:
             break
-    left = left[:, : len(chosen)]
-    triangle = left[chosen].tril()
-    error = float(diagonal.sum()) / total
-    return Factor(left, x[chosen], triangle, error, error <= tolerance)
+    pivots = torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.long)
+    return left[:, :k], pivots, float(rest.sum()) / total
+
+
+def _worthwhile(matrix: Tensor, floor: Tensor, rounding: float) -> tuple[list[int], Tensor]:
+    """Pivots of a small matrix that are above `floor` in their turn, and its factor on them."""
+    factor, rest, kept = torch.zeros_like(matrix), matrix.diagonal().clone(), list[int]()
+    while True:
+        score = torch.where((rest >= floor) & (rest > rounding), rest, torch.zeros_like(rest))
+        j = int(score.argmax())
+        if float(score[j]) <= 0:
+            return kept, factor[kept, : len(kept)].tril()
+        k = len(kept)
+        column = matrix[:, j] - factor[:, :k] @ factor[j, :k]
+        factor[:, k] = column / rest[j].sqrt()
+        rest = rest - factor[:, k] ** 2
+        rest[j] = 0
+        kept.append(j)

@@ -45,6 +45,11 @@ class EmpiricalKernel(AbstractMatrixFree):
         name = type(self.target.module).__name__
         return f"<empirical NTK of {name}, outputs={self._outputs!r}, {self._method!r}>"
 
+    @property
+    def outputs(self) -> Outputs:
+        """What becomes of several outputs: "trace", "full", or the index of one."""
+        return self._outputs
+
     def __call__(self, x1: Points, x2: Points | None = None) -> Tensor:
         """The Gram matrix `[n, m]` of `x1` against `x2` (itself if left out); "full": `[n, m, o, o]`."""
         with self.target.evaluation():

@@ -3,7 +3,7 @@
 import torch
 
 import ntkit
-from ntkit.spectrum import kernel_spectrum, power_spectrum
+from ntkit.spectra import kernel_spectrum, power_spectrum
 
 
 def test_periodic_kernel_gives_its_eigenvalues() -> None:

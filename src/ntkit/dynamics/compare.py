@@ -1,0 +1,149 @@
+"""The prediction of a kernel beside the training of the network itself."""
+
+import importlib
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ntkit._core.checks import positive_int
+from ntkit.dynamics.lazy_probe import log_steps
+from ntkit.dynamics.training import AbstractTraining, OptimiserFactory
+from ntkit.grids import Grid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Comparison", "compare"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Loss curves of a network in training and of its prediction.
+
+    Attributes:
+        steps: `[s]`, rising, from 0.
+        predicted: `[s]`, `1/2 * sum w (f - y)^2` of the prediction on the training points.
+        trained: `[s]`, that of the network.
+        distance: `[s]`, between network and prediction over validation points (training points where
+            there are none), relative to how far the prediction has moved: `|f - p| / |p - p_0|`.
+        validation_predicted: `[s]`, mean squared error on validation points; NaN without.
+        validation_trained: `[s]`, that of the network.
+        network: The trained network.
+    """
+
+    steps: Int[Tensor, " s"]
+    predicted: Float[Tensor, " s"]
+    trained: Float[Tensor, " s"]
+    distance: Float[Tensor, " s"]
+    validation_predicted: Float[Tensor, " s"]
+    validation_trained: Float[Tensor, " s"]
+    network: nn.Module
+
+    def figure(self) -> "Figure":
+        """Both curves over steps, and the distance; needs matplotlib."""
+        return importlib.import_module("ntkit.dynamics.comparison_figure").comparison_figure(self)
+
+
+def compare(
+    module: nn.Module,
+    training: AbstractTraining,
+    optimiser: OptimiserFactory | None = None,
+    *,
+    steps: int,
+    validation: tuple[Grid | Tensor, Tensor] | None = None,
+    per_decade: int = 10,
+) -> Comparison:
+    """Train a copy of `module` on the data of `training`, and hold the prediction beside it.
+
+    Args:
+        module: The network, whose start the prediction should have as `f0`; left as it is.
+        training: The prediction: `GradientFlow`, `GradientDescent`, `Momentum`, ...
+        optimiser: Makes the optimiser of the parameters, for the loss `1/2 * sum w (f - y)^2`: a
+            function such as `lambda p: torch.optim.SGD(p, lr=0.1)`. If left out, that which the rule
+            predicts; a flow has none, and takes the learning rate of yours as its step.
+        steps: Steps to train.
+        validation: Points and targets that are not trained on.
+        per_decade: Steps to look at in each factor of ten.
+
+    Returns:
+        The curves; `.figure()` draws them.
+
+    Raises:
+        ValueError: The optimiser is left out, and the rule does not say one.
+
+    Source: Lee et al. 2019 (arXiv:1902.06720), section 3.2.
+
+    Example:
+        >>> import ntkit
+        >>> g = torch.Generator().manual_seed(0)
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(1), 1, width=256, depth=2, generator=g)
+        >>> x = torch.rand(8, 1, generator=g)
+        >>> y = torch.sin(6 * x)
+        >>> rule = ntkit.GradientDescent(ntkit.empirical_ntk(net), x, y, lr=0.002, f0=net)
+        >>> result = compare(net, rule, steps=50)
+        >>> bool(result.distance[-1] < 0.2)
+        True
+    """
+    make = optimiser or training.optimiser()
+    if make is None:
+        raise ValueError(
+            "`compare(optimiser=...)`: a flow has no steps of its own. Pass one, for example "
+            "`lambda p: torch.optim.SGD(p, lr=0.01)` with a learning rate small enough."
+        )
+    network = deepcopy(module)
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    start = [p.detach().clone() for p in parameters]
+    stepper = make(parameters)
+    lr = float(stepper.param_groups[0]["lr"])
+    looked = log_steps(positive_int("steps", steps), per_decade=per_decade)
+    points, targets = training.points, training.targets
+    probe = points if validation is None else validation[0]
+    like = parameters[0]
+    x, x_probe = _inputs(points, like), _inputs(probe, like)
+    weights = training.sample_weights.to(like)[:, None]
+    y = targets.to(like).reshape(len(targets), -1)
+
+    def loss() -> Tensor:
+        return 0.5 * (weights * (network(x).reshape(y.shape) - y) ** 2).sum()
+
+    losses, outputs = [], []
+    for step in range(steps + 1):
+        if step in looked:
+            with torch.no_grad():
+                losses.append(float(loss()))
+                outputs.append(network(x_probe).double().reshape(len(x_probe), -1))
+        if step == steps:
+            break
+        stepper.zero_grad()
+        loss().backward()
+        if training.ridge:
+            for p, p0 in zip(parameters, start, strict=True):
+                if p.grad is not None:
+                    p.grad.add_(p.detach() - p0, alpha=training.ridge)
+        stepper.step()
+    times = [training.moment(step, lr) for step in looked]
+    predictions = training.predict(probe, times).double().reshape(len(looked), len(x_probe), -1)
+    reality = torch.stack(outputs)
+    moved = (predictions - predictions[0]).flatten(1).norm(dim=1)
+    nothing = torch.full((len(looked),), torch.nan, dtype=torch.float64)
+    errors = [nothing, nothing]
+    if validation is not None:
+        truth = validation[1].double().reshape(len(x_probe), -1)
+        errors = [(f - truth).square().mean((1, 2)) for f in (predictions, reality)]
+    return Comparison(
+        steps=torch.tensor(looked),
+        predicted=training.loss(times),
+        trained=torch.tensor(losses, dtype=torch.float64),
+        distance=(reality - predictions).flatten(1).norm(dim=1) / moved,
+        validation_predicted=errors[0],
+        validation_trained=errors[1],
+        network=network,
+    )
+
+
+def _inputs(points: Grid | Tensor, like: Tensor) -> Tensor:
+    return (points.points() if isinstance(points, Grid) else points).to(like)

@@ -1,0 +1,146 @@
+"""Functions `sum_i K(x, x_i) a_i` over training points: targets, kernel matrices, layouts."""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit._core.checks import finite, floating_tensor
+from ntkit.grids import Grid
+from ntkit.kernels.base import AbstractKernel, as_stationary
+from ntkit.kernels.empirical import EmpiricalKernel
+from ntkit.kernels.gram import DENSE_BYTES, Structure, gram
+from ntkit.operators.base import AbstractOperator
+from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
+
+__all__ = ["Expansion", "FlowStructure", "as_tensor", "output_axes"]
+
+FlowStructure = Structure | Literal["low-rank"]
+
+
+class Expansion:
+    """Kernel expansions over a set of training points, for any kernel and any structure.
+
+    Solvers work on rows, `[c, n]`: one an output; a kernel whose outputs couple (the empirical
+    kernel with `outputs="full"`) makes one row of all samples and outputs, `[1, n o]`.
+
+    Args:
+        kernel: Any kernel.
+        points: Training points.
+        n_outputs: Outputs of the functions.
+        structure: As in `ntkit.gram`, or "low-rank".
+        low_rank_tolerance: Share of the kernel's trace that a low-rank factor may leave out.
+        max_rank: Columns of a low-rank factor.
+
+    Raises:
+        ValueError: The structure does not hold, or the outputs of the kernel are not `n_outputs`.
+
+    Attributes:
+        operator: The kernel matrix of the training points.
+        factor: The low-rank factor, where one is used.
+        is_coupled: Whether the kernel couples outputs.
+    """
+
+    def __init__(
+        self,
+        kernel: AbstractKernel,
+        points: Grid | Tensor,
+        n_outputs: int,
+        *,
+        structure: FlowStructure = "auto",
+        low_rank_tolerance: float = 1e-8,
+        max_rank: int = 2000,
+    ) -> None:
+        self.kernel = kernel
+        self.points = points
+        self.n_outputs = n_outputs
+        self.is_coupled = isinstance(kernel, EmpiricalKernel) and kernel.outputs == "full"
+        self.factor: Factor | None = None
+        self._last: tuple[Tensor, int, AbstractOperator] | None = None
+        if structure == "auto" and not self.is_coupled:
+            structure = _auto(kernel, points)
+        if structure == "low-rank":
+            self.factor = pivoted_cholesky(
+                kernel, as_tensor(points), tolerance=low_rank_tolerance, max_rank=max_rank
+            )
+            self.operator: AbstractOperator = self.factor.operator
+        else:
+            self.operator = gram(kernel, points, structure=structure)
+        rows = len(points) * (n_outputs if self.is_coupled else 1)
+        if self.operator.shape[0] != rows:
+            raise ValueError(
+                f"`y` has {n_outputs} outputs, and the kernel couples "
+                f"{self.operator.shape[0] // len(points)}."
+            )
+
+    def rows(self, values: Float[Tensor, "n o"]) -> Float[Tensor, "c k"]:
+        """Values at training points as the rows that solvers take."""
+        return values.reshape(1, -1) if self.is_coupled else values.T
+
+    def values(self, rows: Float[Tensor, "t c k"]) -> Float[Tensor, "t m o"]:
+        """Rows back as values, the first axis kept."""
+        if self.is_coupled:
+            return rows.reshape(len(rows), -1, self.n_outputs)
+        return rows.transpose(1, 2)
+
+    def __call__(
+        self, points: Grid | Tensor, weights: Float[Tensor, "t c k"]
+    ) -> Float[Tensor, "t m o"]:
+        """The functions with these weights, at `points`, by the structure that fits."""
+        flat = weights.flatten(0, 1)
+        learned = self._expanded(points, flat)
+        return self.values(learned.reshape(*weights.shape[:2], -1))
+
+    def _expanded(self, points: Grid | Tensor, weights: Tensor) -> Tensor:
+        if self.factor is not None:
+            features = self.factor.features(self.kernel, as_tensor(points)).to(weights)
+            return (weights @ self.factor.left.to(weights)) @ features.T
+        if not isinstance(points, Grid) or not isinstance(self.points, Grid):
+            return self.cross(points).rows(weights)
+        if self.operator.kind not in {"toeplitz", "circulant"}:
+            return self.cross(points).rows(weights)
+        out = weights.new_zeros(len(weights), *points.shape)
+        for cut, coset in points.cosets(self.points):
+            part = self.cross(coset).rows(weights)
+            out[(slice(None), *cut)] = part.reshape(len(weights), *coset.shape)
+        return out.flatten(1)
+
+    def cross(self, points: Grid | Tensor) -> AbstractOperator:
+        """The kernel of `points` against the training points; that of the last tensor is kept."""
+        if points is self.points or (isinstance(points, Grid) and points == self.points):
+            return self.operator
+        if isinstance(points, Grid):
+            return gram(self.kernel, points, self.points)
+        if self._last is None or self._last[0] is not points or self._last[1] != points._version:
+            self._last = (points, points._version, gram(self.kernel, points, self.points))
+        return self._last[2]
+
+
+def as_tensor(points: Grid | Tensor) -> Tensor:
+    """The points in float64."""
+    return points.points() if isinstance(points, Grid) else points.double()
+
+
+def output_axes(points: Grid | Tensor, y: Tensor) -> tuple[int, ...]:
+    """The axes of checked targets behind those of the points.
+
+    Raises:
+        ValueError: `y` does not begin with the shape of the points.
+    """
+    finite("y", floating_tensor("y", y))
+    shapes: list[tuple[int, ...]] = [(len(points),)]
+    if isinstance(points, Grid):
+        shapes.insert(0, points.shape)
+    for shape in shapes:
+        if tuple(y.shape[: len(shape)]) == tuple(shape) and y.ndim <= len(shape) + 1:
+            return tuple(y.shape[len(shape) :])
+    raise ValueError(
+        f"`y` has shape {tuple(y.shape)}, but the points have {' or '.join(map(str, shapes))}; "
+        "one more axis may follow, for outputs."
+    )
+
+
+def _auto(kernel: AbstractKernel, points: Grid | Tensor) -> FlowStructure:
+    """Low rank for many points without grid structure; else what `gram` finds."""
+    structured = isinstance(points, Grid) and as_stationary(kernel) is not None
+    return "auto" if structured or 8 * len(points) ** 2 <= DENSE_BYTES else "low-rank"

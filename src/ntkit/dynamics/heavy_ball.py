@@ -1,0 +1,116 @@
+"""Training with inertia in continuous time, predicted from the kernel alone."""
+
+from dataclasses import dataclass
+from math import ceil, isinf, sqrt
+from typing import Unpack
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit._core.checks import positive
+from ntkit.dynamics.training import AbstractTraining, OptimiserFactory, TrainingOptions
+from ntkit.grids import Grid
+from ntkit.kernels.base import AbstractKernel
+from ntkit.solvers.response import AbstractResponse, FlowResponse, Limit, phi
+
+__all__ = ["HeavyBallFlow", "HeavyBallResponse"]
+
+
+class HeavyBallFlow(AbstractTraining):
+    """Predictions for `f'' + damping f' = -K (f - y)`, from rest: momentum in the limit of small steps.
+
+    `Momentum(lr, beta)` after `k` steps tends to it at `t = sqrt(lr) k`, with
+    `damping = (1 - beta) / sqrt(lr)`, as `lr` goes to zero. Each mode is a damped oscillator.
+
+    Args:
+        kernel: Any kernel; read once, so make a new object when it changes.
+        points: Training points: a `Grid`, or a tensor `[n, ...]`.
+        y: Targets: `[n]`, `[n, o]`, or in the shape of the grid.
+        damping: Friction, above 0, per unit of time.
+        **options: As for `ntkit.GradientFlow`.
+
+    Source: Qian 1999, "On the momentum term in gradient descent learning algorithms"; `momentum=` of
+    neural-tangents' `gradient_descent`.
+
+    Example:
+        >>> from ntkit.kernels import RBF
+        >>> x, y = torch.rand(8, 2), torch.rand(8)
+        >>> ball = HeavyBallFlow(RBF(0.5), x, y, damping=1.0)
+        >>> ball.predict(x, [0.0, 1.0, float("inf")]).shape
+        torch.Size([3, 8])
+    """
+
+    _in_steps = False
+
+    def __init__(
+        self,
+        kernel: AbstractKernel,
+        points: Grid | Tensor,
+        y: Tensor,
+        *,
+        damping: float,
+        **options: Unpack[TrainingOptions],
+    ) -> None:
+        self.damping = positive("damping", damping)
+        super().__init__(kernel, points, y, options)
+
+    def _response(self, moment: float) -> AbstractResponse:
+        return Limit() if isinf(moment) else HeavyBallResponse(moment, self.damping)
+
+    @property
+    def _time_unit(self) -> float:
+        return 1 / self.damping
+
+    def optimiser(self) -> OptimiserFactory | None:
+        """None: a flow has no steps."""
+        return None
+
+    def moment(self, step: int, lr: float) -> float:
+        """`sqrt(lr) * step`."""
+        return sqrt(lr) * step
+
+
+@dataclass(frozen=True)
+class HeavyBallResponse(AbstractResponse):
+    """A damped oscillator of stiffness `s` released at 1: `x'' + damping x' + s x = 0`.
+
+    With `w = sqrt(damping^2 / 4 - s)` and the slow rate `m = s / (damping / 2 + w)`,
+    `x = e^{-mt} (1 + m phi_t(2w))`; sines and cosines where `w` is imaginary.
+
+    Attributes:
+        t: A finite time.
+        damping: Friction.
+    """
+
+    t: float
+    damping: float
+
+    def left(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`x(t)`."""
+        half, w = self.damping / 2, self._frequency(s)
+        m = s / (half + w)
+        over = torch.exp(-self.t * m) * (1 + m * phi(2 * w, self.t))
+        return torch.where(s > half**2, self._oscillation(s), over)
+
+    def learned(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`(1 - x(t)) / s`."""
+        half, w = self.damping / 2, self._frequency(s)
+        m = s / (half + w)
+        over = (phi(m, self.t) - torch.exp(-self.t * m) * phi(2 * w, self.t)) / (half + w)
+        safe = s.clamp_min(half**2)
+        return torch.where(s > half**2, (1 - self._oscillation(safe)) / safe, over)
+
+    def degree(self, upper: float, tolerance: float) -> int:
+        """An overdamped mode is a flow, an oscillating one turns `t sqrt(upper)` times."""
+        slow = FlowResponse(2 * self.t / self.damping).degree(upper, tolerance)
+        return slow + 2 * ceil(self.t * sqrt(upper)) + 16
+
+    def _frequency(self, s: Tensor) -> Tensor:
+        return (self.damping**2 / 4 - s).clamp_min(0).sqrt()
+
+    def _oscillation(self, s: Tensor) -> Tensor:
+        half = self.damping / 2
+        angle = self.t * (s - half**2).clamp_min(0).sqrt()
+        turned = torch.cos(angle) + half * self.t * torch.sinc(angle / torch.pi)
+        return torch.exp(torch.tensor(-half * self.t, dtype=s.dtype)) * turned

@@ -1,0 +1,106 @@
+"""Linear recurrences of two steps, in closed form: what momentum makes of each mode."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit.dynamics.gradient_descent import power, power_sum
+from ntkit.solvers.response import AbstractResponse
+
+__all__ = ["TwoStepResponse"]
+
+
+@dataclass(frozen=True)
+class TwoStepResponse(AbstractResponse):
+    """`e_{k+1} = trace e_k - det e_{k-1}` with `e_0 = 1`: momentum, heavy-ball or Nesterov's.
+
+    With `a = lr s`: heavy ball has `trace = 1 + beta - a`, `det = beta`, `e_1 = 1 - a`; Nesterov's
+    `trace = (1 + beta)(1 - a)`, `det = beta (1 - a)`, `e_1 = 1 - (1 + beta) a`. In both cases
+    `1 - trace + det = a`, so a root `z` of the characteristic polynomial and the other one, `z'`,
+    have `1 - z = a / (1 - z')`: the distance of the slow root from one is known without cancellation.
+    With `U_j = (z^{j+1} - z'^{j+1}) / (z - z')`,
+
+        e_k           = z^k + (e_1 - z) U_{k-1}
+        (1 - e_k) / a = (1 - z^k) / a - ((1 - z) / a - c) U_{k-1},   e_1 = 1 - c a,
+
+    where `U` has its limit at the double root, and complex roots make sines and cosines.
+
+    Attributes:
+        lr: Learning rate.
+        beta: Momentum, from 0 to below 1.
+        steps: `k`.
+        nesterov: Which of the two.
+    """
+
+    lr: float
+    beta: float
+    steps: int
+    nesterov: bool
+
+    def left(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`e_k`."""
+        return self._both(s)[0]
+
+    def learned(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`(1 - e_k) / s`."""
+        return self._both(s)[1]
+
+    def degree(self, upper: float, tolerance: float) -> int:
+        """A polynomial of degree `k`."""
+        return self.steps + 1
+
+    def _both(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        if self.steps == 0:
+            return torch.ones_like(s), torch.zeros_like(s)
+        a, b = self.lr * s, self.beta
+        c = 1 + b if self.nesterov else 1.0
+        if self.nesterov:
+            trace, det = (1 + b) * (1 - a), b * (1 - a)
+            discriminant = (1 - a) * ((1 - b) ** 2 - a * (1 + b) ** 2)
+        else:
+            trace, det = 1 + b - a, torch.full_like(a, b)
+            discriminant = (a - (1 - sqrt(b)) ** 2) * (a - (1 + sqrt(b)) ** 2)
+        real = _real_roots(a, trace, det, discriminant.clamp_min(0), c, self.steps)
+        turning = discriminant < 0
+        safe = torch.where(turning, a, torch.ones_like(a))
+        complex_ = _complex_roots(
+            safe,
+            torch.where(turning, trace, torch.zeros_like(a)),
+            torch.where(turning, det, torch.ones_like(a)),
+            torch.where(turning, -discriminant, torch.full_like(a, 4.0)),
+            c,
+            self.steps,
+        )
+        left, learned = (torch.where(turning, x, y) for x, y in zip(complex_, real, strict=True))
+        return left, self.lr * learned
+
+
+def _real_roots(
+    a: Tensor, trace: Tensor, det: Tensor, discriminant: Tensor, c: float, steps: int
+) -> tuple[Tensor, Tensor]:
+    root = discriminant.sqrt()
+    sign = torch.where(trace < 0, -torch.ones_like(a), torch.ones_like(a))
+    large = (trace + sign * root) / 2  # the root of larger size
+    small = torch.where(large == 0, torch.zeros_like(a), det / large)
+    # 1 - large, and that over a: from the other root where `large` may be close to one.
+    slow = trace >= 0
+    over_a = torch.where(slow, 1 / (1 - small), (1 - large) / a.clamp_min(1e-300))
+    gap = torch.where(slow, a * over_a, 1 - large)
+    # U_{k-1} = large^{k-1} (1 - q^k) / (1 - q), q = small / large
+    apart = torch.where(large == 0, torch.zeros_like(a), sign * root / large)  # 1 - q
+    u = power(gap, steps - 1) * power_sum(apart, steps)
+    left = power(gap, steps) + (gap - c * a) * u
+    return left, over_a * power_sum(gap, steps) - (over_a - c) * u
+
+
+def _complex_roots(
+    a: Tensor, trace: Tensor, det: Tensor, minus_discriminant: Tensor, c: float, steps: int
+) -> tuple[Tensor, Tensor]:
+    rho = det.sqrt()
+    theta = torch.atan2(minus_discriminant.sqrt(), trace)
+    u = rho ** (steps - 1) * torch.sin(steps * theta) / torch.sin(theta)
+    left = rho**steps * torch.cos(steps * theta) + (1 - c * a - trace / 2) * u
+    return left, (1 - left) / a

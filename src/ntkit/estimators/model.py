@@ -1,0 +1,145 @@
+"""A kernel of a module on the features of a table, and the expansion that training gives: no scikit-learn."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cached_property
+from math import isinf
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkit._core.checks import non_negative
+from ntkit.dynamics.ensemble import Ensemble
+from ntkit.dynamics.gaussian_process import GaussianProcess
+from ntkit.dynamics.gradient_flow import GradientFlow
+from ntkit.dynamics.normal import Normal
+from ntkit.encodings.identity import Identity
+from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.empirical.kernel import empirical_ntk
+from ntkit.kernels.gram import gram
+from ntkit.kernels.infinite.kernel import nngp, ntk
+from ntkit.networks.mlp import mlp
+from ntkit.solvers.solve import solve
+
+__all__ = ["KERNELS", "KernelModel", "relu_network"]
+
+KERNELS: dict[str, Callable[[nn.Module], AbstractKernel]] = {
+    "ntk": ntk,
+    "nngp": nngp,
+    "empirical": empirical_ntk,
+}
+"""Kernels of a module, by name."""
+
+_ROWS = 2048
+"""Test points at a time: their kernel with the training points is not kept."""
+
+
+def relu_network(in_dim: int) -> nn.Module:
+    """The default: three hidden ReLU layers in the NTK parametrisation, `b_std = 0.1`.
+
+    Args:
+        in_dim: Number of features.
+
+    Example:
+        >>> len(relu_network(4))
+        8
+    """
+    generator = torch.Generator().manual_seed(0)
+    return mlp(Identity(in_dim), 1, width=64, depth=3, parametrisation="ntk", generator=generator)
+
+
+class KernelModel:
+    """A function `K(x, X) weights` trained on squares, and its spread; pickles by its module.
+
+    Args:
+        module: A `torch.nn.Module`, a function of the number of features that makes one, or None for
+            `relu_network`.
+        kernel: A key of `KERNELS`, or a kernel of its own.
+        t: Gradient-flow time.
+        ridge: Added to the diagonal of the kernel matrix.
+        x: Training points, float64.
+        y: Targets.
+
+    Raises:
+        TypeError: `module` is no choice.
+        ValueError: `kernel` is no choice.
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        kernel: Any,
+        t: float,
+        ridge: float,
+        x: Float[Tensor, "n d"],
+        y: Float[Tensor, "n o"],
+    ) -> None:
+        if not isinstance(kernel, AbstractKernel) and kernel not in list(KERNELS):
+            raise ValueError(
+                f'`kernel={kernel!r}` must be "ntk", "nngp", "empirical" or a kernel of '
+                "`ntkit.kernels`."
+            )
+        if module is not None and not callable(module):
+            raise TypeError(
+                f"`module={module!r}` must be a `torch.nn.Module`, a function of the number of "
+                "features that makes one, or None."
+            )
+        self._which = kernel
+        self._t = non_negative("t", float(t))
+        self._ridge = non_negative("ridge", float(ridge))
+        self._x, self._y = x, y
+        if isinstance(module, nn.Module):
+            module = deepcopy(module)
+        else:
+            module = (module or relu_network)(x.shape[1])
+        self._module = module.double().eval()
+        self._weights = self._trained()
+
+    def __getstate__(self) -> dict[str, Any]:
+        made = {"_kernel", "_nngp"}  # traced graphs: made again where they are needed
+        return {name: value for name, value in self.__dict__.items() if name not in made}
+
+    @torch.no_grad()
+    def predict(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m o"]:
+        """`K(x, X) weights`, a few rows at a time."""
+        parts = [self._kernel(rows, self._x) @ self._weights for rows in x.split(_ROWS)]
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def distribution(self, x: Float[Tensor, "m d"]) -> Normal:
+        """Mean and covariance of the function at `x`: over initialisations, or a posterior.
+
+        Raises:
+            ValueError: The time is finite, and the kernel has no distribution then.
+        """
+        if self._which == "ntk":
+            ensemble = Ensemble(self._nngp, self._kernel, self._x, self._y, ridge=self._ridge)
+            found = ensemble.predict(x, [self._t])
+            return Normal(found.mean[0], found.covariance[0])
+        if not isinf(self._t):
+            raise ValueError(
+                f"`t={self._t:g}`: a spread at a finite time is that of networks from random starts, "
+                'which needs `kernel="ntk"`. With another kernel pass `t=inf` (the posterior of a '
+                "Gaussian process)."
+            )
+        return GaussianProcess(self._kernel, self._x, self._y, noise=self._ridge).predict(x)
+
+    @torch.no_grad()
+    def _trained(self) -> Tensor:
+        """`(K + ridge)^-1 (1 - exp(-t (K + ridge))) y`; without a ridge at `t = inf`, its limit."""
+        if isinf(self._t) and self._ridge > 0:
+            return solve(gram(self._kernel, self._x), self._y, ridge=self._ridge).x
+        flow = GradientFlow(self._kernel, self._x, self._y, ridge=self._ridge)
+        return flow.solution([self._t]).weights[0].T.double()
+
+    @cached_property
+    def _kernel(self) -> AbstractKernel:
+        if isinstance(self._which, AbstractKernel):
+            return self._which
+        return KERNELS[self._which](self._module)
+
+    @cached_property
+    def _nngp(self) -> AbstractKernel:
+        return nngp(self._module)

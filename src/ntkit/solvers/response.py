@@ -1,0 +1,128 @@
+"""What training has done to a mode of a kernel by one moment, as a function of its eigenvalue."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import isinf
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit.solvers.chebyshev import flow_degree
+
+__all__ = ["AbstractResponse", "FlowResponse", "Limit", "Shifted", "phi", "with_ridge"]
+
+
+def phi(eigenvalues: Tensor, t: float) -> Tensor:
+    """`(1 - exp(-t s)) / s`, with its limit `t` at zero eigenvalues; `1 / s` (or 0) at `t = inf`."""
+    if isinf(t):
+        return torch.where(eigenvalues > 0, 1 / eigenvalues, torch.zeros_like(eigenvalues))
+    x = t * eigenvalues
+    safe = torch.where(x > 0, x, torch.ones_like(x))
+    return t * torch.where(x > 0, -torch.expm1(-safe) / safe, torch.ones_like(x))
+
+
+class AbstractResponse(ABC):
+    """`G(s)`, the share of the residual that is left of a mode, and `H(s) = (1 - G(s)) / s`.
+
+    Every method that moves along gradients, in continuous time or in steps, is one such pair a
+    moment: the residual is `G(K) r`, and predictions elsewhere are `K(x, train) H(K) r`.
+    """
+
+    @abstractmethod
+    def left(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`G(s)` for eigenvalues `s >= 0`; `G(0) = 1`."""
+
+    @abstractmethod
+    def learned(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`H(s) = (1 - G(s)) / s`, its limit at zero, and without cancellation near it."""
+
+    @abstractmethod
+    def degree(self, upper: float, tolerance: float) -> int:
+        """A degree that is enough for a Chebyshev series of either on `[0, upper]`."""
+
+
+@dataclass(frozen=True)
+class FlowResponse(AbstractResponse):
+    """Gradient flow: `G(s) = exp(-t s)`.
+
+    Attributes:
+        t: A finite time.
+    """
+
+    t: float
+
+    def left(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`exp(-t s)`."""
+        return torch.exp(-self.t * s)
+
+    def learned(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`phi_t(s)`."""
+        return phi(s, self.t)
+
+    def degree(self, upper: float, tolerance: float) -> int:
+        """Grows with the square root of `t upper`."""
+        return flow_degree(self.t * upper / 2, tolerance)
+
+
+@dataclass(frozen=True)
+class Limit(AbstractResponse):
+    """The end of training, of any method that gets there: `H(s) = 1 / (s + shift)`.
+
+    Attributes:
+        shift: A ridge, 0 or more; without one a mode of eigenvalue zero is never learned.
+    """
+
+    shift: float = 0.0
+
+    def left(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`shift / (s + shift)`; without a ridge 0, and 1 where the eigenvalue is zero."""
+        return self.shift / (s + self.shift) if self.shift else (s <= 0).to(s)
+
+    def learned(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`1 / (s + shift)`; 0 where that is infinite."""
+        return phi(s + self.shift, float("inf"))
+
+    def degree(self, upper: float, tolerance: float) -> int:
+        """There is none: solvers without eigenvectors take conjugate gradients.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("The end of training is a linear solve, not a series.")
+
+
+@dataclass(frozen=True)
+class Shifted(AbstractResponse):
+    """A method with a ridge: it moves at `s + shift`, towards `s / (s + shift)` of the residual.
+
+    Attributes:
+        response: The method without a ridge, at a moment.
+        shift: The ridge, above 0.
+    """
+
+    response: AbstractResponse
+    shift: float
+
+    def left(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`(shift + s G(s + shift)) / (s + shift)`."""
+        moved = s + self.shift
+        return (self.shift + s * self.response.left(moved)) / moved
+
+    def learned(self, s: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
+        """`H(s + shift)`."""
+        return self.response.learned(s + self.shift)
+
+    def degree(self, upper: float, tolerance: float) -> int:
+        """That of the method on the longer interval."""
+        return self.response.degree(upper + self.shift, tolerance) + 32
+
+
+def with_ridge(response: AbstractResponse, ridge: float) -> AbstractResponse:
+    """The same method on `loss + ridge / 2 * |parameters - start|^2`.
+
+    With `A = K + ridge`, the parameters move by `J^T H(A) r`, so the function learns `K H(A) r`.
+    """
+    if ridge == 0:
+        return response
+    return Limit(ridge) if isinstance(response, Limit) else Shifted(response, ridge)

@@ -1,0 +1,30 @@
+"""What a linear solver found, how, and how far it can be trusted."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Solution"]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """`x` with `(K + ridge I) x = b`, and the residual that it leaves.
+
+    Attributes:
+        x: In the layout of the right-hand sides.
+        converged: Whether every relative residual reached the tolerance.
+        residual: The largest relative residual, `|b - (K + ridge I) x| / |b|`, of one more product at
+            the end: it is measured, not carried along.
+        iterations: Iterations of an iterative method; 0 for a direct one.
+        method: What was used: "cholesky", "cg", or "cg" and its preconditioner.
+        why: Why that, and what it was: ranks, precision, jitter.
+    """
+
+    x: Float[Tensor, "..."]
+    converged: bool
+    residual: float
+    iterations: int
+    method: str
+    why: str

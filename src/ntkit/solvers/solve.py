@@ -1,0 +1,260 @@
+"""`(K + ridge I) x = b` for every kind of operator, by the method asked for or by the one that suits."""
+
+import warnings
+from math import log10, sqrt
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from ntkit._core.checks import finite, floating_tensor, non_negative, positive
+from ntkit._core.errors import NumericalError
+from ntkit.kernels.base import AbstractLagKernel
+from ntkit.operators.base import AbstractOperator
+from ntkit.operators.dense import DenseOperator
+from ntkit.operators.low_rank import LowRankOperator
+from ntkit.operators.tiled import TiledOperator
+from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
+from ntkit.solvers.cholesky import cholesky
+from ntkit.solvers.conjugate_gradients import iterate
+from ntkit.solvers.methods import AbstractMethod, Auto, Cholesky, ConjugateGradients
+from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
+from ntkit.solvers.solution import Solution
+
+__all__ = ["choose", "solve"]
+
+_STORED = 2**28
+"""Bytes up to which the matrix of a tiled operator is stored and factorised."""
+
+_FACTOR_BYTES = 2**30
+"""For the thin factor of a preconditioner."""
+
+_SINGLE = 1e-5
+"""Tolerance from which float32 products pay: a second round of them would be needed below it."""
+
+_AUTO = Auto()
+
+
+def solve(
+    operator: AbstractOperator,
+    rhs: Float[Tensor, "n ..."],
+    *,
+    ridge: float = 0.0,
+    tolerance: float = 1e-8,
+    method: AbstractMethod = _AUTO,
+    progress: bool | None = None,
+) -> Solution:
+    """`x` with `(K + ridge I) x = rhs`, all right-hand sides at once, and how good it is.
+
+    What is returned was checked by a product with `K`; where it misses the tolerance, a warning
+    says so and `converged` is False. Entries that are not finite, and for Cholesky a matrix far from
+    positive semi-definite, are a `NumericalError`.
+
+    Args:
+        operator: Symmetric positive semi-definite, `[n, n]`.
+        rhs: `[n]`, or `[n, c]` for several.
+        ridge: 0 or more, added to the diagonal.
+        tolerance: Relative residual to reach, of each right-hand side.
+        method: `Cholesky()`, `ConjugateGradients(...)`, or `Auto()`: `solution.why` says what it took.
+        progress: Whether to show a bar of the digits reached; left out, jobs of more than two seconds
+            show one at a terminal.
+
+    Returns:
+        `x` in the shape and dtype of `rhs`.
+
+    Raises:
+        ValueError: The operator is not square, or `rhs` has not as many rows.
+
+    Cost: Cholesky `n^3 / 3` multiply-adds and `2 n^2` numbers; conjugate gradients one product an
+    iteration, and the preconditioner's factor.
+
+    Example:
+        >>> import ntkit
+        >>> grid = ntkit.Grid(64)
+        >>> K = ntkit.gram(ntkit.kernels.RBF(0.1), grid)
+        >>> found = solve(K, torch.sin(6 * grid.points()[:, 0]), ridge=0.1)
+        >>> found.method, found.why, found.converged
+        ('cg, circulant', 'a grid: the nearest circulant matrix', True)
+    """
+    n, m = operator.shape
+    if n != m:
+        raise ValueError(f"`operator` must be square, got {operator!r}.")
+    floating_tensor("rhs", rhs, ndim=[1, 2])
+    if len(rhs) != n:
+        raise ValueError(f"`rhs` has {len(rhs)} rows, and `operator` is {operator!r}.")
+    finite("rhs", rhs)
+    non_negative("ridge", ridge)
+    positive("tolerance", tolerance)
+    why = ""
+    if isinstance(method, Auto):
+        method, why = choose(operator, tolerance)
+        why += ": "
+    b = rhs.reshape(n, -1).T.to(operator.dtype)
+    if isinstance(method, ConjugateGradients):
+        found = _by_iteration(operator, b, ridge, tolerance, method, progress)
+    else:
+        found = _by_cholesky(operator, b, ridge, tolerance)
+    x, residual, iterations, name, words = found
+    if residual > tolerance:
+        warnings.warn(
+            f"`solve` reached a relative residual of {residual:.2g}, and `tolerance={tolerance:.2g}` "
+            f"was asked for ({name}; {why}{words}). Add a ridge, or ask for less"
+            + (", or allow more `max_iterations`." if iterations else "."),
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    out = x.T.reshape(rhs.shape).to(rhs.dtype)
+    return Solution(out, residual <= tolerance, residual, iterations, name, why + words)
+
+
+def choose(operator: AbstractOperator, tolerance: float) -> tuple[AbstractMethod, str]:
+    """What `Auto()` takes for an operator, and why."""
+    n = operator.shape[0]
+    if isinstance(operator, CirculantOperator | ToeplitzOperator):
+        return ConjugateGradients(Circulant()), "a grid"
+    if isinstance(operator, LowRankOperator):
+        return ConjugateGradients(PivotedCholesky(operator.rank)), "low rank"
+    if isinstance(operator, DenseOperator):
+        return Cholesky(), "the matrix is stored"
+    if not isinstance(operator, TiledOperator):
+        return ConjugateGradients(Nystrom(max(1, min(n // 4, 100)))), "known by products alone"
+    if 8 * n**2 <= _STORED:
+        return Cholesky(), f"{8 * n**2 / 2**20:.0f} MiB to store"
+    single = tolerance >= _SINGLE and isinstance(operator.kernel, AbstractLagKernel)
+    dtype = torch.float32 if single else operator.dtype
+    # Entries and multiply-adds that are a few products' worth, within the memory.
+    rank = min(int(6 * sqrt(n)), _FACTOR_BYTES // (n * dtype.itemsize))
+    what = f"{8 * n**2 / 2**30:.1f} GiB are not stored"
+    return ConjugateGradients(PivotedCholesky(rank), dtype=dtype), what
+
+
+def _by_cholesky(
+    operator: AbstractOperator, b: Tensor, ridge: float, tolerance: float
+) -> tuple[Tensor, float, int, str, str]:
+    """Rows, residual, iterations, the method's name, and what is to be said of it."""
+    matrix = operator.dense()
+    if ridge:
+        matrix = matrix.clone()
+        matrix.diagonal().add_(ridge)
+    factor = cholesky(matrix)
+    del matrix
+    x = factor.solve(b.T).T
+    # A jitter is refined away where the right-hand side allows it: a product and two solves each.
+    rest, residual = _residual(operator, b, x, ridge)
+    while residual > tolerance:
+        closer = x + factor.solve(rest.T).T
+        rest, reached = _residual(operator, b, closer, ridge)
+        if not reached < residual / 2:
+            break
+        x, residual = closer, reached
+    words = f"jitter {factor.jitter:.1e}" if factor.jitter else "no jitter"
+    return x, residual, 0, "cholesky", words
+
+
+def _by_iteration(
+    operator: AbstractOperator,
+    b: Tensor,
+    ridge: float,
+    tolerance: float,
+    method: ConjugateGradients,
+    progress: bool | None,
+) -> tuple[Tensor, float, int, str, str]:
+    """Conjugate gradients in the method's precision, refined in the operator's until it holds there."""
+    dtype = method.dtype or operator.dtype
+    inner = operator if dtype == operator.dtype else _in_precision(operator, dtype)
+    name, words, inverse = "cg", "no preconditioner", None
+    with _Bar(tolerance, progress) as bar:
+        if method.preconditioner is not None:
+            inverse, words = method.preconditioner.build(inner, ridge)
+            name = f"cg, {_NAMES[type(method.preconditioner)]}"
+        x, rest, residual, used = torch.zeros_like(b), b, _largest(b, b), 0
+        least = torch.finfo(dtype).eps ** 0.5 / 2  # what one round may be asked for
+        while residual > tolerance and used < method.max_iterations:
+            size = rest.norm(dim=1, keepdim=True).clamp_min(torch.finfo(b.dtype).tiny)
+            before = residual
+            found, count = iterate(
+                lambda p: inner.rows(p) + ridge * p,
+                (rest / size).to(dtype),
+                tolerance=max(tolerance / (2 * before), least),
+                max_iterations=method.max_iterations - used,
+                preconditioner=inverse,
+                on_step=lambda inside, before=before: bar.show(inside * before),
+            )
+            used += count
+            closer = x + size * found.to(b.dtype)
+            closer_rest, residual = _residual(operator, b, closer, ridge)
+            if not residual < before:
+                residual = before
+                break
+            x, rest = closer, closer_rest
+            bar.show(residual)
+            if residual > before / 2:
+                break
+    if dtype != operator.dtype:
+        words += f", products in {str(dtype).removeprefix('torch.')}"
+    return x, residual, used, name, words
+
+
+_NAMES = {PivotedCholesky: "pivoted cholesky", Nystrom: "nystrom", Circulant: "circulant"}
+
+
+def _in_precision(operator: AbstractOperator, dtype: torch.dtype) -> AbstractOperator:
+    """The operator with quicker products; of a tiled one, quicker entries too."""
+    if isinstance(operator, TiledOperator) and isinstance(operator.kernel, AbstractLagKernel):
+        return operator.of_points_in(dtype)
+    return operator.to(dtype)
+
+
+def _residual(
+    operator: AbstractOperator, b: Tensor, x: Tensor, ridge: float
+) -> tuple[Tensor, float]:
+    """`b - (K + ridge I) x` as rows, and the largest relative norm."""
+    rest = b - operator.rows(x) - ridge * x
+    return rest, _largest(rest, b)
+
+
+def _largest(rest: Tensor, b: Tensor) -> float:
+    """The largest relative norm of a row.
+
+    Raises:
+        NumericalError: It is not finite.
+    """
+    scale = b.norm(dim=1).clamp_min(torch.finfo(b.dtype).tiny)
+    largest = float((rest.norm(dim=1) / scale).max()) if len(b) else 0.0
+    if not largest < float("inf"):
+        raise NumericalError(
+            "`solve`: the residual is not finite: the operator has entries that are NaN, infinite or "
+            "too large to square. Look at `operator.diagonal()`."
+        )
+    return largest
+
+
+class _Bar:
+    """Digits of the residual reached, of those asked for."""
+
+    def __init__(self, tolerance: float, progress: bool | None) -> None:
+        self._digits, self._best = max(0.0, -log10(tolerance)), 0.0
+        self._bar = tqdm(
+            total=self._digits,
+            desc="solve",
+            unit="digit",
+            delay=2.0 if progress is None else 0.0,
+            disable=None if progress is None else not progress,
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total:.1f} digits "
+            "[{elapsed}<{remaining}{postfix}]",
+        )
+        self._products = 0
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, residual: float) -> None:
+        """The relative residual after one more product."""
+        self._products += 1
+        self._best = min(self._digits, max(self._best, -log10(max(residual, 1e-300))))
+        self._bar.set_postfix_str(f"{self._products} products, residual {residual:.1e}", False)
+        self._bar.update(self._best - self._bar.n)

@@ -1,5 +1,0 @@
-"""Spectrum: how fast a kernel learns each frequency, and how much of a signal lies there."""
-
-from ntkit.spectrum.radial import kernel_spectrum, power_spectrum
-
-__all__ = ["kernel_spectrum", "power_spectrum"]
