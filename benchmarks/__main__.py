@@ -12,15 +12,18 @@ HELPERS = {
     "__main__",
     "empirical_networks",
     "empirical_peer",
+    "empirical_timing",
     "fresh",
     "grid_run",
     "memory",
+    "peer_dynamics",
     "peer_empirical",
     "peer_infinite",
     "peer_zoo",
     "reference_grids",
     "report",
     "signals",
+    "theory_curves",
 }
 NAMES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in HELPERS)
 

@@ -6,7 +6,6 @@ the process held once `MODULE` was imported, and what the function returns.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from importlib import import_module
@@ -29,9 +28,10 @@ def measured(module: str, function: str) -> tuple[int, Any]:
     return peak, value
 
 
-def _resident() -> int:
+def _resident(field: str = "VmRSS") -> int:
+    """Bytes now; with "VmHWM" the most since the start, which `ru_maxrss` has from the parent too."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    (line,) = (line for line in lines if line.startswith("VmRSS"))
+    (line,) = (line for line in lines if line.startswith(field))
     return int(line.split()[1]) * 1024
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     before = _resident()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     value = getattr(module, sys.argv[2])()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    peak = _resident("VmHWM") - before
     print(json.dumps([peak, value]))
 
 

@@ -61,6 +61,15 @@ OPERATORS: dict[type, list[Callable[[], operators.AbstractOperator]]] = {
         lambda: operators.TiledOperator(_dot, randn(12, 3), randn(12, 3), tile_bytes=8 * 12 * 5),
         lambda: operators.TiledOperator(_dot, randn(12, 3), randn(8, 3, seed=1)),
     ],
+    operators.MatrixFreeOperator: [
+        lambda: operators.MatrixFreeOperator(
+            lambda v: v @ randn(12, 8, dtype=v.dtype).T,
+            lambda: randn(12, 8).diagonal(),
+            (12, 8),
+            inner=torch.float64,
+            device=torch.device("cpu"),
+        ),
+    ],
     operators.ToeplitzOperator: [
         lambda: operators.ToeplitzOperator(_table(12), (12,)),
         lambda: operators.ToeplitzOperator(_table(5, 7), (5, 7)),

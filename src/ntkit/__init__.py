@@ -8,6 +8,7 @@ from ntkit import (
     networks,
     operators,
     solvers,
+    spectra,
     tasks,
     tuning,
 )
@@ -29,6 +30,7 @@ from ntkit.dynamics import (
 from ntkit.grids import Grid
 from ntkit.kernels import empirical_ntk, gram, nngp, ntk
 from ntkit.networks import LinearModel
+from ntkit.spectra import spectrum
 from ntkit.tuning import tune
 
 __all__ = [
@@ -56,6 +58,8 @@ __all__ = [
     "ntk",
     "operators",
     "solvers",
+    "spectra",
+    "spectrum",
     "tasks",
     "taylor",
     "training_time",

@@ -1,11 +1,12 @@
 """Threads are set on purpose."""
 
 import os
+import threading
 
 import pytest
 import torch
 
-from ntkit._core.threads import free_cores, use_threads
+from ntkit._core.threads import free_cores, in_threads, use_threads
 
 
 def test_threads_are_set_and_reported() -> None:
@@ -27,3 +28,32 @@ def test_busy_cores_are_left_alone(monkeypatch, cores: int, load: float, free: i
 def test_no_threads_are_refused() -> None:
     with pytest.raises(ValueError, match="`threads=0` must be at least 1"):
         use_threads(0)
+
+
+def test_work_in_threads_comes_back_in_order_and_leaves_the_count_of_threads() -> None:
+    before = torch.get_num_threads()
+    with in_threads(lambda k: (k, torch.get_num_threads()), range(50), 2) as results:
+        assert list(results) == [(k, 1) for k in range(50)]
+    assert torch.get_num_threads() == before
+
+
+def test_a_fault_in_a_thread_is_raised_and_calls_off_what_has_not_begun() -> None:
+    before, begun, gate = torch.get_num_threads(), [], threading.Event()
+
+    def work(k: int) -> None:
+        begun.append(k)
+        if k == 0:
+            raise ArithmeticError("at the first")
+        gate.wait(60)
+
+    with (
+        pytest.raises(ArithmeticError, match="at the first"),
+        in_threads(work, range(9), 2) as runs,
+    ):
+        try:
+            list(runs)
+        finally:
+            gate.set()
+    assert torch.get_num_threads() == before
+    with in_threads(abs, [-1], 2) as results:  # the threads serve again
+        assert list(results) == [1]

@@ -149,6 +149,10 @@ def test_an_ensemble_begins_at_the_prior_and_a_last_layer_ends_at_the_posterior(
     last_layer = Ensemble(NNGP, NNGP, x, y).predict(OTHER, [float("inf")])
     assert_near(last_layer.mean[0], posterior.mean, loosen=1e4)
     assert_near(last_layer.covariance[0], posterior.covariance, loosen=1e4)
+    noisy = GaussianProcess(NNGP, x, y, noise=0.1).predict(OTHER)
+    last_layer = Ensemble(NNGP, NNGP, x, y, ridge=0.1, noise=0.1).predict(OTHER, [float("inf")])
+    assert_near(last_layer.mean[0], noisy.mean, loosen=1e3)
+    assert_near(last_layer.covariance[0], noisy.covariance, loosen=1e3)
 
 
 def test_an_ensemble_on_points_given_twice() -> None:

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from math import isnan
+from typing import Any
 
 import pytest
 import torch
@@ -204,7 +205,9 @@ def test_also_after_an_error_and_with_chance_in_the_network() -> None:
 
     net, x = Noisy(), torch.zeros(2, 3)
     state = torch.random.get_rng_state()
-    probe = LazyProbe(net, x)
+    with pytest.raises(ValueError, match="draws random numbers"):
+        LazyProbe(net, x)
+    probe = LazyProbe(net, x, has_kernel=False)
     assert torch.equal(torch.random.get_rng_state(), state)
     net.fails = True
     with pytest.raises(RuntimeError, match="on purpose"):
@@ -221,6 +224,38 @@ def test_several_inputs() -> None:
     for probe in probes:
         probe.record(1)
     assert str(probes[0].history) == str(probes[1].history)
+
+
+def test_inputs_that_are_no_samples_are_held() -> None:
+    """A number, and a mask that all samples share."""
+
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 2)
+
+        def forward(self, power: int, x: Tensor, *, mask: Tensor) -> dict[str, Any]:
+            y = self.layer(x * mask) ** power
+            return {"logits": y, "class": y.argmax(1), "pair": (y.sum(1), None)}
+
+    net, x, mask = Masked().double(), randn(3, 4), randn(4)
+    probe = LazyProbe(net, {"power": 2, "x": x, "mask": mask})
+    rows = []
+    for sample in x.split(1):
+        y = net(2, sample, mask=mask)["logits"][0]
+        values = (*y, y.sum())
+        grads = [torch.autograd.grad(v, list(net.parameters()), retain_graph=True) for v in values]
+        rows.append(torch.stack([torch.cat([g.flatten() for g in row]) for row in grads]))
+    J = torch.stack(rows)
+    assert_near(probe._kernel0, torch.einsum("nop,mop->nm", J, J) / 3)
+
+
+def test_layers_that_are_frozen_later_still_count() -> None:
+    net, x = shallow(6), randn(3, 3)
+    probe = LazyProbe(net, x)
+    net[0].requires_grad_(False)
+    probe.record(1)
+    assert probe.history.table[1].kernel_change == 0
 
 
 def test_only_trainable_parameters_count() -> None:

@@ -10,6 +10,7 @@ from ntkit.dynamics.lazy_history import LazyHistory, LazyRow
 from ntkit.dynamics.lazy_probe import LazyProbe, log_steps
 from ntkit.dynamics.linearize import linearize
 from ntkit.dynamics.loss_flow import LossFlow
+from ntkit.dynamics.minibatch import NoiseFloor, minibatch_noise
 from ntkit.dynamics.momentum import Momentum, Nesterov
 from ntkit.dynamics.normal import Normal
 from ntkit.dynamics.stopping import Stopping
@@ -31,6 +32,7 @@ __all__ = [
     "LossFlow",
     "Momentum",
     "Nesterov",
+    "NoiseFloor",
     "Normal",
     "Stopping",
     "Taylor",
@@ -38,6 +40,7 @@ __all__ = [
     "compare",
     "linearize",
     "log_steps",
+    "minibatch_noise",
     "taylor",
     "training_time",
 ]

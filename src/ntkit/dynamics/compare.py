@@ -79,10 +79,11 @@ def compare(
 
     Example:
         >>> import ntkit
-        >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(1), 1, width=256, depth=2)
-        >>> x = torch.rand(8, 1)
+        >>> g = torch.Generator().manual_seed(0)
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(1), 1, width=256, depth=2, generator=g)
+        >>> x = torch.rand(8, 1, generator=g)
         >>> y = torch.sin(6 * x)
-        >>> rule = ntkit.GradientDescent(ntkit.empirical_ntk(net), x, y, lr=0.05, f0=net)
+        >>> rule = ntkit.GradientDescent(ntkit.empirical_ntk(net), x, y, lr=0.002, f0=net)
         >>> result = compare(net, rule, steps=50)
         >>> bool(result.distance[-1] < 0.2)
         True

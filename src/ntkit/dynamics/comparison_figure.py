@@ -4,6 +4,7 @@ import matplotlib as mpl
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
 from ntkit._core.figure_style import BLUE, GREY, ORANGE, STYLE
@@ -30,6 +31,12 @@ def comparison_figure(result: Comparison) -> Figure:
         for axis in row:
             axis.set(xlabel="steps", yscale="log")
             axis.set_xscale("symlog", linthresh=1)
+            axis.set_xlim(left=-0.2)
+            low, high = axis.get_ylim()
+            if high < 100 * low:  # a decade or two: numbers in between, in plain figures
+                axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.yaxis.set_major_formatter("{x:g}")
+                axis.yaxis.set_minor_formatter(NullFormatter())
             axis.legend(fontsize=9)
         return figure
 

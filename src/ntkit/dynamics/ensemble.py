@@ -24,7 +24,7 @@ class Ensemble:
     tangent kernel `T` and `A_t = T(x, X) phi_t(T + ridge)`,
 
         mean_t = A_t y
-        cov_t  = K(x, x) + A_t K(X, X) A_t^T - A_t K(X, x) - K(x, X) A_t^T
+        cov_t  = K(x, x) + A_t (K(X, X) + noise) A_t^T - A_t K(X, x) - K(x, X) A_t^T
 
     for the loss `1/2 * sum (f - y)^2`. A mode of eigenvalue zero (a point given twice) is never
     learned and keeps its prior spread; so the limits exist for singular kernels too.
@@ -36,10 +36,14 @@ class Ensemble:
         points: Training points, `[n, ...]` or a `Grid`.
         y: Targets, `[n]` or `[n, o]`.
         ridge: Weight decay towards each member's own start.
+        noise: Variance of noise on the targets, drawn for each member by itself. With as large a
+            ridge, and the last layer trained alone, the ensemble then ends at the posterior given
+            that noise.
 
     Cost: one eigendecomposition `O(n^3)`, then `O(m n^2)` a time.
 
-    Source: Lee et al. 2019 (arXiv:1902.06720), eqs. 13-16.
+    Source: Lee et al. 2019 (arXiv:1902.06720), eqs. 13-16; Osband et al. 2018
+    (arXiv:1806.03335), section 3, for targets with noise.
 
     Example:
         >>> import ntkit
@@ -59,6 +63,7 @@ class Ensemble:
         y: Tensor,
         *,
         ridge: float = 0.0,
+        noise: float = 0.0,
     ) -> None:
         self._tail = output_axes(points, y)
         self._nngp, self._ntk = nngp, ntk
@@ -66,6 +71,7 @@ class Ensemble:
         self._y = y.double().reshape(len(points), -1)
         self._out_dtype = y.dtype
         self._ridge = non_negative("ridge", ridge)
+        self._noise = non_negative("noise", noise)
 
     def predict(self, points: Grid | Tensor, times: Sequence[float] | Tensor) -> Normal:
         """Mean `[t, m]` or `[t, m, o]` and covariance `[t, m, m]` at `points`, at all `times`.
@@ -98,4 +104,5 @@ class Ensemble:
         floor = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
         values = torch.where(values > floor, values, torch.zeros_like(values))
         inside = vectors.T @ self._nngp(self._points) @ vectors
+        inside = inside + self._noise * torch.eye(len(values)).to(values)
         return values, vectors, inside, vectors.T @ self._y

@@ -11,7 +11,6 @@ from ntkit.kernels.base import AbstractKernel, as_stationary
 from ntkit.kernels.empirical import EmpiricalKernel
 from ntkit.kernels.gram import DENSE_BYTES, Structure, gram
 from ntkit.operators.base import AbstractOperator
-from ntkit.operators.dense import DenseOperator
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
 
 __all__ = ["Expansion", "FlowStructure", "as_tensor", "output_axes"]
@@ -32,6 +31,9 @@ class Expansion:
         structure: As in `ntkit.gram`, or "low-rank".
         low_rank_tolerance: Share of the kernel's trace that a low-rank factor may leave out.
         max_rank: Columns of a low-rank factor.
+
+    Raises:
+        ValueError: The structure does not hold, or the outputs of the kernel are not `n_outputs`.
 
     Attributes:
         operator: The kernel matrix of the training points.
@@ -55,10 +57,7 @@ class Expansion:
         self.is_coupled = isinstance(kernel, EmpiricalKernel) and kernel.outputs == "full"
         self.factor: Factor | None = None
         self._last: tuple[Tensor, int, AbstractOperator] | None = None
-        if self.is_coupled:
-            self.operator = self._coupled(points, None, structure)
-            return
-        if structure == "auto":
+        if structure == "auto" and not self.is_coupled:
             structure = _auto(kernel, points)
         if structure == "low-rank":
             self.factor = pivoted_cholesky(
@@ -67,6 +66,12 @@ class Expansion:
             self.operator: AbstractOperator = self.factor.operator
         else:
             self.operator = gram(kernel, points, structure=structure)
+        rows = len(points) * (n_outputs if self.is_coupled else 1)
+        if self.operator.shape[0] != rows:
+            raise ValueError(
+                f"`y` has {n_outputs} outputs, and the kernel couples "
+                f"{self.operator.shape[0] // len(points)}."
+            )
 
     def rows(self, values: Float[Tensor, "n o"]) -> Float[Tensor, "c k"]:
         """Values at training points as the rows that solvers take."""
@@ -105,37 +110,10 @@ class Expansion:
         if points is self.points or (isinstance(points, Grid) and points == self.points):
             return self.operator
         if isinstance(points, Grid):
-            return self._computed(points)
+            return gram(self.kernel, points, self.points)
         if self._last is None or self._last[0] is not points or self._last[1] != points._version:
-            self._last = (points, points._version, self._computed(points))
+            self._last = (points, points._version, gram(self.kernel, points, self.points))
         return self._last[2]
-
-    def _computed(self, points: Grid | Tensor) -> AbstractOperator:
-        if self.is_coupled:
-            return self._coupled(points, self.points, "auto")
-        return gram(self.kernel, points, self.points)
-
-    def _coupled(
-        self, points: Grid | Tensor, others: Grid | Tensor | None, structure: FlowStructure
-    ) -> DenseOperator:
-        """The matrix of all samples and outputs.
-
-        Raises:
-            ValueError: Another structure than a dense matrix was asked for, or the outputs of the
-                kernel are not those of the targets.
-        """
-        if structure not in {"auto", "dense"}:
-            raise ValueError(
-                f'`structure="{structure}"`: a kernel with outputs="full" has a dense matrix only. '
-                'Leave `structure` out, or take `empirical_ntk(module, outputs="trace")`.'
-            )
-        x2 = None if others is None else as_tensor(others)
-        table = self.kernel(as_tensor(points), x2).double()
-        if table.shape[-1] != self.n_outputs:
-            raise ValueError(
-                f"`y` has {self.n_outputs} outputs, and the kernel couples {table.shape[-1]}."
-            )
-        return DenseOperator(table.movedim(2, 1).flatten(2, 3).flatten(0, 1))
 
 
 def as_tensor(points: Grid | Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from ntkit.dynamics.normal import Normal
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.hyperparameter import Hyperparameter, in_double, scalar
+from ntkit.solvers.cholesky import CholeskyFactor, cholesky
 
 __all__ = ["Fit", "GaussianProcess"]
 
@@ -115,13 +116,8 @@ class GaussianProcess:
         """
         n, outputs = self._y.shape
         factor = _cholesky(self._noisy())
-        whitened = torch.linalg.solve_triangular(factor, self._y, upper=False)
-        half_log_det = factor.diagonal().log().sum()
-        return (
-            -0.5 * whitened.square().sum()
-            - outputs * half_log_det
-            - 0.5 * n * outputs * log(2 * pi)
-        )
+        fit = factor.whiten(self._y).square().sum()
+        return -0.5 * (fit + outputs * factor.logdet() + n * outputs * log(2 * pi))
 
     def fit(
         self, parameters: Sequence[Tensor], *, max_steps: int = 200, tolerance: float = 1e-6
@@ -157,10 +153,8 @@ class GaussianProcess:
     def _inverse_root(self) -> Tensor:
         """`R` with `R^T R = (K + noise)^-1`; the pseudo-inverse without noise."""
         if in_double(self._noise, self._points).detach() > 0:
-            factor = _cholesky(self._noisy())
-            return torch.linalg.solve_triangular(
-                factor, torch.eye(len(factor)).to(factor), upper=False
-            )
+            matrix = self._noisy()
+            return _cholesky(matrix).whiten(torch.eye(len(matrix)).to(matrix))
         values, vectors = torch.linalg.eigh(self._kernel(self._points))
         floor = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
         kept = values > floor
@@ -216,16 +210,16 @@ class _Search:
             p.copy_(u.exp())
 
 
-def _cholesky(matrix: Tensor) -> Tensor:
-    """The lower factor.
+def _cholesky(matrix: Tensor) -> CholeskyFactor:
+    """The factor of the matrix as it is.
 
     Raises:
         NumericalError: There is none to working precision.
     """
-    factor, info = torch.linalg.cholesky_ex(matrix)
-    if int(info) or not bool(torch.isfinite(factor.diagonal()).all()):
+    factor = cholesky(matrix)
+    if factor.jitter:
         raise NumericalError(
-            f"The covariance of the values is singular to working precision (order {int(info)} of "
-            f"{len(matrix)}): points given twice, or a kernel of low rank. Give a larger `noise`."
+            "The covariance of the values is singular to working precision: points given twice, or a "
+            f"kernel of low rank. Give a larger `noise`, at least {factor.jitter:.2g}."
         )
     return factor

@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
 from ntkit._core.checks import positive_int
+from ntkit.dynamics.flat_outputs import FlatOutputs, flat
 from ntkit.dynamics.lazy_history import LazyHistory, LazyRow
 from ntkit.dynamics.linearize import linearize
 from ntkit.dynamics.skeleton import untouched
-from ntkit.dynamics.tangent_kernel import tangent_kernel
+from ntkit.kernels.empirical import EmpiricalKernel, empirical_ntk
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,8 +34,8 @@ class LazyProbe:
     from its linearisation (`LazyRow` has the formulas).
 
     The network is measured in `eval()` mode, and left exactly as found: modes, gradients, buffers,
-    random state. A row costs two forward passes for the linearisation and one backward pass for
-    each sample and output for the kernel, with the Jacobian of `x` in memory.
+    random state. A row costs two forward passes for the linearisation, and the kernel on `x`
+    (`ntkit.empirical_ntk`, traced over outputs).
 
     Args:
         module: The network that is about to be trained.
@@ -43,7 +43,8 @@ class LazyProbe:
             dictionary of inputs by keyword.
         steps: Which steps to record, for example `range(0, 1001, 100)` or `log_steps(1000)`; every
             one that `record` is called with if left out.
-        has_kernel: Whether to compute kernels; without them those columns are NaN.
+        has_kernel: Whether to compute kernels; without them those columns are NaN. A network whose
+            output of a sample depends on chance or on the other samples has none.
 
     Raises:
         TypeError: `module` is no ordinary module.
@@ -90,7 +91,8 @@ class LazyProbe:
         self._start = {n: p.detach().clone() for n, p in trained.items()}
         with _as_found(module), torch.no_grad():
             self._outputs0 = self._outputs().double()
-        self._kernel0 = self._kernel() if has_kernel else None
+        self._kernel = self._empirical() if has_kernel else None
+        self._kernel0 = self._gram()
         self._rows = {0: self._measure(0, nan)}
 
     @property
@@ -152,18 +154,27 @@ class LazyProbe:
 
     def _outputs(self) -> Float[Tensor, "n o"]:
         """The network's outputs as they are now, one row a sample."""
-        return _flat(self._module(*self._args, **self._kwargs))
+        return flat(self._module(*self._args, **self._kwargs))
 
-    def _kernel(self) -> Float[Tensor, "n n"]:
-        parameters = dict(self._module.named_parameters())
+    def _empirical(self) -> tuple[EmpiricalKernel, tuple[Tensor, ...]]:
+        """The tangent kernel, traced over outputs, and the points as it takes them."""
+        whole = FlatOutputs(self._module, self._args, self._kwargs, len(self._outputs0))
         with _as_found(self._module):
-            return tangent_kernel(self._outputs, [parameters[name] for name in self._start])
+            kernel = empirical_ntk(whole, params=[f"module.{name}" for name in self._start])
+        return kernel, whole.sampled
+
+    def _gram(self) -> Float[Tensor, "n n"] | None:
+        if self._kernel is None:
+            return None
+        kernel, points = self._kernel
+        with _as_found(self._module):
+            return kernel(points).double()
 
     def _kernel_figures(self) -> tuple[float, float]:
         """Relative change of the kernel, and its alignment with the start."""
-        if self._kernel0 is None:
+        now, start = self._gram(), self._kernel0
+        if now is None or start is None:
             return nan, nan
-        now, start = self._kernel(), self._kernel0
         change = _ratio(float((now - start).norm()), float(start.norm()))
         size = float(now.norm() * start.norm())
         return change, float((now * start).sum()) / size if size else nan
@@ -171,7 +182,7 @@ class LazyProbe:
     def _nonlinearity(self, now: dict[str, Tensor]) -> float:
         with _as_found(self._module), torch.no_grad():
             outputs = self._outputs().double()
-            linear = _flat(functional_call(self._linear, now, self._args, self._kwargs)).double()
+            linear = flat(functional_call(self._linear, now, self._args, self._kwargs)).double()
         return _ratio(float((outputs - linear).norm()), float((outputs - self._outputs0).norm()))
 
 
@@ -199,23 +210,6 @@ def log_steps(last: int, *, per_decade: int = 10) -> list[int]:
     n = positive_int("per_decade", per_decade) * log10(last)
     between = (round(10 ** (i / per_decade)) for i in range(ceil(n)))
     return sorted({0, *between, last})
-
-
-def _flat(outputs: Any) -> Float[Tensor, "n o"]:
-    """All floating outputs of a sample in a row.
-
-    Raises:
-        ValueError: There is none, or their first axes differ.
-    """
-    leaves = [leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)]
-    leaves = [leaf for leaf in leaves if leaf.is_floating_point()]
-    if not leaves or len({leaf.shape[:1] for leaf in leaves}) > 1 or leaves[0].ndim == 0:
-        shapes = [tuple(leaf.shape) for leaf in leaves]
-        raise ValueError(
-            f"`module(x)` must return floating tensors with one first axis, for the samples; got "
-            f"{shapes}. Wrap the network in a module that returns such."
-        )
-    return torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], dim=1)
 
 
 def _norm(tensors: Iterable[Tensor]) -> float:

@@ -18,8 +18,9 @@ from ntkit.dynamics.stopping import Stopping, best_moment
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.base import AbstractOperator
+from ntkit.operators.dense import DenseOperator
 from ntkit.operators.scaled import scaled
-from ntkit.solvers.flow import AbstractPrepared, FlowSolution, prepare
+from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare
 from ntkit.solvers.pivoted_cholesky import Factor
 from ntkit.solvers.response import AbstractResponse, with_ridge
 
@@ -75,6 +76,9 @@ class AbstractTraining(ABC):
             `[*grid.shape, o]`.
         options: See `TrainingOptions`.
 
+    Raises:
+        TypeError: An option is unknown, or `dtype` is neither float32 nor float64.
+
     Attributes:
         targets: `y`.
         ridge: Weight decay towards the start.
@@ -89,6 +93,12 @@ class AbstractTraining(ABC):
         y: Tensor,
         options: TrainingOptions,
     ) -> None:
+        unknown = sorted(set(options) - set(TrainingOptions.__annotations__))
+        if unknown:
+            raise TypeError(
+                f"`{type(self).__name__}` has no option `{unknown[0]}`; it takes "
+                f"{', '.join(TrainingOptions.__annotations__)}."
+            )
         self._dtype = options.get("dtype", torch.float64)
         if self._dtype not in _DEFAULT_TOLERANCE:
             raise TypeError(f"`dtype={self._dtype}` must be torch.float32 or torch.float64.")
@@ -114,6 +124,7 @@ class AbstractTraining(ABC):
         targets = y.double().reshape(len(points), -1)
         residual = targets if self._f0 is None else targets - self._initial(points)
         self._residual = self._expansion.rows(residual)
+        self._features: tuple[DenseOperator, Tensor] | None = None
         self._solved: dict[tuple[float, ...], FlowSolution] = {}
 
     @abstractmethod
@@ -172,20 +183,12 @@ class AbstractTraining(ABC):
         One row an output; a kernel that couples outputs has one row of all samples and outputs.
         With sample weights `w` it is the solution in which points are scaled by their roots.
 
-        Raises:
-            ValueError: `times` is empty, or one is negative.
-            NumericalError: Training diverges, beyond the range of numbers.
+        Times that are no moments of the rule, or none, are refused.
         """
-        key = tuple(self._checked(float(t)) for t in times)
-        if not key:
-            raise ValueError("`times` is empty; pass at least one, for example `[0.0]`.")
+        key = self._key(times)
         if key not in self._solved:
             found = self._prepared.solve([self._ridged(moment) for moment in key])
-            if not bool(torch.isfinite(found.weights).all()):
-                raise NumericalError(
-                    f"Training diverges past the range of numbers by {max(key):g}: the rule is not "
-                    "stable. Take a smaller `lr`, or fewer steps."
-                )
+            _refuse_overflow(found.weights, max(key))
             self._solved[key] = found
         return self._solved[key]
 
@@ -200,7 +203,15 @@ class AbstractTraining(ABC):
         Returns:
             `[t, m]` or `[t, m, o]`; `[t, *grid.shape]` or `[t, *grid.shape, o]` on a grid.
         """
-        values = self._expansion(points, self.expansion_weights(times)).double()
+        features = self._projected(points)
+        if features is None:
+            values = self._expansion(points, self.expansion_weights(times)).double()
+        else:
+            key, prepared = self._key(times), self._prepared
+            assert isinstance(prepared, Eigenbasis)
+            learned = prepared.through(features, [self._ridged(moment) for moment in key])
+            _refuse_overflow(learned, max(key))
+            values = self._expansion.values(learned).double()
         if self._f0 is not None:
             values = values + self._initial(points)
         shape = points.shape if isinstance(points, Grid) else (len(points),)
@@ -215,7 +226,12 @@ class AbstractTraining(ABC):
 
     def expansion_weights(self, times: Sequence[float] | Tensor) -> Float[Tensor, "t c n"]:
         """`a` of the function `f_0(x) + sum_i K(x, x_i) a_i`, at `times`, in rows as `solution`."""
-        weights = self.solution(times).weights
+        key, prepared = self._key(times), self._prepared
+        if isinstance(prepared, Eigenbasis) and key not in self._solved:
+            weights = prepared.weights([self._ridged(moment) for moment in key])
+            _refuse_overflow(weights, max(key))
+        else:
+            weights = self.solution(times).weights
         return weights if self._scale is None else weights * self._scale.to(weights)
 
     def weights(self, time: float) -> dict[str, Tensor]:
@@ -269,6 +285,35 @@ class AbstractTraining(ABC):
             on_step=self._on_step,
         )
 
+    def _projected(self, points: Grid | Tensor) -> Tensor | None:
+        """The kernel at `points` in the eigenbasis, kept for new times at the last points.
+
+        None where there is none, or where so many points would cost more than the basis itself.
+        """
+        prepared = self._prepared
+        if not isinstance(prepared, Eigenbasis) or prepared.into is None:
+            return None
+        if not isinstance(points, Tensor) or 2 * len(points) > len(self.points):
+            return None
+        cross = self._expansion.cross(points)
+        if not isinstance(cross, DenseOperator):
+            return None
+        if self._features is None or self._features[0] is not cross:
+            rows = cross.matrix if self._scale is None else cross.matrix * self._scale
+            self._features = cross, prepared.into(rows.to(prepared.spectrum.dtype))
+        return self._features[1]
+
+    def _key(self, times: Sequence[float] | Tensor) -> tuple[float, ...]:
+        """Checked moments.
+
+        Raises:
+            ValueError: There is none, or one is refused.
+        """
+        key = tuple(self._checked(float(t)) for t in times)
+        if not key:
+            raise ValueError("`times` is empty; pass at least one, for example `[0.0]`.")
+        return key
+
     def _checked(self, moment: float) -> float:
         """The moment, refused unless 0 or more, and whole where it counts steps.
 
@@ -306,3 +351,16 @@ class AbstractTraining(ABC):
             )
         repeats = prod(self._tail) if self._expansion.is_coupled else 1
         return weights.double().sqrt().repeat_interleave(repeats)
+
+
+def _refuse_overflow(weights: Tensor, moment: float) -> None:
+    """Refuse what is not finite.
+
+    Raises:
+        NumericalError: Training diverges, beyond the range of numbers.
+    """
+    if not bool(torch.isfinite(weights).all()):
+        raise NumericalError(
+            f"Training diverges past the range of numbers by {moment:g}: the rule is not stable. "
+            "Take a smaller `lr`, or fewer steps."
+        )

@@ -1,13 +1,15 @@
 """From a kernel and points to an operator, with the structure that the points allow."""
 
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel, AbstractLagKernel, as_stationary
+from ntkit.kernels.empirical.batch import Points
+from ntkit.kernels.matrix_free import AbstractMatrixFree
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.tiled import TiledOperator
@@ -15,37 +17,43 @@ from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 
 __all__ = ["Structure", "gram"]
 
-Structure = Literal["auto", "dense", "tiled", "toeplitz", "circulant"]
+Structure = Literal["auto", "dense", "tiled", "matrix-free", "toeplitz", "circulant"]
 
+_ORDER: tuple[Structure, ...] = ("circulant", "toeplitz", "dense", "matrix-free", "tiled")
+"""The best first."""
 DENSE_BYTES = 2**30
 """Up to this size, "auto" stores a matrix whole."""
 
 
 def gram(
     kernel: AbstractKernel,
-    points: Grid | Tensor,
-    others: Grid | Tensor | None = None,
+    points: Grid | Points,
+    others: Grid | Points | None = None,
     *,
     structure: Structure = "auto",
+    lazy: bool = False,
     dtype: torch.dtype = torch.float64,
 ) -> AbstractOperator:
     """The Gram matrix of a kernel on points, as an operator: `op @ v`, `.diagonal()`, `.dense()`.
 
     Args:
-        kernel: Any kernel.
-        points: Row points: a `Grid`, or a tensor `[n, d]`.
+        kernel: Any kernel. One of all pairs of outputs, `[n, m, o, o]`, has a matrix of `n o` rows,
+            samples first.
+        points: Row points: a `Grid`, a tensor `[n, d]`, or what the kernel of a network takes.
         others: Column points; `points` if left out.
         structure: "toeplitz" needs a stationary kernel and grids of the same spacing; "circulant"
-            moreover whole-cycle frequencies and grids that span the unit period; "tiled" computes
-            tiles at each product; "auto" takes the first that holds of circulant, toeplitz, dense
-            (up to 1 GiB) and tiled. `op.kind` says which it is.
+            moreover whole-cycle frequencies and grids that span the unit period; "matrix-free" a
+            kernel with products of its own (`empirical_ntk`); "tiled" computes tiles at each product;
+            "auto" takes the first that holds of circulant, toeplitz, dense (up to 1 GiB),
+            matrix-free and tiled. `op.kind` says which it is.
+        lazy: Never store the matrix: "auto" leaves out dense.
         dtype: Precision of the products; kernel values are computed in float64 in any case.
 
     Raises:
         ValueError: The structure asked for does not hold, and why.
 
     Cost: toeplitz and circulant O(n log n) a product after `2 n m` multiply-adds for the table of
-    `m` frequencies; dense and tiled O(n^2).
+    `m` frequencies; dense and tiled O(n^2); matrix-free O(n) times the size of the network.
 
     Example:
         >>> from torch import nn
@@ -53,19 +61,21 @@ def gram(
         >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(2), 1, width=64, depth=2)
         >>> ntkit.gram(ntkit.ntk(net), ntkit.Grid((32, 32))[::2, ::2])
         <256 x 256 circulant operator, float64>
+        >>> ntkit.gram(ntkit.empirical_ntk(net), torch.rand(50, 2), lazy=True)
+        <50 x 50 matrix-free operator, float64>
     """
     columns = points if others is None else others
     obstacles = _obstacles(kernel, points, columns)
+    if lazy:
+        obstacles["dense"] = "`lazy=False`, as it stores the matrix"
     if structure == "auto":
-        free: list[Structure] = [s for s, why in obstacles.items() if why is None]
-        structure = free[0] if free else "dense"
-        if structure == "dense" and 8 * len(points) * len(columns) > DENSE_BYTES:
-            structure = "tiled"
-    if structure not in {*obstacles, "dense", "tiled"}:
+        structure = _first(kernel, points, columns, obstacles)
+    if structure not in obstacles:
         raise ValueError(
-            f'`structure={structure!r}` must be "auto", "dense", "tiled", "toeplitz" or "circulant".'
+            f'`structure={structure!r}` must be "auto", "dense", "tiled", "matrix-free", "toeplitz" '
+            'or "circulant".'
         )
-    if obstacles.get(structure) is not None:
+    if obstacles[structure] is not None:
         raise ValueError(f'`structure="{structure}"` needs {obstacles[structure]}.')
     stationary = as_stationary(kernel)
     if stationary and isinstance(points, Grid) and isinstance(columns, Grid):
@@ -73,17 +83,63 @@ def gram(
             return _toeplitz(stationary, points, columns, dtype)
         if structure == "circulant":
             return _circulant(stationary, points, columns, dtype)
-    x1 = points.points() if isinstance(points, Grid) else points
-    x2 = columns.points() if isinstance(columns, Grid) else columns
+    x1, x2 = _plain(points), None if others is None else _plain(others)
+    if structure == "matrix-free":
+        assert isinstance(kernel, AbstractMatrixFree)
+        return kernel.operator(x1, x2, dtype=dtype)
     if structure == "dense":
-        return DenseOperator(kernel(x1, None if others is None else x2).to(dtype))
-    return TiledOperator(kernel, x1, x2, dtype=dtype)
+        return DenseOperator(_matrix(kernel(x1, x2)).to(dtype))
+    return TiledOperator(kernel, x1, x1 if x2 is None else x2, dtype=dtype)
+
+
+def _first(
+    kernel: AbstractKernel,
+    points: Grid | Points,
+    others: Grid | Points,
+    obstacles: dict[Structure, str | None],
+) -> Structure:
+    """The best structure that holds; dense if it fits."""
+    free: list[Structure] = [s for s in _ORDER if obstacles[s] is None]
+    if free[0] == "dense" and 8 * _size(kernel, points) * _size(kernel, others) > DENSE_BYTES:
+        return free[1]
+    return free[0]
+
+
+def _size(kernel: AbstractKernel, points: Grid | Points) -> int:
+    """Rows or columns that points have in the matrix."""
+    if isinstance(kernel, AbstractMatrixFree):
+        return kernel.size(_plain(points))
+    return len(points)
+
+
+def _plain(points: Grid | Points) -> Any:
+    return points.points() if isinstance(points, Grid) else points
+
+
+def _matrix(values: Tensor) -> Tensor:
+    """All pairs of outputs as rows and columns, samples first."""
+    return values if values.ndim == 2 else values.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 def _obstacles(
-    kernel: AbstractKernel, points: Grid | Tensor, others: Grid | Tensor
+    kernel: AbstractKernel, points: Grid | Points, others: Grid | Points
 ) -> dict[Structure, str | None]:
-    """What stands in the way of each grid structure, the best first; None where nothing does."""
+    """What stands in the way of each structure; None where nothing does."""
+    found = _grid_obstacles(kernel, points, others)
+    found["dense"] = found["tiled"] = None
+    found["matrix-free"] = "a kernel with products of its own (`empirical_ntk`)"
+    if isinstance(kernel, AbstractMatrixFree):
+        found["matrix-free"] = None
+        plain = all(isinstance(x, Grid | Tensor) for x in (points, others))
+        if not plain or kernel.size(_plain(points)) != len(points):
+            found["tiled"] = "one tensor of points, and one number for a pair of them"
+    return found
+
+
+def _grid_obstacles(
+    kernel: AbstractKernel, points: Grid | Points, others: Grid | Points
+) -> dict[Structure, str | None]:
+    """What stands in the way of a grid structure; None where nothing does."""
     if not (isinstance(points, Grid) and isinstance(others, Grid)):
         what = "both point sets to be Grids, got a tensor"
         return {"circulant": what, "toeplitz": what}

@@ -3,6 +3,7 @@
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.low_rank import LowRankOperator
+from ntkit.operators.matrix_free import MatrixFreeOperator
 from ntkit.operators.scaled import ScaledOperator, scaled
 from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
@@ -12,6 +13,7 @@ __all__ = [
     "CirculantOperator",
     "DenseOperator",
     "LowRankOperator",
+    "MatrixFreeOperator",
     "ScaledOperator",
     "TiledOperator",
     "ToeplitzOperator",

@@ -16,7 +16,8 @@ class AbstractOperator(ABC):
         shape: `(n, m)`.
         dtype: Precision of the products.
         device: Where the products are computed.
-        kind: One word for how: "dense", "tiled", "low-rank", "toeplitz" or "circulant".
+        kind: One word for how: "dense", "tiled", "matrix-free", "low-rank", "toeplitz" or
+            "circulant".
     """
 
     shape: tuple[int, int]

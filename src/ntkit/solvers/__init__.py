@@ -1,5 +1,6 @@
 """Solvers: linear systems, and functions of operators."""
 
+from ntkit.solvers.block_lanczos import EigenPairs, block_lanczos
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
 from ntkit.solvers.cholesky import CholeskyFactor, cholesky
 from ntkit.solvers.conjugate_gradients import (
@@ -9,6 +10,7 @@ from ntkit.solvers.conjugate_gradients import (
 )
 from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare, solve_flow
 from ntkit.solvers.lanczos import RitzPairs, lanczos
+from ntkit.solvers.lanczos_quadrature import gauss_rule, lanczos_coefficients
 from ntkit.solvers.methods import Auto, Cholesky, ConjugateGradients
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
 from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
@@ -31,6 +33,7 @@ __all__ = [
     "CholeskyFactor",
     "Circulant",
     "ConjugateGradients",
+    "EigenPairs",
     "Eigenbasis",
     "Factor",
     "FlowResponse",
@@ -41,13 +44,16 @@ __all__ = [
     "RitzPairs",
     "Shifted",
     "Solution",
+    "block_lanczos",
     "chan_circulant",
     "chan_preconditioner",
     "chebyshev_apply",
     "chebyshev_series",
     "cholesky",
     "conjugate_gradients",
+    "gauss_rule",
     "lanczos",
+    "lanczos_coefficients",
     "phi",
     "pivoted_cholesky",
     "prepare",

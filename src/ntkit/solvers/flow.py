@@ -15,11 +15,13 @@ from ntkit._core.registry import ExactTypeRegistry
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.low_rank import LowRankOperator
+from ntkit.operators.matrix_free import MatrixFreeOperator
 from ntkit.operators.scaled import ScaledOperator
 from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
 from ntkit.solvers.conjugate_gradients import chan_preconditioner, conjugate_gradients
+from ntkit.solvers.eigenvectors import eigenvectors
 from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.response import AbstractResponse, FlowResponse, Limit
 
@@ -103,7 +105,7 @@ def prepare(
     """Ready a residual for any number of moments, by the method that suits the operator.
 
     Dense: one `eigh`. Circulant: one FFT. Low rank: the eigenvectors of the small Gram matrix.
-    Toeplitz and tiled: one Chebyshev recurrence for all moments, after the top eigenpairs are
+    Toeplitz, tiled, matrix-free: one Chebyshev recurrence for all moments, after the top eigenpairs are
     taken out by Lanczos (the degree grows with the square root of the largest eigenvalue left);
     conjugate gradients for the end of training, which raise `NumericalError` where they do not
     converge.
@@ -124,22 +126,28 @@ class Eigenbasis(AbstractPrepared):
     """A residual in a basis in which the operator is diagonal: all moments are scalings.
 
     Args:
-        values: Eigenvalues of the basis, those that are zero up to rounding as exact zeros.
+        values: Eigenvalues of the basis.
+        floor: What of them is zero up to rounding, which matters in the limit of all time alone.
         spectrum: `[c, ...]`, the residual in the basis.
         back: From the basis to points.
         outside: What of the residual lies in no vector of the basis, where it is not complete.
         method: Name of the way.
+        into: From rows over points to rows over the basis, where `project` is to work.
     """
 
     def __init__(
         self,
         values: Tensor,
+        floor: float,
         spectrum: Tensor,
         back: Callable[[Tensor], Tensor],
         outside: Tensor | None,
         method: str,
+        into: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        self.values = values
+        self.into = into
+        self.values = values.clamp_min(0)
+        self._ended = torch.where(values > floor, values, torch.zeros_like(values))
         self.spectrum = spectrum
         self.back = back
         self._outside = outside
@@ -147,24 +155,49 @@ class Eigenbasis(AbstractPrepared):
 
     def solve(self, responses: Sequence[AbstractResponse]) -> FlowSolution:
         """Two scalings and two changes of basis a moment."""
-        left = torch.stack([response.left(self.values) for response in responses])
-        learned = torch.stack([response.learned(self.values) for response in responses])
-        decay, weights = self._scaled(left), self._scaled(learned)
-        if self._outside is not None:
-            zero = self.values.new_zeros(1)
-            for i, response in enumerate(responses):
-                decay[i] += response.left(zero) * self._outside
-                weights[i] += response.learned(zero) * self._outside
+        decay = self._scaled(responses, lambda response, s: response.left(s))
         eps = torch.finfo(decay.dtype).eps
-        return FlowSolution(decay, weights, self._method, 0, eps)
+        return FlowSolution(decay, self.weights(responses), self._method, 0, eps)
+
+    def weights(self, responses: Sequence[AbstractResponse]) -> Float[Tensor, "t c n"]:
+        """`H(K) r` alone: half the work."""
+        return self._scaled(responses, lambda response, s: response.learned(s))
+
+    def through(
+        self, features: Float[Tensor, "m k"], responses: Sequence[AbstractResponse]
+    ) -> Float[Tensor, "t c m"]:
+        """`cross H(K) r` for the rows `features = into(cross)`: a thin product for all moments."""
+        factors = self._factors(responses, lambda response, s: response.learned(s))
+        every = self.spectrum * factors.to(self.spectrum)[:, None]
+        return every @ features.T
 
     def largest(self) -> float:
         """The largest eigenvalue, to rounding."""
         return float(self.values.max())
 
-    def _scaled(self, factors: Tensor) -> Tensor:
+    def _scaled(
+        self,
+        responses: Sequence[AbstractResponse],
+        factor: Callable[[AbstractResponse, Tensor], Tensor],
+    ) -> Tensor:
+        factors = torch.stack([
+            factor(g, self._ended if isinstance(g, Limit) else self.values) for g in responses
+        ])
         every = self.spectrum * factors.to(self.spectrum)[:, None]
-        return self.back(every.flatten(0, 1)).reshape(len(factors), len(self.spectrum), -1)
+        found = self.back(every.flatten(0, 1)).reshape(len(factors), len(self.spectrum), -1)
+        if self._outside is not None:
+            zero = self.values.new_zeros(1)
+            found += torch.stack([factor(g, zero) * self._outside for g in responses])
+        return found
+
+    def _factors(
+        self,
+        responses: Sequence[AbstractResponse],
+        factor: Callable[[AbstractResponse, Tensor], Tensor],
+    ) -> Tensor:
+        return torch.stack([
+            factor(g, self._ended if isinstance(g, Limit) else self.values) for g in responses
+        ])
 
 
 _methods: ExactTypeRegistry[Callable[..., AbstractPrepared]] = ExactTypeRegistry(
@@ -174,11 +207,13 @@ _methods: ExactTypeRegistry[Callable[..., AbstractPrepared]] = ExactTypeRegistry
 
 @_methods.register(DenseOperator)
 def _dense(op: DenseOperator, r: Tensor, settings: _Settings) -> Eigenbasis:
-    values, vectors = torch.linalg.eigh(op.matrix.to(settings.dtype))
-    floor = values.abs().max() * len(values) * torch.finfo(settings.dtype).eps
-    values = torch.where(values > floor, values, torch.zeros_like(values)).double()
-    spectrum = r.to(vectors.dtype) @ vectors
-    return Eigenbasis(values, spectrum, lambda x: x @ vectors.T, None, "eigh")
+    basis = eigenvectors(op.matrix.to(settings.dtype))
+    values = basis.values.double()
+    floor = float(values.abs().max()) * len(values) * torch.finfo(settings.dtype).eps
+    spectrum = basis.into(r.to(settings.dtype))
+    return Eigenbasis(
+        values, floor, spectrum, lambda x: basis.back(x).to(op.dtype), None, "eigh", basis.into
+    )
 
 
 @_methods.register(CirculantOperator)
@@ -186,14 +221,13 @@ def _circulant(op: CirculantOperator, r: Tensor, settings: _Settings) -> Eigenba
     shape = op.grid_shape
     axes = list(range(1, len(shape) + 1))
     values = op.eigenvalues()
-    floor = values.abs().max() * torch.finfo(op.dtype).eps
-    values = torch.where(values > floor, values, torch.zeros_like(values))
+    floor = float(values.abs().max()) * torch.finfo(op.dtype).eps
 
     def back(spectrum: Tensor) -> Tensor:
         return torch.fft.irfftn(spectrum, shape, dim=axes).reshape(len(spectrum), -1)
 
     spectrum = torch.fft.rfftn(r.reshape(-1, *shape), dim=axes)
-    return Eigenbasis(values, spectrum, back, None, "fft")
+    return Eigenbasis(values, floor, spectrum, back, None, "fft")
 
 
 @_methods.register(LowRankOperator)
@@ -204,10 +238,10 @@ def _low_rank(op: LowRankOperator, r: Tensor, settings: _Settings) -> Eigenbasis
     vectors = ((op.left.double() @ rotation[:, kept]) / values.sqrt()).to(op.dtype)
     inside = r @ vectors
     outside = r - inside @ vectors.T
-    return Eigenbasis(values, inside, lambda x: x @ vectors.T, outside, "low-rank")
+    return Eigenbasis(values, 0.0, inside, lambda x: x @ vectors.T, outside, "low-rank")
 
 
-@_methods.register(ToeplitzOperator, TiledOperator, ScaledOperator)
+@_methods.register(ToeplitzOperator, TiledOperator, ScaledOperator, MatrixFreeOperator)
 class _ByProducts(AbstractPrepared):
     """An operator that is known by its products alone."""
 

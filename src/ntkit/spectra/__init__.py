@@ -1,5 +1,16 @@
-"""Spectrum: how fast a kernel learns each frequency, and how much of a signal lies there."""
+"""Spectra: how fast a kernel learns each mode or frequency, and how much of a signal lies there."""
 
+from ntkit.spectra.decompose import spectrum
+from ntkit.spectra.density import Estimate, SpectralDensity, spectral_density
 from ntkit.spectra.radial import kernel_spectrum, power_spectrum
+from ntkit.spectra.spectrum import Spectrum
 
-__all__ = ["kernel_spectrum", "power_spectrum"]
+__all__ = [
+    "Estimate",
+    "SpectralDensity",
+    "Spectrum",
+    "kernel_spectrum",
+    "power_spectrum",
+    "spectral_density",
+    "spectrum",
+]

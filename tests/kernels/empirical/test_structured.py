@@ -31,8 +31,8 @@ def test_every_network_against_the_plain_product(name: str) -> None:
     assert_near(trace.diag(x), mean.diagonal())
     assert_near(empirical_ntk(net, -1, method=method)(x), expected[..., -1, -1])
     assert_near(empirical_ntk(net, method=Auto())(x), mean)
-    assert_near(empirical_ntk(net, "full", method=Structured(memory=3000))(x), expected)
-    assert_near(empirical_ntk(net, method=Structured(memory=3000))(x), mean)
+    assert_near(empirical_ntk(net, "full", method=Structured(memory=30_000))(x), expected)
+    assert_near(empirical_ntk(net, method=Structured(memory=30_000))(x), mean)
     assert_near(trace(first(x, 1)), mean[:1, :1])
 
 
@@ -78,6 +78,25 @@ def test_verify_notices_what_is_wrong() -> None:
     part = empirical_ntk(net, params=["0.weight"])
     kernel._method = type("Wrong", (), {"gram": lambda *_: part(x)})()
     assert kernel.verify(x, seeded()) > 0.01
+
+
+@pytest.mark.parametrize("name", ["u-net", "gru", "lstm", "shared", "convolutions"])
+@pytest.mark.parametrize("method", [Structured(), Contraction(), Auto()], ids=repr)
+@pytest.mark.parametrize("outputs", ["trace", "full"])
+def test_no_graph_hangs_on_the_result(name: str, method: AbstractMethod, outputs: Any) -> None:
+    """Also of the gradients of single samples, where parameters fall back, and of given points."""
+    net, x = network(name)
+    x.requires_grad_()
+    kernel = empirical_ntk(net, outputs, method=method)
+    for found in (
+        kernel(x),
+        kernel(x[:2], x),
+        kernel.diag(x),
+        kernel.operator(x) @ torch.ones(kernel.size(x)),
+    ):
+        assert not found.requires_grad
+    x.requires_grad_(False)
+    assert all(p.grad is None for p in net.parameters())
 
 
 # ------------------------------------------------------------------ the plan

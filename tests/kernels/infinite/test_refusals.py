@@ -144,6 +144,8 @@ def test_points_that_disagree() -> None:
     net = mlp(encodings.Identity(2), 1, width=8)
     with pytest.raises(ValueError, match=r"`x2` has points of shape \(3,\), and `x1` of \(2,\)"):
         ntk(net)(torch.zeros(2, 2), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match=r"`x2` is torch.float64, and `x1` torch.float32. Convert"):
+        ntk(net)(torch.zeros(2, 2), torch.zeros(2, 2).double())
     with pytest.raises(ValueError, match=r"`x1` is on cpu and the network on meta. Move one"):
         ntk(copy.deepcopy(net).to("meta"))(torch.zeros(2, 2))
 

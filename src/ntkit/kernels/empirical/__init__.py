@@ -2,7 +2,17 @@
 
 from ntkit.kernels.empirical.auto import Auto
 from ntkit.kernels.empirical.contraction import Contraction
+from ntkit.kernels.empirical.feature_store import FeatureStore
 from ntkit.kernels.empirical.kernel import EmpiricalKernel, empirical_ntk
+from ntkit.kernels.empirical.sketch import Sketch
 from ntkit.kernels.empirical.structured import Structured
 
-__all__ = ["Auto", "Contraction", "EmpiricalKernel", "Structured", "empirical_ntk"]
+__all__ = [
+    "Auto",
+    "Contraction",
+    "EmpiricalKernel",
+    "FeatureStore",
+    "Sketch",
+    "Structured",
+    "empirical_ntk",
+]

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ntkit._core.checks import positive_int
 from ntkit.kernels.empirical.batch import Batch
-from ntkit.kernels.empirical.contraction import Contraction
+from ntkit.kernels.empirical.contraction import Contraction, jacobian_features
 from ntkit.kernels.empirical.job import Job
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs
@@ -44,6 +44,10 @@ class Auto(AbstractMethod):
         if _prefers_structure(job):
             return job.diagonal()
         return Contraction(self.memory).diag(target, x, outputs)
+
+    def features(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
+        """The Jacobian itself, whole: `o P` numbers a sample."""
+        return jacobian_features(target, x, outputs)
 
     def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
         """The chosen method's plan, with the estimates."""

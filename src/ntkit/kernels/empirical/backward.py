@@ -20,7 +20,7 @@ def gradients(
         outputs: Which outputs.
         at_once: One pass for all outputs under `vmap`; else one after the other.
     """
-    if at_once:
+    if at_once and len(outputs) > 1:
         cotangents = y.new_zeros(len(outputs), *y.shape)
         for k, o in enumerate(outputs):
             cotangents[k, :, o] = 1

@@ -15,7 +15,13 @@ from ntkit.kernels.empirical.plan import Plan, PlannedPart
 from ntkit.kernels.empirical.products import rows_product
 from ntkit.kernels.empirical.target import Target
 
-__all__ = ["Contraction", "contracted", "contracted_diagonal", "sample_by_sample"]
+__all__ = [
+    "Contraction",
+    "contracted",
+    "contracted_diagonal",
+    "jacobian_features",
+    "sample_by_sample",
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,10 @@ class Contraction(AbstractMethod):
         full = outputs == "full"
         return contracted_diagonal(target, x, chosen, everything, self.memory, full=full)
 
+    def features(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
+        """The Jacobian itself, whole: `o P` numbers a sample."""
+        return jacobian_features(target, x, outputs)
+
     def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
         """Per-sample gradients throughout."""
         chosen = positions(outputs, target.probe(x))
@@ -69,6 +79,15 @@ def sample_by_sample(why_loop: str | None) -> tuple[str, str]:
     if why_loop is None:
         return "per-sample gradients by vmap", ""
     return "per-sample gradients", f"no vmap: {why_loop}"
+
+
+def jacobian_features(target: Target, x: Batch, outputs: Outputs) -> Tensor:
+    """`J(x)`, `[n, o, P]` with all outputs; else `[n, o P]` over the root of their number."""
+    chosen = positions(outputs, target.probe(x))
+    block = _Blocks(target, x, chosen, range(len(target.names)), memory=1)
+    tile = _Tile(slice(0, len(x)), slice(0, len(chosen)))
+    j = torch.cat([part.to(target.accumulation) for part in block.jacobian(x, tile)], 2)
+    return j if outputs == "full" else j.flatten(1) / len(chosen) ** 0.5
 
 
 def contracted(

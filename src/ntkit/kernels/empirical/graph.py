@@ -11,7 +11,7 @@ from ntkit.kernels.empirical.rules import RULES, VIEWS, Operand
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse
 
-__all__ = ["Run"]
+__all__ = ["Run", "walk"]
 
 _CHOOSERS = ("Index", "Gather", "Masked", "Take", "Sort", "Topk", "Scatter", "Put", "Nonzero")
 """Beginnings of the names of nodes that may place rows according to their values."""
@@ -37,7 +37,7 @@ class Run:
         self._operands: dict[Any, Operand | None] = {}
         self.uses: list[AbstractUse] = []
         self.unclaimed: dict[int, str] = {}
-        nodes = _walk(self.y)
+        nodes = walk(self.y)
         self.signature = [node.name() for node in nodes]
         self.chooses = any(name.startswith(_CHOOSERS) for name in self.signature)
         for node in nodes:
@@ -99,7 +99,7 @@ def _transposes(node: Any) -> bool:
     return name == "TBackward0"
 
 
-def _walk(y: Tensor) -> list[Any]:
+def walk(y: Tensor) -> list[Any]:
     """All nodes below an output, each once, always in the same order."""
     seen: set[Any] = set()
     found = []

@@ -30,6 +30,11 @@ class Job:
         full: Whether all their pairs are.
         left_out: Positions of the parameters that no rule holds for.
         why: The reason for each of those.
+        parts: The parameters that rules hold for.
+        runs: The network on the row points, and on the column points where they are others.
+        counts: How many points each run has.
+        accumulation: The dtype that sums are formed in.
+        device: Where.
     """
 
     def __init__(
@@ -40,31 +45,32 @@ class Job:
         self._target, self._memory = target, memory
         reading = read(target, x1)
         batches = [x1] if x2 is None else [x1, x2]
-        self._runs = [Run(target, batch) for batch in batches]
-        self._counts = [len(batch) for batch in batches]
+        self.runs = [Run(target, batch) for batch in batches]
+        self.counts = [len(batch) for batch in batches]
         misfit = next(
             (
                 why
-                for run, n in zip(self._runs, self._counts, strict=True)
+                for run, n in zip(self.runs, self.counts, strict=True)
                 if (why := reading.fits(run, n)) is not None
             ),
             None,
         )
-        self._parts = () if misfit else reading.parts
+        self.parts = () if misfit else reading.parts
         self.why = reading.unclaimed
         if misfit:
             self.why = dict.fromkeys(range(len(target.names)), misfit)
         self.left_out = sorted(self.why)
+        self.accumulation, self.device = target.accumulation, target.device
         self._at_once = not any(name.startswith("Convolution") for name in reading.signature)
         self._batches = (x1, x2)
 
     def gram(self) -> Tensor:
         """`[n, m, o, o]`, or the mean over outputs `[n, m]`, over the parameters."""
-        like = torch.empty(0, dtype=self._target.accumulation, device=self._target.device)
-        m = None if len(self._counts) == 1 else self._counts[1]
-        total = Total(self._counts[0], m, len(self.outputs), full=self.full, like=like)
-        for chosen, parts in self._passes():
-            found = [self._gradients(run, chosen, parts) for run in self._runs]
+        like = torch.empty(0, dtype=self.accumulation, device=self.device)
+        m = None if len(self.counts) == 1 else self.counts[1]
+        total = Total(self.counts[0], m, len(self.outputs), full=self.full, like=like)
+        for chosen, parts in self.passes():
+            found = [self.gradients(run, chosen, parts) for run in self.runs]
             with torch.no_grad():
                 for part in parts:
                     self._add(total, part, [g.pop(0) for g in found])
@@ -80,19 +86,19 @@ class Job:
             self._memory,
             full=self.full,
         )
-        return rest if not self._parts else value + rest
+        return rest if not self.parts else value + rest
 
     def diagonal(self) -> Tensor:
         """`[n, o, o]`, or the mean over outputs `[n]`, over the parameters."""
-        (run,), (n,), o = self._runs, self._counts, len(self.outputs)
+        (run,), (n,), o = self.runs, self.counts, len(self.outputs)
         shape = (n, o, o) if self.full else (n,)
-        total = torch.zeros(shape, dtype=torch.float64, device=self._target.device)
-        for chosen, parts in self._passes():
-            found = self._gradients(run, chosen, parts)
+        total = torch.zeros(shape, dtype=torch.float64, device=self.device)
+        for chosen, parts in self.passes():
+            found = self.gradients(run, chosen, parts)
             with torch.no_grad():
                 for part in parts:
                     total += self._diagonal(part, run, found.pop(0))
-        value = (total if self.full else total / o).to(self._target.accumulation)
+        value = (total if self.full else total / o).to(self.accumulation)
         if not self.left_out:
             return value
         return value + contracted_diagonal(
@@ -109,17 +115,16 @@ class Job:
 
         What both would spend on the parameters without a rule is left out of both.
         """
-        (n, m), o = (self._counts[0], self._counts[-1]), len(self.outputs)
-        everything = self._target.parameters
-        pairs = (n * m / 2 if len(self._counts) == 1 else n * m) * (o * o if self.full else o)
+        (n, m), o = (self.counts[0], self.counts[-1]), len(self.outputs)
+        pairs = (n * m / 2 if len(self.counts) == 1 else n * m) * (o * o if self.full else o)
         here = there = 0.0
-        for part in self._parts:
-            numel = sum(everything[k].numel() for k in part.params)
+        for part in self.parts:
+            numel = self.numel(part)
             there += pairs * numel / MACS
             if part.is_outer:
-                sizes = self._sizes(part, o)
+                sizes = self.sizes(part, o)
                 here += best_order(sizes, full=self.full)[1]
-                layer = sum(self._counts) * sizes.t * sizes.k * sizes.c * sizes.groups / MACS
+                layer = sum(self.counts) * sizes.t * sizes.k * sizes.c * sizes.groups / MACS
                 here += layer * (1 + o)
                 there += 0 if self.left_out else 3 * layer * o
             else:
@@ -136,10 +141,10 @@ class Job:
         described = {
             k: (way, "; ".join(filter(None, (why, hindrance)))) for k, why in self.why.items()
         }
-        for part in self._parts:
+        for part in self.parts:
             order = self._order(part, len(self.outputs))
             for index in part.uses:
-                use = self._runs[0].uses[index]
+                use = self.runs[0].uses[index]
                 for k in use.params:
                     times = f", {len(part.uses)} uses" if len(part.uses) > 1 else ""
                     described[k] = (f"{use.what}: {order}{times}", "")
@@ -156,27 +161,33 @@ class Job:
     def _order(self, part: Part, n_outputs: int) -> Order:
         if not part.is_outer:
             return "direct"
-        return best_order(self._sizes(part, n_outputs), full=self.full)[0]
+        return best_order(self.sizes(part, n_outputs), full=self.full)[0]
 
-    def _sizes(self, part: Part, n_outputs: int) -> Sizes:
-        run, n = self._runs[0], self._counts[0]
+    def numel(self, part: Part) -> int:
+        """Entries of the parameters of a part."""
+        everything = self._target.parameters
+        return sum(everything[k].numel() for k in part.params)
+
+    def sizes(self, part: Part, n_outputs: int, side: int = 0) -> Sizes:
+        """The sizes of a part of outer products, as the rows (0) or the columns (-1) have them."""
+        run, n = self.runs[side], self.counts[side]
         uses = [run.uses[index] for index in part.uses]
         first = uses[0]
         assert isinstance(first, OuterUse)
         entries = sum(prod(run.shape(use)) for use in uses)
         return Sizes(
-            n=n,
-            m=self._counts[-1],
+            n=self.counts[0],
+            m=self.counts[-1],
             t=entries // (n * first.groups * first.out_size),
             k=first.in_size,
             c=first.out_size,
             groups=first.groups,
             outputs=n_outputs,
-            item=4 if self._target.accumulation == torch.float32 else 8,
+            item=4 if self.accumulation == torch.float32 else 8,
         )
 
     def _add(self, total: Total, part: Part, g: Sequence[list[Tensor]]) -> None:
-        sides = list(zip(self._runs, g, strict=True))
+        sides = list(zip(self.runs, g, strict=True))
         order = self._order(part, len(g[0][0]))
         if order != "direct":
             factors = [part.factors(run, side) for run, side in sides]
@@ -194,18 +205,18 @@ class Job:
             return torch.stack([torch.einsum("onp,qnp->noq", j, j) for j in blocks]).sum(0)
         return torch.stack([j.pow(2).sum((0, 2)) for j in blocks]).sum(0)
 
-    def _passes(self) -> Iterator[tuple[list[int], list[Part]]]:
+    def passes(self) -> Iterator[tuple[list[int], list[Part]]]:
         """Outputs and parts whose gradients fit in the memory together."""
-        sizes = [self._part_bytes(part) for part in self._parts]
+        sizes = [self._part_bytes(part) for part in self.parts]
         outputs, chunk = self.outputs, len(self.outputs)
         if not self.full:
-            seed = self._runs[0].y.nbytes  # of the cotangents that pick one output
+            seed = self.runs[0].y.nbytes  # of the cotangents that pick one output
             chunk = min(chunk, max(1, self._memory // (seed + sum(sizes))))
         for start in range(0, len(outputs), chunk):
             chosen = outputs[start : start + chunk]
             group: list[Part] = []
             held = 0
-            for part, size in zip(self._parts, sizes, strict=True):
+            for part, size in zip(self.parts, sizes, strict=True):
                 if group and held + size * len(chosen) > self._memory:
                     yield chosen, group
                     group, held = [], 0
@@ -216,17 +227,17 @@ class Job:
 
     def _part_bytes(self, part: Part) -> int:
         """Of the gradients that one output of the network takes."""
-        item = self._runs[0].y.element_size()
+        item = self.runs[0].y.element_size()
         return item * sum(
-            prod(run.shape(run.uses[index])) for run in self._runs for index in part.uses
+            prod(run.shape(run.uses[index])) for run in self.runs for index in part.uses
         )
 
     def _bytes(self) -> int:
-        sizes = [self._part_bytes(part) for part in self._parts]
+        sizes = [self._part_bytes(part) for part in self.parts]
         whole = sum(sizes) * len(self.outputs)
         return min(whole, max([self._memory, *(s * len(self.outputs) for s in sizes)]))
 
-    def _gradients(
+    def gradients(
         self, run: Run, chosen: Sequence[int], parts: Sequence[Part]
     ) -> list[list[Tensor]]:
         """For each part the gradients at its uses."""

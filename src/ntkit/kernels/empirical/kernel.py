@@ -5,21 +5,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.empirical.auto import Auto
 from ntkit.kernels.empirical.batch import Points
+from ntkit.kernels.empirical.lazy import LazyProduct
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs, check_outputs
 from ntkit.kernels.empirical.plan import Plan
 from ntkit.kernels.empirical.target import Selection, Target
 from ntkit.kernels.empirical.verify import product_error
+from ntkit.kernels.matrix_free import AbstractMatrixFree
+from ntkit.operators import MatrixFreeOperator
 
 __all__ = ["EmpiricalKernel", "empirical_ntk"]
 
 _AUTO = Auto()
 
 
-class EmpiricalKernel(AbstractKernel):
+class EmpiricalKernel(AbstractMatrixFree):
     """`K(x, x') = J(x) J(x')^T` of a module at its present parameters; made by `ntkit.empirical_ntk`.
 
     Parameters are read at each call, so the kernel of a network in training is that of the moment.
@@ -62,6 +64,73 @@ class EmpiricalKernel(AbstractKernel):
             batch = self.target.batch("x", x)
             found = self._method.diag(self.target, batch, self._outputs)
         return found.to(self._dtype(x))
+
+    def features(self, x: Points) -> Tensor:
+        """What the kernel takes dot products of, `[n, f]`; with outputs="full" `[n, o, f]`.
+
+        The sketch with `method=Sketch(...)`; else the Jacobian itself, over the root of the number of
+        outputs for the trace.
+        """
+        with self.target.evaluation():
+            batch = self.target.batch("x", x)
+            found = self._method.features(self.target, batch, self._outputs)
+        return found.to(self._dtype(x))
+
+    def size(self, x: Points) -> int:
+        """Rows of the matrix: the number of points, times that of the outputs with "full"."""
+        with self.target.evaluation():
+            batch = self.target.batch("x", x)
+            every = self._outputs == "full"
+            return len(batch) * (self.target.probe(batch) if every else 1)
+
+    def operator(
+        self,
+        x1: Points,
+        x2: Points | None = None,
+        *,
+        dtype: torch.dtype = torch.float64,
+        memory: int = 2**30,
+    ) -> MatrixFreeOperator:
+        """`v -> J(x1) (J(x2)^T v)`, without the matrix; what `ntkit.gram(kernel, x, lazy=True)` makes.
+
+        With outputs="full" a vector has `[m, o]` entries, samples first. The trace takes one product
+        an output. `operator.about` says which of two ways it goes: by factors of each layer that are
+        kept, where rules hold for all parameters and the memory is enough, or by derivatives of the
+        network. The network is copied, and
+        stays that of now.
+
+        Args:
+            x1: Row points.
+            x2: Column points; `x1` if left out.
+            dtype: Of what comes back; products are computed in the parameters' dtype.
+            memory: Bytes for factors or graphs.
+        """
+        with self.target.evaluation():
+            still = self.target.snapshot()
+            first = still.batch("x1", x1)
+            second = None if x2 is None else still.batch("x2", x2)
+            product = LazyProduct(still, first, second, self._outputs, memory)
+        columns = first if second is None else second
+
+        def diagonal() -> Tensor:
+            with still.evaluation():
+                if second is None:
+                    return _blocks(self._method.diag(still, first, self._outputs))
+                pairs = [
+                    self._method.gram(still, first[i : i + 1], second[i : i + 1], self._outputs)
+                    for i in range(min(len(first), len(second)))
+                ]
+                return _blocks(torch.cat(pairs)[:, 0])
+
+        return MatrixFreeOperator(
+            product,
+            diagonal,
+            (product.block * len(first), product.block * len(columns)),
+            inner=still.accumulation,
+            device=still.device,
+            dtype=dtype,
+            about=product.about,
+        )
 
     def plan(self, x: Points) -> Plan:
         """How `kernel(x)` is computed: for each parameter the way, and why it is no better one."""
@@ -112,7 +181,8 @@ def empirical_ntk(
             all pairs, `[n, m, o, o]`; an index for one output of the flattened ones, `[n, m]`.
         params: Parameters to differentiate by, as names or a predicate of name and parameter, of
             those that require gradients; all of those if left out.
-        method: `Structured()`, `Contraction()`, or `Auto()`, which takes the cheaper one by estimate.
+        method: `Structured()`, `Contraction()`, or `Auto()`, which takes the cheaper one by estimate;
+            `Sketch()` for an approximation of stated error in networks of any size.
 
     Returns:
         A kernel like every other: `k(x1, x2=None)`, `k.diag(x)`; points are tensors, or tuples (dicts)
@@ -134,3 +204,8 @@ def _leaves(points: Any) -> list[Tensor]:
     if isinstance(points, Tensor):
         return [points]
     return list(points.values() if isinstance(points, dict) else points)
+
+
+def _blocks(found: Tensor) -> Tensor:
+    """The diagonal of the matrix from `[n]` or `[n, o, o]`."""
+    return found if found.ndim == 1 else found.diagonal(dim1=1, dim2=2).flatten()

@@ -24,5 +24,9 @@ class AbstractMethod(ABC):
         """`[n]`, or `[n, o, o]`."""
 
     @abstractmethod
+    def features(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
+        """What the kernel takes dot products of: `[n, f]`, or `[n, o, f]` with all outputs."""
+
+    @abstractmethod
     def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
         """What `gram(target, x, None, outputs)` would do."""

@@ -150,11 +150,11 @@ class Total:
     def _single_trace(self, a1: Tensor, g1: Tensor, a2: Tensor, g2: Tensor) -> None:
         inputs = self._product(a1[:, 0], a2[:, 0])
         grams = torch.zeros_like(self.value)
-        for left, right in zip(g1[:, :, 0], g2[:, :, 0], strict=True):
-            if self.is_symmetric:
-                symmetric_rows_product(left, grams)
-            else:
-                rows_product(left, right, grams)
+        left, right = (g[:, :, 0].transpose(0, 1).flatten(1) for g in (g1, g2))  # [n, o c]
+        if self.is_symmetric:
+            symmetric_rows_product(left, grams)
+        else:
+            rows_product(left, right, grams)
         self.value.addcmul_(grams, inputs.to(grams.dtype))
 
     def _paired_full(self, a1: Tensor, g1: Tensor, a2: Tensor, g2: Tensor) -> None:

@@ -33,8 +33,7 @@ def symmetric_rows_product(a: Tensor, out: Tensor) -> None:
 
 
 def outer_sums(left: Tensor, right: Tensor) -> Tensor:
-    """`left [o, n, c, t]` times `right [n, t, k]`, without copies of `right` for each `o`."""
-    found = left.new_empty(*left.shape[:3], right.shape[-1])
-    for one, out in zip(left, found, strict=True):
-        torch.bmm(one, right, out=out)
-    return found
+    """`left [o, n, c, t]` times `right [n, t, k]`: one product for all outputs of a sample."""
+    outputs, n, c, t = left.shape
+    rows = left.transpose(0, 1).reshape(n, outputs * c, t)
+    return torch.bmm(rows, right).unflatten(1, (outputs, c)).transpose(0, 1)

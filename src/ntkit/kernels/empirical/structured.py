@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ntkit._core.checks import positive_int
 from ntkit.kernels.empirical.batch import Batch
+from ntkit.kernels.empirical.contraction import jacobian_features
 from ntkit.kernels.empirical.job import Job
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs
@@ -41,6 +42,10 @@ class Structured(AbstractMethod):
     def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
         """Each sample with itself."""
         return Job(target, x, None, outputs, self.memory).diagonal()
+
+    def features(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
+        """The Jacobian itself, whole: `o P` numbers a sample."""
+        return jacobian_features(target, x, outputs)
 
     def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
         """The order of each part, and what no rule holds for."""

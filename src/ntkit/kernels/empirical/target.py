@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import torch
@@ -45,11 +46,19 @@ class Target:
         self.module: nn.Module = inner if isinstance(inner, nn.Module) else module
         refuse_unfit(self.module)
         self.names = _selected(self.module, params)
+        self._copies: dict[str, Tensor] = {}
+
+    def snapshot(self) -> "Target":
+        """The same network with the values that it has now, whatever becomes of the module's."""
+        still = copy(self)
+        named = [*self.module.named_parameters(), *self.module.named_buffers()]
+        still._copies = {name: t.detach().clone() for name, t in named}
+        return still
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
         """Present values of the selected parameters, detached."""
-        own = dict(self.module.named_parameters())
+        own = {**dict(self.module.named_parameters()), **self._copies}
         return tuple(_plain(own[name]) for name in self.names)
 
     @property
@@ -111,8 +120,8 @@ class Target:
             TypeError: The output is no floating tensor.
             ValueError: Its first axis is not that of the samples.
         """
-        frozen = {k: _plain(p) for k, p in self.module.named_parameters()}
-        buffers = {k: b.clone() for k, b in self.module.named_buffers()}
+        frozen = {k: _plain(self._copies.get(k, p)) for k, p in self.module.named_parameters()}
+        buffers = {k: self._copies.get(k, b).clone() for k, b in self.module.named_buffers()}
         state = {**frozen, **buffers, **dict(zip(self.names, parameters, strict=True))}
         y = torch.func.functional_call(self.module, state, batch.args, batch.kwargs)
         if not isinstance(y, Tensor) or not y.is_floating_point():

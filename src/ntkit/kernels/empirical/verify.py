@@ -6,6 +6,7 @@ from torch import Tensor
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.outputs import Outputs, positions
 from ntkit.kernels.empirical.target import Target
+from ntkit.kernels.empirical.twice import Twice
 
 __all__ = ["product_error"]
 
@@ -21,25 +22,24 @@ def product_error(
     leaves = target.leaves()
     y = target.outputs(leaves, batch)
     wanted = positions(outputs, y.shape[1])
+    twice = Twice(y, leaves)
+
+    def again(v: Tensor) -> Tensor:
+        """`J (J^T v)`."""
+        found = torch.autograd.grad(y, leaves, v.to(y.dtype), retain_graph=True, allow_unused=True)
+        return twice.forward([
+            g if g is not None else p for g, p in zip(found, leaves, strict=True)
+        ]).to(v.dtype)
+
     v = torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y.device, kernel.dtype)
     if outputs == "full":
-        expected = _twice(y, leaves, v)
+        expected = again(v)
         found = torch.einsum("nmop,mp->no", kernel, v)
     else:
         expected = torch.zeros_like(v[:, 0])
         for o in wanted:
             cotangent = torch.zeros_like(v)
             cotangent[:, o] = v[:, 0]
-            expected = expected + _twice(y, leaves, cotangent)[:, o] / len(wanted)
+            expected = expected + again(cotangent)[:, o] / len(wanted)
         found = kernel @ v[:, 0]
     return float((found - expected).abs().max() / expected.abs().max())
-
-
-def _twice(y: Tensor, leaves: tuple[Tensor, ...], v: Tensor) -> Tensor:
-    """`J (J^T v)`: the second factor is the derivative of the first by its cotangent."""
-    u = torch.zeros_like(y, requires_grad=True)
-    found = torch.autograd.grad(y, leaves, u, create_graph=True, allow_unused=True)
-    used = [g for g in found if g is not None]
-    back = torch.autograd.grad(y, leaves, v.to(y.dtype), retain_graph=True, allow_unused=True)
-    tangents = [g for g in back if g is not None]
-    return torch.autograd.grad(used, u, tangents)[0].to(v.dtype)

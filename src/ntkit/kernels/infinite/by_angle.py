@@ -18,8 +18,9 @@ __all__ = ["Choice", "chosen", "gram_by_angle"]
 _WORTH = 2**14
 """Entries from which a polynomial pays: its own making takes a few hundred of them."""
 
-_TILE = 512
-"""Rows and columns of a tile: its buffers stay in the cache, and the products run at full speed."""
+_ROWS, _COLUMNS = 256, 1024
+"""Of a tile: its buffers stay in the cache, and the products run at full speed. Flat, because of a tile
+on the diagonal up to half of `rows^2` entries are computed twice."""
 
 _SAME_NORM = 8 * torch.finfo(torch.float64).eps
 
@@ -73,8 +74,8 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
     unit1 = _unit(z1, out.dtype)
     unit2 = unit1 if z2 is None else _unit(z2, out.dtype)
     threads = job.threads(2 * out.element_size())
-    side = min(_TILE, isqrt(job.memory // (threads * 2 * out.element_size())))
-    buffers = _Buffers(out, side)
+    rows, columns = _tile_sizes(job.memory // (threads * 2 * out.element_size()))
+    buffers = _Buffers(out, rows * columns)
     at_zero = float(profile.by_angle(torch.zeros(1, dtype=torch.float64)))
 
     def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
@@ -84,8 +85,10 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
         same = symmetric and i == j
         if same:
             cosine.fill_diagonal_(0)
-        places, angles = close_pairs(cosine, z1[i:i_stop], cols[j:j_stop])
-        _evaluate(profile, cosine, scratch, here)
+        low, high = cosine.aminmax()
+        largest = max(-float(low), float(high))
+        places, angles = close_pairs(cosine, largest, z1[i:i_stop], cols[j:j_stop])
+        _evaluate(profile, cosine, largest, scratch, here)
         if places is not None:
             here[places] = profile.by_angle(angles).to(out.dtype)
         if same:
@@ -93,18 +96,25 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
         if scales is not None:
             here *= scales[0][i:i_stop, None]
             here *= scales[1][None, j:j_stop]
-        if symmetric and j > i:
-            out[j:j_stop, i:i_stop] = here.T
+        if symmetric and j_stop > i_stop:
+            start = max(j, i_stop)
+            out[start:j_stop, i:i_stop] = here[:, start - j :].T
 
     n, m = out.shape
-    run_tiles(tile, n, m, (side, side), job, symmetric=symmetric, threads=threads)
+    run_tiles(tile, n, m, (rows, columns), job, symmetric=symmetric, threads=threads)
+
+
+def _tile_sizes(entries: int) -> tuple[int, int]:
+    """Rows and columns of a tile of at most that many entries."""
+    rows = min(_ROWS, max(1, isqrt(entries)))
+    return rows, max(1, min(_COLUMNS, entries // rows))
 
 
 class _Buffers(threading.local):
     """Two tiles for each thread, used again and again: fresh memory costs more than the arithmetic."""
 
-    def __init__(self, like: Tensor, side: int) -> None:
-        self._tiles = like.new_empty(2, side * side)
+    def __init__(self, like: Tensor, entries: int) -> None:
+        self._tiles = like.new_empty(2, entries)
 
     def take(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:
         """Views of that shape."""
@@ -112,9 +122,10 @@ class _Buffers(threading.local):
         return first, second
 
 
-def _evaluate(profile: AngleProfile, cosine: Tensor, scratch: Tensor, out: Tensor) -> None:
+def _evaluate(
+    profile: AngleProfile, cosine: Tensor, largest: float, scratch: Tensor, out: Tensor
+) -> None:
     """The profile at the cosines, into `out`; close pairs come later and may hold anything here."""
-    largest = float(torch.maximum(cosine.max(), -cosine.min()))
     polynomial = profile.at_reach(largest)
     if polynomial is None:
         polynomial = profile.by_angle
@@ -129,9 +140,10 @@ def _horner(polynomial: Polynomial, x: Tensor, scratch: Tensor, out: Tensor) -> 
         return
     if polynomial.centre:
         x.sub_(polynomial.centre)
-    x.div_(polynomial.half)
-    values = list(polynomial.powers[:, 0].to(x))
-    torch.mul(x, values[0], out=scratch).add_(values[1])
+    powers = polynomial.powers[:, 0]
+    degrees = torch.arange(len(powers) - 1, -1, -1, dtype=powers.dtype)
+    values = list((powers / polynomial.half**degrees).to(x))  # of `x` itself: a pass less
+    torch.add(values[1], x, alpha=float(values[0]), out=scratch)
     for value in values[2:-1]:
         torch.addcmul(value, scratch, x, out=scratch)
     torch.addcmul(values[-1], scratch, x, out=out)

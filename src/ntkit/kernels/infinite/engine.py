@@ -1,12 +1,12 @@
 """Running a plan: each point alone where that is needed, then the pairs, tile by tile."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from ntkit._core.threads import in_threads
 from ntkit.kernels.infinite.job import Job
 from ntkit.kernels.infinite.plan import demands
 from ntkit.kernels.infinite.read import Reading
@@ -86,18 +86,14 @@ def run_tiles(
     if threads == 1 or len(corners) == 1:
         job.follow((_done(tile, corner) for corner in corners), total)
         return
-    grad, before = torch.is_grad_enabled(), torch.get_num_threads()
+    grad = torch.is_grad_enabled()
 
     def work(corner: Corner) -> int:
         with torch.set_grad_enabled(grad):
             return _done(tile, corner)
 
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        job.follow(pool.map(work, corners), total)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
+    with in_threads(work, corners, threads) as done:
+        job.follow(done, total)
 
 
 def _done(tile: Callable[[int, int, int, int], None], corner: Corner) -> int:

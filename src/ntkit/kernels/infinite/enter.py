@@ -117,13 +117,13 @@ def _distances(
 
 
 def close_pairs(
-    cosine: Tensor, rows: Tensor, cols: Tensor
+    cosine: Tensor, largest: float, rows: Tensor, cols: Tensor
 ) -> tuple[tuple[Tensor, Tensor] | None, Tensor]:
     """Where two vectors of `[n, f]` and `[m, f]` are nearly parallel or opposite, and their angles.
 
-    The cosine `[n, m]` tells the others' angles to all digits.
+    The cosine `[n, m]`, at most `largest` in size, tells the others' angles to all digits.
     """
-    if float(torch.maximum(cosine.max(), -cosine.min())) <= 1 - _NEAR:
+    if largest <= 1 - _NEAR:
         return None, cosine
     i, j = (cosine.abs() > 1 - _NEAR).nonzero(as_tuple=True)
     near, far = _exact(rows, cols, (i,), (j,))

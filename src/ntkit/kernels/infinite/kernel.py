@@ -99,7 +99,7 @@ class InfiniteKernel(AbstractLagKernel):
             The matrix in the dtype of the points: `out`, or the file mapped into memory.
 
         Raises:
-            ValueError: `x2` has points of another shape than `x1`.
+            ValueError: `x2` has points of another shape or dtype than `x1`.
 
         Cost: O(n m (f + layers)) for `f` features; with positions times their number, or the square of
         it where all pairs are kept (`plan` says which). Computed in tiles.
@@ -123,6 +123,11 @@ class InfiniteKernel(AbstractLagKernel):
                 raise ValueError(
                     f"`x2` has points of shape {tuple(second[0].shape[1:])}, "
                     f"and `x1` of {tuple(first[0].shape[1:])}."
+                )
+            if [x.dtype for x in second] != [x.dtype for x in first]:
+                raise ValueError(
+                    f"`x2` is {second[0].dtype}, and `x1` {first[0].dtype}. Convert one of them: "
+                    "`x2.to(x1.dtype)`."
                 )
             right = side(self._traced, prepared.reading, second)
         found = gram_matrices(prepared, left, right, first[0].dtype, Job(out, memory, progress))

@@ -26,7 +26,7 @@ _SMALLEST = 1e-2
 _FEW = torch.tensor([0.2, 0.9, 1.7, 2.8], dtype=torch.float64)
 """Angles at which a kernel is compared with what it was."""
 
-_REACHES = (0.3, 0.45, 0.6)
+_REACHES = (0.25, 0.35, 0.45, 0.6)
 """Largest cosines that polynomials of the cosine cover."""
 
 
@@ -100,6 +100,9 @@ class Prepared:
         weights may have been trained in between.
         """
         few = state_at_angle(_FEW, variance, with_ntk=self.with_ntk)
+        # Distances are not needed so far from zero, and dear.
+        lengths = few.cov.new_full((4,), variance)
+        few = PairState(few.cov, few.ntk, lengths, lengths)
         mark, key = self.of_state(few), (variance, dtype)
         known = self._profiles.get(key)
         if known is None or not torch.equal(known[0], mark):

@@ -1,0 +1,72 @@
+"""Quadrature for the spectral measure of an operator, from products alone."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit._core.checks import positive_int
+from ntkit.operators.base import AbstractOperator
+
+__all__ = ["gauss_rule", "lanczos_coefficients"]
+
+
+def lanczos_coefficients(
+    op: AbstractOperator, starts: Float[Tensor, "c n"], *, steps: int
+) -> tuple[Float[Tensor, "c k"], Float[Tensor, "c k-1"]]:
+    """The tridiagonal matrix that Lanczos finds from each row of `starts`: diagonal, and beside it.
+
+    All rows share each product. Nothing is reorthogonalised: what rounding does is to split a node of
+    `gauss_rule` in two that share its weight, which a sum over them does not notice.
+
+    Args:
+        op: Symmetric operator `[n, n]`.
+        starts: Vectors as rows, not zero.
+        steps: Products, `k`; at most `n` are made.
+
+    Cost: `steps` products of `c` rows; `3 c` vectors of memory.
+
+    Source: Golub and Van Loan, Matrix Computations, section 10.1; Greenbaum 1989 for the rounding.
+    """
+    rows = starts.to(op.dtype)
+    current = rows / rows.norm(dim=1, keepdim=True)
+    before = torch.zeros_like(current)
+    beside = scale = torch.zeros_like(current[:, :1])
+    alphas, betas = [], []
+    for _ in range(min(positive_int("steps", steps), op.shape[0])):
+        image = op.rows(current) - beside * before
+        alpha = (image * current).sum(1, keepdim=True)
+        image = image - alpha * current
+        beside = image.norm(dim=1, keepdim=True)
+        # Where the Krylov space ends the rest is rounding, and its direction arbitrary: cut there.
+        scale = torch.maximum(scale, alpha.abs())
+        beside = torch.where(beside > 8 * torch.finfo(op.dtype).eps * scale, beside, 0.0)
+        before, current = current, torch.where(beside > 0, image / beside, 0.0)
+        alphas.append(alpha)
+        betas.append(beside)
+    return torch.cat(alphas, 1), torch.cat(betas, 1)[:, :-1]
+
+
+def gauss_rule(
+    diagonal: Float[Tensor, "c k"], beside: Float[Tensor, "c k-1"]
+) -> tuple[Float[Tensor, "c k"], Float[Tensor, "c k"]]:
+    """Nodes and weights with `v* g(K) v ~ sum_i weights_i g(nodes_i)` for the unit vector of each row.
+
+    Gauss's rule for the measure that `v` sees, exact for polynomials of degree `2 k - 1`. The leading
+    parts of the coefficients give the rules of fewer steps.
+
+    Args:
+        diagonal: From `lanczos_coefficients`.
+        beside: The same.
+
+    Source: Golub and Welsch 1969; Golub and Meurant 1994, section 3.
+
+    Example:
+        >>> from ntkit.operators import DenseOperator
+        >>> op = DenseOperator(torch.diag(torch.tensor([1.0, 2.0, 4.0]).double()))
+        >>> nodes, weights = gauss_rule(*lanczos_coefficients(op, torch.ones(1, 3), steps=2))
+        >>> 3 * (weights * nodes**3).sum()  # 1 + 8 + 64
+        tensor(73.0000, dtype=torch.float64)
+    """
+    off = torch.diag_embed(beside.double(), offset=1)
+    nodes, rotation = torch.linalg.eigh(torch.diag_embed(diagonal.double()) + off + off.mT)
+    return nodes, rotation[:, 0] ** 2
