@@ -20,7 +20,7 @@ class Auto(AbstractMethod):
     """What suits the operator; `solution.why` says what that was.
 
     Grids: conjugate gradients with a circulant preconditioner. Stored matrices, and those of up to
-    256 MiB: Cholesky. Larger ones, tile by tile: conjugate gradients with `6 sqrt(n)` columns of
+    256 MiB: Cholesky. Larger ones, tile by tile: conjugate gradients with `10 sqrt(n)` columns of
     pivoted Cholesky, at most 1 GiB of them; float32 products where the tolerance is 1e-5 or more.
     Operators known by products alone: with a Nystrom sketch of rank 100.
     """

@@ -124,7 +124,7 @@ def choose(operator: AbstractOperator, tolerance: float) -> tuple[AbstractMethod
     single = tolerance >= _SINGLE and isinstance(operator.kernel, AbstractLagKernel)
     dtype = torch.float32 if single else operator.dtype
     # Entries and multiply-adds that are a few products' worth, within the memory.
-    rank = min(int(6 * sqrt(n)), _FACTOR_BYTES // (n * dtype.itemsize))
+    rank = min(int(10 * sqrt(n)), _FACTOR_BYTES // (n * dtype.itemsize))
     what = f"{8 * n**2 / 2**30:.1f} GiB are not stored"
     return ConjugateGradients(PivotedCholesky(rank), dtype=dtype), what
 
@@ -176,7 +176,7 @@ def _by_iteration(
             found, count = iterate(
                 lambda p: inner.rows(p) + ridge * p,
                 (rest / size).to(dtype),
-                tolerance=max(tolerance / (2 * before), least),
+                tolerance=max(0.7 * tolerance / before, least),
                 max_iterations=method.max_iterations - used,
                 preconditioner=inverse,
                 on_step=lambda inside, before=before: bar.show(inside * before),
