@@ -1,7 +1,8 @@
 """Infinite-width kernels against neural-tangents 0.6.5, all pairs, on the same cores, taking turns.
 
-Five calls of each in turn (two of the slow pooled case), medians of the wall time; the peer's calls
-are compiled before. The pooled case of the peer runs on 16 images, which it holds in memory at once,
+Five rounds of three calls in a row of each (two rounds of one of the slow pooled case), medians of the
+wall time: after a second of rest a call takes up to twice as long, as the virtual machine has given its
+free memory back. The peer's calls are compiled before. The pooled case of the peer runs on 16 images, which it holds in memory at once,
 times 16 for the pairs of 64. "Agreement" is the largest relative difference of the first entries
 off the diagonal. "Product and write" is `x @ x.T` and one write of a matrix of that size. Memory is
 the highest resident size of the process above what it held before the call. The peer's Python (with
@@ -112,6 +113,7 @@ def compare(
     at_least: float,
     *,
     rounds: int = 5,
+    in_a_row: int = 3,
     peer_points: int | None = None,
     against: Callable[[], Any] | None = None,
 ) -> list[Row]:
@@ -122,10 +124,11 @@ def compare(
     corner = None
     few = len(x) if peer_points is None else peer_points
     for _ in range(rounds):
-        mine.append(seconds(lambda: kernel(x)))
+        mine += [seconds(lambda: kernel(x)) for _ in range(in_a_row)]
         if against is not None:
-            floor.append(seconds(against))
-        if other is not None:
+            floor += [seconds(against) for _ in range(in_a_row)]
+        for _ in range(in_a_row if other is not None else 0):
+            assert other is not None
             wall, corner = other(case, x[:few])
             theirs.append(wall * (len(x) / few) ** 2)
     own = statistics.median(mine)
@@ -184,7 +187,9 @@ def measure() -> list[Row]:
         rows += compare(other, what, "flatten", flat, images, 4)
         pool = convolutional(nn.AdaptiveAvgPool2d(1), nn.Flatten(), Linear(8, 1, bias=False))
         what = "4 convolutions, global average, n = 64 of 16x16x3"
-        rows += compare(other, what, "pool", pool, images[:64], 20, rounds=2, peer_points=16)
+        rows += compare(
+            other, what, "pool", pool, images[:64], 20, rounds=2, in_a_row=1, peer_points=16
+        )
     memory = peak_above("benchmarks.infinite_speed", "pooled")
     rows.append(Row("the same: peak memory above import", memory / 2**20, "MiB", at_most=2048))
     x = random(2000, 64)
