@@ -5,9 +5,10 @@ GPT-2's shape (12 layers of width 768, 12 heads, 50,257 words tied to the head; 
 probability of the next word, one number a sequence; 16 sequences of 64 random words. The exact kernel is
 the product of the gradients of single samples, one backward pass each, summed in float64. The error of
 an entry is relative to `sqrt(k(x, x) k(x', x'))`; the theory of it is a standard deviation of
-`sqrt((1 + c^2) / 4096)`, `c` the cosine of the two gradients. The root mean square is over the entries on and above the diagonal, which
-share one projection: it scatters about the theory by tens of per cent. Memory is the highest resident
-size of a process, with everything that it loads.
+`sqrt((1 + c^2) / 4096)`, `c` the cosine of the two gradients. The
+root mean square is over the entries on and above the diagonal, which share one projection: it scatters
+about the theory by tens of per cent. Memory is the highest resident size of a process, with everything
+that it loads.
 """
 
 import time
