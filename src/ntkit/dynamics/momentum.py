@@ -17,7 +17,40 @@ from ntkit.solvers.response import AbstractResponse
 __all__ = ["Momentum", "Nesterov"]
 
 
-class Momentum(AbstractDescent):
+class _WithMomentum(AbstractDescent):
+    """What both forms of momentum share."""
+
+    _is_nesterov: bool
+
+    def __init__(
+        self,
+        kernel: AbstractKernel,
+        points: Grid | Tensor,
+        y: Tensor,
+        *,
+        lr: float,
+        beta: float,
+        **options: Unpack[TrainingOptions],
+    ) -> None:
+        self.beta = _below_one(beta)
+        reach = 2 * (1 + self.beta)
+        if self._is_nesterov:
+            reach /= 1 + 2 * self.beta
+        super().__init__(kernel, points, y, options, lr=lr, reach=reach)
+
+    def _after(self, steps: int) -> AbstractResponse:
+        return TwoStepResponse(self.lr, self.beta, steps, nesterov=self._is_nesterov)
+
+    @property
+    def _time_unit(self) -> float:
+        return self.lr / (1 - self.beta)
+
+    def optimiser(self) -> OptimiserFactory | None:
+        """`torch.optim.SGD` with the options of the rule."""
+        return partial(torch.optim.SGD, lr=self.lr, momentum=self.beta, nesterov=self._is_nesterov)
+
+
+class Momentum(_WithMomentum):
     """Predictions for `torch.optim.SGD(lr=lr, momentum=beta)` on the loss `1/2 * sum (f - y)^2`.
 
     `v <- beta v + gradient`, `parameters <- parameters - lr v`, `v = 0` at the start (and
@@ -43,32 +76,10 @@ class Momentum(AbstractDescent):
         True
     """
 
-    def __init__(
-        self,
-        kernel: AbstractKernel,
-        points: Grid | Tensor,
-        y: Tensor,
-        *,
-        lr: float,
-        beta: float,
-        **options: Unpack[TrainingOptions],
-    ) -> None:
-        self.beta = _below_one(beta)
-        super().__init__(kernel, points, y, options, lr=lr, reach=2 * (1 + self.beta))
-
-    def _after(self, steps: int) -> AbstractResponse:
-        return TwoStepResponse(self.lr, self.beta, steps, nesterov=False)
-
-    @property
-    def _time_unit(self) -> float:
-        return self.lr / (1 - self.beta)
-
-    def optimiser(self) -> OptimiserFactory | None:
-        """`torch.optim.SGD` with the options of the rule."""
-        return partial(torch.optim.SGD, lr=self.lr, momentum=self.beta)
+    _is_nesterov = False
 
 
-class Nesterov(AbstractDescent):
+class Nesterov(_WithMomentum):
     """Predictions for `torch.optim.SGD(lr=lr, momentum=beta, nesterov=True)`.
 
     `v <- beta v + gradient`, `parameters <- parameters - lr (gradient + beta v)`, `v = 0` at the
@@ -92,30 +103,7 @@ class Nesterov(AbstractDescent):
         torch.Size([3, 8])
     """
 
-    def __init__(
-        self,
-        kernel: AbstractKernel,
-        points: Grid | Tensor,
-        y: Tensor,
-        *,
-        lr: float,
-        beta: float,
-        **options: Unpack[TrainingOptions],
-    ) -> None:
-        self.beta = _below_one(beta)
-        reach = (2 + 2 * self.beta) / (1 + 2 * self.beta)
-        super().__init__(kernel, points, y, options, lr=lr, reach=reach)
-
-    def _after(self, steps: int) -> AbstractResponse:
-        return TwoStepResponse(self.lr, self.beta, steps, nesterov=True)
-
-    @property
-    def _time_unit(self) -> float:
-        return self.lr / (1 - self.beta)
-
-    def optimiser(self) -> OptimiserFactory | None:
-        """`torch.optim.SGD` with the options of the rule."""
-        return partial(torch.optim.SGD, lr=self.lr, momentum=self.beta, nesterov=True)
+    _is_nesterov = True
 
 
 def _below_one(beta: float) -> float:

@@ -1,20 +1,19 @@
 """Classification by a trained, infinitely wide network, as a scikit-learn estimator."""
 
-from math import inf
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ntkit.estimators.model import KernelModel
+from ntkit.estimators.base import AbstractNTKEstimator
 
 __all__ = ["NTKClassifier"]
 
 
-class NTKClassifier(ClassifierMixin, BaseEstimator):
+class NTKClassifier(ClassifierMixin, AbstractNTKEstimator):
     """The class whose output is largest once a wide network is trained on squares for a time `t`.
 
     The targets are one for the class and zero for the others, less their mean `1 / classes`.
@@ -39,19 +38,6 @@ class NTKClassifier(ClassifierMixin, BaseEstimator):
         True
     """
 
-    def __init__(
-        self,
-        module: Any = None,
-        *,
-        kernel: Any = "ntk",
-        t: Any = inf,
-        ridge: Any = 1e-3,
-    ) -> None:
-        self.module = module
-        self.kernel = kernel
-        self.t = t
-        self.ridge = ridge
-
     def fit(self, X: Any, y: Any) -> "NTKClassifier":
         """Train on `X [n, d]` and labels `y [n]`."""
         X, y = validate_data(self, X, y, dtype="float64")
@@ -59,8 +45,7 @@ class NTKClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, index = np.unique(y, return_inverse=True)
         codes = torch.nn.functional.one_hot(torch.as_tensor(index), len(self.classes_)).double()
         codes -= 1 / len(self.classes_)
-        points = torch.tensor(X)
-        self.model_ = KernelModel(self.module, self.kernel, self.t, self.ridge, points, codes)
+        self._train(X, codes)
         return self
 
     def decision_function(self, X: Any) -> Any:

@@ -1,18 +1,17 @@
 """Regression by a trained, infinitely wide network, as a scikit-learn estimator."""
 
-from math import inf
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ntkit.estimators.model import KernelModel
+from ntkit.estimators.base import AbstractNTKEstimator
 
 __all__ = ["NTKRegressor"]
 
 
-class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class NTKRegressor(MultiOutputMixin, RegressorMixin, AbstractNTKEstimator):
     """What a wide network predicts after training on squares for a time `t`; zero before it.
 
     `f_t(x) = K(x, X) (K + ridge)^-1 (1 - exp(-t (K + ridge))) y`: kernel regression at `t = inf`,
@@ -47,27 +46,12 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         True
     """
 
-    def __init__(
-        self,
-        module: Any = None,
-        *,
-        kernel: Any = "ntk",
-        t: Any = inf,
-        ridge: Any = 1e-3,
-    ) -> None:
-        self.module = module
-        self.kernel = kernel
-        self.t = t
-        self.ridge = ridge
-
     def fit(self, X: Any, y: Any) -> "NTKRegressor":
         """Train on `X [n, d]` and `y [n]` or `[n, o]`."""
         X, y = validate_data(self, X, y, dtype="float64", multi_output=True, y_numeric=True)
-        points = torch.tensor(X)
         targets = torch.tensor(y, dtype=torch.float64)
         self._tail = tuple(targets.shape[1:])
-        targets = targets.reshape(len(points), -1)
-        self.model_ = KernelModel(self.module, self.kernel, self.t, self.ridge, points, targets)
+        self._train(X, targets.reshape(len(targets), -1))
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
