@@ -112,8 +112,17 @@ def test_scipy_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
             lambda: LossFlow(KERNEL, X, randn(8, 2, 2), loss=nn.MSELoss()),
             "takes one axis of outputs",
         ),
+        (
+            lambda: LossFlow(KERNEL, X, randn(8), loss=lambda f, y: f - y),
+            r"`loss\(f, y\)` must be one number, a tensor of one entry, got shape \(8,\)",
+        ),
+        (
+            lambda: LossFlow(KERNEL, X, randn(8), loss=lambda f, y: 1.0),
+            "got float. Sum or average it",
+        ),
+        (lambda: LossFlow(KERNEL, X, randn(8), loss=3), "`loss=3` must be a function of"),
     ],
 )
 def test_errors(unchecked, call, match: str) -> None:
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises((TypeError, ValueError), match=match):
         call()

@@ -55,6 +55,8 @@ def test_gradients_are_those_of_the_functions() -> None:
 
 
 def test_an_indefinite_matrix_is_refused() -> None:
+    with pytest.raises(NumericalError, match=r"the mean of its diagonal is -1. Check the kernel"):
+        cholesky(-torch.eye(3))
     with pytest.raises(NumericalError, match="`matrix` is not positive semi-definite"):
         cholesky(torch.diag(torch.tensor([1.0, -0.1])).double())
     lifted = cholesky(torch.diag(torch.tensor([1.0, -1e-5])).double(), max_jitter=1e-3)

@@ -84,7 +84,7 @@ class LossFlow:
             )
         self._scipy = _scipy()
         self._f0 = f0
-        self._loss_of = loss
+        self._loss_of = _callable(loss)
         self._method = method
         self._tolerance = positive("tolerance", tolerance)
         self._y = finite("y", y).double() if y.is_floating_point() else y
@@ -94,6 +94,7 @@ class LossFlow:
         start = None if f0 is None else self._initial(points)
         self._tail = _output_axes(y, start, n_outputs)
         self._start = torch.zeros(len(points), *self._tail).double() if start is None else start
+        _check_value(self._loss_of(self._start, self._y))
         self._expansion = Expansion(kernel, points, prod(self._tail), structure=structure)
         if method in _STIFF and not isinstance(self._expansion.operator, DenseOperator):
             raise ValueError(
@@ -217,6 +218,33 @@ def _output_axes(y: Tensor, start: Tensor | None, n_outputs: int | None) -> tupl
     if len(tail) > 1:
         raise ValueError(f"`LossFlow` takes one axis of outputs, got {tail} a sample.")
     return tail
+
+
+def _callable(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """`loss`, refused unless it can be called.
+
+    Raises:
+        TypeError: It is refused.
+    """
+    if not callable(loss):
+        raise TypeError(
+            f"`loss={loss!r}` must be a function of `(f, y)`, for example "
+            "`torch.nn.CrossEntropyLoss()`."
+        )
+    return loss
+
+
+def _check_value(value: Tensor) -> None:
+    """Refuse a loss that is not one number.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(
+            f"`loss(f, y)` must be one number, a tensor of one entry, got {got}. Sum or average it."
+        )
 
 
 def _scipy() -> ModuleType:

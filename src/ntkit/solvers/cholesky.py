@@ -89,6 +89,11 @@ def cholesky(matrix: Float[Tensor, "n m"], *, max_jitter: float | None = None) -
         pivots = lower.detach().diagonal() ** 2
         if int(info) == 0 and bool((pivots >= floor * (diagonal + jitter)).all()):
             return CholeskyFactor(lower, jitter)
+    if scale <= 0 and n:
+        raise NumericalError(
+            f"`matrix` is not positive semi-definite: the mean of its diagonal is {scale:.3g}. "
+            "Check the kernel, or its sign."
+        )
     raise NumericalError(
         f"`matrix` is not positive semi-definite: {tries[-1] * scale:.3g} on its diagonal "
         f"({tries[-1]:.1g} of the mean entry) does not make it so. Add a ridge, compute the kernel "
