@@ -19,7 +19,7 @@ from ntkit.encodings.identity import Identity
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.empirical.kernel import empirical_ntk
 from ntkit.kernels.gram import gram
-from ntkit.kernels.infinite.kernel import nngp, ntk
+from ntkit.kernels.infinite import nngp, ntk
 from ntkit.networks.mlp import mlp
 from ntkit.solvers.solve import solve
 

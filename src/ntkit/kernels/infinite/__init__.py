@@ -2,7 +2,8 @@
 
 from ntkit.kernels.infinite.activations import duals, register_activation
 from ntkit.kernels.infinite.catalogue import catalogue
-from ntkit.kernels.infinite.kernel import InfiniteKernel, nngp, ntk
+from ntkit.kernels.infinite.kernel import InfiniteKernel
+from ntkit.kernels.infinite.limits import nngp, ntk
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.state import PairState
 

@@ -33,7 +33,7 @@ from ntkit.kernels.infinite.trace import trace
 from ntkit.kernels.infinite.variances import Variances
 from ntkit.kernels.infinite.warn import warn_of_copies, warn_of_dropout, warn_of_scales
 
-__all__ = ["InfiniteKernel", "nngp", "ntk"]
+__all__ = ["InfiniteKernel", "Positions"]
 
 _TILE = 2**15
 """Entries whose state stays in a core's cache while the steps walk over it."""
@@ -106,6 +106,7 @@ class InfiniteKernel(AbstractLagKernel):
 
         Example:
             >>> import numpy, tempfile
+            >>> from ntkit import ntk
             >>> from ntkit.networks import Linear
             >>> kernel = ntk(nn.Sequential(Linear(2, 8), nn.ReLU(), Linear(8, 1)))
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -168,6 +169,7 @@ class InfiniteKernel(AbstractLagKernel):
         for `n` gradients (`nngp`: for one forward pass).
 
         Example:
+            >>> from ntkit import nngp
             >>> from ntkit.networks import Linear
             >>> net = nn.Sequential(Linear(2, 256), nn.ReLU(), Linear(256, 4))
             >>> x, generator = torch.eye(2), torch.Generator().manual_seed(0)
@@ -199,6 +201,7 @@ class InfiniteKernel(AbstractLagKernel):
         """How the matrix of `x` would be computed: what is kept at each layer, its memory and work.
 
         Example:
+            >>> from ntkit import ntk
             >>> from ntkit.networks import Conv2d
             >>> net = nn.Sequential(Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
             >>> print(ntk(net).plan(torch.zeros(10, 3, 4, 4)))
@@ -350,61 +353,3 @@ class InfiniteKernel(AbstractLagKernel):
 
     def __repr__(self) -> str:
         return f"<{self._which} of {len(self._traced.on_weights())} layers, {self._variances} variances>"
-
-
-def ntk(
-    module: nn.Module, *, variances: Variances = "measured", positions: Positions = "each"
-) -> InfiniteKernel:
-    """The neural tangent kernel of `module` as its hidden layers become infinitely wide.
-
-    `K(x, x') = E <df(x)/dtheta, df(x')/dtheta>` of one output, in the parametrisation of the module
-    itself: `ntkit.networks.Linear` is NTK parametrisation; a plain `nn.Linear` is the standard one,
-    whose kernel grows in proportion to the width, so that `t = lr * steps` of plain SGD holds.
-
-    Args:
-        module: Any module whose forward torch.fx can follow, made of layers with a rule
-            (docs/infinite.md lists them); or `ntkit.networks.symmetrise` of one.
-        variances: For plain layers, "measured" from their entries, or PyTorch's "default".
-        positions: For outputs with positions (images of outputs), "each" with itself, or all
-            "pairs".
-
-    Returns:
-        A kernel: `k(x1, x2=None) -> [n, m]`, `k.diag(x) -> [n]`.
-
-    Source: Jacot et al. 2018 (arXiv:1806.07572), theorem 1; convolutions as in Arora et al. 2019
-    (arXiv:1904.11955); standard parametrisation as in Sohl-Dickstein et al. 2020 (arXiv:2001.07301).
-
-    Example:
-        >>> import torch
-        >>> from ntkit.networks import Linear
-        >>> net = nn.Sequential(Linear(2, 64, bias=False), nn.ReLU(), Linear(64, 1, bias=False))
-        >>> ntk(net)(torch.eye(2).double()) * 4 * torch.pi  # K_a + K_b, Cho and Saul's angles
-        tensor([[6.2832, 1.0000],
-                [1.0000, 6.2832]], dtype=torch.float64)
-    """
-    return InfiniteKernel(module, "ntk", variances, positions)
-
-
-def nngp(
-    module: nn.Module, *, variances: Variances = "measured", positions: Positions = "each"
-) -> InfiniteKernel:
-    """The covariance of one output of `module` over its random weights, at infinite width.
-
-    Args:
-        module: As for `ntkit.ntk`.
-        variances: For plain layers, "measured" from their entries, or PyTorch's "default".
-        positions: As for `ntkit.ntk`.
-
-    Returns:
-        A kernel: `k(x1, x2=None) -> [n, m]`, `k.diag(x) -> [n]`.
-
-    Source: Lee et al. 2018 (arXiv:1711.00165), eq. 5; Novak et al. 2019 (arXiv:1810.05148).
-
-    Example:
-        >>> import torch
-        >>> from ntkit.networks import Linear
-        >>> net = nn.Sequential(Linear(2, 64, bias=False), nn.ReLU(), Linear(64, 1, bias=False))
-        >>> nngp(net).diag(torch.tensor([[3.0, 4.0]]))  # |x|^2 / 2 / 2
-        tensor([6.2500])
-    """
-    return InfiniteKernel(module, "nngp", variances, positions)

@@ -9,8 +9,9 @@ from torch import fx, nn
 from torch.fx.node import map_arg
 
 from ntkit.kernels.infinite.activations import AbstractActivation
+from ntkit.kernels.infinite.branches import weighted_sum
 from ntkit.kernels.infinite.enter import enter, enter_self
-from ntkit.kernels.infinite.state import PairState, weighted_sum
+from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step, Transform, Value
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.kernels.infinite.variances import Variances

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from ntkit.kernels.infinite.branches import multiply, weighted_sum
 from ntkit.kernels.infinite.calls import parameters, shapes
 from ntkit.kernels.infinite.calls.pointwise import Scaled, composed, means_of
 from ntkit.kernels.infinite.reader import Pointwise, Reader
-from ntkit.kernels.infinite.state import PairState, multiply, weighted_sum
+from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step
 from ntkit.kernels.infinite.trace import refuse
 

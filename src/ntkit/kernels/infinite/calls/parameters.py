@@ -8,8 +8,9 @@ from math import prod
 import torch
 from torch import fx, nn
 
+from ntkit.kernels.infinite.branches import weighted_sum
 from ntkit.kernels.infinite.reader import Reader
-from ntkit.kernels.infinite.state import PairState, weighted_sum
+from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value
 from ntkit.kernels.infinite.trace import attribute, refuse
 from ntkit.kernels.infinite.variances import mean_square
