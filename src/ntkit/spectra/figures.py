@@ -78,4 +78,4 @@ def _loss(axis: Axes, spectrum: Spectrum, y: Tensor) -> None:
         -1.5 - float(rates.max().log10()), 0.7 - float(rates.min().log10()), 200
     ).double()
     axis.plot(times, spectrum.loss(y, times).cpu(), color=GREY)
-    axis.set(title="Loss", xlabel="time (learning rate × steps)", xscale="log", yscale="log")
+    axis.set(title="Loss", xlabel="time (learning rate times steps)", xscale="log", yscale="log")
