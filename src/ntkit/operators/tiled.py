@@ -60,9 +60,11 @@ class TiledOperator(AbstractOperator):
         out = v.new_zeros(len(v), n, dtype=self.dtype)
         for i in range(0, n, height):
             rows = slice(i, i + height)
+            left = self.x1[rows]
             for j in range(i if self.is_symmetric else 0, m, width):
                 columns = slice(j, j + width)
-                tile = self.kernel(self.x1[rows], self.x2[columns]).to(self.dtype)
+                right = left if self.is_symmetric and j == i else self.x2[columns]
+                tile = self.kernel(left, right).to(self.dtype)
                 out[:, rows] += v[:, columns] @ tile.T
                 if self.is_symmetric and j > i:
                     out[:, columns] += v[:, rows] @ tile

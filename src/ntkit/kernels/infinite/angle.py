@@ -51,6 +51,14 @@ class Polynomial:
             current, after = torch.addcmul(value - after, current, twice), current
         return torch.addcmul(values[0] - after, current, y)
 
+    @property
+    def coefficients(self) -> Float[Tensor, "k g"] | None:
+        """In powers of `x - centre`, the highest first: `powers` without the division."""
+        if self.powers is None:
+            return None
+        degrees = torch.arange(len(self.powers) - 1, -1, -1, dtype=self.powers.dtype)
+        return self.powers / self.half ** degrees[:, None]
+
     def all(self, x: Float[Tensor, "..."]) -> Float[Tensor, "g ..."]:
         """Every polynomial at `x`."""
         return torch.stack([self(x, k) for k in range(self.series.shape[1])])

@@ -2,12 +2,14 @@
 
 import threading
 from dataclasses import dataclass
-from math import isqrt
+from math import isqrt, pi
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.angle import AngleProfile, Polynomial
+from ntkit.kernels.infinite.compiled import loops_for
 from ntkit.kernels.infinite.engine import run_tiles
 from ntkit.kernels.infinite.enter import close_pairs
 from ntkit.kernels.infinite.job import Job
@@ -17,10 +19,6 @@ __all__ = ["Choice", "chosen", "gram_by_angle"]
 
 _WORTH = 2**14
 """Entries from which a polynomial pays: its own making takes a few hundred of them."""
-
-_ROWS, _COLUMNS = 256, 1024
-"""Of a tile: its buffers stay in the cache, and the products run at full speed. Flat, because of a tile
-on the diagonal up to half of `rows^2` entries are computed twice."""
 
 _SAME_NORM = 8 * torch.finfo(torch.float64).eps
 
@@ -43,7 +41,8 @@ def chosen(prepared: Prepared, z1: Tensor, z2: Tensor | None, dtype: torch.dtype
     cols = z1 if z2 is None else z2
     if not prepared.is_elementwise or len(z1) * len(cols) < _WORTH:
         return None
-    var1, var2 = (z1**2).mean(1), (cols**2).mean(1)
+    var1 = _variances(z1)
+    var2 = var1 if z2 is None else _variances(z2)
     low = float(torch.minimum(var1.min(), var2.min()))
     high = float(torch.maximum(var1.max(), var2.max()))
     if high > 0 and high - low <= _SAME_NORM * high:
@@ -73,14 +72,15 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
     profile, scales, symmetric = choice.profile, choice.scales, z2 is None
     unit1 = _unit(z1, out.dtype)
     unit2 = unit1 if z2 is None else _unit(z2, out.dtype)
+    loops = loops_for(out.numel(), unit1) if out.is_contiguous() else None
+    fill = _Plain(choice, out) if loops is None else _InOnePass(choice, out, loops)
     threads = job.threads(2 * out.element_size())
-    rows, columns = _tile_sizes(job.memory // (threads * 2 * out.element_size()))
-    buffers = _Buffers(out, rows * columns)
-    at_zero = float(profile.by_angle(torch.zeros(1, dtype=torch.float64)))
+    sizes = _tile_sizes(job.memory // (threads * 2 * out.element_size()), fill.tile)
+    buffers = _Buffers(out, sizes[0] * sizes[1])
+    at_zero = profile.by_angle(torch.zeros(1, dtype=torch.float64)).to(out.dtype)
 
     def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
-        here = out[i:i_stop, j:j_stop]
-        cosine, scratch = buffers.take(*here.shape)
+        cosine, scratch = buffers.take(i_stop - i, j_stop - j)
         torch.mm(unit1[i:i_stop], unit2[j:j_stop].T, out=cosine)
         same = symmetric and i == j
         if same:
@@ -88,26 +88,26 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
         low, high = cosine.aminmax()
         largest = max(-float(low), float(high))
         places, angles = close_pairs(cosine, largest, z1[i:i_stop], cols[j:j_stop])
-        _evaluate(profile, cosine, largest, scratch, here)
+        fill.tile_at((i, j), cosine, largest, scratch)
         if places is not None:
-            here[places] = profile.by_angle(angles).to(out.dtype)
+            put((i, j), places, profile.by_angle(angles).to(out.dtype))
         if same:
-            here.diagonal().fill_(at_zero)
-        if scales is not None:
-            here *= scales[0][i:i_stop, None]
-            here *= scales[1][None, j:j_stop]
+            put((i, j), (torch.arange(i_stop - i),) * 2, at_zero)
         if symmetric and j_stop > i_stop:
-            start = max(j, i_stop)
-            out[start:j_stop, i:i_stop] = here[:, start - j :].T
+            fill.mirror((i, i_stop), (max(j, i_stop), j_stop))
 
-    n, m = out.shape
-    run_tiles(tile, n, m, (rows, columns), job, symmetric=symmetric, threads=threads)
+    def put(corner: tuple[int, int], places: tuple[Tensor, Tensor], values: Tensor) -> None:
+        """Values of unit vectors at places of a tile."""
+        rows, columns = places[0] + corner[0], places[1] + corner[1]
+        out[rows, columns] = values if scales is None else values * scales[0][rows] * scales[1][columns]
+
+    run_tiles(tile, *out.shape, sizes, job, symmetric=symmetric, threads=threads)
 
 
-def _tile_sizes(entries: int) -> tuple[int, int]:
+def _tile_sizes(entries: int, best: tuple[int, int]) -> tuple[int, int]:
     """Rows and columns of a tile of at most that many entries."""
-    rows = min(_ROWS, max(1, isqrt(entries)))
-    return rows, max(1, min(_COLUMNS, entries // rows))
+    rows = min(best[0], max(1, isqrt(entries)))
+    return rows, max(1, min(best[1], entries // rows))
 
 
 class _Buffers(threading.local):
@@ -122,31 +122,103 @@ class _Buffers(threading.local):
         return first, second
 
 
-def _evaluate(
-    profile: AngleProfile, cosine: Tensor, largest: float, scratch: Tensor, out: Tensor
-) -> None:
-    """The profile at the cosines, into `out`; close pairs come later and may hold anything here."""
-    polynomial = profile.at_reach(largest)
-    if polynomial is None:
-        polynomial = profile.by_angle
-        cosine.clamp_(-1, 1).acos_()
-    _horner(polynomial, cosine, scratch, out)
+class _Plain:
+    """Fills tiles of a matrix, one pass over memory a power; the oracle of `_InOnePass`."""
+
+    tile = (256, 1024)
+    """Rows and columns: two tiles stay in the cache, and the products run at full speed. Flat,
+    because of a tile on the diagonal up to half of `rows^2` entries are computed twice."""
+
+    def __init__(self, choice: Choice, out: Tensor) -> None:
+        self.profile, self.scales, self.out = choice.profile, choice.scales, out
+
+    def tile_at(
+        self, corner: tuple[int, int], cosine: Tensor, largest: float, scratch: Tensor
+    ) -> None:
+        """The profile at the cosines, which are overwritten; close pairs come later."""
+        i, j = corner
+        here = self.out[i : i + cosine.shape[0], j : j + cosine.shape[1]]
+        polynomial = self.profile.at_reach(largest)
+        if polynomial is None:
+            polynomial = self.profile.by_angle
+            cosine.clamp_(-1, 1).acos_()
+        _horner(polynomial, cosine, scratch, here)
+        if self.scales is not None:
+            here *= self.scales[0][i : i + len(here), None]
+            here *= self.scales[1][None, j : j + here.shape[1]]
+
+    def mirror(self, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        """Copy a part of the upper triangle to its place below the diagonal."""
+        above = self.out[slice(*rows), slice(*columns)]
+        self.out[slice(*columns), slice(*rows)] = above.T
+
+
+class _InOnePass(_Plain):
+    """The same by compiled loops, an entry at a time."""
+
+    tile = (256, 2048)
+
+    def __init__(self, choice: Choice, out: Tensor, loops: Any) -> None:
+        super().__init__(choice, out)
+        self.loops, self.matrix = loops, out.numpy()
+        n, m = out.shape
+        left, right = (out.new_ones(n), out.new_ones(m)) if self.scales is None else self.scales
+        self.lengths = left.numpy(), right.numpy()
+        self.known: dict[int, tuple[Any, ...] | None] = {}
+
+    def tile_at(
+        self, corner: tuple[int, int], cosine: Tensor, largest: float, scratch: Tensor
+    ) -> None:
+        """The profile at the cosines."""
+        polynomial = self.profile.at_reach(largest)
+        if polynomial is None:
+            polynomial = self.profile.by_angle
+        if id(polynomial) not in self.known:
+            self.known[id(polynomial)] = self._prepared(polynomial)
+        found = self.known[id(polynomial)]
+        if found is None:
+            super().tile_at(corner, cosine, largest, scratch)
+            return
+        loop, coefficients, constants = found
+        loop(cosine.numpy(), coefficients, constants, *self.lengths, self.matrix, *corner)
+
+    def mirror(self, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+        """By blocks."""
+        self.loops.mirror(self.matrix, *rows, *columns)
+
+    def _prepared(self, polynomial: Polynomial) -> tuple[Any, ...] | None:
+        """The loop of a degree, its coefficients and constants; None where there is none."""
+        coefficients = polynomial.coefficients
+        if coefficients is None:
+            return None
+        degree = len(coefficients) - 1
+        fitting = [known for known in self.loops.DEGREES if known >= degree]
+        if not fitting:
+            return None
+        padded = self.out.new_zeros(fitting[0] + 1)
+        padded[fitting[0] - degree :] = coefficients[:, 0]
+        loop = self.loops.profile(fitting[0], polynomial is self.profile.by_angle)
+        constants = self.out.new_tensor([polynomial.centre, 1.0, pi / 2])
+        return loop, padded.numpy(), constants.numpy()
 
 
 def _horner(polynomial: Polynomial, x: Tensor, scratch: Tensor, out: Tensor) -> None:
     """The polynomial at `x`, which is overwritten; one pass over the tile a power."""
-    if polynomial.powers is None:
+    coefficients = polynomial.coefficients
+    if coefficients is None:
         out.copy_(polynomial(x))
         return
     if polynomial.centre:
         x.sub_(polynomial.centre)
-    powers = polynomial.powers[:, 0]
-    degrees = torch.arange(len(powers) - 1, -1, -1, dtype=powers.dtype)
-    values = list((powers / polynomial.half**degrees).to(x))  # of `x` itself: a pass less
+    values = list(coefficients[:, 0].to(x))
     torch.add(values[1], x, alpha=float(values[0]), out=scratch)
     for value in values[2:-1]:
         torch.addcmul(value, scratch, x, out=scratch)
     torch.addcmul(values[-1], scratch, x, out=out)
+
+
+def _variances(z: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(z, dim=1).square() / z.shape[1]
 
 
 def _unit(z: Tensor, dtype: torch.dtype) -> Tensor:

@@ -16,7 +16,7 @@ from ntkit.kernels.infinite.steps import Context, Side
 
 __all__ = ["diagonal_values", "gram_matrices", "is_by_angle"]
 
-_TILE_BYTES = 2**24
+_TILE_BYTES = 2**25
 """For all tables of a tile. More leaves the caches; less makes threads wait for the interpreter."""
 
 _COLUMNS = 64

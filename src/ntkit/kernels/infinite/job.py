@@ -1,6 +1,8 @@
 """How a Gram matrix is asked for: where it goes, in how much memory, and whether a bar is shown."""
 
+import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -49,10 +51,22 @@ class Job:
 
     def follow(self, done: Iterable[int], total: int) -> None:
         """Run through `done`, pairs finished at each step, with a bar."""
-        hidden = None if self.progress is None else not self.progress
-        delay = _PATIENCE if self.progress is None else 0.0
-        with tqdm(
-            total=total, unit="pairs", unit_scale=True, delay=delay, disable=hidden, desc="kernel"
-        ) as bar:
+        if self.progress is False:
+            for _ in done:
+                pass
+            return
+        start, finished, bar = time.monotonic(), 0, None
+        patience = _PATIENCE if self.progress is None else 0.0
+        with ExitStack() as stack:
             for pairs in done:
-                bar.update(pairs)
+                finished += pairs
+                if bar is not None:
+                    bar.update(pairs)
+                elif time.monotonic() - start >= patience:  # to make one takes a millisecond
+                    bar = stack.enter_context(self._bar(total, finished))
+
+    def _bar(self, total: int, finished: int) -> tqdm:
+        hidden = None if self.progress is None else False
+        return tqdm(
+            total=total, initial=finished, unit="pairs", unit_scale=True, disable=hidden, desc="kernel"
+        )

@@ -85,7 +85,8 @@ class InfiniteKernel(AbstractLagKernel):
 
         Args:
             x1: Points of the rows.
-            x2: Points of the columns; `x1` if left out, and then each pair is computed once.
+            x2: Points of the columns; `x1` if left out (or given again), and then each pair is
+                computed once.
             out: Where the matrix goes, if not into fresh memory: a tensor like it, or the path of
                 an `.npy` file (`numpy.load(path, mmap_mode="r")` reads it back), for matrices
                 larger than memory. The file takes its name once it is whole; if the work stops
@@ -115,7 +116,7 @@ class InfiniteKernel(AbstractLagKernel):
             (2, 2)
         """
         first = checked("x1", x1, len(self._traced.inputs))
-        second = None if x2 is None else checked("x2", x2, len(self._traced.inputs))
+        second = None if x2 is None or x2 is x1 else checked("x2", x2, len(self._traced.inputs))
         prepared, left = self._ready("x1", first)
         right = None
         if second is not None:

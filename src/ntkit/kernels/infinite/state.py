@@ -160,11 +160,11 @@ class PairState:
         """
         assert self.var1 is not None and self.var2 is not None
         with_ntk = self.ntk is not None
-        if self.apart is None and not self.cov.requires_grad:
-            quick = activation.quick(self.cov, self.var1, self.var2, slope=with_ntk)
+        has_scales = self.scales != 0 and not isnan(self.scales)
+        if self.apart is None and not self.cov.requires_grad and not has_scales:
+            quick = activation.quick(self.cov, self.var1, self.var2, self.ntk)
             if quick is not None:
-                ntk = self._tangent(activation, quick, in_place=True)
-                return self._after(activation, quick, ntk, with_variances)
+                return self._after(activation, Dual(quick[0], None), quick[1], with_variances)
         pair = self.pair
         dual = activation.dual(pair, slope=with_ntk)
         if dual.apart is None and self.apart is not None and with_variances:
@@ -174,14 +174,12 @@ class PairState:
             dual = replace(dual, apart=apart)
         return self._after(activation, dual, self._tangent(activation, dual), with_variances)
 
-    def _tangent(
-        self, activation: AbstractActivation, dual: Dual, *, in_place: bool = False
-    ) -> Tensor | None:
+    def _tangent(self, activation: AbstractActivation, dual: Dual) -> Tensor | None:
         """`ntk E[s'(u) s'(v)]`; the part of trained scales is `E[u s'(u) v s'(v)]` times `scales`."""
         if dual.slope is None or self.ntk is None:
             return None
         if self.scales == 0 or isnan(self.scales):
-            return dual.slope.mul_(self.ntk) if in_place else self.ntk * dual.slope
+            return self.ntk * dual.slope
         of_scale = scaled_slope(activation)
         moved = dual if of_scale is activation else of_scale.dual(self.pair, slope=False)
         part = self.scales * (moved.cov - self.cov * dual.slope)

@@ -51,8 +51,10 @@ class AbstractActivation(ABC):
     def dual(self, pair: Pair, *, slope: bool = True) -> Dual:
         """`E[s(u) s(v)]`, and where `slope` is set `E[s'(u) s'(v)]`."""
 
-    def quick(self, cov: Tensor, var1: Tensor, var2: Tensor, *, slope: bool) -> Dual | None:
-        """The moments from covariances alone, without distances; None for those without a short cut.
+    def quick(
+        self, cov: Tensor, var1: Tensor, var2: Tensor, ntk: Tensor | None
+    ) -> tuple[Tensor, Tensor | None] | None:
+        """`E[s(u) s(v)]` and `ntk E[s'(u) s'(v)]` from covariances alone; None without a short cut.
 
         For tables so large that every pass over them counts; angles below 1e-8 count as zero.
         """

@@ -41,7 +41,9 @@ class Erf(AbstractClosedForm):
         """`(2 / pi) (a(0) - a(t))`."""
         return self.scale**2 * 2 / pi * Widened(pair, 2 * self.rate**2).turn
 
-    def quick(self, cov: Tensor, var1: Tensor, var2: Tensor, *, slope: bool) -> Dual:
+    def quick(
+        self, cov: Tensor, var1: Tensor, var2: Tensor, ntk: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """One arc sine and one root an entry."""
         q = 2 * self.rate**2
         left, right = (1 + q * var1).rsqrt(), (1 + q * var2).rsqrt()
@@ -49,11 +51,11 @@ class Erf(AbstractClosedForm):
         moment = torch.asin(sine).mul_(self.scale**2 * 2 / pi)
         if self.shift:
             moment.add_(self.shift**2)
-        if not slope:
-            return Dual(moment, None)
+        if ntk is None:
+            return moment, None
         derivative = sine.mul_(sine).neg_().add_(1).rsqrt_()
         derivative.mul_(left * (self.scale**2 * 2 / pi * q)).mul_(right)
-        return Dual(moment, derivative)
+        return moment, derivative.mul_(ntk)
 
     def value(self, x: Tensor) -> Tensor:
         """The function itself."""

@@ -64,7 +64,9 @@ class GELU(AbstractClosedForm):
         )
         return ((pi - near) * pair.apart / 2 - lag + wide.growth * rest) / (2 * pi)
 
-    def quick(self, cov: Tensor, var1: Tensor, var2: Tensor, *, slope: bool) -> Dual:
+    def quick(
+        self, cov: Tensor, var1: Tensor, var2: Tensor, ntk: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """One arc cosine and one root an entry."""
         left, right = (1 + var1).rsqrt(), (1 + var2).rsqrt()
         sine = (cov * left).mul_(right).clamp_(-1, 1)  # cov / g
@@ -76,13 +78,13 @@ class GELU(AbstractClosedForm):
         moment.addcmul_(far, cov)
         extra = (sine * sine).mul_(inverse).mul_(left).mul_(right)
         moment.add_(extra).mul_(1 / (2 * pi))
-        if not slope:
-            return Dual(moment, None)
+        if ntk is None:
+            return moment, None
         # cov / d (1 / d^2 + (2 + var1 + var2) / g^2); (2 + var1 + var2) / g^2 = 1/(1+var1) + 1/(1+var2)
         own1, own2 = left * left, right * right
         rest = (inverse * inverse).mul_(own1).mul_(own2).add_(own1).add_(own2)
         rest.mul_(sine).mul_(inverse).add_(far).mul_(1 / (2 * pi))
-        return Dual(moment, rest)
+        return moment, rest.mul_(ntk)
 
     def value(self, x: Tensor) -> Tensor:
         """The function itself."""

@@ -1,15 +1,21 @@
 """ReLU and its family: two half lines that meet at zero."""
 
-from math import pi
+from math import pi, prod
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
+from ntkit.kernels.infinite.compiled import loops_for
 from ntkit.kernels.infinite.pair import Pair
 
 __all__ = ["PiecewiseLinear", "remainder"]
+
+_ROW = 32
+"""Entries from which a row is long enough for a loop of its own."""
 
 
 class PiecewiseLinear(AbstractActivation):
@@ -53,14 +59,21 @@ class PiecewiseLinear(AbstractActivation):
         )
         return rounded(dual, dtype)
 
-    def quick(self, cov: Tensor, var1: Tensor, var2: Tensor, *, slope: bool) -> Dual:
+    def quick(
+        self, cov: Tensor, var1: Tensor, var2: Tensor, ntk: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """One arc cosine and one root an entry, as few passes over memory as can be."""
         even = (self.above - self.below) ** 2 / 4
         odd = (self.above + self.below) ** 2 / 4
-        # The lengths a little short: cosines that are 1 but for rounding become 1. Negative, which
-        # saves a pass: `acos(-cos t) = pi - t`.
-        left = (var1.sqrt() * (4 * torch.finfo(cov.dtype).eps - 1)).clamp_max(-1e-150)
-        right = var2.sqrt().clamp_min(1e-150)
+        # The lengths a little short: cosines that are 1 but for rounding become 1.
+        left = (var1.sqrt() * (1 - 4 * torch.finfo(cov.dtype).eps)).clamp_min(torch.finfo(cov.dtype).tiny ** 0.5)
+        right = var2.sqrt().clamp_min(torch.finfo(cov.dtype).tiny ** 0.5)
+        given = (cov, left, right) if ntk is None else (cov, left, right, ntk)
+        loops = loops_for(cov.numel(), *given)
+        if loops is not None:
+            factors = odd - even, 2 * even / pi
+            return _in_one_pass(loops, cov, left, right, ntk, factors)
+        left = -left  # which saves a pass: `acos(-cos t) = pi - t`
         norms = torch.mul(left, right, out=torch.empty_like(cov))  # in memory as `cov` is
         cosine = torch.div(cov, norms).clamp_(-1, 1)
         far = torch.acos(cosine)
@@ -68,14 +81,58 @@ class PiecewiseLinear(AbstractActivation):
         both.addcmul_(far, cosine, value=-1).mul_(norms.mul_(-2 * even / pi))
         if odd != even:
             both.add_(cov, alpha=odd - even)
-        if not slope:
-            return Dual(both, None)
+        if ntk is None:
+            return both, None
         far.mul_(2 * even / pi)
-        return Dual(both, far.add_(odd - even) if odd != even else far)
+        if odd != even:
+            far.add_(odd - even)
+        return both, far.mul_(ntk)
 
     def value(self, x: Tensor) -> Tensor:
         """`max(0, x) * above + min(0, x) * below`."""
         return torch.where(x > 0, self.above * x, self.below * x)
+
+
+def _in_one_pass(
+    loops: Any,
+    cov: Tensor,
+    left: Tensor,
+    right: Tensor,
+    ntk: Tensor | None,
+    factors: tuple[float, float],
+) -> tuple[Tensor, Tensor | None]:
+    """Both tables, as they lie in memory: rows of a few axes, with the lengths that go with each."""
+    order = sorted(range(cov.ndim), key=cov.stride, reverse=True)
+    stored = cov.permute(order).contiguous()
+    split = stored.ndim - 1
+    while split > 0 and prod(stored.shape[split:]) < _ROW:
+        split -= 1
+    outer, inner = stored.shape[:split], stored.shape[split:]
+
+    def spread(lengths: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Lengths and inverses of each row, and which of them each row of `cov` takes."""
+        lengths = lengths.reshape(*(1,) * (cov.ndim - lengths.ndim), *lengths.shape).permute(order)
+        rows = lengths.expand(*lengths.shape[:split], *inner).reshape(-1, prod(inner))
+        index = torch.arange(len(rows)).reshape(lengths.shape[:split]).expand(outer)
+        return torch.stack([rows, 1 / rows]).numpy(), index.flatten().numpy()
+
+    def as_rows(table: Tensor) -> np.ndarray:
+        return table.view(-1, prod(inner)).numpy()
+
+    (first, row_of), (second, column_of) = spread(left), spread(right)
+    lengths = first, second, row_of, column_of
+    constants = cov.new_tensor([*factors, 1.0, pi / 2]).numpy()
+    back = [order.index(k) for k in range(cov.ndim)]
+    moments = torch.empty_like(stored)
+    if ntk is None:
+        loops.piecewise_linear(as_rows(stored), None, *lengths, constants, as_rows(moments), None)
+        return moments.permute(back), None
+    slopes = torch.empty_like(stored)
+    before = ntk.expand_as(cov).permute(order).contiguous()
+    loops.piecewise_linear(
+        as_rows(stored), as_rows(before), *lengths, constants, as_rows(moments), as_rows(slopes)
+    )
+    return moments.permute(back), slopes.permute(back)
 
 
 def remainder(angle: Tensor, norms: Tensor, sine: Tensor, cosine: Tensor) -> Tensor:

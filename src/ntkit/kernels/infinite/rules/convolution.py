@@ -7,7 +7,7 @@ from torch import nn
 
 from ntkit.kernels.infinite.rules.registry import rules
 from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.taps import Taps, sum_over_taps
+from ntkit.kernels.infinite.taps import Taps, Weights, convolved
 from ntkit.kernels.infinite.variances import Variances, layer_variances
 from ntkit.networks.convolution import (
     Conv1d,
@@ -73,16 +73,16 @@ def _standard(
     layer: Any, state: PairState, variances: Variances, channels: int, *, transposed: bool
 ) -> PairState:
     v, u = layer_variances(layer, variances)
-    state = sum_over_taps(state, _taps(layer, state.positions, transposed), channels)
-    return state.affine(v, u, own_weight=1.0, own_bias=0.0 if layer.bias is None else 1.0)
+    weights = Weights(channels, v, u, own_weight=1.0, own_bias=0.0 if layer.bias is None else 1.0)
+    return convolved(state, _taps(layer, state.positions, transposed), weights)
 
 
 def _ntk(layer: Any, state: PairState) -> PairState:
     transposed = isinstance(layer, ConvTranspose1d | ConvTranspose2d | ConvTranspose3d)
     w = layer.w_std**2 / prod(layer.kernel_size)
     b = layer.b_std**2 if layer.bias is not None else 0.0
-    state = sum_over_taps(state, _taps(layer, state.positions, transposed), w)
-    return state.affine(1.0, b, own_weight=1.0, own_bias=b)
+    weights = Weights(w, 1.0, b, own_weight=1.0, own_bias=b)
+    return convolved(state, _taps(layer, state.positions, transposed), weights)
 
 
 def _taps(layer: Any, positions: tuple[int, ...], transposed: bool) -> list[Taps]:
