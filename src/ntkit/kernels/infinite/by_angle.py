@@ -93,13 +93,17 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
             put((i, j), places, profile.by_angle(angles).to(out.dtype))
         if same:
             put((i, j), (torch.arange(i_stop - i),) * 2, at_zero)
+        if same:  # products of the same two vectors may round in two ways
+            fill.mirror_within(i, i_stop)
         if symmetric and j_stop > i_stop:
             fill.mirror((i, i_stop), (max(j, i_stop), j_stop))
 
     def put(corner: tuple[int, int], places: tuple[Tensor, Tensor], values: Tensor) -> None:
         """Values of unit vectors at places of a tile."""
         rows, columns = places[0] + corner[0], places[1] + corner[1]
-        out[rows, columns] = values if scales is None else values * scales[0][rows] * scales[1][columns]
+        out[rows, columns] = (
+            values if scales is None else values * scales[0][rows] * scales[1][columns]
+        )
 
     run_tiles(tile, *out.shape, sizes, job, symmetric=symmetric, threads=threads)
 
@@ -152,6 +156,11 @@ class _Plain:
         above = self.out[slice(*rows), slice(*columns)]
         self.out[slice(*columns), slice(*rows)] = above.T
 
+    def mirror_within(self, start: int, stop: int) -> None:
+        """The same within a block on the diagonal."""
+        block = self.out[start:stop, start:stop]
+        block.copy_(block.triu() + block.triu(1).T)
+
 
 class _InOnePass(_Plain):
     """The same by compiled loops, an entry at a time."""
@@ -185,6 +194,10 @@ class _InOnePass(_Plain):
     def mirror(self, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         """By blocks."""
         self.loops.mirror(self.matrix, *rows, *columns)
+
+    def mirror_within(self, start: int, stop: int) -> None:
+        """By blocks: what is below the diagonal is overwritten before it is copied back."""
+        self.loops.mirror(self.matrix, start, stop, start, stop)
 
     def _prepared(self, polynomial: Polynomial) -> tuple[Any, ...] | None:
         """The loop of a degree, its coefficients and constants; None where there is none."""

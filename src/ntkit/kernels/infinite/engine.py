@@ -1,12 +1,13 @@
 """Running a plan: each point alone where that is needed, then the pairs, tile by tile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ntkit._core.threads import in_threads
+from ntkit.kernels.infinite.chains import Chain, through
 from ntkit.kernels.infinite.job import Job
 from ntkit.kernels.infinite.plan import demands
 from ntkit.kernels.infinite.read import Reading
@@ -15,6 +16,9 @@ from ntkit.kernels.infinite.steps import Context, Demand, Side
 
 __all__ = ["learn_alone", "propagate", "run_tiles"]
 
+Chains = Mapping[int, Chain]
+NO_CHAINS: Chains = {}
+
 Corner = tuple[int, int, int, int]
 """Rows and columns of a tile: `row, row_stop, column, column_stop`."""
 
@@ -22,18 +26,49 @@ _AT_ONCE = 2**18
 """Entries of the tables while points meet themselves."""
 
 
-def propagate(reading: Reading, wanted: list[Demand | None], context: Context) -> list[PairState]:
-    """The states of the module's outputs, on the points of `context`."""
+def propagate(
+    reading: Reading, wanted: list[Demand | None], context: Context, within: Chains = NO_CHAINS
+) -> list[PairState]:
+    """The states of the module's outputs, on the points of `context`.
+
+    Args:
+        reading: The steps.
+        wanted: What each must deliver.
+        context: The points.
+        within: Layers that may be computed together, by their last step.
+    """
     states: list[PairState | None] = [None] * len(reading.steps)
     last_use = _last_uses(reading, wanted)
-    for index, (step, demand) in enumerate(zip(reading.steps, wanted, strict=True)):
+    later = {k for chain in within.values() for k in chain.within}
+
+    def run(index: int) -> None:
+        step, demand = reading.steps[index], wanted[index]
         if demand is None:
-            continue
+            return
         need = step.demand_of_inputs(demand)
         taken = tuple(_narrowed(states[k], need) for k in step.inputs)
         states[index] = step.run(taken, context, demand)
+        release(index)
+
+    def release(index: int) -> None:
         for k in last_use.get(index, ()):
             states[k] = None  # large tables are let go at once
+
+    for index in range(len(reading.steps)):
+        if index in later:
+            continue
+        chain = within.get(index)
+        if chain is not None:
+            state = states[chain.source]
+            assert state is not None
+            states[index] = through(chain, covariance_only(state), context)
+            if states[index] is not None:
+                for k in (*chain.within, index):
+                    release(k)
+                continue
+            for k in chain.within:
+                run(k)
+        run(index)
     found = [states[k] for k in reading.outputs]
     return [state for state in found if state is not None]
 

@@ -31,14 +31,14 @@ def enter(
     rows, cols = z1.reshape(len(z1), -1, f), z2.reshape(len(z2), -1, f)
     n, m, size = len(rows), len(cols), rows.shape[1]
     if layout == "pairs" and positions:
-        dots = (rows.reshape(-1, f) @ cols.reshape(-1, f).T).reshape(n, size, m, size)
+        dots = (rows.reshape(-1, f) @ cols.reshape(-1, f).T).div_(f).reshape(n, size, m, size)
         shape = (n, m, *positions, *positions)
         cov = dots.permute(0, 2, 1, 3)
     else:
-        dots = rows.transpose(0, 1).contiguous() @ cols.permute(1, 2, 0).contiguous()
+        dots = (rows.transpose(0, 1).contiguous() @ cols.permute(1, 2, 0).contiguous()).div_(f)
         shape = (n, m, *positions)
         cov = dots.permute(1, 2, 0)
-    return _state(cov / f, rows, cols, positions, shape, layout, with_ntk, with_variances)
+    return _state(cov, rows, cols, positions, shape, layout, with_ntk, with_variances)
 
 
 def enter_self(z: Tensor, layout: Layout, *, with_ntk: bool) -> PairState:

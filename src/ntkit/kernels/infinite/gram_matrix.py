@@ -125,7 +125,7 @@ def _states(prepared: Prepared, left: Side, right: Side | None) -> States:
             rows = torch.arange(i, i_stop, device=device)
             same = rows[:, None] == torch.arange(j, j_stop, device=device)
         context = Context(left.rows(i, i_stop), other.rows(j, j_stop), prepared.with_ntk, same)
-        found = propagate(prepared.reading, prepared.wanted, context)
+        found = propagate(prepared.reading, prepared.wanted, context, prepared.chains)
         return [prepared.value(state) for state in found]
 
     return states

@@ -68,5 +68,10 @@ class Job:
     def _bar(self, total: int, finished: int) -> tqdm:
         hidden = None if self.progress is None else False
         return tqdm(
-            total=total, initial=finished, unit="pairs", unit_scale=True, disable=hidden, desc="kernel"
+            total=total,
+            initial=finished,
+            unit="pairs",
+            unit_scale=True,
+            disable=hidden,
+            desc="kernel",
         )

@@ -7,14 +7,14 @@ Each has the form that torch computes pass by pass as its oracle: `PiecewiseLine
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-__all__ = ["DEGREES", "mirror", "piecewise_linear", "profile", "window_sums"]
+__all__ = ["DEGREES", "chain", "mirror", "piecewise_linear", "profile", "window_sums"]
 
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
@@ -36,6 +36,7 @@ def _series(z: Any) -> Any:
 
 
 @overload(_series)
+@no_type_check
 def _series_for(z: Any) -> Callable[[Any], Any]:
     """Four short chains, as each step waits for the one before."""
     if z == types.float32:
@@ -76,6 +77,7 @@ def _series_for(z: Any) -> Callable[[Any], Any]:
 
 
 @register_jitable
+@no_type_check
 def _angle(cosine: Any, sine: Any, half_pi: Any) -> Any:
     """The arc cosine, from the lesser of cosine and sine: every digit at either end."""
     size = abs(cosine)
@@ -87,6 +89,7 @@ def _angle(cosine: Any, sine: Any, half_pi: Any) -> Any:
 
 
 @numba.njit(**_OPTIONS)
+@no_type_check
 def piecewise_linear(
     cov: Any,
     ntk: Any,
@@ -94,101 +97,301 @@ def piecewise_linear(
     right: Any,
     row_of: Any,
     column_of: Any,
+    n_left: Any,
     constants: Any,
-    moments: Any,
-    tangents: Any,
+    new_cov: Any,
+    new_ntk: Any,
 ) -> None:
     """`linear cov + bend |u||v| (sin t + (pi - t) cos t)` and `ntk (linear + bend (pi - t))`.
 
     Args:
-        cov: `[o, r]`.
+        cov: Rows of `r` numbers, flat as all tables here.
         ntk: The same, or None.
-        left: Lengths of the first points and their inverses, `[2, *, r]`.
-        right: Those of the second points.
-        row_of: Which of `left` belongs to each `o`.
+        left: Rows of lengths of the first points, each with a row of their inverses after it; or a
+            number each instead of a row.
+        right: Rows of those of the second points.
+        row_of: Which two rows of `left` belong to each row of `cov`, `[o]`.
         column_of: Which of `right`.
-        constants: `linear`, `bend`, 1 and `pi / 2`, in the dtype of `cov`.
-        moments: Where the first result goes, `[o, r]`.
-        tangents: Where the second goes, `[o, r]`, or None.
+        n_left: How many rows of lengths `left` has.
+        constants: `linear`, `bend`, 1, `pi / 2` and what cosines are multiplied by before they are
+            cut off at 1, in the dtype of `cov`.
+        new_cov: Where the first result goes.
+        new_ntk: Where the second goes, or None.
     """
-    linear, bend, one, half_pi = constants[0], constants[1], constants[2], constants[3]
-    for o in range(cov.shape[0]):
-        lengths1, inverses1 = left[0, row_of[o]], left[1, row_of[o]]
-        lengths2, inverses2 = right[0, column_of[o]], right[1, column_of[o]]
-        entries, first = cov[o], moments[o]
+    count = cov.shape[0] // row_of.shape[0]
+    length, zero = _unsigned(count), _unsigned(0)
+    rows = left.shape[0] == 2 * count * n_left
+    row = np.empty(2 * count, cov.dtype)
+    for o in range(row_of.shape[0]):
+        at, second = _unsigned(o) * length, _unsigned(2 * column_of[o]) * length
+        if rows:
+            first = _unsigned(2 * row_of[o]) * length
+            _bent(cov, ntk, at, left, first, right, second, length, constants, new_cov, new_ntk, at)
+        else:
+            row[:count] = left[2 * row_of[o]]
+            row[count:] = left[2 * row_of[o] + 1]
+            _bent(cov, ntk, at, row, zero, right, second, length, constants, new_cov, new_ntk, at)
+
+
+@register_jitable
+@no_type_check
+def _bent(
+    cov: Any,
+    ntk: Any,
+    at: Any,
+    left: Any,
+    first: Any,
+    right: Any,
+    second: Any,
+    length: Any,
+    constants: Any,
+    new_cov: Any,
+    new_ntk: Any,
+    to: Any,
+) -> None:
+    """A row of `piecewise_linear`: each table with the place where its row begins."""
+    linear, bend, one = constants[0], constants[1], constants[2]
+    half_pi, stretch = constants[3], constants[4]
+    for q in range(length):
+        entry = cov[at + q]
+        inverse = left[first + length + q] * right[second + length + q]
+        cosine = min(max(entry * inverse * stretch, -one), one)
+        sine = math.sqrt((one - cosine) * (one + cosine))
+        far = half_pi + half_pi - _angle(cosine, sine, half_pi)
+        norms = left[first + q] * right[second + q]
+        new_cov[to + q] = linear * entry + bend * norms * (sine + far * cosine)
         if ntk is not None:
-            before, second = ntk[o], tangents[o]
-        for r in range(entries.shape[0]):
-            entry = entries[r]
-            cosine = min(max(entry * (inverses1[r] * inverses2[r]), -one), one)
-            sine = math.sqrt((one - cosine) * (one + cosine))
-            far = half_pi + half_pi - _angle(cosine, sine, half_pi)
-            norms = lengths1[r] * lengths2[r]
-            first[r] = linear * entry + bend * norms * (sine + far * cosine)
-            if ntk is not None:
-                second[r] = before[r] * (linear + bend * far)
+            new_ntk[to + q] = ntk[at + q] * (linear + bend * far)
 
 
 @numba.njit(**_OPTIONS)
+@no_type_check
 def window_sums(
-    tables: Any, plus: Any, outer: Any, shifts: Any, masks: Any, factors: Any, out: Any
+    tables: Any,
+    plus: Any,
+    size: Any,
+    copies: Any,
+    outer: Any,
+    shifts: Any,
+    masks: Any,
+    factors: Any,
+    out: Any,
 ) -> None:
-    """`weight` times the sum over taps along two pairs of axes, and more: `own plus + shift`.
+    """`weight` times the sum over taps along two axes or pairs of axes, and more: `own plus + shift`.
 
     The two axes of a pair go in step. Taps come in threes, so that sums stay in registers.
 
     Args:
-        tables: `[n, s, s, t]`, the axes of the second pair flattened.
+        tables: Flat tables `[s, s, t]` of two pairs of axes, or `[s, t]` of two axes, one after the
+            other; the second pair (and all after it) is one axis of `t`.
         plus: What is added, of the same shape; None for nothing.
+        size: `s`.
+        copies: `s` for pairs of axes, 1 for axes.
         outer: How far each tap of the first pair reaches, `[k, 3]`: `out[i]` has `table[i + reach]`.
-        shifts: The same of the second pair, along the flattened axis.
-        masks: 0 where a tap of the second pair would reach over the border, `[k, 3, t]`, else 1.
+        shifts: The same of the second pair, along `t`.
+        masks: 0 where a tap of the second pair would reach over the border, else 1: `[k, 3, t]`, flat.
         factors: `weight`, `own` and `shift`, in the tables' dtype.
         out: Where the sums go, shaped like `tables`.
     """
-    count, size, _, length = tables.shape
-    weight, own, shift = factors[0], factors[1], factors[2]
-    border = np.abs(shifts).max()
-    nothing = np.zeros_like(masks[0, 0])
-    padded = np.zeros(length + 2 * border, masks.dtype)
-    sums = padded[border : border + length]
-    for n in range(count):
+    length = masks.shape[0] // (3 * shifts.shape[0])
+    padded = np.zeros(length + 2 * np.abs(shifts).max(), masks.dtype)
+    for n in range(tables.shape[0] // (size * copies * length)):
+        start = n * size * copies * length
         for i in range(size):
-            for j in range(size):
-                for k in range(outer.shape[0]):
-                    a = _entries(tables[n], i + outer[k, 0], j + outer[k, 0], nothing)
-                    b = _entries(tables[n], i + outer[k, 1], j + outer[k, 1], nothing)
-                    c = _entries(tables[n], i + outer[k, 2], j + outer[k, 2], nothing)
-                    if k == 0:
-                        for q in range(length):
-                            sums[q] = weight * (a[q] + b[q] + c[q])
-                    else:
-                        for q in range(length):
-                            sums[q] += weight * (a[q] + b[q] + c[q])
-                target = out[n, i, j]
-                if plus is None:
-                    target[:] = shift
-                else:
-                    before = plus[n, i, j]
-                    for q in range(length):
-                        target[q] = own * before[q] + shift
-                for k in range(shifts.shape[0]):
-                    a = padded[border + shifts[k, 0] :]
-                    b = padded[border + shifts[k, 1] :]
-                    c = padded[border + shifts[k, 2] :]
-                    mask1, mask2, mask3 = masks[k, 0], masks[k, 1], masks[k, 2]
-                    for q in range(length):
-                        target[q] += mask1[q] * a[q] + mask2[q] * b[q] + mask3[q] * c[q]
-
-
-@register_jitable
-def _entries(table: Any, i: int, j: int, nothing: Any) -> Any:
-    """`table[i, j]`; `nothing` beyond the border."""
-    size = table.shape[0]
-    return table[i, j] if 0 <= i < size and 0 <= j < size else nothing
+            for j in range(copies):
+                to = start + (i * copies + j) * length
+                taps = outer, shifts, masks, factors
+                _summed(tables, start, size, copies, i, j, plus, to, *taps, padded, out, to)
 
 
 @numba.njit(**_OPTIONS)
+@no_type_check
+def chain(
+    covs: Any,
+    ntks: Any,
+    size: Any,
+    outer: Any,
+    shifts: Any,
+    masks: Any,
+    factors: Any,
+    own_factors: Any,
+    left: Any,
+    right: Any,
+    constants: Any,
+    new_covs: Any,
+    new_ntks: Any,
+) -> None:
+    """Several times `window_sums` of both kernels and `piecewise_linear` of these, a pair at a time.
+
+    Args:
+        covs: For each pair of points, `[s, s, t]`, flat: `[n, m, s * s * t]`.
+        ntks: The same; None for nothing so far.
+        size: As in `window_sums`; the next five for each layer, along their first axis.
+        outer: Reaches of the first pair of axes.
+        shifts: Of the second pair.
+        masks: Of the second pair.
+        factors: Of the covariance.
+        own_factors: Of the tangent kernel, to which the covariance is added.
+        left: Lengths by layer and first point: `[layers, n, s, w]`, with `t = w^2`.
+        right: The same by the second point.
+        constants: As in `piecewise_linear`, by layer.
+        new_covs: Where the first result goes, shaped like `covs`.
+        new_ntks: Where the second goes, or None.
+    """
+    layers, n, _, width = left.shape
+    spare, spare_ntk = (
+        np.empty((2, covs.shape[2]), covs.dtype),
+        np.empty((2, covs.shape[2]), covs.dtype),
+    )
+    first = np.empty((layers, 2 * size * width * width), covs.dtype)
+    second = np.empty_like(first[0])
+    last = layers - 1
+    for i in range(n):
+        for k in range(layers):
+            _spread(left[k, i], True, first[k])
+        for j in range(covs.shape[1]):
+            for k in range(layers):
+                _spread(right[k, j], False, second)
+                windows = outer[k], shifts[k], masks[k], factors[k], own_factors[k]
+                bend = first[k], second, constants[k]
+                cov = covs[i, j] if k == 0 else spare[(k + 1) % 2]
+                new_cov = new_covs[i, j] if k == last else spare[k % 2]
+                if new_ntks is None:
+                    _link(cov, None, size, windows, bend, new_cov, None)
+                    continue
+                new_ntk = new_ntks[i, j] if k == last else spare_ntk[k % 2]
+                if k > 0:
+                    _link(cov, spare_ntk[(k + 1) % 2], size, windows, bend, new_cov, new_ntk)
+                elif ntks is None:
+                    _link(cov, None, size, windows, bend, new_cov, new_ntk)
+                else:
+                    _link(cov, ntks[i, j], size, windows, bend, new_cov, new_ntk)
+
+
+@register_jitable
+@no_type_check
+def _spread(lengths: Any, is_first: bool, rows: Any) -> None:
+    """Lengths `[s, w]` as rows `[s, 2, w, w]`, flat, with their inverses: along the axis that is theirs."""
+    size, width = lengths.shape
+    for i in range(size):
+        for a in range(width):
+            start = (2 * i * width + a) * width
+            inverse = start + width * width
+            for b in range(width):
+                length = lengths[i, a] if is_first else lengths[i, b]
+                rows[start + b] = length
+                rows[inverse + b] = 1 / length
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
+def _link(
+    cov: Any, ntk: Any, size: Any, windows: Any, bend: Any, new_cov: Any, new_ntk: Any
+) -> None:
+    """A layer of a chain, of one pair of points."""
+    outer, shifts, masks, factors, own_factors = windows
+    left, right, constants = bend
+    length = masks.shape[0] // (3 * shifts.shape[0])
+    padded = np.zeros(length + 2 * np.abs(shifts).max(), masks.dtype)
+    summed, tangent = np.empty(length, masks.dtype), np.empty(length, masks.dtype)
+    count, zero = _unsigned(length), _unsigned(0)
+    taps = outer, shifts, masks
+    for i in range(size):
+        for j in range(size):
+            _summed(cov, 0, size, size, i, j, None, 0, *taps, factors, padded, summed, 0)
+            to = _unsigned((i * size + j) * length)
+            first, second = _unsigned(2 * i * length), _unsigned(2 * j * length)
+            row = left, first, right, second, count, constants
+            if new_ntk is None:
+                _bent(summed, None, zero, *row, new_cov, None, to)
+                continue
+            if ntk is None:
+                for q in range(count):
+                    tangent[q] = own_factors[1] * summed[q] + own_factors[2]
+            else:
+                _summed(ntk, 0, size, size, i, j, summed, 0, *taps, own_factors, padded, tangent, 0)
+            _bent(summed, tangent, zero, *row, new_cov, new_ntk, to)
+
+
+@register_jitable
+@no_type_check
+def _summed(
+    table: Any,
+    start: Any,
+    size: Any,
+    copies: Any,
+    i: Any,
+    j: Any,
+    plus: Any,
+    at: Any,
+    outer: Any,
+    shifts: Any,
+    masks: Any,
+    factors: Any,
+    padded: Any,
+    out: Any,
+    to: Any,
+) -> None:
+    """Row `i, j` of the table that begins at `start`: one row of `window_sums`, into `out` at `to`.
+
+    `padded` is a row between zeros to work in; rows of `plus` begin at `at`. Places are plain numbers
+    and tables flat, since to cut out a view takes as long as a row of it.
+    """
+    weight, own, shift = factors[0], factors[1], factors[2]
+    count = masks.shape[0] // (3 * shifts.shape[0])
+    margin = (padded.shape[0] - count) // 2
+    length, border, at, to = _unsigned(count), _unsigned(margin), _unsigned(at), _unsigned(to)
+    for k in range(outer.shape[0]):
+        a, share1 = _reached(start, size, copies, i, j, outer[k, 0], count, weight)
+        b, share2 = _reached(start, size, copies, i, j, outer[k, 1], count, weight)
+        c, share3 = _reached(start, size, copies, i, j, outer[k, 2], count, weight)
+        if k == 0:
+            for q in range(length):
+                sums = share1 * table[a + q] + share2 * table[b + q] + share3 * table[c + q]
+                padded[border + q] = sums
+        else:
+            for q in range(length):
+                sums = share1 * table[a + q] + share2 * table[b + q] + share3 * table[c + q]
+                padded[border + q] += sums
+    for k in range(shifts.shape[0]):
+        a = _unsigned(shifts[k, 0] + margin)
+        b = _unsigned(shifts[k, 1] + margin)
+        c = _unsigned(shifts[k, 2] + margin)
+        mask1 = _unsigned(3 * k) * length
+        mask2, mask3 = mask1 + length, mask1 + length + length
+        for q in range(length):
+            sums = masks[mask1 + q] * padded[a + q] + masks[mask2 + q] * padded[b + q]
+            sums += masks[mask3 + q] * padded[c + q]
+            if k > 0:
+                sums += out[to + q]
+            elif plus is not None:
+                sums += own * plus[at + q] + shift
+            else:
+                sums += shift
+            out[to + q] = sums
+
+
+@register_jitable
+@no_type_check
+def _reached(
+    start: Any, size: Any, copies: Any, i: Any, j: Any, reach: Any, length: Any, weight: Any
+) -> Any:
+    """Where the row that a tap reaches begins, and its weight: none beyond the border."""
+    row, column = i + reach, j + reach if copies > 1 else 0
+    if 0 <= row < size and 0 <= column < copies:
+        return _unsigned(start + (row * copies + column) * length), weight
+    return _unsigned(start), weight - weight
+
+
+@register_jitable
+@no_type_check
+def _unsigned(place: Any) -> Any:
+    """A place that needs no check for being counted from the end."""
+    return np.uintp(place)
+
+
+@numba.njit(**_OPTIONS)
+@no_type_check
 def mirror(matrix: Any, row: int, row_stop: int, column: int, column_stop: int) -> None:
     """Copy a tile of a symmetric matrix to its place below the diagonal, block by block."""
     for i in range(row, row_stop, _BLOCK):
@@ -200,6 +403,7 @@ def mirror(matrix: Any, row: int, row_stop: int, column: int, column_stop: int) 
 
 
 @cache
+@no_type_check
 def profile(degree: int, is_of_angle: bool) -> Callable[..., None]:
     """The loop for a polynomial of one of the degrees, of the angle or of its cosine.
 

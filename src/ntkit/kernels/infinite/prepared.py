@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit.kernels.infinite.angle import AngleProfile, fit, state_at_angle
+from ntkit.kernels.infinite.chains import Chain, chains
 from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.layers import layer_kernels
 from ntkit.kernels.infinite.plan import LAYERS, Plan, demands, plan
@@ -53,6 +54,11 @@ class Prepared:
     def wanted(self) -> list[Demand | None]:
         """What each step must deliver."""
         return demands(self.reading, Demand(self.layout))
+
+    @cached_property
+    def chains(self) -> dict[int, Chain]:
+        """Layers that may be computed together."""
+        return chains(self.reading.steps, self.reading.outputs, self.wanted)
 
     @cached_property
     def entries(self) -> list[int]:

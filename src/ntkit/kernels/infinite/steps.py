@@ -8,7 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ntkit.kernels.infinite.activations.base import AbstractActivation
 from ntkit.kernels.infinite.state import Layout, PairState
+from ntkit.kernels.infinite.windows import Windows
 
 __all__ = [
     "Context",
@@ -188,6 +190,8 @@ class Step:
         is_homogeneous: Whether scaling all inputs scales the output.
         learns_alone: Whether it must see each point alone first, even when no variances are needed
             of it (attention).
+        windows: The convolution that it is, as its weights are now; None for all else.
+        activation: The nonlinearity that it is; None for all else.
     """
 
     name: str
@@ -197,6 +201,8 @@ class Step:
     back: Back = "same"
     is_homogeneous: bool = True
     learns_alone: bool = False
+    windows: Callable[[], Windows] | None = None
+    activation: AbstractActivation | None = None
 
     def demand_of_inputs(self, demand: Demand) -> Demand:
         """What this step needs of its inputs."""

@@ -5,7 +5,6 @@ from math import pi
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.activations.base import Dual
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
 from ntkit.kernels.infinite.activations.piecewise_linear import remainder
 from ntkit.kernels.infinite.activations.widened import Widened

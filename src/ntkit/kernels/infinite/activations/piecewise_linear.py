@@ -12,7 +12,7 @@ from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
 from ntkit.kernels.infinite.compiled import loops_for
 from ntkit.kernels.infinite.pair import Pair
 
-__all__ = ["PiecewiseLinear", "remainder"]
+__all__ = ["PiecewiseLinear", "lengths", "remainder"]
 
 _ROW = 32
 """Entries from which a row is long enough for a loop of its own."""
@@ -65,20 +65,18 @@ class PiecewiseLinear(AbstractActivation):
         """One arc cosine and one root an entry, as few passes over memory as can be."""
         even = (self.above - self.below) ** 2 / 4
         odd = (self.above + self.below) ** 2 / 4
-        # The lengths a little short: cosines that are 1 but for rounding become 1.
-        left = (var1.sqrt() * (1 - 4 * torch.finfo(cov.dtype).eps)).clamp_min(torch.finfo(cov.dtype).tiny ** 0.5)
-        right = var2.sqrt().clamp_min(torch.finfo(cov.dtype).tiny ** 0.5)
+        left, right = lengths(var1), lengths(var2)
         given = (cov, left, right) if ntk is None else (cov, left, right, ntk)
         loops = loops_for(cov.numel(), *given)
         if loops is not None:
-            factors = odd - even, 2 * even / pi
-            return _in_one_pass(loops, cov, left, right, ntk, factors)
-        left = -left  # which saves a pass: `acos(-cos t) = pi - t`
+            return _in_one_pass(loops, cov, left, right, ntk, self.constants(cov))
+        stretch = _stretch(cov.dtype)
+        left = left / -stretch  # negative, which saves a pass: `acos(-cos t) = pi - t`
         norms = torch.mul(left, right, out=torch.empty_like(cov))  # in memory as `cov` is
         cosine = torch.div(cov, norms).clamp_(-1, 1)
         far = torch.acos(cosine)
         both = torch.addcmul(cov.new_ones(()), cosine, cosine, value=-1).sqrt_()
-        both.addcmul_(far, cosine, value=-1).mul_(norms.mul_(-2 * even / pi))
+        both.addcmul_(far, cosine, value=-1).mul_(norms.mul_(-2 * even / pi * stretch))
         if odd != even:
             both.add_(cov, alpha=odd - even)
         if ntk is None:
@@ -88,9 +86,25 @@ class PiecewiseLinear(AbstractActivation):
             far.add_(odd - even)
         return both, far.mul_(ntk)
 
+    def constants(self, like: Tensor) -> Tensor:
+        """What the compiled loops take."""
+        even = (self.above - self.below) ** 2 / 4
+        odd = (self.above + self.below) ** 2 / 4
+        return like.new_tensor([odd - even, 2 * even / pi, 1.0, pi / 2, _stretch(like.dtype)])
+
     def value(self, x: Tensor) -> Tensor:
         """`max(0, x) * above + min(0, x) * below`."""
         return torch.where(x > 0, self.above * x, self.below * x)
+
+
+def lengths(var: Tensor) -> Tensor:
+    """Square roots that can be divided by."""
+    return var.sqrt().clamp_min(torch.finfo(var.dtype).tiny ** 0.5)
+
+
+def _stretch(dtype: torch.dtype) -> float:
+    """Of cosines before they are cut off at 1: those that are 1 but for rounding become 1."""
+    return 1 + 4 * torch.finfo(dtype).eps
 
 
 def _in_one_pass(
@@ -99,7 +113,7 @@ def _in_one_pass(
     left: Tensor,
     right: Tensor,
     ntk: Tensor | None,
-    factors: tuple[float, float],
+    constants: Tensor,
 ) -> tuple[Tensor, Tensor | None]:
     """Both tables, as they lie in memory: rows of a few axes, with the lengths that go with each."""
     order = sorted(range(cov.ndim), key=cov.stride, reverse=True)
@@ -109,29 +123,31 @@ def _in_one_pass(
         split -= 1
     outer, inner = stored.shape[:split], stored.shape[split:]
 
-    def spread(lengths: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def spread(side: Tensor, *, may_be_numbers: bool) -> tuple[np.ndarray, np.ndarray]:
         """Lengths and inverses of each row, and which of them each row of `cov` takes."""
-        lengths = lengths.reshape(*(1,) * (cov.ndim - lengths.ndim), *lengths.shape).permute(order)
-        rows = lengths.expand(*lengths.shape[:split], *inner).reshape(-1, prod(inner))
-        index = torch.arange(len(rows)).reshape(lengths.shape[:split]).expand(outer)
-        return torch.stack([rows, 1 / rows]).numpy(), index.flatten().numpy()
+        side = side.reshape(*(1,) * (cov.ndim - side.ndim), *side.shape).permute(order)
+        if not may_be_numbers or side.shape[split:].numel() > 1:
+            side = side.expand(*side.shape[:split], *inner)
+        rows = side.flatten(split) if split < side.ndim else side[..., None]
+        rows = rows.reshape(-1, rows.shape[-1])
+        index = torch.arange(len(rows)).reshape(side.shape[:split]).expand(outer)
+        return torch.stack([rows, 1 / rows], 1).flatten().numpy(), index.flatten().numpy()
 
-    def as_rows(table: Tensor) -> np.ndarray:
-        return table.view(-1, prod(inner)).numpy()
+    def flat(table: Tensor) -> np.ndarray:
+        return table.view(-1).numpy()
 
-    (first, row_of), (second, column_of) = spread(left), spread(right)
-    lengths = first, second, row_of, column_of
-    constants = cov.new_tensor([*factors, 1.0, pi / 2]).numpy()
+    first, row_of = spread(left, may_be_numbers=True)
+    second, column_of = spread(right, may_be_numbers=False)
+    n_left = int(row_of.max()) + 1
+    rest = first, second, row_of, column_of, n_left, constants.numpy()
     back = [order.index(k) for k in range(cov.ndim)]
     moments = torch.empty_like(stored)
     if ntk is None:
-        loops.piecewise_linear(as_rows(stored), None, *lengths, constants, as_rows(moments), None)
+        loops.piecewise_linear(flat(stored), None, *rest, flat(moments), None)
         return moments.permute(back), None
     slopes = torch.empty_like(stored)
     before = ntk.expand_as(cov).permute(order).contiguous()
-    loops.piecewise_linear(
-        as_rows(stored), as_rows(before), *lengths, constants, as_rows(moments), as_rows(slopes)
-    )
+    loops.piecewise_linear(flat(stored), flat(before), *rest, flat(moments), flat(slopes))
     return moments.permute(back), slopes.permute(back)
 
 

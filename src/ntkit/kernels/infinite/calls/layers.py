@@ -17,6 +17,7 @@ from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value, settle
 from ntkit.kernels.infinite.trace import refuse
 from ntkit.kernels.infinite.variances import Variances
+from ntkit.kernels.infinite.windows import Windows
 
 __all__ = ["activation", "dropout", "layer"]
 
@@ -52,6 +53,9 @@ def layer(reader: Reader, node: fx.Node) -> int:
         state = replace(_ruled(node, rule, module, before, variances), trains=(True, True))
         return settle(state, place, context, demand) if windows else state
 
+    def as_windows() -> Windows:
+        return rule.windows(module, value.positions, variances).trained(*trains)
+
     back = "windows" if windows else "each" if value.is_flat else "same"
     depthwise = is_depthwise(module)
     sources = frozenset({Source(place)}) | (value.sources if depthwise else frozenset())
@@ -63,6 +67,7 @@ def layer(reader: Reader, node: fx.Node) -> int:
             Value(axis, positions, False, not depthwise, True, sources),
             back=back,
             is_homogeneous=not _has_bias(module),
+            windows=None if rule.windows is None or value.is_flat else as_windows,
         )
     )
 

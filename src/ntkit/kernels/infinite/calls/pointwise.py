@@ -56,7 +56,9 @@ def activated(reader: Reader, index: int, dual: AbstractActivation, name: str) -
         return states[0].activated(dual, with_variances=demand.variances)
 
     value = replace(reader.value(index), is_gaussian=False, is_centred=dual.is_odd)
-    new = reader.add(Step(name, (index,), run, value, "variances", dual.is_homogeneous))
+    new = reader.add(
+        Step(name, (index,), run, value, "variances", dual.is_homogeneous, activation=dual)
+    )
     if dual.is_elementwise:
         reader.pointwise[new] = Pointwise(index, dual)
     return new

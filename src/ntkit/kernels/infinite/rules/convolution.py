@@ -7,8 +7,9 @@ from torch import nn
 
 from ntkit.kernels.infinite.rules.registry import rules
 from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.taps import Taps, Weights, convolved
+from ntkit.kernels.infinite.taps import Taps
 from ntkit.kernels.infinite.variances import Variances, layer_variances
+from ntkit.kernels.infinite.windows import Windows, convolved
 from ntkit.networks.convolution import (
     Conv1d,
     Conv2d,
@@ -22,15 +23,32 @@ from ntkit.networks.convolution import (
 )
 
 
-@rules.register(nn.Conv1d, nn.Conv2d, nn.Conv3d, effect="windows", channel_axis=1)
-def standard_convolution(
-    layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, state: PairState, variances: Variances
-) -> PairState:
+def _standard(layer: Any, positions: tuple[int, ...], variances: Variances) -> Windows:
     """Standard parametrisation: `cov <- v C sum_k cov + u`, own part `C sum_k cov + 1`.
 
     Source: Arora et al. 2019 (arXiv:1904.11955), section 4; Sohl-Dickstein et al. 2020.
     """
-    return _standard(layer, state, variances, layer.in_channels // layer.groups, transposed=False)
+    v, u = layer_variances(layer, variances)
+    channels = layer.in_channels // layer.groups
+    own_bias = 0.0 if layer.bias is None else 1.0
+    return Windows(_taps(layer, positions), channels, v, u, 1.0, own_bias)
+
+
+def _ntk(layer: Any, positions: tuple[int, ...], variances: Variances) -> Windows:
+    """NTK parametrisation: `cov <- w^2 / K sum_k cov + b^2` over `K` taps, own part the same."""
+    w = layer.w_std**2 / prod(layer.kernel_size)
+    b = layer.b_std**2 if layer.bias is not None else 0.0
+    return Windows(_taps(layer, positions), w, 1.0, b, 1.0, b)
+
+
+@rules.register(
+    nn.Conv1d, nn.Conv2d, nn.Conv3d, effect="windows", channel_axis=1, windows=_standard
+)
+def standard_convolution(
+    layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, state: PairState, variances: Variances
+) -> PairState:
+    """Standard parametrisation."""
+    return convolved(state, _standard(layer, state.positions, variances))
 
 
 @rules.register(
@@ -42,22 +60,19 @@ def standard_transposed(
     variances: Variances,
 ) -> PairState:
     """As the convolution, each input spread over its window."""
-    return _standard(layer, state, variances, layer.in_channels // layer.groups, transposed=True)
+    return convolved(state, _standard(layer, state.positions, variances))
 
 
-@rules.register(
-    Conv1d,
-    Conv2d,
-    Conv3d,
-    ConvTranspose1d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-    effect="windows",
-    channel_axis=1,
-)
+@rules.register(Conv1d, Conv2d, Conv3d, effect="windows", channel_axis=1, windows=_ntk)
 def ntk_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
-    """NTK parametrisation: `cov <- w^2 / K sum_k cov + b^2` over `K` taps, own part the same."""
-    return _ntk(layer, state)
+    """NTK parametrisation."""
+    return convolved(state, _ntk(layer, state.positions, variances))
+
+
+@rules.register(ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, effect="windows", channel_axis=1)
+def ntk_transposed(layer: Any, state: PairState, variances: Variances) -> PairState:
+    """As the convolution, each input spread over its window."""
+    return convolved(state, _ntk(layer, state.positions, variances))
 
 
 @rules.register(LocalConv1d, LocalConv2d, LocalConv3d, effect="windows", channel_axis=1)
@@ -66,28 +81,22 @@ def local_convolution(layer: Any, state: PairState, variances: Variances) -> Pai
 
     Source: Novak et al. 2019 (arXiv:1810.05148), section 5.1.
     """
-    return _ntk(layer, state).decorrelated()
+    return convolved(state, _ntk(layer, state.positions, variances)).decorrelated()
 
 
-def _standard(
-    layer: Any, state: PairState, variances: Variances, channels: int, *, transposed: bool
-) -> PairState:
-    v, u = layer_variances(layer, variances)
-    weights = Weights(channels, v, u, own_weight=1.0, own_bias=0.0 if layer.bias is None else 1.0)
-    return convolved(state, _taps(layer, state.positions, transposed), weights)
+_TRANSPOSED = (
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 
 
-def _ntk(layer: Any, state: PairState) -> PairState:
-    transposed = isinstance(layer, ConvTranspose1d | ConvTranspose2d | ConvTranspose3d)
-    w = layer.w_std**2 / prod(layer.kernel_size)
-    b = layer.b_std**2 if layer.bias is not None else 0.0
-    weights = Weights(w, 1.0, b, own_weight=1.0, own_bias=b)
-    return convolved(state, _taps(layer, state.positions, transposed), weights)
-
-
-def _taps(layer: Any, positions: tuple[int, ...], transposed: bool) -> list[Taps]:
+def _taps(layer: Any, positions: tuple[int, ...]) -> tuple[Taps, ...]:
     """The window along each axis."""
-    mode = layer.padding_mode
+    mode, transposed = layer.padding_mode, isinstance(layer, _TRANSPOSED)
     found = []
     for k, size in enumerate(positions):
         kernel, stride, dilation = layer.kernel_size[k], layer.stride[k], layer.dilation[k]
@@ -101,4 +110,4 @@ def _taps(layer: Any, positions: tuple[int, ...], transposed: bool) -> list[Taps
         if transposed:
             after -= layer.output_padding[k]
         found.append(Taps(size, kernel, stride, dilation, before, after, mode, transposed))
-    return found
+    return tuple(found)

@@ -10,6 +10,7 @@ from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.registry import ExactTypeRegistry
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.variances import Variances
+from ntkit.kernels.infinite.windows import Windows
 
 __all__ = ["Effect", "Rule", "RuleBook", "rules"]
 
@@ -20,6 +21,7 @@ covariances alone, and each point meets itself first to know the variances); "sc
 unit alone and keeps what it was."""
 
 Apply = Callable[[Any, PairState, Variances], PairState]
+WindowsOf = Callable[[Any, tuple[int, ...], Variances], Windows]
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,14 @@ class Rule:
         apply: `apply(layer, state, variances)`, the state after the layer.
         effect: What the layer does to a unit.
         channel_axis: Where the layer expects the channels: 1 (convolutions) or -1.
+        windows: What the rule hands to `convolved`, if that is all it does: `windows(layer,
+            positions, variances)`. Several layers are then computed together.
     """
 
     apply: Apply
     effect: Effect
     channel_axis: int
+    windows: WindowsOf | None = None
 
     def __call__(self, layer: nn.Module, state: PairState, variances: Variances) -> PairState:
         """The state after `layer`."""
@@ -59,7 +64,11 @@ class RuleBook:
         )
 
     def register(
-        self, *types: type[nn.Module], effect: Effect = "weights", channel_axis: int = -1
+        self,
+        *types: type[nn.Module],
+        effect: Effect = "weights",
+        channel_axis: int = -1,
+        windows: WindowsOf | None = None,
     ) -> Callable[[Apply], Apply]:
         """A decorator that files `rule(layer, state, variances) -> state` under each of `types`.
 
@@ -67,10 +76,11 @@ class RuleBook:
             types: Exact layer types.
             effect: What the layer does to a unit, see `Effect`.
             channel_axis: Where the layer expects the channels, 1 or -1.
+            windows: See `Rule`.
         """
 
         def file(apply: Apply) -> Apply:
-            self._entries.register(*types)(Rule(apply, effect, channel_axis))
+            self._entries.register(*types)(Rule(apply, effect, channel_axis, windows))
             return apply
 
         return file

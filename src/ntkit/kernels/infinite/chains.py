@@ -1,0 +1,152 @@
+"""Convolutions and piecewise linear layers in a row, computed together while a pair is in the cache.
+
+Layer by layer, each table of covariances goes to memory and comes back several times, which takes
+longer than the arithmetic. Here a pair of inputs passes through all layers of a chain before the next.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear, lengths
+from ntkit.kernels.infinite.compiled import loops_for
+from ntkit.kernels.infinite.state import PairState, covariance_only
+from ntkit.kernels.infinite.steps import Context, Demand, Step
+from ntkit.kernels.infinite.windows import Windows, loop_arguments, loop_order
+
+__all__ = ["Chain", "chains", "through"]
+
+_AXES = (1, 2)
+"""Position axes of the inputs that the loops know."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A convolution and the nonlinearity after it.
+
+    Attributes:
+        place: The step of the convolution, under which the variances after it are kept.
+        last: The step of the nonlinearity.
+        windows: The convolution, as its weights are now.
+        bend: The nonlinearity.
+    """
+
+    place: int
+    last: int
+    windows: Callable[[], Windows]
+    bend: PiecewiseLinear
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Links in a row.
+
+    Attributes:
+        links: At least one.
+        source: The step before the first.
+    """
+
+    links: tuple[Link, ...]
+    source: int
+
+    @property
+    def last(self) -> int:
+        """The step whose state they lead to."""
+        return self.links[-1].last
+
+    @property
+    def within(self) -> tuple[int, ...]:
+        """All steps before it, in order."""
+        return tuple(k for link in self.links for k in (link.place, link.last))[:-1]
+
+
+def chains(
+    steps: Sequence[Step], outputs: Sequence[int], wanted: Sequence[Demand | None]
+) -> dict[int, Chain]:
+    """The chains of a plan, by their last steps; nothing else asks for what is within them."""
+    takers: dict[int, list[int]] = {}
+    for index, (step, demand) in enumerate(zip(steps, wanted, strict=True)):
+        for before in step.inputs if demand is not None else ():
+            takers.setdefault(before, []).append(index)
+
+    def is_within(index: int) -> bool:
+        return len(takers.get(index, ())) == 1 and index not in outputs
+
+    found: dict[int, Chain] = {}
+    for index, step in enumerate(steps):
+        demand, windows = wanted[index], step.windows
+        if demand is None or demand.layout != "pairs" or windows is None or not is_within(index):
+            continue
+        (taker,) = takers[index]
+        bend, source = steps[taker].activation, step.inputs[0]
+        is_known = len(step.value.positions) in _AXES and isinstance(bend, PiecewiseLinear)
+        if not is_known or steps[taker].inputs != (index,):
+            continue
+        before = found.pop(source, None) if is_within(source) else None
+        links = (*(() if before is None else before.links), Link(index, taker, windows, bend))
+        found[taker] = Chain(links, source if before is None else before.source)
+    return {c.last: c for c in (_cut(chain, wanted) for chain in found.values()) if c.links}
+
+
+def _cut(chain: Chain, wanted: Sequence[Demand | None]) -> Chain:
+    """Without the last links whose variances are asked for."""
+    links = list(chain.links)
+    while links:
+        demand = wanted[links[-1].last]
+        assert demand is not None
+        if demand.layout == "pairs" and not demand.variances:
+            break
+        links.pop()
+    return replace(chain, links=tuple(links))
+
+
+def through(chain: Chain, state: PairState, context: Context) -> PairState | None:
+    """The state after a chain; None where compiled loops do not serve.
+
+    Args:
+        chain: The layers.
+        state: Before them, covariances of all pairs of positions.
+        context: On which points.
+    """
+    cov, ntk = state.cov, state.ntk
+    if context.second is None or context.watch is not None:
+        return None
+    if ntk is not None and ntk.ndim == 0 and float(ntk) != 0:
+        return None
+    loops = loops_for(cov.numel(), *((cov,) if ntk is None or ntk.ndim == 0 else (cov, ntk)))
+    layers = tuple(link.windows() for link in chain.links)
+    if loops is None or not all(windows.is_plain for windows in layers):
+        return None
+    order = loop_order(cov.ndim, len(state.positions))
+    back = [order.index(k) for k in range(cov.ndim)]
+    stored = cov.permute(order).contiguous()
+    shape = (*cov.shape[:2], -1)
+    before = None
+    if ntk is not None and ntk.ndim:
+        before = ntk.expand_as(cov).permute(order).contiguous().view(shape).numpy()
+    results = [torch.empty_like(stored) for _ in range(1 if ntk is None else 2)]
+    places = [link.place for link in chain.links]
+    first = torch.stack([context.first.records[k] for k in places])
+    second = torch.stack([context.second.records[k] for k in places])
+    loops.chain(
+        stored.view(shape).numpy(),
+        before,
+        *loop_arguments(layers, cov.dtype),
+        _rows(lengths(first)),
+        _rows(lengths(second)),
+        np.stack([link.bend.constants(cov).numpy() for link in chain.links]),
+        results[0].view(shape).numpy(),
+        None if ntk is None else results[1].view(shape).numpy(),
+    )
+    found = [result.permute(back) for result in results]
+    return replace(
+        covariance_only(state), cov=found[0], ntk=None if ntk is None else found[1], scales=0.0
+    )
+
+
+def _rows(sizes: Tensor) -> np.ndarray:
+    """`[layers, n, *positions]` as `[layers, n, s, w]`: one axis in front of the last."""
+    return sizes.flatten(2, -2).numpy() if sizes.ndim > 3 else sizes[:, :, None].numpy()
