@@ -19,7 +19,7 @@ from examples.fourier_features_1d import POWERS, TRAIN, descend, network, one_ov
 FOLDER = RESULTS / "theory_1d"
 WIDTH, RATE = 1024, 0.5
 STEPS = [0, *sorted({round(10 ** (i / 8)) for i in range(33)})]
-SCALES = (1.0, 0.01)
+SCALES = (1.0, 0.01, 0.0001)
 
 
 def curve(name: str, scale: float) -> dict:

@@ -26,7 +26,7 @@ class Auto(AbstractMethod):
         memory: Bytes for gradients and Jacobians, as in either method.
     """
 
-    memory: int = 2**28
+    memory: int = 2**30
 
     def __post_init__(self) -> None:
         positive_int("memory", self.memory)

@@ -1,12 +1,13 @@
 """One Gram matrix by the structured method: runs, backward passes, and the parts added up."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import prod
 
 import torch
 from torch import Tensor
 
-from ntkit.kernels.empirical.backward import gradients
+from ntkit.kernels.empirical.backward import Gradient, gradients
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import contracted, contracted_diagonal, sample_by_sample
 from ntkit.kernels.empirical.diagonal import outer_diagonal
@@ -158,10 +159,12 @@ class Job:
         )
         return Plan("structured", rows, "", self._bytes())
 
-    def _order(self, part: Part, n_outputs: int) -> Order:
+    def _order(self, part: Part, n_outputs: int, positions: int | None = None) -> Order:
         if not part.is_outer:
             return "direct"
-        return best_order(self.sizes(part, n_outputs), full=self.full)[0]
+        sizes = self.sizes(part, n_outputs)
+        sizes = sizes if positions is None else replace(sizes, t=positions)
+        return best_order(sizes, full=self.full)[0]
 
     def numel(self, part: Part) -> int:
         """Entries of the parameters of a part."""
@@ -186,18 +189,25 @@ class Job:
             item=4 if self.accumulation == torch.float32 else 8,
         )
 
-    def _add(self, total: Total, part: Part, g: Sequence[list[Tensor]]) -> None:
+    def _add(self, total: Total, part: Part, g: Sequence[list[Gradient]]) -> None:
         sides = list(zip(self.runs, g, strict=True))
-        order = self._order(part, len(g[0][0]))
+        busy = [part.busy(run, side) for run, side in sides] if part.is_outer else [None]
+        most = None if None in busy else max(len(places) for places in busy if places is not None)
+        order = self._order(part, len(g[0][0]), most)
         if order != "direct":
             factors = [part.factors(run, side) for run, side in sides]
+            if most is not None:
+                factors = [
+                    (a.index_select(2, places), b.index_select(3, places))
+                    for (a, b), places in zip(factors, busy, strict=True)
+                ]
             total.add_outer(factors[0], factors[1] if len(factors) > 1 else None, order)
             return
         jacobians = [part.explicit(run, side) for run, side in sides]
         for k in range(len(part.params)):
             total.add_jacobians(jacobians[0][k], jacobians[1][k] if len(sides) > 1 else None)
 
-    def _diagonal(self, part: Part, run: Run, g: list[Tensor]) -> Tensor:
+    def _diagonal(self, part: Part, run: Run, g: list[Gradient]) -> Tensor:
         if part.is_outer:
             return outer_diagonal(*part.factors(run, g), full=self.full)
         blocks = [j.double() for j in part.explicit(run, g)]
@@ -239,8 +249,11 @@ class Job:
 
     def gradients(
         self, run: Run, chosen: Sequence[int], parts: Sequence[Part]
-    ) -> list[list[Tensor]]:
-        """For each part the gradients at its uses."""
+    ) -> list[list[Gradient]]:
+        """For each part the gradients at its uses, or their sums where they are all that it needs."""
         uses = [run.uses[index] for part in parts for index in part.uses]
-        found = iter(gradients(run.y, run.edges(uses), chosen, at_once=self._at_once))
-        return [[next(found) for _ in part.uses] for part in parts]
+        with torch.no_grad():
+            sums = [of for part in parts for of in part.sums(run)]
+        found = gradients(run.y, run.edges(uses), chosen, at_once=self._at_once, sums=sums)
+        left = iter(found)
+        return [[next(left) for _ in part.uses] for part in parts]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ntkit.kernels.empirical.backward import Gradient
 from ntkit.kernels.empirical.job import Job
 from ntkit.kernels.empirical.multiply import AbstractProducts
 
@@ -97,7 +98,7 @@ class _OuterFactors:
         self._a = self._g.new_empty(0)
         self.between = 2 * n * s.t * s.c * _item(job)
 
-    def keep(self, g: Sequence[Tensor], place: slice) -> None:
+    def keep(self, g: Sequence[Gradient], place: slice) -> None:
         a, b = self._part.factors(self._run, g)
         if not len(self._a):
             self._a = a.to(self._g.dtype).flatten(1, 2).contiguous()  # [groups, n t, k]
@@ -132,7 +133,7 @@ class _Blocks:
         self._j = torch.empty(shape, dtype=job.accumulation, device=job.device)
         self.between = 0
 
-    def keep(self, g: Sequence[Tensor], place: slice) -> None:
+    def keep(self, g: Sequence[Gradient], place: slice) -> None:
         blocks = self._part.explicit(self._run, g)  # each [o, n, p]
         start = 0
         for j in blocks:

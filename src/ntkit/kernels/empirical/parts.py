@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from ntkit.kernels.empirical.backward import weighted
+from ntkit.kernels.empirical.backward import Gradient, Sums, weighted
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.layout import Layout, find_layout
+from ntkit.kernels.empirical.rules.explicit import ScaledUse
+from ntkit.kernels.empirical.rules.linear import LinearUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
@@ -37,14 +40,26 @@ class Part:
     layouts: tuple[Layout, ...]
     is_outer: bool
 
-    def explicit(self, run: Run, g: Sequence[Tensor]) -> list[Tensor]:
-        """The Jacobian by each parameter, `[o, n, p]`, uses added up."""
+    def explicit(self, run: Run, g: Sequence[Gradient]) -> list[Tensor]:
+        """The Jacobian by each parameter, `[o, n, p]`, uses added up; of gradients, or of their sums."""
         found: dict[int, Tensor] = {}
         for index, layout, gradient in zip(self.uses, self.layouts, g, strict=True):
             use = run.uses[index]
-            for k, j in zip(use.params, use.explicit(gradient, layout), strict=True):
+            found_here = gradient if isinstance(gradient, list) else use.explicit(gradient, layout)
+            for k, j in zip(use.params, found_here, strict=True):
                 found[k] = found[k] + j if k in found else j
         return [found[k] for k in self.params]
+
+    def sums(self, run: Run) -> list[Sums | None]:
+        """For each use, what makes its part of the Jacobian of a gradient, if that is no larger."""
+        found: list[Sums | None] = []
+        for index, layout in zip(self.uses, self.layouts, strict=True):
+            use = run.uses[index]
+            if not isinstance(use, ScaledUse) or not use.is_small(run.shape(use), layout):
+                found.append(None)
+                continue
+            found.append(partial(use.explicit, layout=layout))
+        return found
 
     def factors(self, run: Run, g: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """`a [groups, n, t, k]` and `g [groups, o, n, t, c]` of all uses together."""
@@ -52,6 +67,20 @@ class Part:
         a = [u.inputs(layout) for u, layout in zip(uses, self.layouts, strict=True)]
         b = [u.gradients(d, lay) for u, lay, d in zip(uses, self.layouts, g, strict=True)]
         return (a[0], b[0]) if len(uses) == 1 else (torch.cat(a, 2), torch.cat(b, 3))
+
+    def busy(self, run: Run, g: Sequence[Tensor]) -> Tensor | None:
+        """Where gradients of a dense layer are not zero, if that is at less than half of the positions.
+
+        Behind the last attention, a network that reads one token has gradients at that one alone.
+        """
+        use = run.uses[self.uses[0]]
+        if len(self.uses) > 1 or not isinstance(use, LinearUse):
+            return None
+        b = use.gradients(g[0], self.layouts[0])[0]  # [o, n, t, c]
+        if 2 * int((b[0, 0] != 0).any(1).sum()) >= b.shape[2]:
+            return None
+        found = (b != 0).any(3).flatten(0, 1).any(0).nonzero()[:, 0]
+        return found if 2 * len(found) < b.shape[2] else None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Structured(AbstractMethod):
             Above it, layers and outputs are taken in groups, each with backward passes of its own.
     """
 
-    memory: int = 2**28
+    memory: int = 2**30
 
     def __post_init__(self) -> None:
         positive_int("memory", self.memory)

@@ -1,6 +1,8 @@
 """Uses whose Jacobian is small enough to write down: `g` times a factor, summed to a shape."""
 
 from collections.abc import Callable
+from functools import cache
+from math import prod
 from typing import Any
 
 from torch import Tensor
@@ -25,12 +27,18 @@ class ScaledUse(AbstractUse):
     """
 
     def __init__(self, node: Any, what: str, parts: list[Part]) -> None:
-        self.node, self.what, self._parts = node, what, parts
+        self.node, self.what = node, what
+        self._parts = [(operand, cache(factor), shape) for operand, factor, shape in parts]
         self.params = tuple(part[0].param for part in parts)
 
     def allows(self, layout: Layout) -> bool:
         """The parameters are the same for all entries of the axis of the samples."""
         return all(shape[layout.axis] == 1 for _, _, shape in self._parts)
+
+    def is_small(self, shape: tuple[int, ...], layout: Layout) -> bool:
+        """Whether the Jacobian takes no more room than the output, of this shape."""
+        n = shape[layout.axis] // layout.per_sample
+        return n * sum(prod(each) for _, _, each in self._parts) <= prod(shape)
 
     def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
         """`g` times the factor, summed over what the parameter is broadcast along."""
