@@ -19,6 +19,7 @@ class Peer:
         self._process: Any = subprocess.Popen(
             [python, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self._process.stdout.readline()  # ready: its imports take seconds of both cores
 
     def __call__(self, name: str, net: nn.Module, x: Tensor, *, full: bool) -> tuple[float, Tensor]:
         inputs, corner = (str(Path(self._folder.name) / f"{k}.npz") for k in ("in", "out"))

@@ -323,6 +323,39 @@ def test_the_orders_agree(order: Any, symmetric: bool, full: bool) -> None:
     assert_near(total.finished(), expected.finished())
 
 
+class FirstToken(nn.Module):
+    """Layers on seven tokens, of which the first is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before, self.after, self.head = nn.Linear(5, 6), nn.Linear(6, 7), nn.Linear(7, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(self.before(x))
+        x = x + x.mean(1, keepdim=True)
+        return self.head(torch.tanh(self.after(x))[:, 0])
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_positions_without_gradient_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    net, x = seeded(FirstToken).double(), randn(4, 7, 5)
+    sizes: list[tuple[int, int]] = []
+    add = Total.add_outer
+
+    def counted(self: Total, left: Any, right: Any, order: Any) -> None:
+        sizes.append((left[0].shape[2], left[1].shape[3]))
+        add(self, left, right, order)
+
+    monkeypatch.setattr(Total, "add_outer", counted)
+    kernel = empirical_ntk(net, "full" if full else "trace", method=Structured())
+    expected = (oracle.full if full else oracle.trace)(net, x)
+    assert_near(kernel(x), expected)
+    assert (1, 1) in sizes[:-1]  # `after`, as the head has one position in any case
+    assert_near(kernel(x[:2], x[1:]), expected[:2, 1:])
+
+
 def test_auto_takes_the_structured_way_and_says_so() -> None:
     net, x = VisionTransformer().double(), randn(3, 3, 4, 4)
     plan = empirical_ntk(net).plan(x)
