@@ -9,9 +9,12 @@ of `ntkit.spectrum`, from the kernel before training; nothing is fitted and the 
 "Of the start" is the largest difference of the losses over the loss at the start. "Relative" is the
 largest difference over the predicted loss, as long as that is above 1 % of its start: below, an error
 of one part in a hundred in a rate is one of a tenth in the loss and more. Both are asked to be within
-10 %. The rows of the network's own kernel at the start tell the width's part in it, and those of a
-signal a hundredth as large the part of the kernel's change in training: it grows with the signal, and
-with one over the eigenvalues that have to move it.
+10 %, of the kernel of infinite width. Two things part the curves. The kernel of a network of width 1,024
+is some 7 % off its limit, which adds up in the exponent: the rows of the network's own kernel at the
+start (`empirical_ntk`) are without that. And the kernel changes in training, the more the larger the
+signal and the smaller the eigenvalues that have to move it: the rows of smaller signals tell. With both
+gone, in the lazy regime that the theory is about (the own kernel, a signal of range 1e-4), the relative
+difference is asked to be within 10 % over all of the curve.
 """
 
 import json
@@ -32,11 +35,11 @@ def predicted(kernel: ntkit.kernels.AbstractKernel, y: Tensor, lr: float) -> Ten
     return 0.5 * left**2 @ spectrum.power(y)
 
 
-def differences(real: Tensor, theory: Tensor) -> tuple[float, float]:
-    """Of the start, and relative down to 1 % of it."""
+def differences(real: Tensor, theory: Tensor, down_to: float) -> tuple[float, float]:
+    """Of the start, and relative down to a share of it."""
     theory = theory[: len(real)]
     gap = (real - theory).abs()
-    large = theory > 0.01 * theory[0]
+    large = theory > down_to * theory[0]
     return float(gap.max() / theory[0]), float((gap / theory)[large].max())
 
 
@@ -51,11 +54,15 @@ def measure() -> list[Row]:
             assert (curve["name"], curve["scale"]) == (name, scale)
             real = torch.tensor(curve["train"], dtype=torch.float64)
             for which, kernel in kernels.items():
-                of_start, relative = differences(real, predicted(kernel, scale * y, curve["lr"]))
-                asked = 0.1 if scale == 1 and which == "infinite width" else None
+                is_lazy = which == "its own kernel" and scale == min(SCALES)
+                theory = predicted(kernel, scale * y, curve["lr"])
+                of_start, relative = differences(real, theory, 0.0 if is_lazy else 0.01)
+                asked = 0.1 if is_lazy or (scale == 1 and which == "infinite width") else None
                 what = f"{name}, {which}" + ("" if scale == 1 else f", signal times {scale:g}")
                 rows += [
                     Row(f"{what}: of the start", of_start, at_most=asked),
-                    Row(f"{what}: relative", relative, at_most=asked),
+                    Row(
+                        f"{what}: relative{', all of it' if is_lazy else ''}", relative, at_most=asked
+                    ),
                 ]
     return rows

@@ -340,7 +340,8 @@ class FirstToken(nn.Module):
 def test_positions_without_gradient_are_left_out(
     monkeypatch: pytest.MonkeyPatch, full: bool
 ) -> None:
-    net, x = seeded(FirstToken).double(), randn(4, 7, 5)
+    torch.manual_seed(0)
+    net, x = FirstToken().double(), randn(4, 7, 5)
     sizes: list[tuple[int, int]] = []
     add = Total.add_outer
 

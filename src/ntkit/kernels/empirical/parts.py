@@ -19,8 +19,9 @@ from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
 __all__ = ["Part", "Reading", "read"]
 
-_FEW = 3
-"""Samples of the probe: with two, several ways to lay samples out look alike."""
+_FEW = (3, 5)
+"""Samples of the probe: with two, several ways to lay samples out look alike. So they do with three if
+one of every `3 k + 1` rows has a gradient (the first token of seven): then with five."""
 
 
 @dataclass(frozen=True)
@@ -113,21 +114,12 @@ def read(target: Target, batch: Batch) -> Reading:
 
     Where values may decide where rows go (indexing), all samples are looked at.
     """
-    few = batch[torch.arange(_FEW, device=target.device) % len(batch)]
-    run = Run(target, few)
-    n = _FEW
-    if run.chooses and len(batch) > 1:
-        run, n = Run(target, batch), len(batch)
-    generator = torch.Generator().manual_seed(0)
-    u = torch.randn(run.y.shape[1], generator=generator, dtype=torch.float64) + 3
-    once = u.to(run.y).expand_as(run.y).contiguous()
-    ramp = torch.arange(1, n + 1, device=run.y.device).to(run.y)[:, None]
-    edges = run.edges(run.uses)
+    run, layouts = _probed(target, batch, _FEW[0])
+    for n in _FEW[1:]:
+        if None not in layouts or run.chooses:
+            break
+        run, layouts = _probed(target, batch, n)
     unclaimed = dict(run.unclaimed)
-    layouts: list[Layout | None] = []
-    if edges:
-        pairs = zip(weighted(run.y, edges, once), weighted(run.y, edges, once * ramp), strict=True)
-        layouts = [find_layout(a, b, n) for a, b in pairs]
     for use, layout in zip(run.uses, layouts, strict=True):
         if layout is None or not use.allows(layout):
             for k in use.params:
@@ -135,6 +127,22 @@ def read(target: Target, batch: Batch) -> Reading:
                 unclaimed.setdefault(k, f"{use.what}: {why}")
     parts = _connected(run.uses, layouts, unclaimed)
     return Reading(tuple(parts), unclaimed, run.signature)
+
+
+def _probed(target: Target, batch: Batch, n: int) -> tuple[Run, list[Layout | None]]:
+    """A run over `n` samples, or over all if values decide, and how samples lie at each use."""
+    run = Run(target, batch[torch.arange(n, device=target.device) % len(batch)])
+    if run.chooses and len(batch) > 1:
+        run, n = Run(target, batch), len(batch)
+    generator = torch.Generator().manual_seed(0)
+    u = torch.randn(run.y.shape[1], generator=generator, dtype=torch.float64) + 3
+    once = u.to(run.y).expand_as(run.y).contiguous()
+    ramp = torch.arange(1, n + 1, device=run.y.device).to(run.y)[:, None]
+    edges = run.edges(run.uses)
+    if not edges:
+        return run, []
+    pairs = zip(weighted(run.y, edges, once), weighted(run.y, edges, once * ramp), strict=True)
+    return run, [find_layout(a, b, n) for a, b in pairs]
 
 
 def _connected(
