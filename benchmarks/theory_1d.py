@@ -62,7 +62,9 @@ def measure() -> list[Row]:
                 rows += [
                     Row(f"{what}: of the start", of_start, at_most=asked),
                     Row(
-                        f"{what}: relative{', all of it' if is_lazy else ''}", relative, at_most=asked
+                        f"{what}: relative{', all of it' if is_lazy else ''}",
+                        relative,
+                        at_most=asked,
                     ),
                 ]
     return rows
