@@ -29,10 +29,12 @@ class Choice:
 
     Attributes:
         profile: The kernel of unit vectors, or of vectors of the one length that all have.
+        norms: Euclidean lengths of the features of rows and columns.
         scales: Lengths of rows and columns; None where all have one.
     """
 
     profile: AngleProfile
+    norms: tuple[Tensor, Tensor]
     scales: tuple[Tensor, Tensor] | None
 
 
@@ -41,18 +43,20 @@ def chosen(prepared: Prepared, z1: Tensor, z2: Tensor | None, dtype: torch.dtype
     cols = z1 if z2 is None else z2
     if not prepared.is_elementwise or len(z1) * len(cols) < _WORTH:
         return None
-    var1 = _variances(z1)
-    var2 = var1 if z2 is None else _variances(z2)
+    norms1 = torch.linalg.vector_norm(z1, dim=1)
+    norms2 = norms1 if z2 is None else torch.linalg.vector_norm(z2, dim=1)
+    norms = norms1, norms2
+    var1, var2 = (each.square() / z1.shape[1] for each in norms)
     low = float(torch.minimum(var1.min(), var2.min()))
     high = float(torch.maximum(var1.max(), var2.max()))
     if high > 0 and high - low <= _SAME_NORM * high:
         profile = prepared.profile(high, dtype)
-        return None if profile is None else Choice(profile, None)
+        return None if profile is None else Choice(profile, norms, None)
     if not prepared.is_homogeneous:
         return None
     profile = prepared.profile(1.0, dtype)
     scales = var1.sqrt().to(dtype), var2.sqrt().to(dtype)
-    return None if profile is None else Choice(profile, scales)
+    return None if profile is None else Choice(profile, norms, scales)
 
 
 def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, job: Job) -> None:
@@ -70,8 +74,8 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
     """
     cols = z1 if z2 is None else z2
     profile, scales, symmetric = choice.profile, choice.scales, z2 is None
-    unit1 = _unit(z1, out.dtype)
-    unit2 = unit1 if z2 is None else _unit(z2, out.dtype)
+    unit1 = _unit(z1, choice.norms[0], out.dtype)
+    unit2 = unit1 if z2 is None else _unit(z2, choice.norms[1], out.dtype)
     loops = loops_for(out.numel(), unit1) if out.is_contiguous() else None
     fill = _Plain(choice, out) if loops is None else _InOnePass(choice, out, loops)
     threads = job.threads(2 * out.element_size())
@@ -230,10 +234,5 @@ def _horner(polynomial: Polynomial, x: Tensor, scratch: Tensor, out: Tensor) -> 
     torch.addcmul(values[-1], scratch, x, out=out)
 
 
-def _variances(z: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(z, dim=1).square() / z.shape[1]
-
-
-def _unit(z: Tensor, dtype: torch.dtype) -> Tensor:
-    length = z.norm(dim=1, keepdim=True)
-    return (z / torch.where(length > 0, length, 1)).to(dtype)
+def _unit(z: Tensor, norms: Tensor, dtype: torch.dtype) -> Tensor:
+    return (z / torch.where(norms > 0, norms, 1)[:, None]).to(dtype)

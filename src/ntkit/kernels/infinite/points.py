@@ -103,17 +103,15 @@ def _forward(
             waiting += node.all_input_nodes
     values: dict[fx.Node, Any] = {}
     tensors = iter(inputs)
+    is_computed = any(node.op != "placeholder" for node in needed)
     for node in traced.graph.nodes:
         if node.op == "placeholder":
-            values[node] = _double(next(tensors))
+            x = next(tensors)
+            # Never the caller's own memory, which calls in place would overwrite.
+            values[node] = x.clone() if is_computed and x.dtype == torch.float64 else x.double()
         elif node not in needed:
             continue
         else:
             args, kwargs = map_arg((node.args, node.kwargs), lambda n: values[n])
             values[node] = traced.call(node, args, kwargs)
     return {node: values[node] for node in wanted}
-
-
-def _double(x: Tensor) -> Tensor:
-    """In float64, and never the caller's own memory: calls in place may overwrite it."""
-    return x.double() if x.dtype != torch.float64 else x.clone()
