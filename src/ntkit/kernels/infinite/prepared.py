@@ -105,10 +105,10 @@ class Prepared:
         Kept for the next call, as long as the kernel at a few angles is the same to the last digit:
         weights may have been trained in between.
         """
-        few = state_at_angle(_FEW, variance, with_ntk=self.with_ntk)
-        # Distances are not needed so far from zero, and dear.
-        lengths = few.cov.new_full((4,), variance)
-        few = PairState(few.cov, few.ntk, lengths, lengths)
+        # Without distances, which are not needed so far from zero, and dear.
+        lengths = _FEW.new_full((4,), variance)
+        zero = _FEW.new_zeros(()) if self.with_ntk else None
+        few = PairState(variance * _FEW.cos(), zero, lengths, lengths)
         mark, key = self.of_state(few), (variance, dtype)
         known = self._profiles.get(key)
         if known is None or not torch.equal(known[0], mark):

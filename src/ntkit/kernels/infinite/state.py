@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import isnan, nan, prod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -91,20 +91,21 @@ class PairState:
             same = _is(own_weight, w) and _is(own_bias, b)
             own = cov if same else _affine(self.cov, own_weight, own_bias)
             ntk = own + _affine(self.ntk, w, 0.0)
-        state = replace(self, cov=cov, ntk=ntk, scales=0.0)
+        tables: dict[str, Any] = {"cov": cov, "ntk": ntk, "scales": 0.0}
         if self.var1 is None or self.var2 is None:
-            return state
+            return replace(self, **tables)
         if _is(b, 0.0):
-            return replace(state, **_scaled(self, w))
+            return replace(self, **tables, **_scaled(self, w))
         if self.apart is None:
-            return replace(state, var1=w * self.var1 + b, var2=w * self.var2 + b)
+            return replace(self, **tables, var1=w * self.var1 + b, var2=w * self.var2 + b)
         pair = self.pair
         var1, var2 = w * pair.var1 + b, w * pair.var2 + b
         norms, new = w * pair.norms, safe_sqrt(var1) * safe_sqrt(var2)
         spread = (safe_sqrt(pair.var1) - safe_sqrt(pair.var2)) ** 2
         defect = 2 * w * b * spread / (new + norms + b)  # 2 (new - norms - b), never cancelling
         return replace(
-            state,
+            self,
+            **tables,
             var1=var1,
             var2=var2,
             apart=w * pair.apart + defect,
@@ -190,17 +191,13 @@ class PairState:
     def _after(
         self, activation: AbstractActivation, dual: Dual, ntk: Tensor | None, with_variances: bool
     ) -> "PairState":
-        state = replace(covariance_only(self), cov=dual.cov, ntk=ntk, scales=0.0)
-        if not with_variances or self.var1 is None or self.var2 is None:
-            return state
-        keeps = self.apart is not None
-        return replace(
-            state,
-            var1=activation.variance(self.var1),
-            var2=activation.variance(self.var2),
-            apart=dual.apart if keeps else None,
-            together=dual.together if keeps else None,
-        )
+        found = dict.fromkeys(("var1", "var2", "apart", "together"))
+        if with_variances and self.var1 is not None and self.var2 is not None:
+            found["var1"] = activation.variance(self.var1)
+            found["var2"] = activation.variance(self.var2)
+            if self.apart is not None:
+                found["apart"], found["together"] = dual.apart, dual.together
+        return replace(self, cov=dual.cov, ntk=ntk, scales=0.0, **found)
 
     def normalised(self, scale1: Tensor, scale2: Tensor) -> "PairState":
         """Each unit over its own length; `scale` holds the squares, shaped like the variances."""
