@@ -191,16 +191,16 @@ class Job:
 
     def _add(self, total: Total, part: Part, g: Sequence[list[Gradient]]) -> None:
         sides = list(zip(self.runs, g, strict=True))
-        busy = [part.busy(run, side) for run, side in sides] if part.is_outer else [None]
-        most = None if None in busy else max(len(places) for places in busy if places is not None)
-        order = self._order(part, len(g[0][0]), most)
+        busy = [part.busy(run, side) if part.is_outer else None for run, side in sides]
+        counts = [len(places) for places in busy if places is not None]
+        order = self._order(part, len(g[0][0]), max(counts) if len(counts) == len(sides) else None)
         if order != "direct":
-            factors = [part.factors(run, side) for run, side in sides]
-            if most is not None:
-                factors = [
-                    (a.index_select(2, places), b.index_select(3, places))
-                    for (a, b), places in zip(factors, busy, strict=True)
-                ]
+            if len(counts) < len(sides):
+                busy = [None] * len(sides)
+            factors = [
+                part.factors(run, side, places)
+                for (run, side), places in zip(sides, busy, strict=True)
+            ]
             total.add_outer(factors[0], factors[1] if len(factors) > 1 else None, order)
             return
         jacobians = [part.explicit(run, side) for run, side in sides]

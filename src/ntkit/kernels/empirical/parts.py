@@ -62,14 +62,20 @@ class Part:
             found.append(partial(use.explicit, layout=layout))
         return found
 
-    def factors(self, run: Run, g: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """`a [groups, n, t, k]` and `g [groups, o, n, t, c]` of all uses together."""
+    def factors(
+        self, run: Run, g: Sequence[Gradient], places: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """`a [groups, n, t, k]` and `g [groups, o, n, t, c]` of all uses together, at some positions."""
         uses = [cast(OuterUse, run.uses[index]) for index in self.uses]
+        whole = [cast(Tensor, each) for each in g]
         a = [u.inputs(layout) for u, layout in zip(uses, self.layouts, strict=True)]
-        b = [u.gradients(d, lay) for u, lay, d in zip(uses, self.layouts, g, strict=True)]
-        return (a[0], b[0]) if len(uses) == 1 else (torch.cat(a, 2), torch.cat(b, 3))
+        b = [u.gradients(d, lay) for u, lay, d in zip(uses, self.layouts, whole, strict=True)]
+        inputs, outputs = (a[0], b[0]) if len(uses) == 1 else (torch.cat(a, 2), torch.cat(b, 3))
+        if places is None:
+            return inputs, outputs
+        return inputs.index_select(2, places), outputs.index_select(3, places)
 
-    def busy(self, run: Run, g: Sequence[Tensor]) -> Tensor | None:
+    def busy(self, run: Run, g: Sequence[Gradient]) -> Tensor | None:
         """Where gradients of a dense layer are not zero, if that is at less than half of the positions.
 
         Behind the last attention, a network that reads one token has gradients at that one alone.
@@ -77,7 +83,7 @@ class Part:
         use = run.uses[self.uses[0]]
         if len(self.uses) > 1 or not isinstance(use, LinearUse):
             return None
-        b = use.gradients(g[0], self.layouts[0])[0]  # [o, n, t, c]
+        b = use.gradients(cast(Tensor, g[0]), self.layouts[0])[0]  # [o, n, t, c]
         if 2 * int((b[0, 0] != 0).any(1).sum()) >= b.shape[2]:
             return None
         found = (b != 0).any(3).flatten(0, 1).any(0).nonzero()[:, 0]

@@ -102,14 +102,15 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
         if symmetric and j_stop > i_stop:
             fill.mirror((i, i_stop), (max(j, i_stop), j_stop))
 
-    def put(corner: tuple[int, int], places: tuple[Tensor, Tensor], values: Tensor) -> None:
+    def put(corner: tuple[int, int], places: tuple[Tensor, ...], values: Tensor) -> None:
         """Values of unit vectors at places of a tile."""
         rows, columns = places[0] + corner[0], places[1] + corner[1]
         out[rows, columns] = (
             values if scales is None else values * scales[0][rows] * scales[1][columns]
         )
 
-    run_tiles(tile, *out.shape, sizes, job, symmetric=symmetric, threads=threads)
+    n, m = out.shape
+    run_tiles(tile, n, m, sizes, job, symmetric=symmetric, threads=threads)
 
 
 def _tile_sizes(entries: int, best: tuple[int, int]) -> tuple[int, int]:

@@ -82,8 +82,9 @@ def chains(
             continue
         (taker,) = takers[index]
         bend, source = steps[taker].activation, step.inputs[0]
-        is_known = len(step.value.positions) in _AXES and isinstance(bend, PiecewiseLinear)
-        if not is_known or steps[taker].inputs != (index,):
+        if not isinstance(bend, PiecewiseLinear) or steps[taker].inputs != (index,):
+            continue
+        if len(step.value.positions) not in _AXES:
             continue
         before = found.pop(source, None) if is_within(source) else None
         links = (*(() if before is None else before.links), Link(index, taker, windows, bend))

@@ -40,7 +40,7 @@ class Windows:
         """Whether compiled loops know it: every position keeps its place, and all are numbers."""
         numbers = self.sums, self.w, self.b, self.own_weight, self.own_bias
         plain = all(tap.is_plain for tap in self.taps)
-        return plain and not any(isinstance(k, Tensor) for k in numbers) and self.w != 0
+        return plain and not any(isinstance(k, Tensor) for k in numbers) and bool(self.w != 0)
 
     @property
     def share(self) -> float | Tensor:

@@ -53,8 +53,11 @@ def layer(reader: Reader, node: fx.Node) -> int:
         state = replace(_ruled(node, rule, module, before, variances), trains=(True, True))
         return settle(state, place, context, demand) if windows else state
 
+    of_layer = rule.windows
+
     def as_windows() -> Windows:
-        return rule.windows(module, value.positions, variances).trained(*trains)
+        assert of_layer is not None
+        return of_layer(module, value.positions, variances).trained(*trains)
 
     back = "windows" if windows else "each" if value.is_flat else "same"
     depthwise = is_depthwise(module)
@@ -67,7 +70,7 @@ def layer(reader: Reader, node: fx.Node) -> int:
             Value(axis, positions, False, not depthwise, True, sources),
             back=back,
             is_homogeneous=not _has_bias(module),
-            windows=None if rule.windows is None or value.is_flat else as_windows,
+            windows=None if of_layer is None or value.is_flat else as_windows,
         )
     )
 
