@@ -2,6 +2,9 @@
 
 Each has the form that torch computes pass by pass as its oracle: `PiecewiseLinear.quick`,
 `convolved` and the polynomials of `by_angle`. Imported by `compiled.loops_for` alone.
+
+All in one file, although long: numba keeps what it compiled on disk for as long as the file of the
+function is the same, and would not see that a helper in another file has changed.
 """
 
 import math
@@ -16,9 +19,19 @@ from numba.extending import overload, register_jitable
 
 __all__ = ["DEGREES", "chain", "mirror", "piecewise_linear", "profile", "window_sums"]
 
+
+def _can_be_kept() -> bool:
+    """Whether numba finds a folder, beside this file or in the user's cache, to keep machine code in."""
+    try:
+        numba.njit(cache=True)(_can_be_kept)
+    except RuntimeError:
+        return False
+    return True
+
+
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
+    "cache": _can_be_kept(),
     "error_model": "numpy",  # a division that may raise is not made many at a time
     "fastmath": {"contract", "nsz"},
 }
