@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ntkit import encodings, nngp, ntk
 from ntkit.kernels.infinite import gram_matrix
+from ntkit.kernels.infinite.plain_scales import plain_scales
 from ntkit.networks import Erf, Linear
 from tests.cases import randn, seeded
 from tests.tolerances import assert_near
@@ -126,6 +127,27 @@ def test_float32(depth: int, bias: bool) -> None:
     assert_near(found, expected)
     if not bias:  # of every entry: norms differ by a factor of ten
         assert_entrywise(found.double(), expected, 2e-6)
+
+
+def test_scales_that_change_are_seen() -> None:
+    """Of layers in the NTK parametrisation, whose weights do not matter."""
+    net, x = dense(3), randn(200, 8)
+    kernel = ntk(net)
+    before = kernel(x)
+    with torch.no_grad():
+        net[0].weight.mul_(3)
+    assert torch.equal(kernel(x), before)
+    net[2].w_std = 0.7
+    assert torch.equal(kernel(x), ntk(net)(x))
+    assert not torch.allclose(kernel(x), before, rtol=1e-3)
+
+
+def test_plain_chains_are_told_by_their_scales() -> None:
+    assert plain_scales(dense(2)) is not None
+    assert plain_scales(dense(2)) != plain_scales(dense(3))
+    assert plain_scales(dense(2, plain=True)) is None  # its rule reads the weights
+    assert plain_scales(nn.Sequential(Linear(6, 8), nn.PReLU())) is None
+    assert plain_scales(nn.Sequential(Linear(6, 8), nn.LayerNorm(8))) is None
 
 
 def test_weights_that_change_are_seen() -> None:

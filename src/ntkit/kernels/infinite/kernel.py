@@ -1,7 +1,7 @@
 """The NNGP and NTK of a module in the limit of infinite width."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
@@ -16,6 +16,7 @@ from ntkit.kernels.infinite.calls.table import check_modules
 from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices, is_by_angle
 from ntkit.kernels.infinite.job import MEMORY, Job
 from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
+from ntkit.kernels.infinite.plain_scales import plain_scales
 from ntkit.kernels.infinite.plan import LAYERS, Plan
 from ntkit.kernels.infinite.points import (
     Points,
@@ -321,7 +322,8 @@ class InfiniteKernel(AbstractLagKernel):
                 for layer in self._traced.root.modules()
                 for scale in (getattr(layer, "w_std", None), getattr(layer, "b_std", None))
             )
-            prepared = Prepared(reading, self._which == "ntk", self._positions, live)
+            scales = partial(plain_scales, self._traced.root)
+            prepared = Prepared(reading, self._which == "ntk", self._positions, live, scales)
             warn_of_dropout(reading)
             warn_of_copies(self._traced)
             warn_of_scales(

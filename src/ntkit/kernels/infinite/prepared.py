@@ -1,5 +1,6 @@
 """A module made ready for points of one shape: steps, what each must keep, and the quick route."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -40,12 +41,15 @@ class Prepared:
         with_ntk: Whether the tangent kernel is wanted.
         layout: Which pairs of positions of the output are wanted.
         has_live_scales: Whether a scale of a layer is a tensor that asks for gradients.
+        scales: What the kernel hangs on, where that is quick to say (see `plain_scales`).
     """
 
     reading: Reading
     with_ntk: bool
     layout: Layout = "each"
     has_live_scales: bool = False
+    scales: Callable[[], tuple[object, ...] | None] | None = None
+    _scales_seen: tuple[object, ...] | None = field(default=None, repr=False)
     _profiles: dict[tuple[float, torch.dtype], tuple[Tensor, AngleProfile | None]] = field(
         default_factory=dict, repr=False
     )
@@ -105,6 +109,13 @@ class Prepared:
         Kept for the next call, as long as the kernel at a few angles is the same to the last digit:
         weights may have been trained in between.
         """
+        scales = None if self.scales is None else self.scales()
+        if (
+            scales is not None
+            and scales == self._scales_seen
+            and (variance, dtype) in self._profiles
+        ):
+            return self._profiles[variance, dtype][1]
         # Without distances, which are not needed so far from zero, and dear.
         lengths = _FEW.new_full((4,), variance)
         zero = _FEW.new_zeros(()) if self.with_ntk else None
@@ -114,6 +125,7 @@ class Prepared:
         if known is None or not torch.equal(known[0], mark):
             known = mark, self._fitted(variance, dtype)
             self._profiles = {key: known}
+        self._scales_seen = scales
         return known[1]
 
     def _fitted(self, variance: float, dtype: torch.dtype) -> AngleProfile | None:
