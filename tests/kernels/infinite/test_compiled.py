@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from ntkit import nngp, ntk
 from ntkit.kernels.infinite import compiled
 from ntkit.networks import Conv1d, Conv2d, Conv3d, Linear
 
-numba = pytest.importorskip("numba", reason="numba is the extra `fast`")
+pytest.importorskip("numba", reason="numba is the extra `fast`")
+loops = import_module("ntkit.kernels.infinite.loops")
 
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "2-D, flattened": (lambda: images(nn.Flatten(), Linear(8 * 35, 1, bias=False)), (2, 5, 7)),
@@ -199,10 +201,53 @@ def test_convolutions_of_float32() -> None:
 
 
 def test_pairs_of_positions_of_the_output() -> None:
-    kernel = ntk(nn.Sequential(Conv2d(2, 8, 3, padding=1), nn.ReLU(), Conv2d(8, 1, 3, padding=1)))
-    kernel = ntk(kernel.module, positions="pairs") if hasattr(kernel, "module") else kernel
-    quick, plain = both(lambda: kernel(points(4, (2, 3, 5))))
+    net = nn.Sequential(Conv2d(2, 8, 3, padding=1), nn.ReLU(), Conv2d(8, 1, 3, padding=1))
+    kernel, x = ntk(net, positions="pairs"), points(4, (2, 3, 5))
+    quick, plain = both(lambda: kernel(x))
+    assert quick.shape == (4, 4, 3, 5, 3, 5)
     assert torch.allclose(quick, plain, rtol=1e-13)
+
+
+class Recorder:
+    """The loops, and the names of those that were taken."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.taken.add(name)
+        return getattr(loops, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("2-D, pooled", {"chain"}),
+        ("2-D, flattened", {"window_sums", "piecewise_linear"}),
+        ("1-D", {"chain"}),
+        ("3-D", {"window_sums", "piecewise_linear"}),
+        ("strides and circles between", {"chain", "piecewise_linear"}),
+        ("other activations between", {"chain", "window_sums"}),
+    ],
+)
+def test_the_loops_are_taken(
+    monkeypatch: pytest.MonkeyPatch, name: str, expected: set[str]
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(compiled, "_loaded", lambda: recorder)
+    network, shape = CASES[name]
+    with worth(0):
+        ntk(network())(points(3, shape))
+    assert expected <= recorder.taken
+
+
+def test_the_loops_of_the_angle_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(compiled, "_loaded", lambda: recorder)
+    layers = [m for _ in range(3) for m in (Linear(7, 7, bias=False), nn.LeakyReLU(0.1))]
+    with worth(0):
+        ntk(nn.Sequential(*layers, Linear(7, 1, bias=False)))(points(300, (7,)))
+    assert {"profile", "mirror"} <= recorder.taken
 
 
 def test_gradients_go_by_plain_passes() -> None:
@@ -239,10 +284,8 @@ def test_functions_of_the_angle(depth: int, dtype: torch.dtype, lengths: str) ->
 
 
 def test_polynomials_of_high_degree_go_by_plain_passes() -> None:
-    from ntkit.kernels.infinite.loops import DEGREES
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ntkit.kernels.infinite.loops.DEGREES", DEGREES[:0])
+        patch.setattr("ntkit.kernels.infinite.loops.DEGREES", ())
         quick, plain = both(
             lambda: ntk(nn.Sequential(Linear(5, 8), nn.ReLU(), Linear(8, 1)))(points(200, (5,)))
         )
@@ -252,8 +295,6 @@ def test_polynomials_of_high_degree_go_by_plain_passes() -> None:
 @pytest.mark.parametrize(("dtype", "digits"), [(np.float64, 4e-16), (np.float32, 3e-7)])
 def test_angles(dtype: Any, digits: float) -> None:
     """The arc cosine of the loops, near both ends too: a polynomial of degree 1 in it is it."""
-    from ntkit.kernels.infinite import loops
-
     ends = np.logspace(-15, -1, 200)
     cosines = np.concatenate([np.linspace(-1, 1, 1001), 1 - ends, ends - 1]).astype(dtype)[None]
     coefficients = np.zeros(9, dtype)

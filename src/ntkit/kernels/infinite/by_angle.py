@@ -97,8 +97,7 @@ def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, jo
             put((i, j), places, profile.by_angle(angles).to(out.dtype))
         if same:
             put((i, j), (torch.arange(i_stop - i),) * 2, at_zero)
-        if same:  # products of the same two vectors may round in two ways
-            fill.mirror_within(i, i_stop)
+            fill.mirror_within(i, i_stop)  # products of the same two vectors may round in two ways
         if symmetric and j_stop > i_stop:
             fill.mirror((i, i_stop), (max(j, i_stop), j_stop))
 

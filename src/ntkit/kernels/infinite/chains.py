@@ -84,7 +84,7 @@ def chains(
         bend, source = steps[taker].activation, step.inputs[0]
         if not isinstance(bend, PiecewiseLinear) or steps[taker].inputs != (index,):
             continue
-        if len(step.value.positions) not in _AXES:
+        if len(step.value.positions) not in _AXES or not windows().is_plain:
             continue
         before = found.pop(source, None) if is_within(source) else None
         links = (*(() if before is None else before.links), Link(index, taker, windows, bend))
