@@ -7,6 +7,8 @@ from torch import Tensor
 from ntkit._core.checks import positive_int
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import Contraction, jacobian_features
+from ntkit.kernels.empirical.diagonal import diagonal
+from ntkit.kernels.empirical.gram import gram
 from ntkit.kernels.empirical.job import Job
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs
@@ -35,14 +37,14 @@ class Auto(AbstractMethod):
         """By the method of the smaller estimate."""
         job = Job(target, x1, x2, outputs, self.memory)
         if _prefers_structure(job):
-            return job.gram()
+            return gram(job)
         return Contraction(self.memory).gram(target, x1, x2, outputs)
 
     def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
         """By the same method as the matrix."""
         job = Job(target, x, None, outputs, self.memory)
         if _prefers_structure(job):
-            return job.diagonal()
+            return diagonal(job)
         return Contraction(self.memory).diag(target, x, outputs)
 
     def features(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
@@ -61,5 +63,7 @@ class Auto(AbstractMethod):
 
 
 def _prefers_structure(job: Job) -> bool:
+    if not job.left_out:
+        return True
     here, there = job.seconds()
-    return not job.left_out or here < there
+    return here < there

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-__all__ = ["Gradient", "Sums", "gradients", "weighted"]
+__all__ = ["Gradient", "Sums", "gradients", "one_hot", "weighted"]
 
 Gradient = Tensor | list[Tensor]
 """At a place: `[outputs, *shape]`, or what was summed of it."""
@@ -15,7 +15,8 @@ Sums = Callable[[Tensor], list[Tensor]]
 
 
 def gradients(
-    y: Tensor,
+    source: Tensor | GradientEdge,
+    seed: Callable[[Sequence[int]], Tensor],
     edges: Sequence[GradientEdge],
     outputs: Sequence[int],
     *,
@@ -25,7 +26,9 @@ def gradients(
     """`d y[i, o] / d edge` for each output `o`, `[outputs, *shape]`: all samples in one pass.
 
     Args:
-        y: Outputs, `[n, o]`, each row a function of its own sample.
+        source: Where the passes start: the outputs `y [n, o]`, each row a function of its own sample,
+            or a place that they go through.
+        seed: The gradients of some of the outputs at the source, `[outputs, *shape]`.
         edges: Places in the graph.
         outputs: Which outputs.
         at_once: One pass for all outputs under `vmap`; else one after the other.
@@ -34,18 +37,13 @@ def gradients(
     """
     sums = [None] * len(edges) if sums is None else sums
     if at_once and len(outputs) > 1:
-        cotangents = y.new_zeros(len(outputs), *y.shape)
-        for k, o in enumerate(outputs):
-            cotangents[k, :, o] = 1
-        whole = _backward(y, edges, cotangents, batched=True)
+        whole = _backward(source, edges, seed(outputs), batched=True)
         with torch.no_grad():
             return [g if of is None else of(g) for g, of in zip(whole, sums, strict=True)]
     rooms: list[Tensor | None] = [None] * len(edges)
     parts: list[list[list[Tensor]]] = [[] for _ in edges]
     for k, o in enumerate(outputs):
-        cotangent = torch.zeros_like(y)
-        cotangent[:, o] = 1
-        for e, g in enumerate(_backward(y, edges, cotangent, batched=False)):
+        for e, g in enumerate(_backward(source, edges, seed([o])[0], batched=False)):
             of, room = sums[e], rooms[e]
             if of is not None:
                 with torch.no_grad():
@@ -68,18 +66,30 @@ def gradients(
     ]
 
 
+def one_hot(y: Tensor, outputs: Sequence[int]) -> Tensor:
+    """The gradients of outputs at `y [n, o]` itself, `[outputs, n, o]`."""
+    cotangents = y.new_zeros(len(outputs), *y.shape)
+    for k, o in enumerate(outputs):
+        cotangents[k, :, o] = 1
+    return cotangents
+
+
 def weighted(y: Tensor, edges: Sequence[GradientEdge], cotangent: Tensor) -> list[Tensor]:
     """The gradient of `sum(cotangent * y)` at each place."""
     return _backward(y, edges, cotangent, batched=False)
 
 
 def _backward(
-    y: Tensor, edges: Sequence[GradientEdge], cotangents: Tensor, *, batched: bool
+    source: Tensor | GradientEdge,
+    edges: Sequence[GradientEdge],
+    cotangents: Tensor,
+    *,
+    batched: bool,
 ) -> list[Tensor]:
     found = torch.autograd.grad(
-        y,
+        [source],
         list(edges),
-        cotangents,
+        [cotangents],
         retain_graph=True,
         is_grads_batched=batched,
         materialize_grads=True,

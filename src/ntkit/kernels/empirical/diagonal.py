@@ -1,14 +1,45 @@
-"""The diagonal of sums of outer products, sample by sample."""
+"""The diagonal by the structured method: each sample with itself."""
 
 import torch
 from torch import Tensor
 
+from ntkit.kernels.empirical.backward import Gradient
+from ntkit.kernels.empirical.contraction import contracted_diagonal
+from ntkit.kernels.empirical.job import Job
+from ntkit.kernels.empirical.parts import Part
 from ntkit.kernels.empirical.products import outer_sums
 
-__all__ = ["outer_diagonal"]
+__all__ = ["diagonal"]
 
 
-def outer_diagonal(a: Tensor, g: Tensor, *, full: bool) -> Tensor:
+def diagonal(job: Job) -> Tensor:
+    """`[n, o, o]`, or the mean over outputs `[n]`, over the parameters."""
+    n, o = job.counts[0], len(job.outputs)
+    shape = (n, o, o) if job.full else (n,)
+    total = torch.zeros(shape, dtype=torch.float64, device=job.device)
+    for chosen, parts in job.passes():
+        found = job.gradients(0, chosen, parts, summed=not job.full)
+        with torch.no_grad():
+            for part, g in zip(parts, found, strict=True):
+                total += _of_part(job, part, g)
+    value = (total if job.full else total / o).to(job.accumulation)
+    if not job.left_out:
+        return value
+    return value + contracted_diagonal(
+        job.target, job.batches[0], job.outputs, job.left_out, job.memory, full=job.full
+    )
+
+
+def _of_part(job: Job, part: Part, g: list[Gradient]) -> Tensor:
+    if part.is_outer:
+        return _outer_diagonal(*part.factors(job.runs[0], g), full=job.full)
+    blocks = [j.double() for j in part.explicit(job.runs[0], g)]
+    if job.full:
+        return torch.stack([torch.einsum("onp,qnp->noq", j, j) for j in blocks]).sum(0)
+    return torch.stack([j.pow(2).sum((0, 2)) for j in blocks]).sum(0)
+
+
+def _outer_diagonal(a: Tensor, g: Tensor, *, full: bool) -> Tensor:
     """`|J|^2` of `J[o, n] = sum_t g[o, n, t] a[n, t]^T`, `[n, o, o]` or summed over outputs `[n]`.
 
     Through position pairs or through the Jacobian of the layer, whichever multiplies less.

@@ -22,27 +22,36 @@ class Run:
 
     Every edge into a parameter is seen: those that no rule claims put it into `unclaimed`.
 
-    Attributes:
+    Args:
         y: The outputs, `[n, o]`.
+        leaves: The parameters that they were computed with.
+
+    Attributes:
+        y: The outputs.
         uses: Uses of parameters, in the order of the walk.
         unclaimed: Why no rule holds, for parameters with such a use.
         signature: Names of the nodes, in the order of the walk.
         chooses: Whether rows may be placed according to values.
     """
 
-    def __init__(self, target: Target, batch: Batch) -> None:
-        self._leaves = target.leaves()
-        self.y = target.outputs(self._leaves, batch)
-        self._places = {id(leaf): k for k, leaf in enumerate(self._leaves)}
+    def __init__(self, y: Tensor, leaves: Sequence[Tensor]) -> None:
+        self.y, self._leaves = y, leaves
+        self._places = {id(leaf): k for k, leaf in enumerate(leaves)}
         self._operands: dict[Any, Operand | None] = {}
         self.uses: list[AbstractUse] = []
         self.unclaimed: dict[int, str] = {}
-        nodes = walk(self.y)
+        nodes = walk(y.grad_fn)
         self.signature = [node.name() for node in nodes]
         self.chooses = any(name.startswith(_CHOOSERS) for name in self.signature)
         for node in nodes:
             if self._operand(node) is None:
                 self._read(node)
+
+    @classmethod
+    def of(cls, target: Target, batch: Batch) -> "Run":
+        """The network on a batch."""
+        leaves = target.leaves()
+        return cls(target.outputs(leaves, batch), leaves)
 
     def edges(self, uses: Sequence[AbstractUse]) -> list[GradientEdge]:
         """Where the gradients `g` of the uses are."""
@@ -99,11 +108,11 @@ def _transposes(node: Any) -> bool:
     return name == "TBackward0"
 
 
-def walk(y: Tensor) -> list[Any]:
-    """All nodes below an output, each once, always in the same order."""
+def walk(top: Any) -> list[Any]:
+    """A node and all below it, each once, always in the same order."""
     seen: set[Any] = set()
     found = []
-    waiting = [y.grad_fn]
+    waiting = [top]
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:

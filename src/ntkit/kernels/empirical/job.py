@@ -1,22 +1,24 @@
-"""One Gram matrix by the structured method: runs, backward passes, and the parts added up."""
+"""What the structured method works on: runs of the network, their parts, and gradients in them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import torch
-from torch import Tensor
 
-from ntkit.kernels.empirical.backward import Gradient, gradients
+from ntkit._core.checks import finite
+from ntkit.kernels.empirical.backward import Gradient, gradients, one_hot
 from ntkit.kernels.empirical.batch import Batch
-from ntkit.kernels.empirical.contraction import contracted, contracted_diagonal, sample_by_sample
-from ntkit.kernels.empirical.diagonal import outer_diagonal
+from ntkit.kernels.empirical.contraction import sample_by_sample
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.jacobian import can_vmap
-from ntkit.kernels.empirical.orders import MACS, Order, Sizes, Total, best_order
+from ntkit.kernels.empirical.orders import MACS, Order, Sizes, best_order
 from ntkit.kernels.empirical.outputs import Outputs, positions
-from ntkit.kernels.empirical.parts import Part, read
+from ntkit.kernels.empirical.parts import Part, Reading, read, remembered
 from ntkit.kernels.empirical.plan import Plan, PlannedPart
+from ntkit.kernels.empirical.read_out import read_out
+from ntkit.kernels.empirical.rules.linear import LinearUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import OuterUse
 
@@ -34,6 +36,9 @@ class Job:
         parts: The parameters that rules hold for.
         runs: The network on the row points, and on the column points where they are others.
         counts: How many points each run has.
+        target: The network.
+        batches: The row points, and the column points or None.
+        memory: Bytes for gradients.
         accumulation: The dtype that sums are formed in.
         device: Where.
     """
@@ -41,21 +46,18 @@ class Job:
     def __init__(
         self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs, memory: int
     ) -> None:
-        self.outputs = positions(outputs, target.probe(x1))
-        self.full = outputs == "full"
-        self._target, self._memory = target, memory
-        reading = read(target, x1)
         batches = [x1] if x2 is None else [x1, x2]
-        self.runs = [Run(target, batch) for batch in batches]
+        reading = remembered(target, x1)
+        self.runs = [Run.of(target, batch) for batch in batches]
         self.counts = [len(batch) for batch in batches]
-        misfit = next(
-            (
-                why
-                for run, n in zip(self.runs, self.counts, strict=True)
-                if (why := reading.fits(run, n)) is not None
-            ),
-            None,
-        )
+        if reading is None or self._misfit(reading):
+            reading = read(target, x1)
+        misfit = self._misfit(reading)
+        for run in self.runs:
+            finite("module(x)", run.y.detach())
+        self.outputs = positions(outputs, reading.n_outputs)
+        self.full = outputs == "full"
+        self.target, self.memory = target, memory
         self.parts = () if misfit else reading.parts
         self.why = reading.unclaimed
         if misfit:
@@ -63,53 +65,13 @@ class Job:
         self.left_out = sorted(self.why)
         self.accumulation, self.device = target.accumulation, target.device
         self._at_once = not any(name.startswith("Convolution") for name in reading.signature)
-        self._batches = (x1, x2)
+        self.batches = (x1, x2)
+        self._ends = [read_out(run) if reading.has_read_out else None for run in self.runs]
 
-    def gram(self) -> Tensor:
-        """`[n, m, o, o]`, or the mean over outputs `[n, m]`, over the parameters."""
-        like = torch.empty(0, dtype=self.accumulation, device=self.device)
-        m = None if len(self.counts) == 1 else self.counts[1]
-        total = Total(self.counts[0], m, len(self.outputs), full=self.full, like=like)
-        for chosen, parts in self.passes():
-            found = [self.gradients(run, chosen, parts) for run in self.runs]
-            with torch.no_grad():
-                for part in parts:
-                    self._add(total, part, [g.pop(0) for g in found])
-        value = total.finished()
-        value = value if self.full else value / len(self.outputs)
-        if not self.left_out:
-            return value
-        rest = contracted(
-            self._target,
-            *self._batches,
-            self.outputs,
-            self.left_out,
-            self._memory,
-            full=self.full,
-        )
-        return rest if not self.parts else value + rest
-
-    def diagonal(self) -> Tensor:
-        """`[n, o, o]`, or the mean over outputs `[n]`, over the parameters."""
-        (run,), (n,), o = self.runs, self.counts, len(self.outputs)
-        shape = (n, o, o) if self.full else (n,)
-        total = torch.zeros(shape, dtype=torch.float64, device=self.device)
-        for chosen, parts in self.passes():
-            found = self.gradients(run, chosen, parts)
-            with torch.no_grad():
-                for part in parts:
-                    total += self._diagonal(part, run, found.pop(0))
-        value = (total if self.full else total / o).to(self.accumulation)
-        if not self.left_out:
-            return value
-        return value + contracted_diagonal(
-            self._target,
-            self._batches[0],
-            self.outputs,
-            self.left_out,
-            self._memory,
-            full=self.full,
-        )
+    def _misfit(self, reading: Reading) -> str | None:
+        """None if all runs are laid out as was read, else what differs."""
+        found = (reading.fits(run, n) for run, n in zip(self.runs, self.counts, strict=True))
+        return next((why for why in found if why is not None), None)
 
     def seconds(self) -> tuple[float, float]:
         """Estimates of the time that the parts take here, and by the whole Jacobian, on one core.
@@ -137,38 +99,53 @@ class Job:
         way, hindrance = sample_by_sample(None)
         if self.left_out:
             way, hindrance = sample_by_sample(
-                can_vmap(self._target, self._batches[0], 1 + max(self.outputs), self.left_out)
+                can_vmap(self.target, self.batches[0], 1 + max(self.outputs), self.left_out)
             )
         described = {
             k: (way, "; ".join(filter(None, (why, hindrance)))) for k, why in self.why.items()
         }
         for part in self.parts:
-            order = self._order(part, len(self.outputs))
+            order = self.order(part, len(self.outputs))
             for index in part.uses:
                 use = self.runs[0].uses[index]
                 for k in use.params:
                     times = f", {len(part.uses)} uses" if len(part.uses) > 1 else ""
                     described[k] = (f"{use.what}: {order}{times}", "")
-        for k in range(len(self._target.names)):
+        for k in range(len(self.target.names)):
             described.setdefault(k, ("not used: zero", ""))
         rows = tuple(
             PlannedPart(name, tuple(p.shape), *described[k])
             for k, (name, p) in enumerate(
-                zip(self._target.names, self._target.parameters, strict=True)
+                zip(self.target.names, self.target.parameters, strict=True)
             )
         )
         return Plan("structured", rows, "", self._bytes())
 
-    def _order(self, part: Part, n_outputs: int, positions: int | None = None) -> Order:
+    def order(self, part: Part, n_outputs: int, positions: int | None = None) -> Order:
+        """The cheapest way for a part, of which `positions` count (all if left out)."""
         if not part.is_outer:
             return "direct"
         sizes = self.sizes(part, n_outputs)
         sizes = sizes if positions is None else replace(sizes, t=positions)
         return best_order(sizes, full=self.full)[0]
 
+    def is_single(self, part: Part) -> bool:
+        """Whether a part is a dense layer that is used once, at one position."""
+        if not part.is_outer or len(part.uses) > 1:
+            return False
+        is_dense = isinstance(self.runs[0].uses[part.uses[0]], LinearUse)
+        return is_dense and self.sizes(part, 1).t == 1
+
+    def is_at_end(self, part: Part) -> bool:
+        """Whether the gradients of a part with one use are known without a backward pass."""
+        return len(part.uses) == 1 and all(
+            end is not None and run.uses[part.uses[0]].node in (end.last, end.hidden)
+            for run, end in zip(self.runs, self._ends, strict=True)
+        )
+
     def numel(self, part: Part) -> int:
         """Entries of the parameters of a part."""
-        everything = self._target.parameters
+        everything = self.target.parameters
         return sum(everything[k].numel() for k in part.params)
 
     def sizes(self, part: Part, n_outputs: int, side: int = 0) -> Sizes:
@@ -189,45 +166,19 @@ class Job:
             item=4 if self.accumulation == torch.float32 else 8,
         )
 
-    def _add(self, total: Total, part: Part, g: Sequence[list[Gradient]]) -> None:
-        sides = list(zip(self.runs, g, strict=True))
-        busy = [part.busy(run, side) if part.is_outer else None for run, side in sides]
-        counts = [len(places) for places in busy if places is not None]
-        order = self._order(part, len(g[0][0]), max(counts) if len(counts) == len(sides) else None)
-        if order != "direct":
-            if len(counts) < len(sides):
-                busy = [None] * len(sides)
-            factors = [
-                part.factors(run, side, places)
-                for (run, side), places in zip(sides, busy, strict=True)
-            ]
-            total.add_outer(factors[0], factors[1] if len(factors) > 1 else None, order)
-            return
-        jacobians = [part.explicit(run, side) for run, side in sides]
-        for k in range(len(part.params)):
-            total.add_jacobians(jacobians[0][k], jacobians[1][k] if len(sides) > 1 else None)
-
-    def _diagonal(self, part: Part, run: Run, g: list[Gradient]) -> Tensor:
-        if part.is_outer:
-            return outer_diagonal(*part.factors(run, g), full=self.full)
-        blocks = [j.double() for j in part.explicit(run, g)]
-        if self.full:
-            return torch.stack([torch.einsum("onp,qnp->noq", j, j) for j in blocks]).sum(0)
-        return torch.stack([j.pow(2).sum((0, 2)) for j in blocks]).sum(0)
-
     def passes(self) -> Iterator[tuple[list[int], list[Part]]]:
         """Outputs and parts whose gradients fit in the memory together."""
-        sizes = [self._part_bytes(part) for part in self.parts]
+        sizes = [self.part_bytes(part) for part in self.parts]
         outputs, chunk = self.outputs, len(self.outputs)
         if not self.full:
             seed = self.runs[0].y.nbytes  # of the cotangents that pick one output
-            chunk = min(chunk, max(1, self._memory // (seed + sum(sizes))))
+            chunk = min(chunk, max(1, self.memory // (seed + sum(sizes))))
         for start in range(0, len(outputs), chunk):
             chosen = outputs[start : start + chunk]
             group: list[Part] = []
             held = 0
             for part, size in zip(self.parts, sizes, strict=True):
-                if group and held + size * len(chosen) > self._memory:
+                if group and held + size * len(chosen) > self.memory:
                     yield chosen, group
                     group, held = [], 0
                 group.append(part)
@@ -235,25 +186,52 @@ class Job:
             if group:
                 yield chosen, group
 
-    def _part_bytes(self, part: Part) -> int:
-        """Of the gradients that one output of the network takes."""
+    def part_bytes(self, part: Part) -> int:
+        """Bytes of the gradients of one output of the network."""
         item = self.runs[0].y.element_size()
         return item * sum(
             prod(run.shape(run.uses[index])) for run in self.runs for index in part.uses
         )
 
     def _bytes(self) -> int:
-        sizes = [self._part_bytes(part) for part in self.parts]
+        sizes = [self.part_bytes(part) for part in self.parts]
         whole = sum(sizes) * len(self.outputs)
-        return min(whole, max([self._memory, *(s * len(self.outputs) for s in sizes)]))
+        return min(whole, max([self.memory, *(s * len(self.outputs) for s in sizes)]))
 
     def gradients(
-        self, run: Run, chosen: Sequence[int], parts: Sequence[Part]
+        self, side: int, chosen: Sequence[int], parts: Sequence[Part], *, summed: bool = False
     ) -> list[list[Gradient]]:
-        """For each part the gradients at its uses, or their sums where they are all that it needs."""
+        """For each part the gradients at its uses, or their sums where they are all that it needs.
+
+        Args:
+            side: 0 for the row points, 1 for the column points where they are others.
+            chosen: Outputs.
+            parts: Parts.
+            summed: Whether one gradient may stand for all outputs, if its Gram matrix is the sum of
+                theirs.
+        """
+        run, end = self.runs[side], self._ends[side]
         uses = [run.uses[index] for part in parts for index in part.uses]
+        alone = [
+            summed and part.is_outer and len(part.uses) == 1 for part in parts for _ in part.uses
+        ]
         with torch.no_grad():
             sums = [of for part in parts for of in part.sums(run)]
-        found = gradients(run.y, run.edges(uses), chosen, at_once=self._at_once, sums=sums)
-        left = iter(found)
-        return [[next(left) for _ in part.uses] for part in parts]
+            known = [
+                None if end is None else end.gradient(use.node, chosen, summed=one)
+                for use, one in zip(uses, alone, strict=True)
+            ]
+            found: list[Gradient] = [
+                g if g is None or of is None else of(g) for g, of in zip(known, sums, strict=True)
+            ]
+        left = [k for k, g in enumerate(found) if g is None]
+        source, seed = run.y, partial(one_hot, run.y)
+        if end is not None:
+            source, seed = end.edge, end.at_hidden
+        edges, rest = run.edges([uses[k] for k in left]), [sums[k] for k in left]
+        if left:
+            passed = gradients(source, seed, edges, chosen, at_once=self._at_once, sums=rest)
+            for k, g in zip(left, passed, strict=True):
+                found[k] = g
+        each = iter(found)
+        return [[next(each) for _ in part.uses] for part in parts]

@@ -33,8 +33,8 @@ class KeptProducts(AbstractProducts):
             for kinds in [list(enumerate(_kinds(job)))]
         ]
         for chosen, parts in job.passes():
-            for run, factors in zip(job.runs, sides, strict=True):
-                found = job.gradients(run, chosen, parts)
+            for side, factors in enumerate(sides):
+                found = job.gradients(side, chosen, parts)
                 first = job.outputs.index(chosen[0])
                 with torch.no_grad():
                     for part, g in zip(parts, found, strict=True):

@@ -45,13 +45,14 @@ def find_layout(once: Tensor, graded: Tensor, n: int) -> Layout | None:
     None where no axis tells the samples apart: they are mixed, or too few of the entries are hit
     for a decision.
     """
-    if not bool(once.any()):
+    axes = [axis for axis, size in enumerate(once.shape) if not size % n]
+    largest = float(graded.abs().max()) if axes else 0.0
+    if not largest:
         return None
-    bound = _TOLERANCE.get(once.dtype, 0.1) * float(graded.abs().max())
+    bound = _TOLERANCE.get(once.dtype, 0.1) * largest
     found: list[Layout] = []
-    for axis, size in enumerate(once.shape):
-        if size % n:
-            continue
+    for axis in axes:
+        size = once.shape[axis]
         for last in (False, True) if size > n > 1 else (False,):
             place = torch.arange(size, device=once.device)
             sample = place % n if last else place // (size // n)

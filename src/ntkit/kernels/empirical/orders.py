@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ntkit.kernels.empirical.products import rows_product, symmetric_rows_product
+from ntkit.kernels.empirical.products import GramSum, rows_product, symmetric_rows_product
 
 __all__ = ["MACS", "Order", "Sizes", "Total", "best_order"]
 
@@ -148,14 +148,11 @@ class Total:
             self.value[o, :, first:].addcmul_(grams, inputs[:, None].expand_as(grams))
 
     def _single_trace(self, a1: Tensor, g1: Tensor, a2: Tensor, g2: Tensor) -> None:
-        inputs = self._product(a1[:, 0], a2[:, 0])
-        grams = torch.zeros_like(self.value)
-        left, right = (g[:, :, 0].transpose(0, 1).flatten(1) for g in (g1, g2))  # [n, o c]
-        if self.is_symmetric:
-            symmetric_rows_product(left, grams)
-        else:
-            rows_product(left, right, grams)
-        self.value.addcmul_(grams, inputs.to(grams.dtype))
+        like = self.value.new_empty(0, dtype=self._dtype)
+        found = GramSum(len(a1), None if self.is_symmetric else len(a2), like)
+        found.add(g1[:, :, 0], g2[:, :, 0])
+        found.multiply(a1[:, 0], a2[:, 0], 0.0)
+        self.value += found.finished()
 
     def _paired_full(self, a1: Tensor, g1: Tensor, a2: Tensor, g2: Tensor) -> None:
         """All pairs of positions, in tiles of samples."""

@@ -1,6 +1,6 @@
 """The parameters in groups that share uses, with the layouts of their gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -12,12 +12,13 @@ from ntkit.kernels.empirical.backward import Gradient, Sums, weighted
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.layout import Layout, find_layout
+from ntkit.kernels.empirical.read_out import read_out
 from ntkit.kernels.empirical.rules.explicit import ScaledUse
 from ntkit.kernels.empirical.rules.linear import LinearUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
-__all__ = ["Part", "Reading", "read"]
+__all__ = ["Part", "Reading", "read", "remembered"]
 
 _FEW = (3, 5)
 """Samples of the probe: with two, several ways to lay samples out look alike. So they do with three if
@@ -62,15 +63,24 @@ class Part:
             found.append(partial(use.explicit, layout=layout))
         return found
 
+    def inputs(self, run: Run) -> Tensor:
+        """`a [groups, n, t, k]` of all uses together."""
+        uses = [cast(OuterUse, run.uses[index]) for index in self.uses]
+        found = [use.inputs(layout) for use, layout in zip(uses, self.layouts, strict=True)]
+        return found[0] if len(found) == 1 else torch.cat(found, 2)
+
+    def outer_gradients(self, run: Run, g: Sequence[Gradient]) -> Tensor:
+        """`g [groups, o, n, t, c]` of all uses together."""
+        uses = [cast(OuterUse, run.uses[index]) for index in self.uses]
+        whole = [cast(Tensor, each) for each in g]
+        found = [u.gradients(d, lay) for u, lay, d in zip(uses, self.layouts, whole, strict=True)]
+        return found[0] if len(found) == 1 else torch.cat(found, 3)
+
     def factors(
         self, run: Run, g: Sequence[Gradient], places: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """`a [groups, n, t, k]` and `g [groups, o, n, t, c]` of all uses together, at some positions."""
-        uses = [cast(OuterUse, run.uses[index]) for index in self.uses]
-        whole = [cast(Tensor, each) for each in g]
-        a = [u.inputs(layout) for u, layout in zip(uses, self.layouts, strict=True)]
-        b = [u.gradients(d, lay) for u, lay, d in zip(uses, self.layouts, whole, strict=True)]
-        inputs, outputs = (a[0], b[0]) if len(uses) == 1 else (torch.cat(a, 2), torch.cat(b, 3))
+        """`a [groups, n, t, k]` and `g [groups, o, n, t, c]`, at some positions."""
+        inputs, outputs = self.inputs(run), self.outer_gradients(run, g)
         if places is None:
             return inputs, outputs
         return inputs.index_select(2, places), outputs.index_select(3, places)
@@ -95,14 +105,18 @@ class Reading:
     """What is known of a network before anything large is computed.
 
     Attributes:
+        n_outputs: Outputs of the network.
         parts: The groups that rules hold for.
         unclaimed: For each other parameter, why no rule holds.
         signature: Names of the nodes of the graph.
+        has_read_out: Whether gradients at the end are known without a backward pass.
     """
 
+    n_outputs: int
     parts: tuple[Part, ...]
     unclaimed: dict[int, str]
     signature: list[str]
+    has_read_out: bool
 
     def fits(self, run: Run, n: int) -> str | None:
         """None if a run over `n` samples is laid out as was read, else what differs."""
@@ -115,16 +129,36 @@ class Reading:
         return None
 
 
-def read(target: Target, batch: Batch) -> Reading:
-    """Find the uses of each parameter, and where samples lie in them, on a few samples.
+def remembered(target: Target, batch: Batch) -> Reading | None:
+    """What was read of the network before, in the same modes and for points of the same kind.
 
-    Where values may decide where rows go (indexing), all samples are looked at.
+    Whether its present runs still are as was read, `Reading.fits` tells.
     """
-    run, layouts = _probed(target, batch, _FEW[0])
+    return target.readings.get(_kind(target, batch))
+
+
+def _kind(target: Target, batch: Batch) -> Hashable:
+    modes = tuple(layer.training for layer in target.module.modules())
+    points = tuple((t.dtype, t.shape[1:]) for t in batch.tensors)
+    return modes, tuple(batch.kwargs), points
+
+
+def read(target: Target, batch: Batch) -> Reading:
+    """Check the network on a few samples; find the uses of each parameter, and where samples lie in them.
+
+    Where values may decide where rows go (indexing), all samples are looked at, each time; else what
+    was found is remembered.
+    """
+    places = torch.arange(_FEW[0], device=target.device) % len(batch)
+    run = Run(*target.probed(batch[places]))
+    if run.chooses and len(batch) > 1:
+        run = Run.of(target, batch)
+    layouts, has_read_out = _probed(run)
     for n in _FEW[1:]:
         if None not in layouts or run.chooses:
             break
-        run, layouts = _probed(target, batch, n)
+        run = Run.of(target, batch[torch.arange(n, device=target.device) % len(batch)])
+        layouts, has_read_out = _probed(run)
     unclaimed = dict(run.unclaimed)
     for use, layout in zip(run.uses, layouts, strict=True):
         if layout is None or not use.allows(layout):
@@ -132,23 +166,30 @@ def read(target: Target, batch: Batch) -> Reading:
                 why = "no axis of its output tells the samples apart"
                 unclaimed.setdefault(k, f"{use.what}: {why}")
     parts = _connected(run.uses, layouts, unclaimed)
-    return Reading(tuple(parts), unclaimed, run.signature)
+    found = Reading(run.y.shape[1], tuple(parts), unclaimed, run.signature, has_read_out)
+    if not run.chooses:
+        target.readings[_kind(target, batch)] = found
+    return found
 
 
-def _probed(target: Target, batch: Batch, n: int) -> tuple[Run, list[Layout | None]]:
-    """A run over `n` samples, or over all if values decide, and how samples lie at each use."""
-    run = Run(target, batch[torch.arange(n, device=target.device) % len(batch)])
-    if run.chooses and len(batch) > 1:
-        run, n = Run(target, batch), len(batch)
+def _probed(run: Run) -> tuple[list[Layout | None], bool]:
+    """How samples lie at each use, and whether gradients at its end are those of a read-out."""
+    n = len(run.y)
     generator = torch.Generator().manual_seed(0)
     u = torch.randn(run.y.shape[1], generator=generator, dtype=torch.float64) + 3
     once = u.to(run.y).expand_as(run.y).contiguous()
     ramp = torch.arange(1, n + 1, device=run.y.device).to(run.y)[:, None]
     edges = run.edges(run.uses)
     if not edges:
-        return run, []
-    pairs = zip(weighted(run.y, edges, once), weighted(run.y, edges, once * ramp), strict=True)
-    return run, [find_layout(a, b, n) for a, b in pairs]
+        return [], False
+    found = weighted(run.y, edges, once)
+    graded = weighted(run.y, edges, once * ramp)
+    layouts = [find_layout(a, b, n) for a, b in zip(found, graded, strict=True)]
+    end = read_out(run)
+    at_hidden = [
+        g for use, g in zip(run.uses, found, strict=True) if end and use.node is end.hidden
+    ]
+    return layouts, bool(at_hidden) and end is not None and end.explains(u.to(run.y), at_hidden[0])
 
 
 def _connected(

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 
 import torch
 from torch import Tensor
 
 from ntkit._core.checks import positive_int
-from ntkit.kernels.empirical.backward import gradients
+from ntkit.kernels.empirical.backward import gradients, one_hot
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import sample_by_sample
 from ntkit.kernels.empirical.graph import Run
@@ -128,7 +129,7 @@ class Sketch(AbstractMethod):
         knows = False
         for start in range(0, len(x), step):
             samples = slice(start, min(start + step, len(x)))
-            run = Run(target, x[samples])
+            run = Run.of(target, x[samples])
             if run.chooses and start and step > 1:  # rows of a single sample are all its own
                 reading = read(target, x[samples])
             misfit = reading.fits(run, len(x[samples]))
@@ -142,7 +143,9 @@ class Sketch(AbstractMethod):
                 places = range(first, min(first + n_outputs, len(chosen)))
                 few = [chosen[o] for o in places]
                 if uses:
-                    g = gradients(run.y, run.edges(uses), few, at_once=at_once)
+                    g = gradients(
+                        run.y, partial(one_hot, run.y), run.edges(uses), few, at_once=at_once
+                    )
                     for part in parts:
                         own, g = g[: len(part.uses)], g[len(part.uses) :]
                         with torch.no_grad():

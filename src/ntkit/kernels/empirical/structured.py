@@ -7,6 +7,8 @@ from torch import Tensor
 from ntkit._core.checks import positive_int
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import jacobian_features
+from ntkit.kernels.empirical.diagonal import diagonal
+from ntkit.kernels.empirical.gram import gram
 from ntkit.kernels.empirical.job import Job
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs
@@ -37,11 +39,11 @@ class Structured(AbstractMethod):
 
     def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
         """Each part in its best order, added up."""
-        return Job(target, x1, x2, outputs, self.memory).gram()
+        return gram(Job(target, x1, x2, outputs, self.memory))
 
     def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
         """Each sample with itself."""
-        return Job(target, x, None, outputs, self.memory).diagonal()
+        return diagonal(Job(target, x, None, outputs, self.memory))
 
     def features(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
         """The Jacobian itself, whole: `o P` numbers a sample."""

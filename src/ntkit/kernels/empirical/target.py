@@ -1,7 +1,7 @@
 """A module with the parameters that its kernel is taken over, as a function of them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -37,6 +37,7 @@ class Target:
     Attributes:
         module: The module, without a wrapper of `torch.compile`.
         names: Names of the selected parameters; shared ones under their first name.
+        readings: What `parts.read` has found of the network, by its modes and the kind of points.
     """
 
     def __init__(self, module: nn.Module, params: Selection | None = None) -> None:
@@ -46,6 +47,7 @@ class Target:
         self.module: nn.Module = inner if isinstance(inner, nn.Module) else module
         refuse_unfit(self.module)
         self.names = _selected(self.module, params)
+        self.readings: dict[Hashable, Any] = {}
         self._copies: dict[str, Tensor] = {}
 
     def snapshot(self) -> "Target":
@@ -148,13 +150,19 @@ class Target:
         return tuple(p.requires_grad_() for p in self.parameters)
 
     def probe(self, batch: Batch) -> int:
-        """Run the module on at most two samples, check what it does, and return its outputs `o`.
+        """Check what the module does on at most two samples, as `probed`, and return its outputs `o`."""
+        return self.probed(batch[: min(2, len(batch))])[0].shape[1]
+
+    def probed(self, few: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the module on a few samples and check what it does.
+
+        Returns:
+            The outputs `[n, o]` and the leaves that they were computed from.
 
         Raises:
             ValueError: It draws random numbers, mixes the samples, holds its parameters where they
                 cannot be replaced, or gives values that are not finite.
         """
-        few = batch[: min(2, len(batch))]
         before = torch.get_rng_state()
         leaves = self.leaves()
         y = self.outputs(leaves, few)
@@ -163,16 +171,18 @@ class Target:
                 "`module` draws random numbers when it runs; call `module.eval()`, or take the "
                 "drawing out of it."
             )
-        finite("module(x)", y.detach())
+        values = y.detach()
+        finite("module(x)", values)
         _refuse_strays(y, leaves, self.module)
-        alone = self.outputs(leaves, few[:1])
-        change = float((alone - y[:1]).detach().abs().max())
-        if change > _COUPLED.get(y.dtype, 0.1) * float(y.detach().abs().max()):
+        with torch.no_grad():
+            alone = self.outputs(leaves, few[:1])
+        change = float((alone - values[:1]).abs().max())
+        if change > _COUPLED.get(y.dtype, 0.1) * float(values.abs().max()):
             raise ValueError(
                 "`module` mixes the samples of a batch: the first sample's output changes by "
                 f"{change:.3g} in company. The kernel of one sample is then not defined."
             )
-        return y.shape[1]
+        return y, leaves
 
 
 def _plain(p: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class Twice:
         self._gradients = [g for g in found if g is not None]
         for g in self._gradients:
             # what follows such a node is left out of a backward pass without a word
-            if any(node.name() == "torch::autograd::Error" for node in walk(g)):
+            if any(node.name() == "torch::autograd::Error" for node in walk(g.grad_fn)):
                 raise NotImplementedError(_ADVICE.format(what="`once_differentiable`."))
 
     def forward(self, u: Sequence[Tensor]) -> Tensor:

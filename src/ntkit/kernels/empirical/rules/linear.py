@@ -30,10 +30,19 @@ class LinearUse(OuterUse):
         """Samples lie along the rows."""
         return layout.axis == 0
 
+    @property
+    def has_bias(self) -> bool:
+        """Whether a bias is used along."""
+        return self._bias is not None
+
+    def rows(self, layout: Layout) -> Tensor:
+        """`a` alone, `[n, t, k]`."""
+        return layout.by_sample(self._rows)
+
     def inputs(self, layout: Layout) -> Tensor:
         """`a`, and a one for the bias."""
-        a = layout.by_sample(self._rows)
-        if self._bias is not None:
+        a = self.rows(layout)
+        if self.has_bias:
             a = torch.cat([a, a.new_ones(*a.shape[:-1], 1)], -1)
         return a[None]
 
@@ -43,10 +52,10 @@ class LinearUse(OuterUse):
 
     def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
         """`sum_t g_t a_t^T`, in the order of the parameter's entries."""
-        a, g = layout.by_sample(self._rows), layout.by_sample(g, 1)
+        a, g = self.rows(layout), layout.by_sample(g, 1)
         outer = outer_sums(g.mT, a)
         outer = outer if self._weight.is_transposed else outer.mT
-        return [outer.flatten(2), *([] if self._bias is None else [g.sum(2)])]
+        return [outer.flatten(2), *([g.sum(2)] if self.has_bias else [])]
 
 
 @rule("AddmmBackward0")
