@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from ntkit._core.memory import fresh
+
 __all__ = ["Gradient", "Sums", "gradients", "one_hot", "weighted"]
 
 Gradient = Tensor | list[Tensor]
@@ -40,30 +42,26 @@ def gradients(
         whole = _backward(source, edges, seed(outputs), batched=True)
         with torch.no_grad():
             return [g if of is None else of(g) for g, of in zip(whole, sums, strict=True)]
-    rooms: list[Tensor | None] = [None] * len(edges)
-    parts: list[list[list[Tensor]]] = [[] for _ in edges]
+    rooms: list[list[Tensor]] = [[] for _ in edges]
     for k, o in enumerate(outputs):
         for e, g in enumerate(_backward(source, edges, seed([o])[0], batched=False)):
-            of, room = sums[e], rooms[e]
-            if of is not None:
-                with torch.no_grad():
-                    parts[e].append(of(g[None]))
-                continue
-            if room is None:  # a sample's outputs beside each other, for one product of all of them
-                room = (
-                    g[:, None]
-                    if len(outputs) == 1
-                    else g.new_empty(len(g), len(outputs), *g.shape[1:])
-                )
-                rooms[e] = room
+            with torch.no_grad():
+                of = sums[e]
+                pieces = [g] if of is None else [piece[0] for piece in of(g[None])]
+            if not rooms[e]:  # a sample's outputs beside each other, for one product of all of them
+                rooms[e] = [_room(piece, len(outputs)) for piece in pieces]
             if len(outputs) > 1:
-                room[:, k] = g
-    return [
-        [torch.cat(each) for each in zip(*own, strict=True)]
-        if room is None
-        else room.transpose(0, 1)
-        for own, room in zip(parts, rooms, strict=True)
-    ]
+                for room, piece in zip(rooms[e], pieces, strict=True):
+                    room[:, k] = piece
+    turned = [[room.transpose(0, 1) for room in own] for own in rooms]
+    return [own[0] if of is None else own for own, of in zip(turned, sums, strict=True)]
+
+
+def _room(piece: Tensor, outputs: int) -> Tensor:
+    """Where pieces like this go, along a new axis 1: itself, if there is but one."""
+    if outputs == 1:
+        return piece[:, None]
+    return fresh((len(piece), outputs, *piece.shape[1:]), piece)
 
 
 def one_hot(y: Tensor, outputs: Sequence[int]) -> Tensor:

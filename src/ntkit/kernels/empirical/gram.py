@@ -9,8 +9,8 @@ from torch import Tensor
 from ntkit.kernels.empirical.backward import Gradient
 from ntkit.kernels.empirical.contraction import contracted
 from ntkit.kernels.empirical.job import Job
-from ntkit.kernels.empirical.orders import Total
-from ntkit.kernels.empirical.parts import Part
+from ntkit.kernels.empirical.orders import Order, Total
+from ntkit.kernels.empirical.parts import MovedError, Part
 from ntkit.kernels.empirical.products import GramSum
 from ntkit.kernels.empirical.rules.linear import LinearUse
 
@@ -36,31 +36,34 @@ def gram(job: Job) -> Tensor:
 
 
 def _sum_of_parts(job: Job) -> Tensor:
+    try:
+        return _by_passes(job)
+    except MovedError:
+        job.forget_places()
+        return _by_passes(job)
+
+
+def _by_passes(job: Job) -> Tensor:
     """Gradients of all outputs, then each part in its best order."""
     like = torch.empty(0, dtype=job.accumulation, device=job.device)
     n, m = job.counts[0], None if len(job.counts) == 1 else job.counts[1]
     total = Total(n, m, len(job.outputs), full=job.full, like=like)
-    for chosen, parts in job.passes():
+    for chosen, parts in job.passes(is_gram=True):
         found = [
-            job.gradients(side, chosen, parts, summed=not job.full) for side in range(len(job.runs))
+            job.gradients(side, chosen, parts, summed=not job.full, is_gram=True)
+            for side in range(len(job.runs))
         ]
         with torch.no_grad():
             for part in parts:
-                _add(job, total, part, [g.pop(0) for g in found])
+                order = job.order(part, len(chosen))
+                _add(job, total, part, [g.pop(0) for g in found], order)
     return total.finished()
 
 
-def _add(job: Job, total: Total, part: Part, g: Sequence[list[Gradient]]) -> None:
+def _add(job: Job, total: Total, part: Part, g: Sequence[list[Gradient]], order: Order) -> None:
     sides = list(zip(job.runs, g, strict=True))
-    busy = [part.busy(run, side) if part.is_outer else None for run, side in sides]
-    counts = [len(places) for places in busy if places is not None]
-    order = job.order(part, len(g[0][0]), max(counts) if len(counts) == len(sides) else None)
     if order != "direct":
-        if len(counts) < len(sides):
-            busy = [None] * len(sides)
-        factors = [
-            part.factors(run, side, places) for (run, side), places in zip(sides, busy, strict=True)
-        ]
+        factors = [part.factors(run, side) for run, side in sides]
         total.add_outer(factors[0], factors[1] if len(factors) > 1 else None, order)
         return
     jacobians = [part.explicit(run, side) for run, side in sides]

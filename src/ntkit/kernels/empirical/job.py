@@ -8,6 +8,7 @@ from math import prod
 import torch
 
 from ntkit._core.checks import finite
+from ntkit._core.memory import keep_freed_memory
 from ntkit.kernels.empirical.backward import Gradient, gradients, one_hot
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import sample_by_sample
@@ -46,6 +47,7 @@ class Job:
     def __init__(
         self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs, memory: int
     ) -> None:
+        keep_freed_memory()
         batches = [x1] if x2 is None else [x1, x2]
         reading = remembered(target, x1)
         self.runs = [Run.of(target, batch) for batch in batches]
@@ -67,6 +69,10 @@ class Job:
         self._at_once = not any(name.startswith("Convolution") for name in reading.signature)
         self.batches = (x1, x2)
         self._ends = [read_out(run) if reading.has_read_out else None for run in self.runs]
+
+    def forget_places(self) -> None:
+        """Take all positions of every part to have gradients."""
+        self.parts = tuple(replace(part, places=None) for part in self.parts)
 
     def _misfit(self, reading: Reading) -> str | None:
         """None if all runs are laid out as was read, else what differs."""
@@ -121,12 +127,12 @@ class Job:
         )
         return Plan("structured", rows, "", self._bytes())
 
-    def order(self, part: Part, n_outputs: int, positions: int | None = None) -> Order:
-        """The cheapest way for a part, of which `positions` count (all if left out)."""
+    def order(self, part: Part, n_outputs: int) -> Order:
+        """The cheapest way for a part."""
         if not part.is_outer:
             return "direct"
         sizes = self.sizes(part, n_outputs)
-        sizes = sizes if positions is None else replace(sizes, t=positions)
+        sizes = sizes if part.places is None else replace(sizes, t=len(part.places))
         return best_order(sizes, full=self.full)[0]
 
     def is_single(self, part: Part) -> bool:
@@ -166,9 +172,9 @@ class Job:
             item=4 if self.accumulation == torch.float32 else 8,
         )
 
-    def passes(self) -> Iterator[tuple[list[int], list[Part]]]:
-        """Outputs and parts whose gradients fit in the memory together."""
-        sizes = [self.part_bytes(part) for part in self.parts]
+    def passes(self, *, is_gram: bool = False) -> Iterator[tuple[list[int], list[Part]]]:
+        """Outputs and parts whose gradients fit in the memory together; `is_gram` as in `gradients`."""
+        sizes = [self.part_bytes(part, is_gram=is_gram) for part in self.parts]
         outputs, chunk = self.outputs, len(self.outputs)
         if not self.full:
             seed = self.runs[0].y.nbytes  # of the cotangents that pick one output
@@ -186,22 +192,36 @@ class Job:
             if group:
                 yield chosen, group
 
-    def part_bytes(self, part: Part) -> int:
-        """Bytes of the gradients of one output of the network."""
+    def part_bytes(self, part: Part, *, is_gram: bool = False) -> int:
+        """Bytes of the gradients of one output of the network, or of what is made of them at once."""
         item = self.runs[0].y.element_size()
-        return item * sum(
-            prod(run.shape(run.uses[index])) for run in self.runs for index in part.uses
-        )
+        if is_gram and self._is_explicit(part, len(self.outputs)):
+            return item * sum(self.counts) * self.numel(part)
+        entries = sum(prod(run.shape(run.uses[index])) for run in self.runs for index in part.uses)
+        if is_gram and part.places is not None:
+            entries = entries * len(part.places) // self.sizes(part, 1).t
+        return item * entries
+
+    def _is_explicit(self, part: Part, n_outputs: int) -> bool:
+        """Whether the Jacobian is made of each output's gradient as it comes."""
+        is_dense = isinstance(self.runs[0].uses[part.uses[0]], LinearUse)  # others unfold each time
+        return is_dense and not self._at_once and self.order(part, n_outputs) == "direct"
 
     def _bytes(self) -> int:
-        sizes = [self.part_bytes(part) for part in self.parts]
+        sizes = [self.part_bytes(part, is_gram=True) for part in self.parts]
         whole = sum(sizes) * len(self.outputs)
         return min(whole, max([self.memory, *(s * len(self.outputs) for s in sizes)]))
 
     def gradients(
-        self, side: int, chosen: Sequence[int], parts: Sequence[Part], *, summed: bool = False
+        self,
+        side: int,
+        chosen: Sequence[int],
+        parts: Sequence[Part],
+        *,
+        summed: bool = False,
+        is_gram: bool = False,
     ) -> list[list[Gradient]]:
-        """For each part the gradients at its uses, or their sums where they are all that it needs.
+        """For each part the gradients at its uses, or what it needs of them (`Part.sums`).
 
         Args:
             side: 0 for the row points, 1 for the column points where they are others.
@@ -209,6 +229,8 @@ class Job:
             parts: Parts.
             summed: Whether one gradient may stand for all outputs, if its Gram matrix is the sum of
                 theirs.
+            is_gram: Whether they are for a Gram matrix by `order`: what that needs comes in their place,
+                unless it is found that gradients are at other positions than they were (`MovedError`).
         """
         run, end = self.runs[side], self._ends[side]
         uses = [run.uses[index] for part in parts for index in part.uses]
@@ -216,7 +238,15 @@ class Job:
             summed and part.is_outer and len(part.uses) == 1 for part in parts for _ in part.uses
         ]
         with torch.no_grad():
-            sums = [of for part in parts for of in part.sums(run)]
+            sums = [
+                of
+                for part in parts
+                for of in part.sums(
+                    run,
+                    explicit=is_gram and self._is_explicit(part, len(chosen)),
+                    narrow=is_gram,
+                )
+            ]
             known = [
                 None if end is None else end.gradient(use.node, chosen, summed=one)
                 for use, one in zip(uses, alone, strict=True)

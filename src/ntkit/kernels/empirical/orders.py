@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ntkit._core.memory import fresh
 from ntkit.kernels.empirical.products import GramSum, rows_product, symmetric_rows_product
 
 __all__ = ["MACS", "Order", "Sizes", "Total", "best_order"]
@@ -84,14 +85,18 @@ class Total:
         self.is_symmetric, self.full, self._dtype = m is None, full, like.dtype
         m = n if m is None else m
         shape = (outputs, n, outputs, m) if full else (n, m)
-        self.value = like.new_zeros(shape, dtype=like.dtype if full else torch.float64)
+        self.value = fresh(shape, like, like.dtype if full else torch.float64).zero_()
+        self._rows: Tensor | None = None  # [n o, m o], of Jacobians
 
     def finished(self) -> Tensor:
         """`[n, m, o, o]` or `[n, m]`."""
         if not self.full:
             return self.value.to(self._dtype)
+        outputs, n, _, m = self.value.shape
+        if self._rows is not None:
+            self.value += self._rows.view(n, outputs, m, outputs).permute(1, 0, 3, 2)
         if self.is_symmetric:
-            for o in range(len(self.value)):
+            for o in range(outputs):
                 for q in range(o + 1, len(self.value)):
                     self.value[q, :, o] = self.value[o, :, q].T
         return self.value.permute(1, 3, 0, 2)
@@ -107,17 +112,15 @@ class Total:
                     rows_product(left[o], other[o], self.value)
             return
         rows, columns = (j.transpose(0, 1).flatten(0, 1) for j in (left, other))
-        step = -(-left.shape[1] // 4)
-        outputs = len(left)
-        for i in range(0, left.shape[1], step):
+        if self._rows is None:
+            self._rows = fresh((len(rows), len(columns)), self.value).zero_()
+        step = -(-len(rows) // 4)
+        for i in range(0, len(rows), step):
+            block = slice(i, i + step)
             start = i if self.is_symmetric else 0
-            block = rows[i * outputs : (i + step) * outputs]
-            tile = self.value.new_zeros(len(block), len(columns) - start * outputs)
-            rows_product(block, columns[start * outputs :], tile)
-            tile = tile.view(-1, outputs, other.shape[1] - start, outputs)
-            self.value[:, i : i + step, :, start:] += tile.permute(1, 0, 3, 2)
+            rows_product(rows[block], columns[start:], self._rows[block, start:])
             if self.is_symmetric:
-                self.value[:, i + step :, :, i : i + step] += tile[:, :, step:].permute(3, 2, 1, 0)
+                self._rows[i + step :, block] = self._rows[block, i + step :].T
 
     def add_outer(
         self,

@@ -1,12 +1,13 @@
 """The parameters in groups that share uses, with the layouts of their gradients."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ntkit.kernels.empirical.backward import Gradient, Sums, weighted
 from ntkit.kernels.empirical.batch import Batch
@@ -18,7 +19,7 @@ from ntkit.kernels.empirical.rules.linear import LinearUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
-__all__ = ["Part", "Reading", "read", "remembered"]
+__all__ = ["MovedError", "Part", "Reading", "read", "remembered"]
 
 _FEW = (3, 5)
 """Samples of the probe: with two, several ways to lay samples out look alike. So they do with three if
@@ -35,12 +36,15 @@ class Part:
         layouts: How samples lie in the output of each use.
         is_outer: Whether all uses are of the same parameters in the same order, as outer products:
             they then count as one with more positions.
+        places: Of a dense layer that has gradients at less than half of its positions, those. Behind
+            the last attention, a network that reads one token has them at that one alone.
     """
 
     params: tuple[int, ...]
     uses: tuple[int, ...]
     layouts: tuple[Layout, ...]
     is_outer: bool
+    places: tuple[int, ...] | None = None
 
     def explicit(self, run: Run, g: Sequence[Gradient]) -> list[Tensor]:
         """The Jacobian by each parameter, `[o, n, p]`, uses added up; of gradients, or of their sums."""
@@ -52,15 +56,22 @@ class Part:
                 found[k] = found[k] + j if k in found else j
         return [found[k] for k in self.params]
 
-    def sums(self, run: Run) -> list[Sums | None]:
-        """For each use, what makes its part of the Jacobian of a gradient, if that is no larger."""
+    def sums(self, run: Run, *, explicit: bool, narrow: bool) -> list[Sums | None]:
+        """For each use, what makes of a gradient all that is needed of it, None for itself.
+
+        Its part of the Jacobian, if that is no larger or `explicit`; what `factors` takes, at `places`
+        alone, if `narrow`.
+        """
         found: list[Sums | None] = []
         for index, layout in zip(self.uses, self.layouts, strict=True):
             use = run.uses[index]
-            if not isinstance(use, ScaledUse) or not use.is_small(run.shape(use), layout):
+            is_small = isinstance(use, ScaledUse) and use.is_small(run.shape(use), layout)
+            if narrow and self.places is not None:
+                found.append(partial(self._narrowed, cast(OuterUse, use), layout))
+            elif is_small or (explicit and len(self.uses) == 1):
+                found.append(partial(use.explicit, layout=layout))
+            else:
                 found.append(None)
-                continue
-            found.append(partial(use.explicit, layout=layout))
         return found
 
     def inputs(self, run: Run) -> Tensor:
@@ -76,28 +87,29 @@ class Part:
         found = [u.gradients(d, lay) for u, lay, d in zip(uses, self.layouts, whole, strict=True)]
         return found[0] if len(found) == 1 else torch.cat(found, 3)
 
-    def factors(
-        self, run: Run, g: Sequence[Gradient], places: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """`a [groups, n, t, k]` and `g [groups, o, n, t, c]`, at some positions."""
-        inputs, outputs = self.inputs(run), self.outer_gradients(run, g)
-        if places is None:
-            return inputs, outputs
-        return inputs.index_select(2, places), outputs.index_select(3, places)
+    def factors(self, run: Run, g: Sequence[Gradient]) -> tuple[Tensor, Tensor]:
+        """`a [groups, n, t, k]` and `g [groups, o, n, t, c]`; of narrowed gradients at `places`."""
+        inputs = self.inputs(run)
+        if isinstance(g[0], Tensor):
+            return inputs, self.outer_gradients(run, g)
+        places = torch.tensor(self.places, device=inputs.device)
+        return inputs.index_select(2, places), g[0][0][None]
 
-    def busy(self, run: Run, g: Sequence[Gradient]) -> Tensor | None:
-        """Where gradients of a dense layer are not zero, if that is at less than half of the positions.
+    def _narrowed(self, use: OuterUse, layout: Layout, g: Tensor) -> list[Tensor]:
+        """`[o, n, places, c]`.
 
-        Behind the last attention, a network that reads one token has gradients at that one alone.
+        Raises:
+            MovedError: There are gradients at other positions too.
         """
-        use = run.uses[self.uses[0]]
-        if len(self.uses) > 1 or not isinstance(use, LinearUse):
-            return None
-        b = use.gradients(cast(Tensor, g[0]), self.layouts[0])[0]  # [o, n, t, c]
-        if 2 * int((b[0, 0] != 0).any(1).sum()) >= b.shape[2]:
-            return None
-        found = (b != 0).any(3).flatten(0, 1).any(0).nonzero()[:, 0]
-        return found if 2 * len(found) < b.shape[2] else None
+        whole = use.gradients(g, layout)[0]
+        kept = whole.index_select(2, torch.tensor(self.places, device=g.device))
+        if int(torch.count_nonzero(whole)) != int(torch.count_nonzero(kept)):
+            raise MovedError
+        return [kept]
+
+
+class MovedError(Exception):
+    """Gradients are not at the positions where they were when the network was read."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +132,7 @@ class Reading:
 
     def fits(self, run: Run, n: int) -> str | None:
         """None if a run over `n` samples is laid out as was read, else what differs."""
-        if run.signature != self.signature:
+        if run.signature != self.signature or run.y.shape[1] != self.n_outputs:
             return "the network takes other steps for other samples"
         for part in self.parts:
             for index, layout in zip(part.uses, part.layouts, strict=True):
@@ -129,18 +141,22 @@ class Reading:
         return None
 
 
+_READ: WeakKeyDictionary[nn.Module, dict[Hashable, "Reading"]] = WeakKeyDictionary()
+
+
 def remembered(target: Target, batch: Batch) -> Reading | None:
-    """What was read of the network before, in the same modes and for points of the same kind.
+    """What was read of the module before, in the same modes and for points of the same kind.
 
     Whether its present runs still are as was read, `Reading.fits` tells.
     """
-    return target.readings.get(_kind(target, batch))
+    return _READ.get(target.module, {}).get(_kind(target, batch))
 
 
 def _kind(target: Target, batch: Batch) -> Hashable:
     modes = tuple(layer.training for layer in target.module.modules())
-    points = tuple((t.dtype, t.shape[1:]) for t in batch.tensors)
-    return modes, tuple(batch.kwargs), points
+    points = tuple((t.dtype, t.device, t.shape[1:]) for t in batch.tensors)
+    shapes = tuple(p.shape for p in target.parameters)
+    return target.names, shapes, modes, tuple(batch.kwargs), points
 
 
 def read(target: Target, batch: Batch) -> Reading:
@@ -153,27 +169,40 @@ def read(target: Target, batch: Batch) -> Reading:
     run = Run(*target.probed(batch[places]))
     if run.chooses and len(batch) > 1:
         run = Run.of(target, batch)
-    layouts, has_read_out = _probed(run)
+    probe = _probed(run)
     for n in _FEW[1:]:
-        if None not in layouts or run.chooses:
+        if None not in probe.layouts or run.chooses:
             break
         run = Run.of(target, batch[torch.arange(n, device=target.device) % len(batch)])
-        layouts, has_read_out = _probed(run)
+        probe = _probed(run)
     unclaimed = dict(run.unclaimed)
-    for use, layout in zip(run.uses, layouts, strict=True):
+    for use, layout in zip(run.uses, probe.layouts, strict=True):
         if layout is None or not use.allows(layout):
             for k in use.params:
                 why = "no axis of its output tells the samples apart"
                 unclaimed.setdefault(k, f"{use.what}: {why}")
-    parts = _connected(run.uses, layouts, unclaimed)
-    found = Reading(run.y.shape[1], tuple(parts), unclaimed, run.signature, has_read_out)
-    if not run.chooses:
-        target.readings[_kind(target, batch)] = found
+    parts = tuple(
+        replace(part, places=_busy(run, part, probe.gradients))
+        for part in _connected(run.uses, probe.layouts, unclaimed)
+    )
+    found = Reading(run.y.shape[1], parts, unclaimed, run.signature, probe.has_read_out)
+    if not run.chooses and None not in probe.layouts:  # no gradient at all: it may have one later
+        _READ.setdefault(target.module, {})[_kind(target, batch)] = found
     return found
 
 
-def _probed(run: Run) -> tuple[list[Layout | None], bool]:
-    """How samples lie at each use, and whether gradients at its end are those of a read-out."""
+@dataclass(frozen=True)
+class _Probe:
+    """Gradients of a weighted sum of the outputs at each use, how samples lie in them, and whether
+    those at the network's end are those of a read-out.
+    """
+
+    gradients: list[Tensor]
+    layouts: list[Layout | None]
+    has_read_out: bool
+
+
+def _probed(run: Run) -> _Probe:
     n = len(run.y)
     generator = torch.Generator().manual_seed(0)
     u = torch.randn(run.y.shape[1], generator=generator, dtype=torch.float64) + 3
@@ -181,15 +210,27 @@ def _probed(run: Run) -> tuple[list[Layout | None], bool]:
     ramp = torch.arange(1, n + 1, device=run.y.device).to(run.y)[:, None]
     edges = run.edges(run.uses)
     if not edges:
-        return [], False
+        return _Probe([], [], False)
     found = weighted(run.y, edges, once)
     graded = weighted(run.y, edges, once * ramp)
     layouts = [find_layout(a, b, n) for a, b in zip(found, graded, strict=True)]
     end = read_out(run)
-    at_hidden = [
-        g for use, g in zip(run.uses, found, strict=True) if end and use.node is end.hidden
-    ]
-    return layouts, bool(at_hidden) and end is not None and end.explains(u.to(run.y), at_hidden[0])
+    has_read_out = end is not None and any(
+        use.node is end.hidden and end.explains(u.to(run.y), g)
+        for use, g in zip(run.uses, found, strict=True)
+    )
+    return _Probe(found, layouts, has_read_out)
+
+
+def _busy(run: Run, part: Part, gradients: Sequence[Tensor]) -> tuple[int, ...] | None:
+    """`Part.places`, from gradients of a sum of the outputs."""
+    index = part.uses[0]
+    use = run.uses[index]
+    if not part.is_outer or len(part.uses) > 1 or not isinstance(use, LinearUse):
+        return None
+    g = use.gradients(gradients[index][None], part.layouts[0])[0, 0]  # [n, t, c]
+    places = (g != 0).any(2).any(0).nonzero()[:, 0].tolist()
+    return tuple(places) if 2 * len(places) < g.shape[1] else None
 
 
 def _connected(

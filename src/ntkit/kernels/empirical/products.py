@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ntkit._core.memory import fresh
+
 __all__ = ["GramSum", "outer_sums", "rows_product", "symmetric_rows_product"]
 
 _BLOCK = 4096
@@ -92,7 +94,10 @@ def rows_product(a: Tensor, b: Tensor, out: Tensor) -> None:
         out.addmm_(a.to(out.dtype), b.to(out.dtype).T)
         return
     for left, right in zip(a.split(_BLOCK, 1), b.split(_BLOCK, 1), strict=True):
-        out += left.to(kind) @ right.to(kind).T
+        if out.dtype == kind:
+            out.addmm_(left.to(kind), right.to(kind).T)
+        else:
+            out += left.to(kind) @ right.to(kind).T
 
 
 def symmetric_rows_product(a: Tensor, out: Tensor) -> None:
@@ -109,4 +114,5 @@ def outer_sums(left: Tensor, right: Tensor) -> Tensor:
     """`left [o, n, c, t]` times `right [n, t, k]`: one product for all outputs of a sample."""
     outputs, n, c, t = left.shape
     rows = left.transpose(0, 1).reshape(n, outputs * c, t)
-    return torch.bmm(rows, right).unflatten(1, (outputs, c)).transpose(0, 1)
+    found = torch.bmm(rows, right, out=fresh((n, outputs * c, right.shape[2]), rows))
+    return found.unflatten(1, (outputs, c)).transpose(0, 1)

@@ -1,7 +1,7 @@
 """A module with the parameters that its kernel is taken over, as a function of them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -37,7 +37,6 @@ class Target:
     Attributes:
         module: The module, without a wrapper of `torch.compile`.
         names: Names of the selected parameters; shared ones under their first name.
-        readings: What `parts.read` has found of the network, by its modes and the kind of points.
     """
 
     def __init__(self, module: nn.Module, params: Selection | None = None) -> None:
@@ -47,7 +46,6 @@ class Target:
         self.module: nn.Module = inner if isinstance(inner, nn.Module) else module
         refuse_unfit(self.module)
         self.names = _selected(self.module, params)
-        self.readings: dict[Hashable, Any] = {}
         self._copies: dict[str, Tensor] = {}
 
     def snapshot(self) -> "Target":

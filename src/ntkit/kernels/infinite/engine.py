@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ntkit._core.memory import keep_freed_memory
 from ntkit._core.threads import in_threads
 from ntkit.kernels.infinite.chains import Chain, through
 from ntkit.kernels.infinite.job import Job
@@ -117,7 +118,7 @@ def run_tiles(
         for j in range(i if symmetric else 0, m, width)
     ]
     total = sum(map(_pairs, corners))
-    _keep_freed_memory()
+    keep_freed_memory()
     if threads == 1 or len(corners) == 1:
         job.follow((_done(tile, corner) for corner in corners), total)
         return
@@ -140,16 +141,6 @@ def _done(tile: Callable[[int, int, int, int], None], corner: Corner) -> int:
 def _pairs(corner: Corner) -> int:
     i, i_stop, j, j_stop = corner
     return (i_stop - i) * (j_stop - j)
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library hand a tile's memory to the next one, instead of back to the system.
-
-    glibc returns the top of its heap beyond twice the largest block that it mapped and freed, 32 MiB
-    at most: one untouched block of that size is enough. Faults on fresh pages took a fifth of the
-    time.
-    """
-    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def _narrowed(state: PairState | None, need: Demand) -> PairState:

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Out", "opened", "own"]
+from ntkit._core.memory import fresh, numpy_dtype
+
+__all__ = ["Out", "opened"]
 
 Out = Tensor | str | Path
 """A tensor to write into, or the path of an `.npy` file to make."""
@@ -31,7 +33,7 @@ def opened(out: Out | None, shape: Sequence[int], like: Tensor) -> Iterator[Tens
         ValueError: The tensor does not fit, or the path is no `.npy` file.
     """
     if out is None:
-        yield own(shape, like)
+        yield fresh(shape, like)
     elif isinstance(out, Tensor):
         _check(out, shape, like)
         yield out
@@ -45,13 +47,6 @@ def opened(out: Out | None, shape: Sequence[int], like: Tensor) -> Iterator[Tens
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-
-
-def own(shape: Sequence[int], like: Tensor) -> Tensor:
-    """Fresh memory; numpy asks for it in large pages, where torch does not."""
-    if like.device.type != "cpu":
-        return like.new_empty(*shape)
-    return torch.from_numpy(np.empty(tuple(shape), _numpy_dtype(like)))
 
 
 def _check(out: Tensor, shape: Sequence[int], like: Tensor) -> None:
@@ -78,7 +73,7 @@ def _reserved(path: Path, part: Path, shape: Sequence[int], like: Tensor) -> Ten
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
-        table = np.lib.format.open_memmap(part, "w+", _numpy_dtype(like), tuple(shape))
+        table = np.lib.format.open_memmap(part, "w+", numpy_dtype(like.dtype), tuple(shape))
         if hasattr(os, "posix_fallocate"):
             with part.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
@@ -88,7 +83,3 @@ def _reserved(path: Path, part: Path, shape: Sequence[int], like: Tensor) -> Ten
             "folder that you may write to, with room for the matrix."
         ) from None
     return torch.from_numpy(table)
-
-
-def _numpy_dtype(like: Tensor) -> np.dtype:
-    return torch.empty(0, dtype=like.dtype).numpy().dtype
