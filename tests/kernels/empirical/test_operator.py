@@ -75,6 +75,15 @@ def test_graphs_take_the_memory_that_they_are_given() -> None:
         assert (len(found._rows) == 1) == (blocks == 1)
 
 
+def test_blocks_do_not_depend_on_the_number_of_points() -> None:
+    """A sample's share of the points is its own row, not all of them."""
+    net = nn.Sequential(nn.Linear(30, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    kernel = empirical_ntk(net, "full")
+    said = {kernel.operator(randn(n, 30), memory=2**13).about for n in (50, 500)}
+    assert len(said) == 1
+    assert "samples at a time" in said.pop()
+
+
 def test_the_operator_stays_as_it_was_made(memory: int) -> None:
     """When the module is trained further."""
     net, x = network("resnet")

@@ -121,7 +121,7 @@ class _Block:
 
 def _graph_bytes(target: Target, leaves: tuple[Tensor, ...], x: Batch) -> int:
     """What the graphs of both derivatives keep for a sample, measured on a few."""
-    few = x[: min(4, len(x))]
+    few = x.of(*(t[: min(4, len(x))].clone() for t in x.tensors))  # a view would count as all of x
     own = {p.untyped_storage().data_ptr() for p in target.module.parameters()}
     own |= {p.untyped_storage().data_ptr() for p in leaves}
     seen: dict[int, int] = {}
