@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from ntkit._core.memory import fresh
-
 __all__ = ["Gradient", "Sums", "gradients", "one_hot", "weighted"]
 
 Gradient = Tensor | list[Tensor]
@@ -61,7 +59,7 @@ def _room(piece: Tensor, outputs: int) -> Tensor:
     """Where pieces like this go, along a new axis 1: itself, if there is but one."""
     if outputs == 1:
         return piece[:, None]
-    return fresh((len(piece), outputs, *piece.shape[1:]), piece)
+    return piece.new_empty(len(piece), outputs, *piece.shape[1:])
 
 
 def one_hot(y: Tensor, outputs: Sequence[int]) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ntkit._core.memory import fresh
 from ntkit.kernels.empirical.products import GramSum, rows_product, symmetric_rows_product
 
 __all__ = ["MACS", "Order", "Sizes", "Total", "best_order"]
@@ -85,7 +84,7 @@ class Total:
         self.is_symmetric, self.full, self._dtype = m is None, full, like.dtype
         m = n if m is None else m
         shape = (outputs, n, outputs, m) if full else (n, m)
-        self.value = fresh(shape, like, like.dtype if full else torch.float64).zero_()
+        self.value = like.new_zeros(shape, dtype=like.dtype if full else torch.float64)
         self._rows: Tensor | None = None  # [n o, m o], of Jacobians
 
     def finished(self) -> Tensor:
@@ -113,7 +112,7 @@ class Total:
             return
         rows, columns = (j.transpose(0, 1).flatten(0, 1) for j in (left, other))
         if self._rows is None:
-            self._rows = fresh((len(rows), len(columns)), self.value).zero_()
+            self._rows = self.value.new_zeros(len(rows), len(columns))
         step = -(-len(rows) // 4)
         for i in range(0, len(rows), step):
             block = slice(i, i + step)

@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-from ntkit._core.memory import fresh
-
 __all__ = ["GramSum", "outer_sums", "rows_product", "symmetric_rows_product"]
 
 _BLOCK = 4096
@@ -114,5 +112,4 @@ def outer_sums(left: Tensor, right: Tensor) -> Tensor:
     """`left [o, n, c, t]` times `right [n, t, k]`: one product for all outputs of a sample."""
     outputs, n, c, t = left.shape
     rows = left.transpose(0, 1).reshape(n, outputs * c, t)
-    found = torch.bmm(rows, right, out=fresh((n, outputs * c, right.shape[2]), rows))
-    return found.unflatten(1, (outputs, c)).transpose(0, 1)
+    return torch.bmm(rows, right).unflatten(1, (outputs, c)).transpose(0, 1)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ntkit._core.memory import fresh
 from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.rules.explicit import shifted
 from ntkit.kernels.empirical.rules.registry import Operand, rule
@@ -58,7 +57,7 @@ class ConvolutionUse(OuterUse):
         x = self.node._saved_input
         c, t = g.shape[3:]
         k = prod(self._weight.shape[1:])
-        outer = fresh((len(x), self.groups, len(g), c, k), g)
+        outer = g.new_empty(len(x), self.groups, len(g), c, k)
         step = max(1, _CACHE // (self.groups * k * t * x.element_size()))
         for i in range(0, len(x), step):
             a = self._windows(x[i : i + step]).flatten(0, 1).mT
