@@ -1,6 +1,8 @@
 """Reading a module: the graph of calls in its forward, and the shapes that go through it."""
 
+import linecache
 import operator
+import sys
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -27,6 +29,9 @@ __all__ = ["Traced", "refuse", "trace"]
 
 _INSIDE = tuple(str(Path(file).parent) for file in (torch.__file__, jaxtyping.__file__, __file__))
 """Frames of torch, of the checker of types and of ours are no place in the user's forward."""
+
+_PLACE = "ntkit_place"
+"""Where a node's meta data hold the line of the user's that made it."""
 
 
 @dataclass(frozen=True)
@@ -172,13 +177,11 @@ def trace(module: nn.Module) -> Traced:
 def where(node: fx.Node) -> str:
     """A node's name and its line in the user's forward."""
     name = str(node.target) if node.op == "call_module" else node.name
-    lines = [line.strip() for line in (node.stack_trace or "").splitlines() if line.strip()]
-    files = [k for k, line in enumerate(lines) if line.startswith('File "') and not _inside(line)]
-    if not files:
+    place = node.meta.get(_PLACE)
+    if place is None:
         return f"`{name}`"
-    place = lines[files[-1]].split(", in ")[0]
-    code = lines[files[-1] + 1] if files[-1] + 1 < len(lines) else ""
-    return f"`{name}` ({place}: `{code}`)"
+    file, line = place
+    return f'`{name}` (File "{file}", line {line}: `{linecache.getline(file, line).strip()}`)'
 
 
 def refuse(node: fx.Node, why: str) -> NoReturn:
@@ -219,12 +222,16 @@ class _Tracer(fx.Tracer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.record_stack_traces = True
         self._with_grad = torch.is_grad_enabled()
 
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
-        """Marks what is computed without gradients, which weights before it never see."""
+        """Notes the line of the user's, and marks what is computed without gradients.
+
+        Weights before the latter never see it. Torch's own record of lines loads its compiler first,
+        which takes over a second.
+        """
         node = super().create_node(*args, **kwargs)
+        node.meta[_PLACE] = _users_line()
         if self._with_grad and not torch.is_grad_enabled():
             node.meta["no_grad"] = True
         return node
@@ -282,6 +289,16 @@ def _line_of(error: BaseException) -> str:
     if not frames:
         return ""
     return f'at File "{frames[-1].filename}", line {frames[-1].lineno}: `{frames[-1].line}`: '
+
+
+def _users_line() -> tuple[str, int] | None:
+    """File and line of the innermost call in the forward that is neither torch's nor ours."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code is not fx.Tracer.trace.__code__:
+        if not _inside(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return None
 
 
 def _inside(place: str) -> bool:
