@@ -61,8 +61,8 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[ReadOut | None]:
     """What the method found at the ends of the runs that it went by."""
     found: list[ReadOut | None] = []
 
-    def noted(run: Any) -> ReadOut | None:
-        found.append(read_out(run))
+    def noted(run: Any, **options: Any) -> ReadOut | None:
+        found.append(read_out(run, **options))
         return found[-1]
 
     monkeypatch.setattr(ntkit.kernels.empirical.job, "read_out", noted)

@@ -1,6 +1,7 @@
 """Gradients at places inside the network, for several outputs."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,8 +83,9 @@ def _backward(
     *,
     batched: bool,
 ) -> list[Tensor]:
+    start: Any = [source]
     found = torch.autograd.grad(
-        [source],
+        start,
         list(edges),
         [cotangents],
         retain_graph=True,

@@ -17,12 +17,15 @@ def evaluation(device: torch.device) -> Iterator[None]:
     Fused attention has no forward-mode derivative and no rule under `vmap`, and the fast path of
     `nn.MultiheadAttention` no derivative at all. `torch.compile`d parts run as they were written.
     """
-    devices = [device] if device.type == "cuda" else []
     fast = torch.backends.mha.get_fastpath_enabled()
     precision = torch.get_float32_matmul_precision()
     with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices, device_type="cuda"))
-        stack.enter_context(torch.inference_mode(False))
+        if device.type == "cuda":
+            stack.enter_context(torch.random.fork_rng([device], device_type="cuda"))
+        else:
+            stack.callback(torch.set_rng_state, torch.get_rng_state())
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.callback(torch.backends.mha.set_fastpath_enabled, fast)

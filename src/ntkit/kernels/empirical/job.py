@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
+from typing import cast
 
 import torch
 
@@ -68,7 +69,9 @@ class Job:
         self.accumulation, self.device = target.accumulation, target.device
         self._at_once = not any(name.startswith("Convolution") for name in reading.signature)
         self.batches = (x1, x2)
-        self._ends = [read_out(run) if reading.has_read_out else None for run in self.runs]
+        self._ends = [
+            read_out(run, is_known=True) if reading.has_read_out else None for run in self.runs
+        ]
 
     def forget_places(self) -> None:
         """Take all positions of every part to have gradients."""
@@ -137,9 +140,10 @@ class Job:
 
     def is_single(self, part: Part) -> bool:
         """Whether a part is a dense layer that is used once, at one position."""
-        if not part.is_outer or len(part.uses) > 1:
+        if not part.is_outer or len(part.uses) != 1:
             return False
-        is_dense = isinstance(self.runs[0].uses[part.uses[0]], LinearUse)
+        (index,) = part.uses
+        is_dense = isinstance(self.runs[0].uses[index], LinearUse)
         return is_dense and self.sizes(part, 1).t == 1
 
     def is_at_end(self, part: Part) -> bool:
@@ -251,7 +255,7 @@ class Job:
                 None if end is None else end.gradient(use.node, chosen, summed=one)
                 for use, one in zip(uses, alone, strict=True)
             ]
-            found: list[Gradient] = [
+            found: list[Gradient | None] = [
                 g if g is None or of is None else of(g) for g, of in zip(known, sums, strict=True)
             ]
         left = [k for k, g in enumerate(found) if g is None]
@@ -263,5 +267,5 @@ class Job:
             passed = gradients(source, seed, edges, chosen, at_once=self._at_once, sums=rest)
             for k, g in zip(left, passed, strict=True):
                 found[k] = g
-        each = iter(found)
+        each = iter(cast(list[Gradient], found))
         return [[next(each) for _ in part.uses] for part in parts]

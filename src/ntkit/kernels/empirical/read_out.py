@@ -99,27 +99,25 @@ class ReadOut:
         return found.shape == expected.shape and float((expected - found).abs().max()) <= bound
 
 
-def read_out(run: Run) -> ReadOut | None:
+def read_out(run: Run, *, is_known: bool = False) -> ReadOut | None:
     """The read-out of a run, None for a network that ends otherwise.
 
-    Nothing but the read-out's own parameters may come in above `z`, and `z` may go nowhere else.
+    Nothing but the read-out's own parameters may come in above `z`, and `z` may go nowhere else;
+    `is_known` says that this was seen to hold for a run of the same graph.
     """
     last: Any = run.y.grad_fn
     while last is not None and last.name() in VIEWS:
         last = last.next_functions[0][0]
-    place = None if last is None else _DENSE.get(last.name())
+    if last is None:
+        return None
+    place = _DENSE.get(last.name())
     if place is None or tuple(last._input_metadata[0].shape) != tuple(run.y.shape):
         return None
-    scale = float(last._saved_alpha) if last.name() == "AddmmBackward0" else 1.0
     activation = last.next_functions[place][0]
     if activation is None or activation.name() not in _ENTRYWISE:
         return None
     hidden, slot = activation.next_functions[0]
-    users = Counter(below for node in walk(run.y.grad_fn) for below, _ in node.next_functions)
-    if hidden is None or slot or users[hidden] > 1 or users[activation] > 1:
-        return None
-    below = set(walk(hidden))
-    if any(use.node not in below and use.node is not last for use in run.uses):
+    if hidden is None or slot or not (is_known or _is_alone(run, last, activation, hidden)):
         return None
     shape, kind = activation._input_metadata[0].shape, activation._input_metadata[0].dtype
     (slope,) = torch.autograd.grad(
@@ -128,5 +126,16 @@ def read_out(run: Run) -> ReadOut | None:
         [torch.ones(tuple(shape), dtype=kind, device=run.y.device)],
         retain_graph=True,
     )
-    weight = scale * last._saved_mat2.detach().T
+    weight = last._saved_mat2.detach().T
+    if last.name() == "AddmmBackward0" and float(last._saved_alpha) != 1:
+        weight = float(last._saved_alpha) * weight
     return ReadOut(last, hidden, weight, slope.detach())
+
+
+def _is_alone(run: Run, last: Any, activation: Any, hidden: Any) -> bool:
+    """Whether no other way leads from `y` to a use of parameters, or to `z`."""
+    users = Counter(below for node in walk(run.y.grad_fn) for below, _ in node.next_functions)
+    if users[hidden] > 1 or users[activation] > 1:
+        return False
+    below = set(walk(hidden))
+    return all(use.node in below or use.node is last for use in run.uses)

@@ -64,7 +64,7 @@ class Target:
     @property
     def device(self) -> torch.device:
         """Where the first selected parameter lies."""
-        return dict(self.module.named_parameters())[self.names[0]].device
+        return self.module.get_parameter(self.names[0]).device
 
     @property
     def dtype(self) -> torch.dtype | None:
