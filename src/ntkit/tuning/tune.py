@@ -202,7 +202,7 @@ def tune(
     if budget.optimiser == "adam":
         clock = theory_clock()
         if pilot:
-            first = _predict(problems, budget, moments, clock.speed, tried)
+            first = _predict(problems, budget, (steps,), clock.speed, tried)
             chosen = _choose(first, goal, steps)
             say(f"short real run of {chosen} for Adam's clock")
             clock = calibrate(
