@@ -1,6 +1,7 @@
 """Fresh memory at less cost than torch's: the system hands it out page by page, each a fault."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -24,8 +25,11 @@ def numpy_dtype(dtype: torch.dtype) -> np.dtype:
     return torch.empty(0, dtype=dtype).numpy().dtype
 
 
+@cache
 def keep_freed_memory() -> None:
     """Have the C library hand freed memory to the next large tensor, instead of back to the system.
+
+    Once for the process.
 
     glibc returns the top of its heap beyond twice the largest block that it mapped and freed, 32 MiB
     at most: one untouched block of that size is enough. Faults on fresh pages took a fifth of the

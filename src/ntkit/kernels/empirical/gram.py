@@ -77,7 +77,7 @@ def _sum_of_singles(job: Job) -> Tensor:
     The gradients of all outputs are never held together, but those at the end of the network, which
     are known.
     """
-    known = [part for part in job.parts if job.is_at_end(part)]
+    known = [part for part in job.parts if job.is_summed(part)]
     below = [part for part in job.parts if part not in known]
     held = job.memory if job.device.type != "cpu" else min(_HELD, job.memory)
     few = max(1, held // max(1, sum(job.part_bytes(part) for part in below)))

@@ -7,6 +7,7 @@ from math import prod
 from typing import cast
 
 import torch
+from torch import Tensor
 
 from ntkit._core.checks import finite
 from ntkit._core.memory import keep_freed_memory
@@ -70,7 +71,7 @@ class Job:
         self._at_once = not any(name.startswith("Convolution") for name in reading.signature)
         self.batches = (x1, x2)
         self._ends = [
-            read_out(run, is_known=True) if reading.has_read_out else None for run in self.runs
+            read_out(run, reading.n_links) if reading.n_links else None for run in self.runs
         ]
 
     def forget_places(self) -> None:
@@ -146,10 +147,10 @@ class Job:
         is_dense = isinstance(self.runs[0].uses[index], LinearUse)
         return is_dense and self.sizes(part, 1).t == 1
 
-    def is_at_end(self, part: Part) -> bool:
-        """Whether the gradients of a part with one use are known without a backward pass."""
+    def is_summed(self, part: Part) -> bool:
+        """Whether one gradient can stand for all outputs, at the only use of a part (`gradients`)."""
         return len(part.uses) == 1 and all(
-            end is not None and run.uses[part.uses[0]].node in (end.last, end.hidden)
+            end is not None and run.uses[part.uses[0]].node in end.nodes[:2]
             for run, end in zip(self.runs, self._ends, strict=True)
         )
 
@@ -241,27 +242,24 @@ class Job:
         alone = [
             summed and part.is_outer and len(part.uses) == 1 for part in parts for _ in part.uses
         ]
-        with torch.no_grad():
-            sums = [
-                of
-                for part in parts
-                for of in part.sums(
-                    run,
-                    explicit=is_gram and self._is_explicit(part, len(chosen)),
-                    narrow=is_gram,
-                )
-            ]
-            known = [
-                None if end is None else end.gradient(use.node, chosen, summed=one)
-                for use, one in zip(uses, alone, strict=True)
-            ]
-            found: list[Gradient | None] = [
-                g if g is None or of is None else of(g) for g, of in zip(known, sums, strict=True)
-            ]
-        left = [k for k, g in enumerate(found) if g is None]
+        sums = [
+            of
+            for part in parts
+            for of in part.sums(
+                run, explicit=is_gram and self._is_explicit(part, len(chosen)), narrow=is_gram
+            )
+        ]
+        found: list[Gradient | None] = [None] * len(uses)
         source, seed = run.y, partial(one_hot, run.y)
         if end is not None:
-            source, seed = end.edge, end.at_hidden
+            with torch.no_grad():
+                known, bottom = end.gradients([use.node for use in uses], chosen, alone)
+                found = [
+                    g if g is None or of is None else of(g)
+                    for g, of in zip(known, sums, strict=True)
+                ]
+            source, seed = end.edge, partial(_some, bottom, list(chosen))
+        left = [k for k, g in enumerate(found) if g is None]
         edges, rest = run.edges([uses[k] for k in left]), [sums[k] for k in left]
         if left:
             passed = gradients(source, seed, edges, chosen, at_once=self._at_once, sums=rest)
@@ -269,3 +267,10 @@ class Job:
                 found[k] = g
         each = iter(cast(list[Gradient], found))
         return [[next(each) for _ in part.uses] for part in parts]
+
+
+def _some(known: Tensor, chosen: list[int], outputs: Sequence[int]) -> Tensor:
+    """Of gradients of the chosen outputs, those of some."""
+    if list(outputs) == chosen:
+        return known
+    return known[[chosen.index(o) for o in outputs]]

@@ -121,14 +121,14 @@ class Reading:
         parts: The groups that rules hold for.
         unclaimed: For each other parameter, why no rule holds.
         signature: Names of the nodes of the graph.
-        has_read_out: Whether gradients at the end are known without a backward pass.
+        n_links: Hidden layers at the end whose gradients are known without a backward pass.
     """
 
     n_outputs: int
     parts: tuple[Part, ...]
     unclaimed: dict[int, str]
     signature: list[str]
-    has_read_out: bool
+    n_links: int
 
     def fits(self, run: Run, n: int) -> str | None:
         """None if a run over `n` samples is laid out as was read, else what differs."""
@@ -185,7 +185,7 @@ def read(target: Target, batch: Batch) -> Reading:
         replace(part, places=_busy(run, part, probe.gradients))
         for part in _connected(run.uses, probe.layouts, unclaimed)
     )
-    found = Reading(run.y.shape[1], parts, unclaimed, run.signature, probe.has_read_out)
+    found = Reading(run.y.shape[1], parts, unclaimed, run.signature, probe.n_links)
     if not run.chooses and None not in probe.layouts:  # no gradient at all: it may have one later
         _READ.setdefault(target.module, {})[_kind(target, batch)] = found
     return found
@@ -199,7 +199,7 @@ class _Probe:
 
     gradients: list[Tensor]
     layouts: list[Layout | None]
-    has_read_out: bool
+    n_links: int
 
 
 def _probed(run: Run) -> _Probe:
@@ -210,16 +210,13 @@ def _probed(run: Run) -> _Probe:
     ramp = torch.arange(1, n + 1, device=run.y.device).to(run.y)[:, None]
     edges = run.edges(run.uses)
     if not edges:
-        return _Probe([], [], False)
+        return _Probe([], [], 0)
     found = weighted(run.y, edges, once)
     graded = weighted(run.y, edges, once * ramp)
     layouts = [find_layout(a, b, n) for a, b in zip(found, graded, strict=True)]
     end = read_out(run)
-    has_read_out = end is not None and any(
-        use.node is end.hidden and end.explains(u.to(run.y), g)
-        for use, g in zip(run.uses, found, strict=True)
-    )
-    return _Probe(found, layouts, has_read_out)
+    seen = {use.node: g for use, g in zip(run.uses, found, strict=True)}
+    return _Probe(found, layouts, 0 if end is None else end.explained(u.to(run.y), seen))
 
 
 def _busy(run: Run, part: Part, gradients: Sequence[Tensor]) -> tuple[int, ...] | None:
