@@ -139,13 +139,26 @@ def test_some_of_the_parameters(selected: list[str]) -> None:
         assert_near(found, expected(net, x, params))
 
 
-def test_traces_of_many_outputs_are_added_up_a_few_at_a_time() -> None:
-    """With the memory of one output's gradients."""
+@pytest.mark.parametrize(("memory", "most"), [(1, 1), (2_000, 1), (20_000, 10), (2**30, 50)])
+def test_traces_of_many_outputs_are_added_up_a_few_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, memory: int, most: int
+) -> None:
+    """With the memory of no layer's sum, of one output's gradients, of some, of all."""
+    sizes: list[int] = []
+    one_by_one = ReadOut.gradients
+
+    def noted(self: ReadOut, nodes: Any, outputs: Any, alone: Any) -> Any:
+        if not all(alone) or any(node is self.links[-1].node for node in nodes):
+            sizes.append(len(outputs))
+        return one_by_one(self, nodes, outputs, alone)
+
+    monkeypatch.setattr(ReadOut, "gradients", noted)
     torch.manual_seed(0)
     net = nn.Sequential(
         nn.Linear(3, 40), nn.Tanh(), nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 50)
     )
     x = randn(6, 3)
     expected = oracle.trace(net.double(), x)
-    assert_near(empirical_ntk(net, method=Structured(memory=1))(x), expected)
+    assert_near(empirical_ntk(net, method=Structured(memory=memory))(x), expected)
+    assert 0 < max(sizes) <= most
     assert_near(empirical_ntk(net)(x[:4], x), expected[:4])

@@ -18,11 +18,13 @@ __all__ = ["gram"]
 
 _HELD = 2**25
 """Bytes of gradients that are held together where those of some outputs do as well as those of all."""
+_BYTES_OF_SUM = 12
+"""Bytes of an entry of a `GramSum`: all layers have one at the same time."""
 
 
 def gram(job: Job) -> Tensor:
     """`[n, m, o, o]`, or the mean over outputs `[n, m]`, over the parameters."""
-    if job.parts and not job.full and all(job.is_single(part) for part in job.parts):
+    if _has_only_singles(job):
         value = _sum_of_singles(job).to(job.accumulation)
     else:
         value = _sum_of_parts(job)
@@ -35,6 +37,14 @@ def gram(job: Job) -> Tensor:
     return rest if not job.parts else value + rest
 
 
+def _has_only_singles(job: Job) -> bool:
+    """Whether it is the trace of dense layers that see one position, whose sums fit in the memory."""
+    sums = _BYTES_OF_SUM * job.counts[0] * job.counts[-1] * len(job.parts)
+    return (
+        not job.full and 0 < sums <= job.memory and all(job.is_single(part) for part in job.parts)
+    )
+
+
 def _sum_of_parts(job: Job) -> Tensor:
     try:
         return _by_passes(job)
@@ -45,8 +55,7 @@ def _sum_of_parts(job: Job) -> Tensor:
 
 def _by_passes(job: Job) -> Tensor:
     """Gradients of all outputs, then each part in its best order."""
-    like = torch.empty(0, dtype=job.accumulation, device=job.device)
-    n, m = job.counts[0], None if len(job.counts) == 1 else job.counts[1]
+    n, m, like = _extent(job)
     total = Total(n, m, len(job.outputs), full=job.full, like=like)
     for chosen, parts in job.passes(is_gram=True):
         found = [
@@ -72,7 +81,7 @@ def _add(job: Job, total: Total, part: Part, g: Sequence[list[Gradient]], order:
 
 
 def _sum_of_singles(job: Job) -> Tensor:
-    """The trace of dense layers that see one position: `sum_o Gram(g_o)` grows output by output.
+    """For each layer `sum_o Gram(g_o)`, which grows some outputs at a time.
 
     The gradients of all outputs are never held together, but those at the end of the network, which
     are known.
@@ -89,8 +98,7 @@ def _sum_of_singles(job: Job) -> Tensor:
 
 def _singles(job: Job, parts: list[Part], at_once: int) -> list[GramSum]:
     sides = range(len(job.runs))
-    like = torch.empty(0, dtype=job.accumulation, device=job.device)
-    n, m = job.counts[0], None if len(job.counts) == 1 else job.counts[1]
+    n, m, like = _extent(job)
     sums = [GramSum(n, m, like) for _ in parts]
     for start in range(0, len(job.outputs) if parts else 0, at_once):
         chosen = job.outputs[start : start + at_once]
@@ -105,3 +113,9 @@ def _singles(job: Job, parts: list[Part], at_once: int) -> list[GramSum]:
             a = [use.rows(part.layouts[0])[:, 0] for use in uses]
             grams.multiply(a[0], a[-1], float(uses[0].has_bias))
     return sums
+
+
+def _extent(job: Job) -> tuple[int, int | None, Tensor]:
+    """Row points, column points (None: the same), and a tensor of the dtype of sums."""
+    like = torch.empty(0, dtype=job.accumulation, device=job.device)
+    return job.counts[0], None if len(job.counts) == 1 else job.counts[1], like

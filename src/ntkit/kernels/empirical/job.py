@@ -18,7 +18,7 @@ from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.jacobian import can_vmap
 from ntkit.kernels.empirical.orders import MACS, Order, Sizes, best_order
 from ntkit.kernels.empirical.outputs import Outputs, positions
-from ntkit.kernels.empirical.parts import Part, Reading, read, remembered
+from ntkit.kernels.empirical.parts import Part, Reading, forget, read, remembered
 from ntkit.kernels.empirical.plan import Plan, PlannedPart
 from ntkit.kernels.empirical.read_out import read_out
 from ntkit.kernels.empirical.rules.linear import LinearUse
@@ -75,7 +75,8 @@ class Job:
         ]
 
     def forget_places(self) -> None:
-        """Take all positions of every part to have gradients."""
+        """Take all positions of every part to have gradients, and have the module read anew next time."""
+        forget(self.target, self.batches[0])
         self.parts = tuple(replace(part, places=None) for part in self.parts)
 
     def _misfit(self, reading: Reading) -> str | None:

@@ -96,7 +96,7 @@ class Total:
             self.value += self._rows.view(n, outputs, m, outputs).permute(1, 0, 3, 2)
         if self.is_symmetric:
             for o in range(outputs):
-                for q in range(o + 1, len(self.value)):
+                for q in range(o + 1, outputs):
                     self.value[q, :, o] = self.value[o, :, q].T
         return self.value.permute(1, 3, 0, 2)
 

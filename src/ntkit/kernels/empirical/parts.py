@@ -19,7 +19,7 @@ from ntkit.kernels.empirical.rules.linear import LinearUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
-__all__ = ["MovedError", "Part", "Reading", "read", "remembered"]
+__all__ = ["MovedError", "Part", "Reading", "forget", "read", "remembered"]
 
 _FEW = (3, 5)
 """Samples of the probe: with two, several ways to lay samples out look alike. So they do with three if
@@ -152,6 +152,11 @@ def remembered(target: Target, batch: Batch) -> Reading | None:
     return _READ.get(target.module, {}).get(_kind(target, batch))
 
 
+def forget(target: Target, batch: Batch) -> None:
+    """Have the module read anew the next time."""
+    _READ.get(target.module, {}).pop(_kind(target, batch), None)
+
+
 def _kind(target: Target, batch: Batch) -> Hashable:
     modes = tuple(layer.training for layer in target.module.modules())
     points = tuple((t.dtype, t.device, t.shape[1:]) for t in batch.tensors)
@@ -193,8 +198,8 @@ def read(target: Target, batch: Batch) -> Reading:
 
 @dataclass(frozen=True)
 class _Probe:
-    """Gradients of a weighted sum of the outputs at each use, how samples lie in them, and whether
-    those at the network's end are those of a read-out.
+    """Gradients of a weighted sum of the outputs at each use, how samples lie in them, and
+    `Reading.n_links`.
     """
 
     gradients: list[Tensor]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from ntkit.kernels.empirical.backward import one_hot
 from ntkit.kernels.empirical.graph import Run, walk
 from ntkit.kernels.empirical.rules import VIEWS
 
@@ -120,9 +121,7 @@ class ReadOut:
     def _whole(self, outputs: Sequence[int], depth: int) -> list[Tensor]:
         """At the first `1 + depth` layers."""
         top = self.links[0]
-        here = top.weight.new_zeros(len(outputs), len(top.slope), len(top.weight))
-        here[range(len(outputs)), :, list(outputs)] = 1
-        found = [here]
+        found = [one_hot(top.weight.new_empty(len(top.slope), len(top.weight)), outputs)]
         if depth:
             found.append(top.weight[list(outputs), None] * top.slope)
         for link in self.links[1:depth]:
