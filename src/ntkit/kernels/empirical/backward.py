@@ -5,21 +5,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-__all__ = ["Gradient", "Sums", "gradients", "one_hot", "weighted"]
+__all__ = ["Gradient", "Seed", "Sums", "from_outputs", "gradients", "one_hot", "weighted"]
 
 Gradient = Tensor | list[Tensor]
 """At a place: `[outputs, *shape]`, or what was summed of it."""
+
+Seed = Callable[[slice], Sequence[Tensor]]
+"""From some of the outputs to their gradients where a backward pass starts, `[outputs, *shape]` each."""
 
 Sums = Callable[[Tensor], list[Tensor]]
 
 
 def gradients(
-    source: Tensor | GradientEdge,
-    seed: Callable[[Sequence[int]], Tensor],
+    sources: Sequence[GradientEdge],
+    seed: Seed,
     edges: Sequence[GradientEdge],
-    outputs: Sequence[int],
+    n_outputs: int,
     *,
     at_once: bool,
     sums: Sequence[Sums | None] | None = None,
@@ -27,29 +30,31 @@ def gradients(
     """`d y[i, o] / d edge` for each output `o`, `[outputs, *shape]`: all samples in one pass.
 
     Args:
-        source: Where the passes start: the outputs `y [n, o]`, each row a function of its own sample,
-            or a place that they go through.
-        seed: The gradients of some of the outputs at the source, `[outputs, *shape]`.
+        sources: Where the passes start: the outputs `y [n, o]`, each row a function of its own sample, or
+            places that all of them go through.
+        seed: The gradients of some of the outputs at the sources.
         edges: Places in the graph.
-        outputs: Which outputs.
+        n_outputs: How many outputs.
         at_once: One pass for all outputs under `vmap`; else one after the other.
         sums: For places where only sums of the gradient are needed, what makes them of `[o, *shape]`:
             they come in its place, and it is not kept.
     """
     sums = [None] * len(edges) if sums is None else sums
-    if at_once and len(outputs) > 1:
-        whole = _backward(source, edges, seed(outputs), batched=True)
+    if at_once and n_outputs > 1:
+        whole = _backward(sources, edges, seed(slice(None)), batched=True)
         with torch.no_grad():
             return [g if of is None else of(g) for g, of in zip(whole, sums, strict=True)]
     rooms: list[list[Tensor]] = [[] for _ in edges]
-    for k, o in enumerate(outputs):
-        for e, g in enumerate(_backward(source, edges, seed([o])[0], batched=False)):
+    for k in range(n_outputs):
+        with torch.no_grad():
+            cotangents = [g[0] for g in seed(slice(k, k + 1))]
+        for e, g in enumerate(_backward(sources, edges, cotangents, batched=False)):
             with torch.no_grad():
                 of = sums[e]
                 pieces = [g] if of is None else [piece[0] for piece in of(g[None])]
             if not rooms[e]:  # a sample's outputs beside each other, for one product of all of them
-                rooms[e] = [_room(piece, len(outputs)) for piece in pieces]
-            if len(outputs) > 1:
+                rooms[e] = [_room(piece, n_outputs) for piece in pieces]
+            if n_outputs > 1:
                 for room, piece in zip(rooms[e], pieces, strict=True):
                     room[:, k] = piece
     turned = [[room.transpose(0, 1) for room in own] for own in rooms]
@@ -63,6 +68,11 @@ def _room(piece: Tensor, outputs: int) -> Tensor:
     return piece.new_empty(len(piece), outputs, *piece.shape[1:])
 
 
+def from_outputs(y: Tensor, outputs: Sequence[int]) -> tuple[list[GradientEdge], Seed]:
+    """Where passes start, and with what, that begin at `y` itself."""
+    return [get_gradient_edge(y)], lambda some: [one_hot(y, outputs[some])]
+
+
 def one_hot(y: Tensor, outputs: Sequence[int]) -> Tensor:
     """The gradients of outputs at `y [n, o]` itself, `[outputs, n, o]`."""
     cotangents = y.new_zeros(len(outputs), *y.shape)
@@ -73,21 +83,21 @@ def one_hot(y: Tensor, outputs: Sequence[int]) -> Tensor:
 
 def weighted(y: Tensor, edges: Sequence[GradientEdge], cotangent: Tensor) -> list[Tensor]:
     """The gradient of `sum(cotangent * y)` at each place."""
-    return _backward(y, edges, cotangent, batched=False)
+    return _backward([get_gradient_edge(y)], edges, [cotangent], batched=False)
 
 
 def _backward(
-    source: Tensor | GradientEdge,
+    sources: Sequence[GradientEdge],
     edges: Sequence[GradientEdge],
-    cotangents: Tensor,
+    cotangents: Sequence[Tensor],
     *,
     batched: bool,
 ) -> list[Tensor]:
-    start: Any = [source]
+    start: Any = list(sources)
     found = torch.autograd.grad(
         start,
         list(edges),
-        [cotangents],
+        list(cotangents),
         retain_graph=True,
         is_grads_batched=batched,
         materialize_grads=True,

@@ -10,7 +10,7 @@ from ntkit.kernels.empirical.backward import Gradient
 from ntkit.kernels.empirical.contraction import contracted
 from ntkit.kernels.empirical.job import Job
 from ntkit.kernels.empirical.orders import Order, Total
-from ntkit.kernels.empirical.parts import MovedError, Part
+from ntkit.kernels.empirical.parts import Part
 from ntkit.kernels.empirical.products import GramSum
 from ntkit.kernels.empirical.rules.linear import LinearUse
 
@@ -24,10 +24,7 @@ _BYTES_OF_SUM = 12
 
 def gram(job: Job) -> Tensor:
     """`[n, m, o, o]`, or the mean over outputs `[n, m]`, over the parameters."""
-    if _has_only_singles(job):
-        value = _sum_of_singles(job).to(job.accumulation)
-    else:
-        value = _sum_of_parts(job)
+    value = _sum_of_singles(job).to(job.accumulation) if _has_only_singles(job) else _by_passes(job)
     value = value if job.full else value / len(job.outputs)
     if not job.left_out:
         return value
@@ -43,14 +40,6 @@ def _has_only_singles(job: Job) -> bool:
     return (
         not job.full and 0 < sums <= job.memory and all(job.is_single(part) for part in job.parts)
     )
-
-
-def _sum_of_parts(job: Job) -> Tensor:
-    try:
-        return _by_passes(job)
-    except MovedError:
-        job.forget_places()
-        return _by_passes(job)
 
 
 def _by_passes(job: Job) -> Tensor:

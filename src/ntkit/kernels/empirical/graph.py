@@ -30,7 +30,8 @@ class Run:
         y: The outputs.
         uses: Uses of parameters, in the order of the walk.
         unclaimed: Why no rule holds, for parameters with such a use.
-        signature: Names of the nodes, in the order of the walk.
+        nodes: The nodes of the graph, in the order of the walk.
+        signature: Their names.
         chooses: Whether rows may be placed according to values.
     """
 
@@ -40,11 +41,11 @@ class Run:
         self._operands: dict[Any, Operand | None] = {}
         self.uses: list[AbstractUse] = []
         self.unclaimed: dict[int, str] = {}
-        nodes = walk(y.grad_fn)
-        self.signature = [node.name() for node in nodes]
+        self.nodes = walk(y.grad_fn)
+        self.signature = [node.name() for node in self.nodes]
         self.chooses = any(name.startswith(_CHOOSERS) for name in self.signature)
-        for node in nodes:
-            if self._operand(node) is None:
+        for node in self.nodes:
+            if self.operand(node) is None:
                 self._read(node)
 
     @classmethod
@@ -57,14 +58,10 @@ class Run:
         """Where the gradients `g` of the uses are."""
         return [GradientEdge(use.node, 0) for use in uses]
 
-    def shape(self, use: AbstractUse) -> tuple[int, ...]:
-        """Shape of the output of a use."""
-        return tuple(use.node._input_metadata[0].shape)
-
     def _read(self, node: Any) -> None:
         operands = {}
         for place, (below, _) in enumerate(node.next_functions):
-            operand = None if below is None else self._operand(below)
+            operand = None if below is None else self.operand(below)
             if operand is not None:
                 operands[place] = operand
         if not operands:
@@ -77,7 +74,7 @@ class Run:
         for operand in operands.values():
             self.unclaimed.setdefault(operand.param, f"used in {node.name()}")
 
-    def _operand(self, node: Any) -> Operand | None:
+    def operand(self, node: Any) -> Operand | None:
         """The parameter that a node hands on, if it is one, or a view or the transpose of one."""
         if node not in self._operands:
             self._operands[node] = self._resolved(node)
@@ -92,7 +89,7 @@ class Run:
         if not (is_view or is_turned):
             return None
         below = node.next_functions[0][0]
-        inner = None if below is None else self._operand(below)
+        inner = None if below is None else self.operand(below)
         if inner is None or inner.is_transposed or (is_turned and len(inner.shape) != 2):
             return None
         return Operand(inner.param, tuple(node._input_metadata[0].shape), is_turned)

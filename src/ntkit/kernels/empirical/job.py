@@ -1,26 +1,23 @@
 """What the structured method works on: runs of the network, their parts, and gradients in them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
 from math import prod
 from typing import cast
 
 import torch
-from torch import Tensor
 
 from ntkit._core.checks import finite
 from ntkit._core.memory import keep_freed_memory
-from ntkit.kernels.empirical.backward import Gradient, gradients, one_hot
+from ntkit.kernels.empirical.backward import Gradient, from_outputs, gradients
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import sample_by_sample
+from ntkit.kernels.empirical.ending import ending
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.jacobian import can_vmap
 from ntkit.kernels.empirical.orders import MACS, Order, Sizes, best_order
 from ntkit.kernels.empirical.outputs import Outputs, positions
-from ntkit.kernels.empirical.parts import Part, Reading, forget, read, remembered
+from ntkit.kernels.empirical.parts import Part, Reading, read, remembered
 from ntkit.kernels.empirical.plan import Plan, PlannedPart
-from ntkit.kernels.empirical.read_out import read_out
 from ntkit.kernels.empirical.rules.linear import LinearUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import OuterUse
@@ -70,14 +67,22 @@ class Job:
         self.accumulation, self.device = target.accumulation, target.device
         self._at_once = not any(name.startswith("Convolution") for name in reading.signature)
         self.batches = (x1, x2)
-        self._ends = [
-            read_out(run, reading.n_links) if reading.n_links else None for run in self.runs
-        ]
+        self._ends = [ending(run) if reading.has_end else None for run in self.runs]
+        self._narrow()
 
-    def forget_places(self) -> None:
-        """Take all positions of every part to have gradients, and have the module read anew next time."""
-        forget(self.target, self.batches[0])
-        self.parts = tuple(replace(part, places=None) for part in self.parts)
+    def _narrow(self) -> None:
+        """Leave out, at the network's end, what has no gradient."""
+        rows = [
+            {} if end is None else {k: use.shape[0] // n for k, use in end.uses.items()}
+            for end, n in zip(self._ends, self.counts, strict=True)
+        ]
+        if rows[0] != rows[-1]:
+            self._ends = [None for _ in self.runs]
+            return
+        for run, end in zip(self.runs, self._ends, strict=True):
+            for k, use in {} if end is None else end.uses.items():
+                run.uses[k] = use
+        self.parts = tuple(part.narrowed(rows[0]) for part in self.parts)
 
     def _misfit(self, reading: Reading) -> str | None:
         """None if all runs are laid out as was read, else what differs."""
@@ -136,9 +141,7 @@ class Job:
         """The cheapest way for a part."""
         if not part.is_outer:
             return "direct"
-        sizes = self.sizes(part, n_outputs)
-        sizes = sizes if part.places is None else replace(sizes, t=len(part.places))
-        return best_order(sizes, full=self.full)[0]
+        return best_order(self.sizes(part, n_outputs), full=self.full)[0]
 
     def is_single(self, part: Part) -> bool:
         """Whether a part is a dense layer that is used once, at one position."""
@@ -151,7 +154,7 @@ class Job:
     def is_summed(self, part: Part) -> bool:
         """Whether one gradient can stand for all outputs, at the only use of a part (`gradients`)."""
         return len(part.uses) == 1 and all(
-            end is not None and run.uses[part.uses[0]].node in end.nodes[:2]
+            end is not None and run.uses[part.uses[0]].node in end.short
             for run, end in zip(self.runs, self._ends, strict=True)
         )
 
@@ -166,7 +169,7 @@ class Job:
         uses = [run.uses[index] for index in part.uses]
         first = uses[0]
         assert isinstance(first, OuterUse)
-        entries = sum(prod(run.shape(use)) for use in uses)
+        entries = sum(prod(use.shape) for use in uses)
         return Sizes(
             n=self.counts[0],
             m=self.counts[-1],
@@ -203,9 +206,7 @@ class Job:
         item = self.runs[0].y.element_size()
         if is_gram and self._is_explicit(part, len(self.outputs)):
             return item * sum(self.counts) * self.numel(part)
-        entries = sum(prod(run.shape(run.uses[index])) for run in self.runs for index in part.uses)
-        if is_gram and part.places is not None:
-            entries = entries * len(part.places) // self.sizes(part, 1).t
+        entries = sum(prod(run.uses[index].shape) for run in self.runs for index in part.uses)
         return item * entries
 
     def _is_explicit(self, part: Part, n_outputs: int) -> bool:
@@ -235,8 +236,7 @@ class Job:
             parts: Parts.
             summed: Whether one gradient may stand for all outputs, if its Gram matrix is the sum of
                 theirs.
-            is_gram: Whether they are for a Gram matrix by `order`: what that needs comes in their place,
-                unless it is found that gradients are at other positions than they were (`MovedError`).
+            is_gram: Whether they are for a Gram matrix by `order`: what that needs comes in their place.
         """
         run, end = self.runs[side], self._ends[side]
         uses = [run.uses[index] for part in parts for index in part.uses]
@@ -246,32 +246,24 @@ class Job:
         sums = [
             of
             for part in parts
-            for of in part.sums(
-                run, explicit=is_gram and self._is_explicit(part, len(chosen)), narrow=is_gram
-            )
+            for of in part.sums(run, explicit=is_gram and self._is_explicit(part, len(chosen)))
         ]
         found: list[Gradient | None] = [None] * len(uses)
-        source, seed = run.y, partial(one_hot, run.y)
+        start, seed = from_outputs(run.y, chosen)
         if end is not None:
             with torch.no_grad():
-                known, bottom = end.gradients([use.node for use in uses], chosen, alone)
+                known, below = end.gradients([use.node for use in uses], chosen, alone)
                 found = [
                     g if g is None or of is None else of(g)
                     for g, of in zip(known, sums, strict=True)
                 ]
-            source, seed = end.edge, partial(_some, bottom, list(chosen))
+            if below is not None:
+                start, seed = end.edges, below
         left = [k for k, g in enumerate(found) if g is None]
-        edges, rest = run.edges([uses[k] for k in left]), [sums[k] for k in left]
         if left:
-            passed = gradients(source, seed, edges, chosen, at_once=self._at_once, sums=rest)
+            edges, rest = run.edges([uses[k] for k in left]), [sums[k] for k in left]
+            passed = gradients(start, seed, edges, len(chosen), at_once=self._at_once, sums=rest)
             for k, g in zip(left, passed, strict=True):
                 found[k] = g
         each = iter(cast(list[Gradient], found))
         return [[next(each) for _ in part.uses] for part in parts]
-
-
-def _some(known: Tensor, chosen: list[int], outputs: Sequence[int]) -> Tensor:
-    """Of gradients of the chosen outputs, those of some."""
-    if list(outputs) == chosen:
-        return known
-    return known[[chosen.index(o) for o in outputs]]

@@ -1,9 +1,12 @@
 """Which entries of a tensor inside the network belong to which sample."""
 
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
+
+from ntkit.kernels.empirical.field import Field
 
 __all__ = ["Layout", "find_layout"]
 
@@ -33,6 +36,15 @@ class Layout:
         else:
             t = t.unflatten(axis, (n, t_per)).movedim((axis, axis + 1), (offset, offset + 1))
         return t
+
+    def is_in_order(self, field: Field, n: int) -> bool:
+        """Whether the places of a field are those of `n` samples one after the other, as many of each."""
+        if field.places is None or len(field.places) % n:
+            return False
+        along = field.places // prod(field.shape[self.axis + 1 :]) % field.shape[self.axis]
+        sample = along % n if self.samples_last else along // self.per_sample
+        each = torch.arange(n, device=sample.device).repeat_interleave(len(sample) // n)
+        return torch.equal(sample, each)
 
     def fits(self, size: int, n: int) -> bool:
         """Whether an axis of this size holds `n` samples like those that were probed."""

@@ -1,6 +1,6 @@
 """The parameters in groups that share uses, with the layouts of their gradients."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -11,15 +11,14 @@ from torch import Tensor, nn
 
 from ntkit.kernels.empirical.backward import Gradient, Sums, weighted
 from ntkit.kernels.empirical.batch import Batch
+from ntkit.kernels.empirical.ending import Ending, ending
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.layout import Layout, find_layout
-from ntkit.kernels.empirical.read_out import read_out
 from ntkit.kernels.empirical.rules.explicit import ScaledUse
-from ntkit.kernels.empirical.rules.linear import LinearUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
-__all__ = ["MovedError", "Part", "Reading", "forget", "read", "remembered"]
+__all__ = ["Part", "Reading", "read", "remembered"]
 
 _FEW = (3, 5)
 """Samples of the probe: with two, several ways to lay samples out look alike. So they do with three if
@@ -36,15 +35,12 @@ class Part:
         layouts: How samples lie in the output of each use.
         is_outer: Whether all uses are of the same parameters in the same order, as outer products:
             they then count as one with more positions.
-        places: Of a dense layer that has gradients at less than half of its positions, those. Behind
-            the last attention, a network that reads one token has them at that one alone.
     """
 
     params: tuple[int, ...]
     uses: tuple[int, ...]
     layouts: tuple[Layout, ...]
     is_outer: bool
-    places: tuple[int, ...] | None = None
 
     def explicit(self, run: Run, g: Sequence[Gradient]) -> list[Tensor]:
         """The Jacobian by each parameter, `[o, n, p]`, uses added up; of gradients, or of their sums."""
@@ -56,22 +52,16 @@ class Part:
                 found[k] = found[k] + j if k in found else j
         return [found[k] for k in self.params]
 
-    def sums(self, run: Run, *, explicit: bool, narrow: bool) -> list[Sums | None]:
-        """For each use, what makes of a gradient all that is needed of it, None for itself.
-
-        Its part of the Jacobian, if that is no larger or `explicit`; what `factors` takes, at `places`
-        alone, if `narrow`.
+    def sums(self, run: Run, *, explicit: bool) -> list[Sums | None]:
+        """For each use, what makes its part of the Jacobian of a gradient, if that is no larger or is
+        `explicit`; else None.
         """
         found: list[Sums | None] = []
         for index, layout in zip(self.uses, self.layouts, strict=True):
             use = run.uses[index]
-            is_small = isinstance(use, ScaledUse) and use.is_small(run.shape(use), layout)
-            if narrow and self.places is not None:
-                found.append(partial(self._narrowed, cast(OuterUse, use), layout))
-            elif is_small or (explicit and len(self.uses) == 1):
-                found.append(partial(use.explicit, layout=layout))
-            else:
-                found.append(None)
+            is_small = isinstance(use, ScaledUse) and use.is_small(layout)
+            is_asked = explicit and len(self.uses) == 1
+            found.append(partial(use.explicit, layout=layout) if is_small or is_asked else None)
         return found
 
     def inputs(self, run: Run) -> Tensor:
@@ -88,28 +78,16 @@ class Part:
         return found[0] if len(found) == 1 else torch.cat(found, 3)
 
     def factors(self, run: Run, g: Sequence[Gradient]) -> tuple[Tensor, Tensor]:
-        """`a [groups, n, t, k]` and `g [groups, o, n, t, c]`; of narrowed gradients at `places`."""
-        inputs = self.inputs(run)
-        if isinstance(g[0], Tensor):
-            return inputs, self.outer_gradients(run, g)
-        places = torch.tensor(self.places, device=inputs.device)
-        return inputs.index_select(2, places), g[0][0][None]
+        """`a [groups, n, t, k]` and `g [groups, o, n, t, c]`."""
+        return self.inputs(run), self.outer_gradients(run, g)
 
-    def _narrowed(self, use: OuterUse, layout: Layout, g: Tensor) -> list[Tensor]:
-        """`[o, n, places, c]`.
-
-        Raises:
-            MovedError: There are gradients at other positions too.
-        """
-        whole = use.gradients(g, layout)[0]
-        kept = whole.index_select(2, torch.tensor(self.places, device=g.device))
-        if int(torch.count_nonzero(whole)) != int(torch.count_nonzero(kept)):
-            raise MovedError
-        return [kept]
-
-
-class MovedError(Exception):
-    """Gradients are not at the positions where they were when the network was read."""
+    def narrowed(self, rows: Mapping[int, int]) -> "Part":
+        """With so many rows a sample at some of the uses, the samples one after the other."""
+        layouts = [
+            Layout(0, rows[index], samples_last=False) if index in rows else layout
+            for index, layout in zip(self.uses, self.layouts, strict=True)
+        ]
+        return replace(self, layouts=tuple(layouts))
 
 
 @dataclass(frozen=True)
@@ -121,14 +99,14 @@ class Reading:
         parts: The groups that rules hold for.
         unclaimed: For each other parameter, why no rule holds.
         signature: Names of the nodes of the graph.
-        n_links: Hidden layers at the end whose gradients are known without a backward pass.
+        has_end: Whether the gradients at the network's end are known without a backward pass.
     """
 
     n_outputs: int
     parts: tuple[Part, ...]
     unclaimed: dict[int, str]
     signature: list[str]
-    n_links: int
+    has_end: bool
 
     def fits(self, run: Run, n: int) -> str | None:
         """None if a run over `n` samples is laid out as was read, else what differs."""
@@ -136,7 +114,7 @@ class Reading:
             return "the network takes other steps for other samples"
         for part in self.parts:
             for index, layout in zip(part.uses, part.layouts, strict=True):
-                if not layout.fits(run.shape(run.uses[index])[layout.axis], n):
+                if not layout.fits(run.uses[index].shape[layout.axis], n):
                     return "the sizes inside do not follow the number of samples"
         return None
 
@@ -150,11 +128,6 @@ def remembered(target: Target, batch: Batch) -> Reading | None:
     Whether its present runs still are as was read, `Reading.fits` tells.
     """
     return _READ.get(target.module, {}).get(_kind(target, batch))
-
-
-def forget(target: Target, batch: Batch) -> None:
-    """Have the module read anew the next time."""
-    _READ.get(target.module, {}).pop(_kind(target, batch), None)
 
 
 def _kind(target: Target, batch: Batch) -> Hashable:
@@ -186,11 +159,8 @@ def read(target: Target, batch: Batch) -> Reading:
             for k in use.params:
                 why = "no axis of its output tells the samples apart"
                 unclaimed.setdefault(k, f"{use.what}: {why}")
-    parts = tuple(
-        replace(part, places=_busy(run, part, probe.gradients))
-        for part in _connected(run.uses, probe.layouts, unclaimed)
-    )
-    found = Reading(run.y.shape[1], parts, unclaimed, run.signature, probe.n_links)
+    parts = tuple(_connected(run.uses, probe.layouts, unclaimed))
+    found = Reading(run.y.shape[1], parts, unclaimed, run.signature, probe.has_end)
     if not run.chooses and None not in probe.layouts:  # no gradient at all: it may have one later
         _READ.setdefault(target.module, {})[_kind(target, batch)] = found
     return found
@@ -198,13 +168,10 @@ def read(target: Target, batch: Batch) -> Reading:
 
 @dataclass(frozen=True)
 class _Probe:
-    """Gradients of a weighted sum of the outputs at each use, how samples lie in them, and
-    `Reading.n_links`.
-    """
+    """How samples lie in the gradients at each use, and `Reading.has_end`."""
 
-    gradients: list[Tensor]
     layouts: list[Layout | None]
-    n_links: int
+    has_end: bool
 
 
 def _probed(run: Run) -> _Probe:
@@ -215,24 +182,23 @@ def _probed(run: Run) -> _Probe:
     ramp = torch.arange(1, n + 1, device=run.y.device).to(run.y)[:, None]
     edges = run.edges(run.uses)
     if not edges:
-        return _Probe([], [], 0)
+        return _Probe([], has_end=False)
     found = weighted(run.y, edges, once)
     graded = weighted(run.y, edges, once * ramp)
     layouts = [find_layout(a, b, n) for a, b in zip(found, graded, strict=True)]
-    end = read_out(run)
-    seen = {use.node: g for use, g in zip(run.uses, found, strict=True)}
-    return _Probe(found, layouts, 0 if end is None else end.explained(u.to(run.y), seen))
+    end = ending(run)
+    return _Probe(layouts, end is not None and _holds(end, run, u.to(run.y), found, layouts))
 
 
-def _busy(run: Run, part: Part, gradients: Sequence[Tensor]) -> tuple[int, ...] | None:
-    """`Part.places`, from gradients of a sum of the outputs."""
-    index = part.uses[0]
-    use = run.uses[index]
-    if not part.is_outer or len(part.uses) > 1 or not isinstance(use, LinearUse):
-        return None
-    g = use.gradients(gradients[index][None], part.layouts[0])[0, 0]  # [n, t, c]
-    places = (g != 0).any(2).any(0).nonzero()[:, 0].tolist()
-    return tuple(places) if 2 * len(places) < g.shape[1] else None
+def _holds(
+    end: Ending, run: Run, u: Tensor, found: list[Tensor], layouts: list[Layout | None]
+) -> bool:
+    """Whether the gradients at the end are those found, the samples at few places one after the other."""
+    for index, use in end.uses.items():
+        layout, field = layouts[index], end.fields[use.node]
+        if layout is None or not layout.is_in_order(field, len(run.y)):
+            return False
+    return end.explains(run, u, found)
 
 
 def _connected(

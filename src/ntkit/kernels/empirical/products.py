@@ -17,7 +17,7 @@ _ENTRIES = 2**23
 
 
 class GramSum:
-    """A sum of products `a b^T` while it grows, `[n, m]`: in float64, from float32 blocks.
+    """A sum of products `a b^T` while it grows, `[n, m]`: blocks of float32, added in float64.
 
     Where every `b` is its `a`, blocks below the diagonal are left out until the end.
 
@@ -29,9 +29,8 @@ class GramSum:
 
     def __init__(self, n: int, m: int | None, like: Tensor) -> None:
         self._is_symmetric = m is None
-        self._value = like.new_zeros(n, n if m is None else m, dtype=torch.float64)
-        is_short = like.dtype == torch.float32
-        self._block = torch.zeros_like(self._value, dtype=like.dtype) if is_short else self._value
+        self._block = like.new_zeros(n, n if m is None else m)
+        self._blocks: Tensor | None = None  # the sum of those before, float64
         step = max(128, -(-n // 8)) if m is None else n
         self._tiles = [
             (slice(i, i + step), slice(i if m is None else 0, None)) for i in range(0, n, step)
@@ -40,7 +39,7 @@ class GramSum:
 
     def add(self, a: Tensor, b: Tensor) -> None:
         """Add `sum_k a[k] @ b[k].T`, `[k, n, p]` times `[k, m, p]`."""
-        largest = max(self._value[rows, columns].numel() for rows, columns in self._tiles)
+        largest = max(self._block[rows, columns].numel() for rows, columns in self._tiles)
         step = max(1, min(_PRODUCTS, _ENTRIES // largest))
         for some, others in zip(a.split(step), b.split(step), strict=True):
             for left, right in zip(some.split(_BLOCK, 2), others.split(_BLOCK, 2), strict=True):
@@ -48,27 +47,29 @@ class GramSum:
 
     def multiply(self, a: Tensor, b: Tensor, plus: float) -> None:
         """Multiply by `a @ b.T + plus`, entry by entry."""
-        self._flush()
+        value = self._total()
         a, b = a.to(self._block.dtype), b.to(self._block.dtype)
         for rows, columns in self._tiles:
-            self._value[rows, columns] *= (a[rows] @ b[columns].T).add_(plus)
+            value[rows, columns] *= (a[rows] @ b[columns].T).add_(plus)
 
     def merge(self, other: "GramSum") -> None:
         """Add another sum of the same size."""
-        self._flush()
-        other._flush()
+        value, its = self._total(), other._total()
+        if its.dtype != value.dtype == self._block.dtype:
+            self._blocks = value = value.double()
+            self._block.zero_()
         for rows, columns in self._tiles:
-            self._value[rows, columns] += other._value[rows, columns]
+            value[rows, columns] += its[rows, columns]
 
     def finished(self) -> Tensor:
-        """The sum, float64."""
-        self._flush()
+        """The sum: float64 where it took several blocks."""
+        value = self._total()
         for rows, _ in self._tiles if self._is_symmetric else ():
-            self._value[rows.stop :, rows] = self._value[rows, rows.stop :].T
-        return self._value
+            value[rows.stop :, rows] = value[rows, rows.stop :].T
+        return value
 
     def _add(self, left: Tensor, right: Tensor) -> None:
-        if self._terms + left.shape[2] > _BLOCK:
+        if self._terms + left.shape[2] > _BLOCK and self._block.dtype == torch.float32:
             self._flush()
         self._terms += left.shape[2]
         for rows, columns in self._tiles:
@@ -79,10 +80,19 @@ class GramSum:
                 block += torch.bmm(left[:, rows], right[:, columns].mT).sum(0)
 
     def _flush(self) -> None:
-        if self._terms and self._block is not self._value:
-            self._value += self._block
+        if self._terms:
+            self._blocks = (
+                self._block.double() if self._blocks is None else self._blocks.add_(self._block)
+            )
             self._block.zero_()
         self._terms = 0
+
+    def _total(self) -> Tensor:
+        """All of it, in place: nothing is added after."""
+        if self._blocks is None:
+            return self._block
+        self._flush()
+        return self._blocks
 
 
 def rows_product(a: Tensor, b: Tensor, out: Tensor) -> None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import sqrt
 
 import torch
 from torch import Tensor
 
 from ntkit._core.checks import positive_int
-from ntkit.kernels.empirical.backward import gradients, one_hot
+from ntkit.kernels.empirical.backward import from_outputs, gradients
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import sample_by_sample
 from ntkit.kernels.empirical.graph import Run
@@ -143,9 +142,8 @@ class Sketch(AbstractMethod):
                 places = range(first, min(first + n_outputs, len(chosen)))
                 few = [chosen[o] for o in places]
                 if uses:
-                    g = gradients(
-                        run.y, partial(one_hot, run.y), run.edges(uses), few, at_once=at_once
-                    )
+                    start, seed = from_outputs(run.y, few)
+                    g = gradients(start, seed, run.edges(uses), len(few), at_once=at_once)
                     for part in parts:
                         own, g = g[: len(part.uses)], g[len(part.uses) :]
                         with torch.no_grad():

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.layout import Layout
 
 __all__ = ["AbstractUse", "OuterUse"]
@@ -24,6 +25,15 @@ class AbstractUse(ABC):
     params: tuple[int, ...]
     what: str
     orientation: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of its output."""
+        return tuple(self.node._input_metadata[0].shape)
+
+    def at(self, field: Field) -> "AbstractUse | None":
+        """The same use at those places alone, with outputs `[rows, c]`; None where that is not to be had."""
+        return None
 
     @abstractmethod
     def allows(self, layout: Layout) -> bool:

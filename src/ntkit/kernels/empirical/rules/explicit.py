@@ -1,12 +1,13 @@
 """Uses whose Jacobian is small enough to write down: `g` times a factor, summed to a shape."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from math import prod
 from typing import Any
 
 from torch import Tensor
 
+from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.rules.registry import Operand
 from ntkit.kernels.empirical.uses import AbstractUse
@@ -24,21 +25,47 @@ class ScaledUse(AbstractUse):
         node: The node.
         what: The layer in words.
         parts: The parameters.
+        shape: Of the output, where it is not that of the node.
     """
 
-    def __init__(self, node: Any, what: str, parts: list[Part]) -> None:
+    def __init__(
+        self, node: Any, what: str, parts: list[Part], shape: tuple[int, ...] | None = None
+    ) -> None:
         self.node, self.what = node, what
+        self._shape = tuple(node._input_metadata[0].shape) if shape is None else shape
         self._parts = [(operand, cache(factor), shape) for operand, factor, shape in parts]
         self.params = tuple(part[0].param for part in parts)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the output."""
+        return self._shape
+
+    def at(self, field: Field) -> AbstractUse | None:
+        """Some rows of a use whose parameters lie along the last axis."""
+        width = self.shape[-1]
+        rows = field.rows(width)
+        if rows is None or any(prod(shape[:-1]) != 1 for _, _, shape in self._parts):
+            return None
+
+        def some(factor: Callable[[], Tensor | None]) -> Tensor | None:
+            times = factor()
+            return None if times is None else times.expand(self.shape).reshape(-1, width)[rows]
+
+        parts: list[Part] = [
+            (operand, partial(some, factor), (1, shape[-1]))
+            for operand, factor, shape in self._parts
+        ]
+        return ScaledUse(self.node, self.what, parts, (len(rows), width))
 
     def allows(self, layout: Layout) -> bool:
         """The parameters are the same for all entries of the axis of the samples."""
         return all(shape[layout.axis] == 1 for _, _, shape in self._parts)
 
-    def is_small(self, shape: tuple[int, ...], layout: Layout) -> bool:
-        """Whether the Jacobian takes no more room than the output, of this shape."""
-        n = shape[layout.axis] // layout.per_sample
-        return n * sum(prod(each) for _, _, each in self._parts) <= prod(shape)
+    def is_small(self, layout: Layout) -> bool:
+        """Whether the Jacobian takes no more room than the output."""
+        n = self.shape[layout.axis] // layout.per_sample
+        return n * sum(prod(each) for _, _, each in self._parts) <= prod(self.shape)
 
     def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
         """`g` times the factor, summed over what the parameter is broadcast along."""

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.products import outer_sums
 from ntkit.kernels.empirical.rules.explicit import shifted
@@ -25,6 +26,18 @@ class LinearUse(OuterUse):
         self.in_size, self.out_size = weight.shape[0] + (bias is not None), weight.shape[1]
         self.orientation = (int(weight.is_transposed),)
         self.what = f"linear {weight.shape[0]} to {weight.shape[1]}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and outputs."""
+        return len(self._rows), self.out_size
+
+    def at(self, field: Field) -> AbstractUse | None:
+        """Some of the rows."""
+        rows = field.rows(self.out_size)
+        if rows is None:
+            return None
+        return LinearUse(self.node, self._weight, self._bias, self._rows[rows])
 
     def allows(self, layout: Layout) -> bool:
         """Samples lie along the rows."""
