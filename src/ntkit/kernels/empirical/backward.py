@@ -15,7 +15,11 @@ Gradient = Tensor | list[Tensor]
 Seed = Callable[[slice], Sequence[Tensor]]
 """From some of the outputs to their gradients where a backward pass starts, `[outputs, *shape]` each."""
 
-Sums = Callable[[Tensor], list[Tensor]]
+
+Sums = Callable[[Tensor, list[Tensor] | None], list[Tensor]]
+"""What is summed of a gradient `[o, *shape]`: each `[o, ...]`, written to the second argument if that is
+given.
+"""
 
 
 def gradients(
@@ -43,29 +47,41 @@ def gradients(
     if at_once and n_outputs > 1:
         whole = _backward(sources, edges, seed(slice(None)), batched=True)
         with torch.no_grad():
-            return [g if of is None else of(g) for g, of in zip(whole, sums, strict=True)]
+            return [g if of is None else of(g, None) for g, of in zip(whole, sums, strict=True)]
     rooms: list[list[Tensor]] = [[] for _ in edges]
     for k in range(n_outputs):
         with torch.no_grad():
             cotangents = [g[0] for g in seed(slice(k, k + 1))]
-        for e, g in enumerate(_backward(sources, edges, cotangents, batched=False)):
-            with torch.no_grad():
-                of = sums[e]
-                pieces = [g] if of is None else [piece[0] for piece in of(g[None])]
-            if not rooms[e]:  # a sample's outputs beside each other, for one product of all of them
-                rooms[e] = [_room(piece, n_outputs) for piece in pieces]
-            if n_outputs > 1:
-                for room, piece in zip(rooms[e], pieces, strict=True):
-                    room[:, k] = piece
-    turned = [[room.transpose(0, 1) for room in own] for own in rooms]
-    return [own[0] if of is None else own for own, of in zip(turned, sums, strict=True)]
+            for e, g in enumerate(_backward(sources, edges, cotangents, batched=False)):
+                _keep(rooms[e], g, sums[e], k, n_outputs)
+    return [
+        room if of is not None else room[0].transpose(0, 1)
+        for room, of in zip(rooms, sums, strict=True)
+    ]
 
 
-def _room(piece: Tensor, outputs: int) -> Tensor:
-    """Where pieces like this go, along a new axis 1: itself, if there is but one."""
-    if outputs == 1:
-        return piece[:, None]
-    return piece.new_empty(len(piece), outputs, *piece.shape[1:])
+def _keep(room: list[Tensor], g: Tensor, of: Sums | None, k: int, n_outputs: int) -> None:
+    """Put the gradient of output `k`, or what is summed of it, to those of the others.
+
+    Sums lie output by output; of a whole gradient, a sample's outputs beside each other, for one product
+    of all of them.
+    """
+    if of is None:
+        if not room:
+            one = g[:, None]
+            room.append(one if n_outputs == 1 else g.new_empty(len(g), n_outputs, *g.shape[1:]))
+        if n_outputs > 1:
+            room[0][:, k] = g
+    elif not room:
+        pieces = of(g[None], None)
+        if n_outputs > 1:
+            for piece in pieces:
+                room.append(piece.new_empty(n_outputs, *piece.shape[1:]))
+                room[-1][:1] = piece
+        else:
+            room += pieces
+    else:
+        of(g[None], [each[k : k + 1] for each in room])
 
 
 def from_outputs(y: Tensor, outputs: Sequence[int]) -> tuple[list[GradientEdge], Seed]:

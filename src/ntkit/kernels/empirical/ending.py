@@ -17,7 +17,7 @@ from ntkit.kernels.empirical.backward import Seed, gradients, one_hot
 from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.rules import VIEWS
-from ntkit.kernels.empirical.steps import Step, step_through
+from ntkit.kernels.empirical.steps import Step, Way, step_through
 from ntkit.kernels.empirical.uses import AbstractUse
 
 __all__ = ["Ending", "ending"]
@@ -27,7 +27,7 @@ _TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 @dataclass(frozen=True)
 class _Taken:
-    """A step that is taken, and the node it leads to for each input, None where a pass goes on."""
+    """A step that is taken: the node that each way leads to, None where a pass goes on."""
 
     node: Any
     step: Step
@@ -41,16 +41,14 @@ class _Exit:
     Attributes:
         edge: The edge.
         field: Where the gradient is.
-        key: The node whose gradient it is, or the number of a step and of one of its results.
-        step: With a node: a step from its gradient that expands it,
-        result: and which of the results it is.
+        key: The node whose gradient it is, or the number of a step and the input it leads to.
+        way: With a node: a way from its gradient that expands it.
     """
 
     edge: GradientEdge
     field: Field
     key: Any
-    step: Step | None = None
-    result: int = 0
+    way: Way | None = None
 
 
 class Ending:
@@ -129,7 +127,7 @@ class Ending:
         found: dict[Any, Tensor] = {}
         left = set(asked)
         is_below = not left <= self._known
-        here: dict[Any, Tensor] = {}  # at nodes and, by step and result, at exits
+        here: dict[Any, Tensor] = {}  # at nodes and, by step and input, at exits
         own: set[Any] = set()  # whose memory is no one else's
         top = self._taken[0].node
         weight = self._taken[0].step.weight if start is None else None
@@ -143,21 +141,24 @@ class Ending:
                 own.discard(taken.node)
             if not left:
                 break
-            if taken.step.expands:
-                continue
-            if taken.node is top and weight is not None:
-                results = [weight[list(outputs), None].expand(-1, len(self._y), -1)]
-                is_own = False
-            else:
-                results = taken.step.apply(cast(Tensor, g), taken.node in own)
-                is_own = taken.step.is_new
-            here.pop(taken.node, None)
-            for r, (result, target) in enumerate(zip(results, taken.targets, strict=True)):
-                key = (k, r) if target is None else target
+            is_single = taken.node is top and weight is not None  # one row of the weight an output
+            is_kept = False
+            for way, target in zip(taken.step.ways, taken.targets, strict=True):
+                if way.expands:
+                    is_kept = True
+                    continue
+                if is_single:
+                    assert weight is not None
+                    values = weight[list(outputs), None].expand(-1, len(self._y), -1)
+                else:
+                    values = way.apply(cast(Tensor, g), taken.node in own)
+                key = (k, way.slot) if target is None else target
                 is_sum = key in here
-                here[key] = here[key] + result if is_sum else result
-                if is_own or is_sum:
+                here[key] = here[key] + values if is_sum else values
+                if is_sum or (taken.step.is_new and not is_single):
                     own.add(key)
+            if not is_kept:
+                here.pop(taken.node, None)
         for node in left & here.keys():
             found[node] = self._rows(node, here[node])
         return found, partial(self._seed, here) if is_below else None
@@ -170,15 +171,9 @@ class Ending:
     def _seed(self, here: dict[Any, Tensor], some: slice) -> list[Tensor]:
         """What a backward pass of some outputs starts with at `edges`."""
         found = []
-        expanded: dict[Any, list[Tensor]] = {}
         for each in self._exits:
-            if each.step is None:
-                g = here[each.key][some]
-            else:
-                if each.key not in expanded:
-                    expanded[each.key] = each.step.apply(here[each.key][some], False)
-                g = expanded[each.key][each.result]
-            found.append(each.field.whole(g))
+            g = here[each.key][some]
+            found.append(each.field.whole(g if each.way is None else each.way.apply(g, False)))
         return found
 
     def _alike(self) -> list[Any]:
@@ -206,7 +201,7 @@ class Ending:
             for taken in self._taken[1:]:
                 if taken.node in self.short:
                     break
-                (g,) = taken.step.apply(g, False)
+                g = taken.step.ways[0].apply(g, False)
             found[self.short[1]] = g
         return found
 
@@ -237,6 +232,7 @@ def ending(run: Run) -> Ending | None:
         index, use = places.get(node), None
         is_known = (
             len(came) == users[node]
+            and node._input_metadata[0].dtype == run.y.dtype
             and all(output == 0 and field.same(f) for _, _, output, f in came)
             and _is_small(field, len(run.y))
         )
@@ -244,8 +240,8 @@ def ending(run: Run) -> Ending | None:
             use = run.uses[index].at(field)
             is_known = use is not None
         if not is_known:
-            for source, result, output, f in came:
-                exits.append(_Exit(GradientEdge(node, output), f, (source, result)))
+            for source, slot, output, f in came:
+                exits.append(_Exit(GradientEdge(node, output), f, (source, slot)))
             continue
         fields[node] = field
         if index is not None and use is not None:
@@ -255,15 +251,15 @@ def ending(run: Run) -> Ending | None:
             exits.append(_Exit(GradientEdge(node, 0), field, node))
             continue
         targets: list[Any] = []
-        for result, (slot, f) in enumerate(zip(step.slots, step.fields, strict=True)):
-            below, output = node.next_functions[slot]
-            if step.expands:
-                exits.append(_Exit(GradientEdge(below, output), f, node, step, result))
+        for way in step.ways:
+            below, output = node.next_functions[way.slot]
+            if way.expands:
+                exits.append(_Exit(GradientEdge(below, output), way.field, node, way))
                 targets.append(None)
                 continue
             if below not in arrivals:
                 heappush(waiting, (-below._sequence_nr(), next(number), below))
-            arrivals.setdefault(below, []).append((len(taken), result, output, f))
+            arrivals.setdefault(below, []).append((len(taken), way.slot, output, way.field))
             targets.append(below)
         taken.append(_Taken(node, step, targets))
     if not taken or not fields.keys() & places.keys():
@@ -286,8 +282,9 @@ def _is_small(field: Field, n: int) -> bool:
 
 def _goes_on(run: Run, node: Any, step: Step) -> bool:
     """Whether a step leads to all inputs of a node that are no parameters, and to no parameter."""
+    slots = {way.slot for way in step.ways}
     for slot, (below, _) in enumerate(node.next_functions):
         is_param = below is not None and run.operand(below) is not None
-        if is_param if slot in step.slots else below is not None and not is_param:
+        if is_param if slot in slots else below is not None and not is_param:
             return False
     return True

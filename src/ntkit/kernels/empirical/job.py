@@ -254,7 +254,7 @@ class Job:
             with torch.no_grad():
                 known, below = end.gradients([use.node for use in uses], chosen, alone)
                 found = [
-                    g if g is None or of is None else of(g)
+                    g if g is None or of is None else of(g, None)
                     for g, of in zip(known, sums, strict=True)
                 ]
             if below is not None:

@@ -85,15 +85,18 @@ class Total:
         m = n if m is None else m
         shape = (outputs, n, outputs, m) if full else (n, m)
         self.value = like.new_zeros(shape, dtype=like.dtype if full else torch.float64)
-        self._rows: Tensor | None = None  # [n o, m o], of Jacobians
+        self._outputs_first: Tensor | None = None  # [o n, o m], of Jacobians
+        self._samples_first: Tensor | None = None  # [n o, m o], of others
 
     def finished(self) -> Tensor:
         """`[n, m, o, o]` or `[n, m]`."""
         if not self.full:
             return self.value.to(self._dtype)
         outputs, n, _, m = self.value.shape
-        if self._rows is not None:
-            self.value += self._rows.view(n, outputs, m, outputs).permute(1, 0, 3, 2)
+        if self._outputs_first is not None:
+            self.value += self._outputs_first.view(self.value.shape)
+        if self._samples_first is not None:
+            self.value += self._samples_first.view(n, outputs, m, outputs).permute(1, 0, 3, 2)
         if self.is_symmetric:
             for o in range(outputs):
                 for q in range(o + 1, outputs):
@@ -110,16 +113,29 @@ class Total:
                 else:
                     rows_product(left[o], other[o], self.value)
             return
-        rows, columns = (j.transpose(0, 1).flatten(0, 1) for j in (left, other))
-        if self._rows is None:
-            self._rows = self.value.new_zeros(len(rows), len(columns))
+        if self._is_by_output(left):
+            self._outputs_first = self._grown(self._outputs_first, left, other)
+        else:
+            turned = left.transpose(0, 1), other.transpose(0, 1)
+            self._samples_first = self._grown(self._samples_first, *turned)
+
+    def _is_by_output(self, j: Tensor) -> bool:
+        """Whether the rows of an output lie one after the other in the memory, else those of a sample."""
+        return j.stride(0) >= j.stride(1)
+
+    def _grown(self, total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
+        """Add the product of the rows of two Jacobians, in the order that they come in."""
+        rows, columns = left.flatten(0, 1), right.flatten(0, 1)
+        if total is None:
+            total = self.value.new_zeros(len(rows), len(columns))
         step = -(-len(rows) // 4)
         for i in range(0, len(rows), step):
             block = slice(i, i + step)
             start = i if self.is_symmetric else 0
-            rows_product(rows[block], columns[start:], self._rows[block, start:])
+            rows_product(rows[block], columns[start:], total[block, start:])
             if self.is_symmetric:
-                self._rows[i + step :, block] = self._rows[block, i + step :].T
+                total[i + step :, block] = total[block, i + step :].T
+        return total
 
     def add_outer(
         self,

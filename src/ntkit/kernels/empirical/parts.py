@@ -61,7 +61,7 @@ class Part:
             use = run.uses[index]
             is_small = isinstance(use, ScaledUse) and use.is_small(layout)
             is_asked = explicit and len(self.uses) == 1
-            found.append(partial(use.explicit, layout=layout) if is_small or is_asked else None)
+            found.append(partial(_explicit, use, layout) if is_small or is_asked else None)
         return found
 
     def inputs(self, run: Run) -> Tensor:
@@ -88,6 +88,12 @@ class Part:
             for index, layout in zip(self.uses, self.layouts, strict=True)
         ]
         return replace(self, layouts=tuple(layouts))
+
+
+def _explicit(
+    use: AbstractUse, layout: Layout, g: Tensor, out: list[Tensor] | None
+) -> list[Tensor]:
+    return use.explicit(g, layout, out)
 
 
 @dataclass(frozen=True)

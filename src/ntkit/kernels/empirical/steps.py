@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,27 +15,38 @@ __all__ = ["Step", "step_through"]
 
 
 @dataclass(frozen=True)
+class Way:
+    """From the gradient at the output of a node to that at one of its inputs.
+
+    Attributes:
+        slot: Which input.
+        field: Where its gradient may differ from zero.
+        apply: From values at the output to those at the input; the second argument tells whether it may
+            overwrite the first.
+        expands: Whether few positions become many: what is found had better not be kept.
+    """
+
+    slot: int
+    field: Field
+    apply: Callable[[Tensor, bool], Tensor]
+    expands: bool = False
+
+
+@dataclass(frozen=True)
 class Step:
     """From the gradient at the output of a node to those at its inputs.
 
     Attributes:
-        slots: Which inputs.
-        fields: Where they may differ from zero.
-        apply: From values at the output to those at each input; the second argument tells whether it
-            may overwrite the first.
+        ways: To each input that has one.
         weight: `[outputs, inputs]` of a dense layer.
         is_entrywise: Whether each entry is multiplied by a number of its own, or left alone.
         is_new: Whether the values found share no memory with those given.
-        expands: Whether few positions become many: what is found had better not be kept.
     """
 
-    slots: tuple[int, ...]
-    fields: tuple[Field, ...]
-    apply: Callable[[Tensor, bool], list[Tensor]]
+    ways: tuple[Way, ...]
     weight: Tensor | None = None
     is_entrywise: bool = False
     is_new: bool = False
-    expands: bool = False
 
 
 def step_through(node: Any, field: Field) -> Step | None:
@@ -54,14 +66,20 @@ def _view(node: Any, field: Field) -> Step | None:
     if shape is None:
         return None
 
-    def apply(g: Tensor, _: bool) -> list[Tensor]:
-        return [g if field.places is not None else g.reshape(len(g), *shape)]
+    def apply(g: Tensor, _: bool) -> Tensor:
+        return g if field.places is not None else g.reshape(len(g), *shape)
 
-    return Step((0,), (Field(shape, field.places),), apply, is_entrywise=True)
+    return Step((Way(0, Field(shape, field.places), apply),), is_entrywise=True)
 
 
 def _copy(node: Any, field: Field) -> Step | None:
-    return Step((0,), (field,), lambda g, _: [g], is_entrywise=True)
+    if _below(node, 0) != field.shape:
+        return None
+    return Step((Way(0, field, _same),), is_entrywise=True)
+
+
+def _same(g: Tensor, _: bool) -> Tensor:
+    return g
 
 
 def _moved(node: Any, field: Field, of: Callable[[Tensor], Tensor]) -> Step | None:
@@ -76,7 +94,7 @@ def _moved(node: Any, field: Field, of: Callable[[Tensor], Tensor]) -> Step | No
     for length, stride in zip(reversed(picked.shape), reversed(picked.stride()), strict=True):
         found += places // size % length * stride
         size *= length
-    return Step((0,), (Field(shape, found),), lambda g, _: [g.flatten(1)])
+    return Step((Way(0, Field(shape, found), lambda g, _: g.flatten(1)),))
 
 
 def _select(node: Any, field: Field) -> Step | None:
@@ -128,11 +146,11 @@ def _dense(node: Any, field: Field) -> Step | None:
         columns = torch.arange(shape[1], device=rows.device)
         below = Field(shape, (rows[:, None] * shape[1] + columns).flatten())
 
-    def apply(g: Tensor, _: bool) -> list[Tensor]:
+    def apply(g: Tensor, _: bool) -> Tensor:
         found = g.reshape(-1, len(weight)) @ weight
-        return [found.view(len(g), -1) if below.places is not None else found.view(len(g), *shape)]
+        return found.view(len(g), -1) if below.places is not None else found.view(len(g), *shape)
 
-    return Step((slot,), (below,), apply, weight, is_new=True)
+    return Step((Way(slot, below, apply),), weight, is_new=True)
 
 
 def _entrywise(node: Any, field: Field) -> Step | None:
@@ -141,10 +159,10 @@ def _entrywise(node: Any, field: Field) -> Step | None:
     slope = _slope(node, field.shape)
     slope = slope if field.places is None else slope.flatten()[field.places]
 
-    def apply(g: Tensor, may_overwrite: bool) -> list[Tensor]:
-        return [g.mul_(slope) if may_overwrite else g * slope]
+    def apply(g: Tensor, may_overwrite: bool) -> Tensor:
+        return g.mul_(slope) if may_overwrite else g * slope
 
-    return Step((0,), (field,), apply, is_entrywise=True, is_new=True)
+    return Step((Way(0, field, apply),), is_entrywise=True, is_new=True)
 
 
 def _slope(node: Any, shape: tuple[int, ...]) -> Tensor:
@@ -157,23 +175,41 @@ def _add(node: Any, field: Field) -> Step | None:
     slots = tuple(k for k in (0, 1) if node.next_functions[k][0] is not None)
     if node._saved_alpha != 1 or any(_below(node, k) != field.shape for k in slots):
         return None
-    return Step(slots, (field,) * len(slots), lambda g, _: [g] * len(slots))
+    return Step(tuple(Way(k, field, _same) for k in slots))
 
 
 def _multiply(node: Any, field: Field) -> Step | None:
     """The product of two tensors, or of one and numbers that are spread over it."""
-    slots = tuple(k for k in (0, 1) if _below(node, k) == field.shape)
-    factors = [(node._saved_other, node._saved_self)[k].detach() for k in slots]
-    if field.places is not None:
-        factors = [
-            f if f.ndim == 0 else f.expand(field.shape).flatten()[field.places] for f in factors
-        ]
-    if not slots or any(f.is_complex() for f in factors):
+    ways = []
+    for slot, other in enumerate((node._saved_other, node._saved_self)):
+        if _below(node, slot) == field.shape:
+            factor = other.detach()
+            if field.places is not None and factor.ndim:
+                factor = factor.expand(field.shape).flatten()[field.places]
+            ways.append(Way(slot, field, partial(_times, factor)))
+    return Step(tuple(ways), None, is_entrywise=len(ways) == 1, is_new=True) if ways else None
+
+
+def _divide(node: Any, field: Field) -> Step | None:
+    """By a number, or by what has no gradient."""
+    if _below(node, 0) != field.shape or _below(node, 1) is not None:
         return None
-    fields, is_entrywise = (field,) * len(slots), len(slots) == 1
-    return Step(
-        slots, fields, lambda g, _: [g * f for f in factors], None, is_entrywise, is_new=True
-    )
+    factor = 1 / node._saved_other.detach()
+    if field.places is not None and factor.ndim:
+        factor = factor.expand(field.shape).flatten()[field.places]
+    return Step((Way(0, field, partial(_times, factor)),), None, is_entrywise=True, is_new=True)
+
+
+def _scale(node: Any, field: Field) -> Step | None:
+    """By a number."""
+    factor = node._saved_other
+    if _below(node, 0) != field.shape or isinstance(factor, complex):
+        return None
+    return Step((Way(0, field, lambda g, _: g * factor),), None, is_entrywise=True, is_new=True)
+
+
+def _times(factor: Tensor, g: Tensor, _: bool) -> Tensor:
+    return g * factor
 
 
 def _layer_norm(node: Any, field: Field) -> Step | None:
@@ -188,54 +224,77 @@ def _layer_norm(node: Any, field: Field) -> Step | None:
     x, mean, scale = some if rows is None else [t[rows] for t in some]
     normal = (x - mean) * scale
 
-    def apply(g: Tensor, _: bool) -> list[Tensor]:
+    def apply(g: Tensor, _: bool) -> Tensor:
         h = g.reshape(len(g), *normal.shape)
         h = h if weight is None else h * weight.detach()
         along = (h * normal).mean(-1, keepdim=True)
-        return [((h - h.mean(-1, keepdim=True) - normal * along) * scale).view(g.shape)]
+        return ((h - h.mean(-1, keepdim=True) - normal * along) * scale).view(g.shape)
 
-    return Step((0,), (field,), apply, is_new=True)
+    return Step((Way(0, field, apply),), is_new=True)
 
 
-def _attention(node: Any, field: Field) -> Step | None:
-    """`softmax(scale q k^T + mask) v`, for gradients of a few queries: of the heads of each sample alike."""
-    q, k, v = (node._saved_query.detach(), node._saved_key.detach(), node._saved_value.detach())
-    places, (n, h, t, d) = field.places, field.shape
-    if places is None or len(places) % (n * h * d) or float(node._saved_dropout_p):
+def _softmax(node: Any, field: Field) -> Step | None:
+    """Over the last axis."""
+    rows, chances = field.rows(field.shape[-1]), node._saved_result.detach()
+    if rows is None or _signed(node._saved_dim) not in (-1, chances.ndim - 1):
         return None
-    if q.dtype not in (torch.float32, torch.float64) or len(node.next_functions) < 3:
+    if _below(node, 0) != field.shape:
         return None
-    ordered, order = places.sort()
-    tokens = (ordered // d % t).view(n, h, -1, d)
-    queries = tokens[0, 0, :, 0]
-    if not torch.equal(tokens, queries[None, None, :, None].expand_as(tokens)):
+    some = chances.flatten(0, -2)[rows]
+
+    def apply(g: Tensor, _: bool) -> Tensor:
+        h = g.view(len(g), *some.shape)
+        return (some * (h - (h * some).sum(-1, keepdim=True))).view(g.shape)
+
+    return Step((Way(0, field, apply),), is_new=True)
+
+
+def _products(node: Any, field: Field) -> Step | None:
+    """`c + a b` of several matrices, in as many rows of each: `a` has few gradients too, `b` has all."""
+    is_sum = node.name() == "BaddbmmBackward0"
+    a, b = (
+        (node._saved_batch1, node._saved_batch2) if is_sum else (node._saved_self, node._saved_mat2)
+    )
+    slots = (1, 2) if is_sum else (0, 1)
+    several, _, width = field.shape
+    rows = field.rows(width)
+    if rows is None or len(rows) % several:
         return None
-    scale = node._saved_scale
-    scale = d**-0.5 if scale is None else float(scale)
-    q, out = q[:, :, queries], node._saved_output.detach()[:, :, queries]
-    scores = scale * (q @ k.mT)
-    if node._saved_attn_mask is not None:
-        mask = node._saved_attn_mask.detach().expand(n, h, t, k.shape[2])
-        scores = scores + mask[:, :, queries]
-    if node._saved_is_causal:
-        later = torch.arange(k.shape[2], device=q.device) > queries[:, None]
-        scores = scores.masked_fill(later, -torch.inf)
-    chances = scores.softmax(-1)  # [n, h, queries, keys]
-    slots = tuple(s for s in range(3) if node.next_functions[s][0] is not None)
-    shapes = tuple(Field(tuple(tensor.shape)) for tensor in (node._saved_query, k, v))
+    if is_sum and (node._saved_alpha != 1 or _below(node, 0) is not None):
+        return None
+    rows, order = rows.sort()
+    of = torch.arange(several, device=rows.device)
+    if not torch.equal(rows.view(several, -1) // field.shape[1], of[:, None].expand(several, -1)):
+        return None
 
-    def apply(g: Tensor, _: bool) -> list[Tensor]:
-        g = g[:, order].view(len(g), n, h, -1, d)
-        slope = torch.einsum("onhqd,nhkd->onhqk", g, v) - (g * out).sum(-1, keepdim=True)
-        slope = slope * (scale * chances)
-        at_queries = g.new_zeros(len(g), n, h, t, d)
-        at_queries[:, :, :, queries] = torch.einsum("onhqk,nhkd->onhqd", slope, k)
-        at_keys = torch.einsum("onhqk,nhqd->onhkd", slope, q)
-        at_values = torch.einsum("nhqk,onhqd->onhkd", chances, g)
-        found = [at_queries, at_keys, at_values]
-        return [found[s] for s in slots]
+    def grouped(g: Tensor) -> Tensor:
+        return g.view(len(g), -1, width)[:, order].view(len(g), several, -1, width)
 
-    return Step(slots, tuple(shapes[s] for s in slots), apply, is_new=True, expands=True)
+    ways = []
+    for slot in slots:
+        shape = _below(node, slot)
+        if shape is None:
+            continue
+        if slot == slots[0]:
+            assert b is not None
+            right = b.detach()
+            places = (
+                rows[:, None] * shape[2] + torch.arange(shape[2], device=rows.device)
+            ).flatten()
+
+            def to_a(g: Tensor, _: bool, right: Tensor = right) -> Tensor:
+                return torch.einsum("obqd,bsd->obqs", grouped(g), right).flatten(1)
+
+            ways.append(Way(slot, Field(shape, places), to_a))
+        else:
+            assert a is not None
+            left = a.detach().flatten(0, 1)[rows].view(several, -1, a.shape[2])
+
+            def to_b(g: Tensor, _: bool, left: Tensor = left) -> Tensor:
+                return torch.einsum("bqs,obqd->obsd", left, grouped(g))
+
+            ways.append(Way(slot, Field(shape), to_b, expands=True))
+    return Step(tuple(ways), is_new=True) if ways else None
 
 
 _ENTRYWISE = [
@@ -268,13 +327,19 @@ _RULES: dict[str, Callable[[Any, Field], Step | None]] = {
     **{f"{name}Backward0": _entrywise for name in _ENTRYWISE},
     "AddBackward0": _add,
     "AddmmBackward0": _dense,
+    "BaddbmmBackward0": _products,
+    "BmmBackward0": _products,
     "CloneBackward0": _copy,
+    "DivBackward0": _divide,
+    "ExpandBackward0": _copy,
     "MmBackward0": _dense,
     "MulBackward0": _multiply,
+    "MulBackward1": _scale,
     "NativeLayerNormBackward0": _layer_norm,
     "PermuteBackward0": _permute,
-    "ScaledDotProductFlashAttentionForCpuBackward0": _attention,
+    "SafeSoftmaxBackward0": _softmax,
     "SelectBackward0": _select,
     "SliceBackward0": _slice,
+    "SoftmaxBackward0": _softmax,
     "TransposeBackward0": _transpose,
 }

@@ -39,8 +39,16 @@ class AbstractUse(ABC):
     def allows(self, layout: Layout) -> bool:
         """Whether samples may lie like this in the output for the rule to hold."""
 
+    def explicit(self, g: Tensor, layout: Layout, out: list[Tensor] | None = None) -> list[Tensor]:
+        """The Jacobian by each of the parameters, `[o, n, p]`, from `g [o, *shape]`; into `out` if given."""
+        found = self.jacobians(g, layout)
+        for each, room in zip(found, found if out is None else out, strict=True):
+            if room is not each:
+                room.copy_(each)
+        return found if out is None else out
+
     @abstractmethod
-    def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
         """The Jacobian by each of the parameters, `[o, n, p]`, from `g [o, *shape]`."""
 
 

@@ -48,7 +48,7 @@ class ConvolutionUse(OuterUse):
         g = layout.by_sample(g.flatten(3).unflatten(2, (self.groups, -1)), 1)
         return g.permute(3, 0, 1, 2, 5, 4).flatten(3, 4)  # from [o, n, images, groups, c, t]
 
-    def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
         """`sum_t g_t a_t^T` of each group: the order of the weight's entries.
 
         A few images at a time, so that their windows stay in the cache.

@@ -23,7 +23,7 @@ class EmbeddingUse(AbstractUse):
         """Samples lie along an axis of the tokens."""
         return layout.axis < self.node._saved_indices.ndim
 
-    def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
         """The gradient by the whole table."""
         vocabulary, width = self._table.shape
         tokens = layout.by_sample(self.node._saved_indices).flatten(1)  # [n, t]

@@ -67,7 +67,7 @@ class ScaledUse(AbstractUse):
         n = self.shape[layout.axis] // layout.per_sample
         return n * sum(prod(each) for _, _, each in self._parts) <= prod(self.shape)
 
-    def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
         """`g` times the factor, summed over what the parameter is broadcast along."""
         found = []
         for _, factor, shape in self._parts:

@@ -63,8 +63,19 @@ class LinearUse(OuterUse):
         """Rows by sample."""
         return layout.by_sample(g, 1)[None]
 
-    def explicit(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def explicit(self, g: Tensor, layout: Layout, out: list[Tensor] | None = None) -> list[Tensor]:
         """`sum_t g_t a_t^T`, in the order of the parameter's entries."""
+        if out is None or len(g) > 1:
+            return super().explicit(g, layout, out)
+        a, g = self.rows(layout), layout.by_sample(g, 1)[0]  # [n, t, k], [n, t, c]
+        left, right = (g.mT, a) if self._weight.is_transposed else (a.mT, g)
+        torch.bmm(left, right, out=out[0][0].view(len(a), left.shape[1], -1))
+        if self.has_bias:
+            torch.sum(g, 1, out=out[1][0])
+        return out
+
+    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
+        """The same for several outputs."""
         a, g = self.rows(layout), layout.by_sample(g, 1)
         outer = outer_sums(g.mT, a)
         outer = outer if self._weight.is_transposed else outer.mT
