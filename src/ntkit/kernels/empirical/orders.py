@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ntkit.kernels.empirical.products import GramSum, rows_product, symmetric_rows_product
+from ntkit.kernels.empirical.products import GramSum, RowsSum, rows_product, symmetric_rows_product
 
 __all__ = ["MACS", "Order", "Sizes", "Total", "best_order"]
 
@@ -18,6 +18,8 @@ _BYTES = 6e9
 """Bytes that it moves in a second."""
 _TILE = 2**25
 """Bytes of a tile of position pairs."""
+_ENTRIES = 2**18
+"""Entries that are worth a product of their own: of fewer, those of several outputs are made at once."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,8 @@ class Total:
         m = n if m is None else m
         shape = (outputs, n, outputs, m) if full else (n, m)
         self.value = like.new_zeros(shape, dtype=like.dtype if full else torch.float64)
-        self._outputs_first: Tensor | None = None  # [o n, o m], of Jacobians
-        self._samples_first: Tensor | None = None  # [n o, m o], of others
+        self._outputs_first: RowsSum | None = None  # [o n, o m], of Jacobians
+        self._samples_first: RowsSum | None = None  # [n o, m o], of others
 
     def finished(self) -> Tensor:
         """`[n, m, o, o]` or `[n, m]`."""
@@ -94,9 +96,10 @@ class Total:
             return self.value.to(self._dtype)
         outputs, n, _, m = self.value.shape
         if self._outputs_first is not None:
-            self.value += self._outputs_first.view(self.value.shape)
+            self.value += self._outputs_first.finished().view(self.value.shape)
         if self._samples_first is not None:
-            self.value += self._samples_first.view(n, outputs, m, outputs).permute(1, 0, 3, 2)
+            rows = self._samples_first.finished().view(n, outputs, m, outputs)
+            self.value += rows.permute(1, 0, 3, 2)
         if self.is_symmetric:
             for o in range(outputs):
                 for q in range(o + 1, outputs):
@@ -113,29 +116,18 @@ class Total:
                 else:
                     rows_product(left[o], other[o], self.value)
             return
-        if self._is_by_output(left):
-            self._outputs_first = self._grown(self._outputs_first, left, other)
-        else:
-            turned = left.transpose(0, 1), other.transpose(0, 1)
-            self._samples_first = self._grown(self._samples_first, *turned)
-
-    def _is_by_output(self, j: Tensor) -> bool:
-        """Whether the rows of an output lie one after the other in the memory, else those of a sample."""
-        return j.stride(0) >= j.stride(1)
-
-    def _grown(self, total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:
-        """Add the product of the rows of two Jacobians, in the order that they come in."""
-        rows, columns = left.flatten(0, 1), right.flatten(0, 1)
+        is_by_output = left.stride(0) >= left.stride(1)  # in the memory; else sample by sample
+        total = self._outputs_first if is_by_output else self._samples_first
+        if not is_by_output:
+            left, other = left.transpose(0, 1), other.transpose(0, 1)
+        rows, columns = left.flatten(0, 1), other.flatten(0, 1)
         if total is None:
-            total = self.value.new_zeros(len(rows), len(columns))
-        step = -(-len(rows) // 4)
-        for i in range(0, len(rows), step):
-            block = slice(i, i + step)
-            start = i if self.is_symmetric else 0
-            rows_product(rows[block], columns[start:], total[block, start:])
-            if self.is_symmetric:
-                total[i + step :, block] = total[block, i + step :].T
-        return total
+            total = RowsSum(len(rows), None if self.is_symmetric else len(columns), self.value)
+        total.add(rows, columns)
+        if is_by_output:
+            self._outputs_first = total
+        else:
+            self._samples_first = total
 
     def add_outer(
         self,
@@ -160,10 +152,12 @@ class Total:
         """One position: `(a1 . a2) (g1 . g2)`."""
         inputs = self._product(a1[:, 0], a2[:, 0])
         g1, g2 = g1[:, :, 0], g2[:, :, 0]
-        for o in range(len(g1)):
+        some = max(1, _ENTRIES // (inputs.numel() * len(g2)))
+        for o in range(0, len(g1), some):
             first = o if self.is_symmetric else 0
-            grams = self._product(g1[o], g2[first:].flatten(0, 1)).unflatten(1, (-1, len(a2)))
-            self.value[o, :, first:].addcmul_(grams, inputs[:, None].expand_as(grams))
+            grams = self._product(g1[o : o + some].flatten(0, 1), g2[first:].flatten(0, 1))
+            grams = grams.view(-1, len(a1), len(g2) - first, len(a2))
+            self.value[o : o + some, :, first:].addcmul_(grams, inputs[:, None])
 
     def _single_trace(self, a1: Tensor, g1: Tensor, a2: Tensor, g2: Tensor) -> None:
         like = self.value.new_empty(0, dtype=self._dtype)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["GramSum", "outer_sums", "rows_product", "symmetric_rows_product"]
+__all__ = ["GramSum", "RowsSum", "outer_sums", "rows_product", "symmetric_rows_product"]
 
 _BLOCK = 4096
 """Terms of a float32 inner product that are summed in float32; the blocks are added in float64.
@@ -93,6 +93,56 @@ class GramSum:
             return self._block
         self._flush()
         return self._blocks
+
+
+class RowsSum:
+    """A sum of products `a b^T` of the rows of matrices, `[r, c]`, while it grows.
+
+    Where every `b` is its `a`, blocks below the diagonal are left out until the end. Matrices of few columns
+    are put beside each other first.
+
+    Args:
+        n: Rows.
+        m: Columns; None for the same as the rows.
+        like: A tensor of the device and of the dtype of the sum.
+    """
+
+    def __init__(self, n: int, m: int | None, like: Tensor) -> None:
+        self._is_symmetric = m is None
+        self._value = like.new_zeros(n, n if m is None else m)
+        self._step = -(-n // 4)
+        self._few: list[tuple[Tensor, Tensor]] = []
+
+    def add(self, a: Tensor, b: Tensor) -> None:
+        """Add `a @ b.T`, `[r, p]` times `[c, p]`."""
+        if a.shape[1] >= _BLOCK // 2:
+            self._add(a, b)
+            return
+        if a.shape[1] + sum(left.shape[1] for left, _ in self._few) > _BLOCK:
+            self._flush()
+        self._few.append((a, b))
+
+    def finished(self) -> Tensor:
+        """The sum."""
+        self._flush()
+        if self._is_symmetric:
+            for i in range(0, len(self._value), self._step):
+                block = slice(i, i + self._step)
+                self._value[block.stop :, block] = self._value[block, block.stop :].T
+        return self._value
+
+    def _flush(self) -> None:
+        if self._few:
+            a, b = zip(*self._few, strict=True)
+            left = torch.cat(a, 1)
+            self._add(left, left if self._is_symmetric else torch.cat(b, 1))
+        self._few = []
+
+    def _add(self, a: Tensor, b: Tensor) -> None:
+        for i in range(0, len(a), self._step):
+            block = slice(i, i + self._step)
+            start = i if self._is_symmetric else 0
+            rows_product(a[block], b[start:], self._value[block, start:])
 
 
 def rows_product(a: Tensor, b: Tensor, out: Tensor) -> None:

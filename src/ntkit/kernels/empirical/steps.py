@@ -283,7 +283,7 @@ def _products(node: Any, field: Field) -> Step | None:
             ).flatten()
 
             def to_a(g: Tensor, _: bool, right: Tensor = right) -> Tensor:
-                return torch.einsum("obqd,bsd->obqs", grouped(g), right).flatten(1)
+                return (grouped(g) @ right.mT).flatten(1)
 
             ways.append(Way(slot, Field(shape, places), to_a))
         else:
@@ -291,7 +291,7 @@ def _products(node: Any, field: Field) -> Step | None:
             left = a.detach().flatten(0, 1)[rows].view(several, -1, a.shape[2])
 
             def to_b(g: Tensor, _: bool, left: Tensor = left) -> Tensor:
-                return torch.einsum("bqs,obqd->obsd", left, grouped(g))
+                return left.mT @ grouped(g)
 
             ways.append(Way(slot, Field(shape), to_b, expands=True))
     return Step(tuple(ways), is_new=True) if ways else None
