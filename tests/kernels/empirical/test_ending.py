@@ -62,6 +62,20 @@ def through_two_layers(net: Any, x: Tensor) -> Tensor:
 
 
 @pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of the nodes whose gradients the method knew."""
+    found: set[str] = set()
+
+    def noted(run: Any) -> Ending | None:
+        end = ending(run)
+        found.update(node.name() for node in end.fields) if end is not None else None
+        return end
+
+    monkeypatch.setattr(ntkit.kernels.empirical.job, "ending", noted)
+    return found
+
+
+@pytest.fixture
 def used(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many uses of parameters the method knew the gradients of, at the ends that it went by."""
     found: list[int] = []
@@ -184,6 +198,11 @@ def masked(net: Any, x: Tensor) -> Tensor:
     return net.head(torch.sin(attended(net, x, attn_mask=mask)[:, -1]))
 
 
+def weighted(net: Any, x: Tensor) -> Tensor:
+    mask = torch.arange(25.0, dtype=x.dtype).reshape(5, 5).cos()
+    return net.head(net.attention(x, x, x, attn_mask=mask, need_weights=True)[0][:, 0])
+
+
 def tokens_first(net: Any, x: Tensor) -> Tensor:
     return net.head(net.block(x.transpose(0, 1))[0])
 
@@ -260,6 +279,23 @@ def test_a_token_that_is_read(
     v = randn(12, 2)
     product = empirical_ntk(net, "full", method=Structured()).operator(x) @ v
     assert_near(product, oracle.full(net, x).transpose(1, 2).reshape(12, 12) @ v)
+
+
+@pytest.mark.parametrize(
+    ("forward", "last"),
+    [
+        (causal, "SafeSoftmaxBackward0"),
+        (own_attention, "SoftmaxBackward0"),
+        (weighted, "BaddbmmBackward0"),
+    ],
+    ids=["torch's", "by hand", "torch's with weights"],
+)
+def test_it_goes_on_through_the_scores_of_attention(
+    forward: Callable[[Any, Tensor], Tensor], last: str, nodes: set[str]
+) -> None:
+    net, x = Tokens(forward).double(), randn(3, 5, 6)
+    compared(net, x)
+    assert last in nodes
 
 
 @pytest.mark.parametrize(("memory", "most"), [(1, 1), (2_000, 1), (20_000, 10), (2**30, 50)])

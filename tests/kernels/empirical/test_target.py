@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -150,6 +151,20 @@ def test_the_module_is_left_exactly_as_found(breaks: bool) -> None:
     assert all(p.requires_grad for p in net.parameters())
     assert torch.backends.mha.get_fastpath_enabled()
     assert torch.is_grad_enabled()
+    assert not isinstance(nn.functional._in_projection_packed, partial)
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_attention_computes_the_same_numbers(*, has_bias: bool) -> None:
+    """With its queries, keys and values taken at once, of itself and of something else."""
+    torch.manual_seed(0)
+    layer = nn.MultiheadAttention(6, 2, bias=has_bias, batch_first=True).double()
+    x, other = randn(3, 5, 6), randn(3, 4, 6)
+    for inputs in ((x, x, x), (x, other, other), (x, other, other.clone())):
+        expected = layer(*inputs)[0]
+        with empirical_ntk(layer).target.evaluation():
+            found = layer(*inputs)[0]
+        assert_near(found.detach(), expected.detach())
 
 
 def oracle_without_hooks(net: nn.Module, x: Tensor) -> Tensor:
