@@ -1,14 +1,14 @@
 """Gradients at a network's end, known without a backward pass, and what keeps them from being used."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import ntkit.kernels.empirical.job
-from ntkit.kernels import Structured, empirical_ntk
+from ntkit.kernels import Contraction, Structured, empirical_ntk
 from ntkit.kernels.empirical.ending import Ending, ending
 from tests.cases import randn
 from tests.kernels.empirical import oracle
@@ -153,6 +153,92 @@ def test_gradient_hooks_of_the_user_are_not_passed_by(
     assert_near(found, oracle.full(net, x, [net.hidden.weight]))
     if end is hooked_at_the_end:
         assert not used
+
+
+class Scaled(Net):
+    """With one point, the column has the shape of what it scales: the graph is read another way."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda net, x: net.last(torch.tanh(body(net, x)) * net.column.T))
+        self.column = nn.Parameter(torch.randn(4, 1))
+
+
+@pytest.mark.parametrize("outputs", ["trace", "full", 1])
+@pytest.mark.parametrize("memory", [1, 2**30])
+def test_sides_that_are_known_to_different_depths(
+    outputs: Literal["trace", "full"] | int, memory: int
+) -> None:
+    net, x = Scaled().double(), randn(5, 3)
+    expected = oracle.full(net, x)
+    if outputs != "full":
+        own = expected.diagonal(dim1=2, dim2=3)
+        expected = own.mean(-1) if outputs == "trace" else own[..., 1]
+    kernel = empirical_ntk(net, outputs, method=Structured(memory=memory))
+    assert_near(kernel(x, x[:1]), expected[:, :1])
+    assert_near(kernel(x[:1], x), expected[:1])
+
+
+def test_a_hook_that_is_set_after_a_call() -> None:
+    net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 2))
+    kernel, x = empirical_ntk(net.double(), params=["0.weight"], method=Structured()), randn(4, 3)
+    kernel(x)
+    net[3].register_forward_hook(lambda _, __, y: y.register_hook(lambda g: 2 * g) and None)
+    assert_near(kernel(x), oracle.trace(net, x, [net.get_parameter("0.weight")]))
+
+
+class Divided(Net):
+    """By whole numbers, of which the first are powers of two."""
+
+    def forward(self, x: Tensor, by: Tensor) -> Tensor:
+        return self.last(body(self, x) / by[:, None])
+
+
+def test_division_by_whole_numbers_keeps_its_digits() -> None:
+    net, x = Divided(body).double(), (randn(8, 3), torch.tensor([1, 2, 4, 8, 16, 3, 7, 11]))
+    found = empirical_ntk(net, params=["first.weight"], method=Structured())(x)
+    other = empirical_ntk(net, params=["first.weight"], method=Contraction())(x)
+    assert_near(found, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("size", [1e-4, 1.0, 100.0])
+def test_half_precision(dtype: torch.dtype, size: float) -> None:
+    """A norm with statistics in float32, and last weights whose squares leave the range of float16."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Linear(8, 16),
+        nn.Tanh(),
+        nn.Linear(16, 16),
+        nn.LayerNorm(16),
+        nn.Tanh(),
+        nn.Linear(16, 3),
+    )
+    with torch.no_grad():
+        net.get_parameter("5.weight").normal_(0, size)
+    net.to(dtype)[3].float()
+    x = randn(4, 8).to(dtype)
+    below = ["0.weight", "2.weight", "2.bias", "3.weight"]
+    found = empirical_ntk(net, params=below, method=Structured())(x)
+    expected = empirical_ntk(net, params=below, method=Contraction())(x)
+    assert float((found - expected).abs().max() / expected.abs().max()) < 0.02
+
+
+@pytest.mark.parametrize("tokens", [15, 16, 31])
+def test_any_number_of_tokens(tokens: int, used: list[int]) -> None:
+    """Few samples must tell apart one gradient in every `tokens` rows."""
+    torch.manual_seed(0)
+    block = nn.TransformerEncoderLayer(4, 2, 4, 0.0, batch_first=True)
+    net, x = nn.Sequential(block, First(), nn.Linear(4, 2)).double(), randn(3, tokens, 4)
+    found = empirical_ntk(net, "full", method=Structured())(x)
+    assert_near(found, oracle.full(net, x))
+    assert used == [6]
+
+
+class First(nn.Module):
+    """The first token."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, 0]
 
 
 @pytest.mark.parametrize(

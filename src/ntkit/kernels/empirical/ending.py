@@ -89,7 +89,8 @@ class Ending:
             nodes: Nodes.
             outputs: Outputs.
             alone: Where one gradient, of 1 output, may stand for all of them, if its Gram matrix is the
-                sum of theirs: it does at the nodes of `short`.
+                sum of theirs: it does at the nodes of `short`. Only where it does on both sides of a
+                product: it is no gradient itself.
 
         Returns:
             Those, and what a backward pass starts with at `edges`, if any node is below the end.
@@ -125,43 +126,47 @@ class Ending:
     ) -> tuple[dict[Any, Tensor], Seed | None]:
         """As `gradients`; those at `y` may be given."""
         found: dict[Any, Tensor] = {}
+        here: dict[Any, Tensor] = {}  # at nodes still to come, and what leads to exits
+        own: set[Any] = set()  # those whose memory is no one else's
         left = set(asked)
         is_below = not left <= self._known
-        here: dict[Any, Tensor] = {}  # at nodes and, by step and input, at exits
-        own: set[Any] = set()  # whose memory is no one else's
-        top = self._taken[0].node
-        weight = self._taken[0].step.weight if start is None else None
-        if weight is None or top in left:
-            here[top] = one_hot(self._y, outputs) if start is None else start
-        for k, taken in enumerate(self._taken):
-            g = here.get(taken.node)
-            if taken.node in left:
-                found[taken.node] = self._rows(taken.node, cast(Tensor, g))
-                left.remove(taken.node)
-                own.discard(taken.node)
+        first, *others = self._taken
+        if start is None and first.step.weight is not None:  # a row of the weight for each output
+            if first.node in left:
+                found[first.node] = one_hot(self._y, outputs)
+            rows = first.step.weight[list(outputs), None].expand(-1, len(self._y), -1)
+            here[self._key(0, first, 0)] = rows
+        else:
+            here[first.node] = one_hot(self._y, outputs) if start is None else start
+            others = self._taken
+        offset = len(self._taken) - len(others)
+        for k, taken in enumerate(others, start=offset):
+            left -= found.keys()
             if not left:
                 break
-            is_single = taken.node is top and weight is not None  # one row of the weight an output
-            is_kept = False
-            for way, target in zip(taken.step.ways, taken.targets, strict=True):
+            g = here[taken.node]
+            if taken.node in left:
+                found[taken.node] = self._rows(taken.node, g)
+            may_overwrite = taken.node in own and taken.node not in found
+            for w, way in enumerate(taken.step.ways):
                 if way.expands:
-                    is_kept = True
                     continue
-                if is_single:
-                    assert weight is not None
-                    values = weight[list(outputs), None].expand(-1, len(self._y), -1)
-                else:
-                    values = way.apply(cast(Tensor, g), taken.node in own)
-                key = (k, way.slot) if target is None else target
+                values = way.apply(g, may_overwrite).to(self._y.dtype)
+                key = self._key(k, taken, w)
                 is_sum = key in here
                 here[key] = here[key] + values if is_sum else values
-                if is_sum or (taken.step.is_new and not is_single):
+                if is_sum or taken.step.is_new:
                     own.add(key)
-            if not is_kept:
-                here.pop(taken.node, None)
+            if not any(way.expands for way in taken.step.ways):
+                del here[taken.node]
         for node in left & here.keys():
             found[node] = self._rows(node, here[node])
         return found, partial(self._seed, here) if is_below else None
+
+    def _key(self, k: int, taken: _Taken, w: int) -> Any:
+        """Where the values go that a way of the step `k` finds: to its node, or to an exit (`_Exit.key`)."""
+        target = taken.targets[w]
+        return (k, taken.step.ways[w].slot) if target is None else target
 
     def _rows(self, node: Any, g: Tensor) -> Tensor:
         """The gradient at a use."""
@@ -197,7 +202,9 @@ class Ending:
         found = {self._taken[0].node: one}
         weight = self._taken[0].step.weight
         if len(self.short) > 1 and weight is not None:
-            g = weight[list(outputs)].square().sum(0).sqrt().expand(1, len(self._y), -1)
+            wide = torch.promote_types(weight.dtype, torch.float32)
+            norms = torch.linalg.vector_norm(weight[list(outputs)], dim=0, dtype=wide)
+            g = norms.to(weight.dtype).expand(1, len(self._y), -1)
             for taken in self._taken[1:]:
                 if taken.node in self.short:
                     break

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import torch
@@ -42,26 +41,26 @@ def evaluation(device: torch.device) -> Iterator[None]:
             "torch._dynamo" in sys.modules
         ):  # else nothing is compiled, and loading it takes a second
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        packed = getattr(functional, _PACKED, None)
-        if packed is not None and not isinstance(packed, partial):  # by another thread, say
-            stack.callback(setattr, functional, _PACKED, packed)
-            setattr(functional, _PACKED, partial(_taken_at_once, packed))
+        if _TORCHS is not None and getattr(functional, _NAME, None) is _TORCHS:
+            stack.callback(setattr, functional, _NAME, _TORCHS)
+            setattr(functional, _NAME, _taken_at_once)
         yield
 
 
-_PACKED = "_in_projection_packed"
+_NAME = "_in_projection_packed"
 """What `nn.MultiheadAttention` makes queries, keys and values with."""
 
+_TORCHS: Callable[..., Any] | None = getattr(functional, _NAME, None)
 
-def _taken_at_once(
-    packed: Callable[..., Any], q: Tensor, k: Tensor, v: Tensor, w: Tensor, b: Tensor | None = None
-) -> Any:
+
+def _taken_at_once(q: Tensor, k: Tensor, v: Tensor, w: Tensor, b: Tensor | None = None) -> Any:
     """Queries, keys and values of self-attention, the same numbers laid out in the same way.
 
     Torch takes them one by one from one tensor, and a backward pass fills and adds up three of its size
-    for them: a sixth of all its time in a small transformer.
+    for them: 6 of the 130 ms that the vision transformer of `empirical_speed_images` takes.
     """
-    if k is not v or q is not k:
-        return packed(q, k, v, w, b)
+    if not q is k is v:
+        assert _TORCHS is not None
+        return _TORCHS(q, k, v, w, b)
     joined = functional.linear(q, w, b).unflatten(-1, (3, q.shape[-1]))
     return joined.unsqueeze(0).transpose(0, -2).squeeze(-2).contiguous().unbind(0)

@@ -71,12 +71,12 @@ class Job:
         self._narrow()
 
     def _narrow(self) -> None:
-        """Leave out, at the network's end, what has no gradient."""
+        """Leave out, at the network's end, what has no gradient; without ends, if the sides differ."""
         rows = [
-            {} if end is None else {k: use.shape[0] // n for k, use in end.uses.items()}
+            None if end is None else {k: use.shape[0] // n for k, use in end.uses.items()}
             for end, n in zip(self._ends, self.counts, strict=True)
         ]
-        if rows[0] != rows[-1]:
+        if rows[0] is None or rows[0] != rows[-1]:
             self._ends = [None for _ in self.runs]
             return
         for run, end in zip(self.runs, self._ends, strict=True):
@@ -152,10 +152,14 @@ class Job:
         return is_dense and self.sizes(part, 1).t == 1
 
     def is_summed(self, part: Part) -> bool:
-        """Whether one gradient can stand for all outputs, at the only use of a part (`gradients`)."""
-        return len(part.uses) == 1 and all(
-            end is not None and run.uses[part.uses[0]].node in end.short
-            for run, end in zip(self.runs, self._ends, strict=True)
+        """Whether one gradient can stand for all outputs, at the only use of a part, on all sides."""
+        return (
+            part.is_outer
+            and len(part.uses) == 1
+            and all(
+                end is not None and run.uses[part.uses[0]].node in end.short
+                for run, end in zip(self.runs, self._ends, strict=True)
+            )
         )
 
     def numel(self, part: Part) -> int:
@@ -240,9 +244,7 @@ class Job:
         """
         run, end = self.runs[side], self._ends[side]
         uses = [run.uses[index] for part in parts for index in part.uses]
-        alone = [
-            summed and part.is_outer and len(part.uses) == 1 for part in parts for _ in part.uses
-        ]
+        alone = [summed and self.is_summed(part) for part in parts for _ in part.uses]
         sums = [
             of
             for part in parts

@@ -18,7 +18,7 @@ _BYTES = 6e9
 """Bytes that it moves in a second."""
 _TILE = 2**25
 """Bytes of a tile of position pairs."""
-_ENTRIES = 2**18
+_WORTHWHILE = 2**18
 """Entries that are worth a product of their own: of fewer, those of several outputs are made at once."""
 
 
@@ -152,7 +152,7 @@ class Total:
         """One position: `(a1 . a2) (g1 . g2)`."""
         inputs = self._product(a1[:, 0], a2[:, 0])
         g1, g2 = g1[:, :, 0], g2[:, :, 0]
-        some = max(1, _ENTRIES // (inputs.numel() * len(g2)))
+        some = max(1, _WORTHWHILE // (inputs.numel() * len(g2)))
         for o in range(0, len(g1), some):
             first = o if self.is_symmetric else 0
             grams = self._product(g1[o : o + some].flatten(0, 1), g2[first:].flatten(0, 1))

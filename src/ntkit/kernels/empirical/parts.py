@@ -20,9 +20,9 @@ from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
 __all__ = ["Part", "Reading", "read", "remembered"]
 
-_FEW = (3, 5)
+_FEW = (3, 5, 7)
 """Samples of the probe: with two, several ways to lay samples out look alike. So they do with three if
-one of every `3 k + 1` rows has a gradient (the first token of seven): then with five."""
+one of every `3 k + 1` rows has a gradient (the first token of seven): then with five, and so on."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,10 @@ def remembered(target: Target, batch: Batch) -> Reading | None:
 
 
 def _kind(target: Target, batch: Batch) -> Hashable:
-    modes = tuple(layer.training for layer in target.module.modules())
+    modes = tuple(
+        (layer.training, *layer._forward_hooks, *layer._forward_pre_hooks)
+        for layer in target.module.modules()
+    )
     points = tuple((t.dtype, t.device, t.shape[1:]) for t in batch.tensors)
     shapes = tuple(p.shape for p in target.parameters)
     return target.names, shapes, modes, tuple(batch.kwargs), points

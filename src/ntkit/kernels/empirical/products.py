@@ -38,7 +38,13 @@ class GramSum:
         self._terms = 0
 
     def add(self, a: Tensor, b: Tensor) -> None:
-        """Add `sum_k a[k] @ b[k].T`, `[k, n, p]` times `[k, m, p]`."""
+        """Add `sum_k a[k] @ b[k].T`, `[k, n, p]` times `[k, m, p]`.
+
+        Raises:
+            ValueError: There are more of one than of the other.
+        """
+        if len(a) != len(b):
+            raise ValueError(f"{len(a)} matrices cannot be multiplied by {len(b)}.")
         largest = max(self._block[rows, columns].numel() for rows, columns in self._tiles)
         step = max(1, min(_PRODUCTS, _ENTRIES // largest))
         for some, others in zip(a.split(step), b.split(step), strict=True):

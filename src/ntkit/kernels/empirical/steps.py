@@ -11,7 +11,7 @@ from torch import Tensor
 from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.rules import VIEWS
 
-__all__ = ["Step", "step_through"]
+__all__ = ["Step", "Way", "step_through"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def _below(node: Any, slot: int) -> tuple[int, ...] | None:
 
 
 def _view(node: Any, field: Field) -> Step | None:
+    """Another shape: places are counted through all entries, and stay."""
     shape = _below(node, 0)
     if shape is None:
         return None
@@ -73,6 +74,7 @@ def _view(node: Any, field: Field) -> Step | None:
 
 
 def _copy(node: Any, field: Field) -> Step | None:
+    """A copy, or an expansion that changes nothing."""
     if _below(node, 0) != field.shape:
         return None
     return Step((Way(0, field, _same),), is_entrywise=True)
@@ -154,6 +156,7 @@ def _dense(node: Any, field: Field) -> Step | None:
 
 
 def _entrywise(node: Any, field: Field) -> Step | None:
+    """A function of each entry."""
     if _below(node, 0) != field.shape:
         return None
     slope = _slope(node, field.shape)
@@ -166,12 +169,14 @@ def _entrywise(node: Any, field: Field) -> Step | None:
 
 
 def _slope(node: Any, shape: tuple[int, ...]) -> Tensor:
+    """The derivative, by the node itself: hooks on gradients stay out of it."""
     meta = node._input_metadata[0]
     with torch.no_grad():
         return node(torch.ones(shape, dtype=meta.dtype, device=meta.device)).detach()
 
 
 def _add(node: Any, field: Field) -> Step | None:
+    """The sum of two tensors of the same shape, or of one and what has no gradient."""
     slots = tuple(k for k in (0, 1) if node.next_functions[k][0] is not None)
     if node._saved_alpha != 1 or any(_below(node, k) != field.shape for k in slots):
         return None
@@ -183,10 +188,7 @@ def _multiply(node: Any, field: Field) -> Step | None:
     ways = []
     for slot, other in enumerate((node._saved_other, node._saved_self)):
         if _below(node, slot) == field.shape:
-            factor = other.detach()
-            if field.places is not None and factor.ndim:
-                factor = factor.expand(field.shape).flatten()[field.places]
-            ways.append(Way(slot, field, partial(_times, factor)))
+            ways.append(Way(slot, field, partial(_times, _at(field, other))))
     return Step(tuple(ways), None, is_entrywise=len(ways) == 1, is_new=True) if ways else None
 
 
@@ -194,18 +196,24 @@ def _divide(node: Any, field: Field) -> Step | None:
     """By a number, or by what has no gradient."""
     if _below(node, 0) != field.shape or _below(node, 1) is not None:
         return None
-    factor = 1 / node._saved_other.detach()
-    if field.places is not None and factor.ndim:
-        factor = factor.expand(field.shape).flatten()[field.places]
-    return Step((Way(0, field, partial(_times, factor)),), None, is_entrywise=True, is_new=True)
+    other = _at(field, node._saved_other)
+    return Step((Way(0, field, lambda g, _: g / other),), None, is_entrywise=True, is_new=True)
 
 
 def _scale(node: Any, field: Field) -> Step | None:
     """By a number."""
     factor = node._saved_other
-    if _below(node, 0) != field.shape or isinstance(factor, complex):
+    if _below(node, 0) != field.shape:
         return None
     return Step((Way(0, field, lambda g, _: g * factor),), None, is_entrywise=True, is_new=True)
+
+
+def _at(field: Field, other: Tensor) -> Tensor:
+    """What an operand that may be spread over the output is at the places of a field."""
+    other = other.detach()
+    if field.places is None or not other.ndim:
+        return other
+    return other.expand(field.shape).flatten()[field.places]
 
 
 def _times(factor: Tensor, g: Tensor, _: bool) -> Tensor:

@@ -42,10 +42,11 @@ class AbstractUse(ABC):
     def explicit(self, g: Tensor, layout: Layout, out: list[Tensor] | None = None) -> list[Tensor]:
         """The Jacobian by each of the parameters, `[o, n, p]`, from `g [o, *shape]`; into `out` if given."""
         found = self.jacobians(g, layout)
-        for each, room in zip(found, found if out is None else out, strict=True):
-            if room is not each:
-                room.copy_(each)
-        return found if out is None else out
+        if out is None:
+            return found
+        for room, each in zip(out, found, strict=True):
+            room.copy_(each)
+        return out
 
     @abstractmethod
     def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:

@@ -45,7 +45,8 @@ def shift(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
 
 
 def _scalar(node: Any, value: float) -> Tensor:
-    return torch.tensor(value, dtype=node._input_metadata[0].dtype)
+    meta = node._input_metadata[0]
+    return torch.tensor(value, dtype=meta.dtype, device=meta.device)
 
 
 @rule("MulBackward0")

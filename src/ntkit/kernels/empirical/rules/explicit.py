@@ -33,7 +33,7 @@ class ScaledUse(AbstractUse):
     ) -> None:
         self.node, self.what = node, what
         self._shape = tuple(node._input_metadata[0].shape) if shape is None else shape
-        self._parts = [(operand, cache(factor), shape) for operand, factor, shape in parts]
+        self._parts = [(operand, cache(factor), aligned) for operand, factor, aligned in parts]
         self.params = tuple(part[0].param for part in parts)
 
     @property
@@ -45,7 +45,7 @@ class ScaledUse(AbstractUse):
         """Some rows of a use whose parameters lie along the last axis."""
         width = self.shape[-1]
         rows = field.rows(width)
-        if rows is None or any(prod(shape[:-1]) != 1 for _, _, shape in self._parts):
+        if rows is None or any(prod(aligned[:-1]) != 1 for _, _, aligned in self._parts):
             return None
 
         def some(factor: Callable[[], Tensor | None]) -> Tensor | None:
