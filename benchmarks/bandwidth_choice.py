@@ -17,7 +17,9 @@ For "fit" there are two more measures. "8-bit": with the mean square error of 8-
 1/(12 * 255^2), added to each error, since PSNRs of 60 to 150 dB are beyond what a photo holds.
 "Settled": with the median of the batch losses over the last tenth of the steps, since the last step of
 Adam at a constant rate is noisy by several dB; only over signals whose ten runs all recorded it.
-How much of the raw regret is that noise: the rows of the "best settled" say what somebody would
+"Averaged": with the weights that `train(..., average=True)` leaves, as `ntkit tune` does: their running
+average over about the last tenth of the steps, where that fits the training samples better than the last
+step. How much of the raw regret is that noise: the rows of the "best settled" say what somebody would
 lose as trained who knew, of each signal and budget, the bandwidth that is best when settled.
 
 The electrocardiogram stands beside the list (which asks for an elevation map or an ECG; the elevation
@@ -67,10 +69,20 @@ def _settled(entry: Entry, steps: int) -> float | None:
     return entry.get(f"window{steps}")
 
 
+def _averaged(entry: Entry, steps: int, place: int) -> float | None:
+    return entry["averaged"][str(steps)][place] if "averaged" in entry else None
+
+
 MEASURES: dict[str, tuple[str, Callable[[Entry, int], float | None]]] = {
     "generalise": ("generalise", lambda e, s: e["psnr"][str(s)][1]),
     "fit": ("fit", lambda e, s: e["psnr"][str(s)][0]),
     "fit, 8-bit": ("fit", lambda e, s: _eight_bit(e["psnr"][str(s)][0])),
+    "generalise, averaged": ("generalise", lambda e, s: _averaged(e, s, 1)),
+    "fit, averaged": ("fit", lambda e, s: _averaged(e, s, 0)),
+    "fit, averaged, 8-bit": (
+        "fit",
+        lambda e, s: None if (w := _averaged(e, s, 0)) is None else _eight_bit(w),
+    ),
     "fit, settled": ("fit", _settled),
     "fit, settled, 8-bit": (
         "fit",
@@ -113,8 +125,9 @@ def regrets(measure: str, reference: dict[str, dict[int, Entry]]) -> Regrets:
     curves = {}
     for name, runs in reference.items():
         for steps in STEPS:
-            curve = {b: value(runs[b], steps) for b in BANDWIDTHS if b in runs}
-            if None not in curve.values():
+            found = {b: value(runs[b], steps) for b in BANDWIDTHS if b in runs}
+            curve = {b: psnr for b, psnr in found.items() if psnr is not None}
+            if len(curve) >= _ENOUGH:
                 curves[name, steps] = curve
     return Regrets(goal, curves)
 
@@ -192,7 +205,7 @@ def measure() -> list[Row]:
     ]
     for name, regret in tables.items():
         rows += _summary(name, regret, asked, nearest)
-    for name in TARGETS:
+    for name in (*TARGETS, *(name for name in tables if "averaged" in name)):
         rows += _summary(name, tables[name], asked, nearest, partial=True)
     rows += _noise(tables["fit"], tables["fit, settled"])
     rows += _times(reference, asked, nearest)

@@ -11,7 +11,9 @@ processes two files.
 An entry is
 
 - `seconds`, of training alone;
-- `psnr`: steps to [training samples, held-out samples], dB;
+- `psnr`: steps to [training samples, held-out samples], dB, with the weights of the last step;
+- `averaged`: the same with those or their running average, whichever fits the training samples better: what
+  `train(..., average=True)` leaves. Runs of before that have none, and are made again;
 - `window300`, `window2000`: the PSNR of the median of the batch losses over the last tenth of the steps,
   dB. Adam at a constant rate ends on a noisy step, by several dB in a good fit; this is what it hovers
   about. Runs of the first hour have none;
@@ -30,12 +32,15 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from benchmarks.report import RESULTS
 from benchmarks.signals import BESIDE, LISTED, load_all
 from ntkit.encodings import Gaussian
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Checkpoint, Signal, psnr, train
+from ntkit.tasks.training import decayed_average, evaluate
 
 BANDWIDTHS = (1, 2, 4, 7, 10, 14, 20, 30, 45, 60)
 CHECKPOINTS = (100, 300, 2000)
@@ -50,6 +55,8 @@ def run(signal: Signal, bandwidth: float, steps: int, seed: int = 0) -> Entry:
     generator = torch.Generator().manual_seed(seed)
     encoding = Gaussian(len(signal.shape), 256, bandwidth, generator)
     network = mlp(encoding, signal.n_outputs, width=256, depth=4, generator=generator)
+    mean = AveragedModel(network, avg_fn=decayed_average)
+    averaged: dict[str, list[float]] = {}
     losses: list[float] = []
     stamps: list[float] = []  # after each step, and after each evaluation
     evaluating = 0.0
@@ -57,9 +64,13 @@ def run(signal: Signal, bandwidth: float, steps: int, seed: int = 0) -> Entry:
     def on_step(_: int, loss: float) -> None:
         losses.append(loss)
         stamps.append(time.perf_counter())
+        mean.update_parameters(network)
 
-    def on_checkpoint(_: Checkpoint) -> None:
+    def on_checkpoint(checkpoint: Checkpoint) -> None:
         nonlocal evaluating
+        own = checkpoint.train, checkpoint.held_out
+        other = judged(mean.module, signal, few=checkpoint.step < steps)
+        averaged[str(checkpoint.step)] = [round(psnr(e), 3) for e in min(own, other)]
         evaluating += time.perf_counter() - stamps[-1]
 
     start = time.perf_counter()
@@ -75,12 +86,26 @@ def run(signal: Signal, bandwidth: float, steps: int, seed: int = 0) -> Entry:
     entry: Entry = {
         "seconds": round(time.perf_counter() - start - evaluating, 3),
         "psnr": {str(c.step): [round(psnr(c.train), 3), round(psnr(c.held_out), 3)] for c in found},
+        "averaged": averaged,
     }
     for window in WINDOWS:
         if window <= steps:
             level = median(losses[window - window // 10 : window])
             entry[f"window{window}"] = round(psnr(level), 3)
     return {**entry, "by": f"ntkit {version('ntkit')}"}
+
+
+def judged(network: nn.Module, signal: Signal, *, few: bool) -> tuple[float, float]:
+    """Errors on the training and the held-out samples, on all or on those that `train` judges by."""
+    mask = signal.held_out().flatten()
+    step = max(1, int((~mask).sum()) // 2**14) if few else 1
+    points = signal.grid.points().float()
+    values = signal.values.reshape(len(points), -1).float()
+    train, held_out = (
+        evaluate(network, points[own][::step], values[own][::step], nn.Identity())
+        for own in (~mask, mask)
+    )
+    return train, held_out
 
 
 def read(path: Path = PATH) -> dict[str, dict[int, Entry]]:
@@ -118,7 +143,7 @@ def main() -> None:
     runs = read(arguments.out)
     for name, signal in load_all(arguments.signals.split(",")).items():
         for bandwidth in map(int, arguments.bandwidths.split(",")):
-            if bandwidth in runs.get(name, {}):
+            if "averaged" in runs.get(name, {}).get(bandwidth, {}):
                 continue
             entry = run(signal, bandwidth, arguments.steps)
             runs.setdefault(name, {})[bandwidth] = entry

@@ -125,6 +125,34 @@ def test_only_the_last_step_is_judged_by_default() -> None:
     assert train(network(), SIGNAL, Budget("sgd", 0.1, 5, N), checkpoints=()) == []
 
 
+def test_averaged_weights() -> None:
+    """Small batches at a constant rate: the average, as defined, is better, and is what is left."""
+    net, plain, path = network(), network(), []
+    budget = Budget("adam", 1e-2, 300, 3)
+    noted = lambda *_: path.append(weights(net).clone())  # noqa: E731
+    done = train(net, SIGNAL, budget, average=True, generator=seeded(), on_step=noted)
+    last = train(plain, SIGNAL, budget, generator=seeded())
+    assert torch.equal(path[-1], weights(plain))  # training itself goes the same way
+    share = [21 / (20 + k) for k in range(1, 301)]
+    average = path[0]
+    for weight, new in zip(share, path, strict=True):
+        average = average + weight * (new - average)
+    assert_near(weights(net), average, loosen=10)
+    assert done[0].averaged
+    assert done[0].train < 0.7 * last[0].train
+
+
+def test_weights_that_still_descend_are_left_as_they_are() -> None:
+    """Full batches of plain descent: an average lags behind."""
+    net, plain = network(), network()
+    budget = Budget("sgd", 0.3, 20, N)
+    done = train(net, SIGNAL, budget, average=True, checkpoints=())
+    last = train(plain, SIGNAL, budget)
+    assert done == []
+    assert torch.equal(weights(net), weights(plain))
+    assert not last[0].averaged
+
+
 def test_judging_changes_nothing() -> None:
     often, once = network(), network()
     budget = Budget("adam", 1e-3, 12, 5)

@@ -98,6 +98,7 @@ def verify(
                 signal,
                 budget,
                 checkpoints=[int(s) for s in stops],
+                average=budget.optimiser == "adam",
                 generator=generator,
                 on_step=step_done,
                 on_checkpoint=proof.checkpoints.append,
