@@ -67,6 +67,7 @@ def summary(run: RunResult) -> list[dict[str, Any]]:
             "held_out_predicted": held_out,
             "held_out_measured": proof.held_out_psnr,
             "held_out_error": held_out - proof.held_out_psnr,
+            "averaged": proof.checkpoints[-1].averaged,
             "seconds": proof.seconds,
             "finished": proof.finished,
         })
