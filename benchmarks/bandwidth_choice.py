@@ -13,7 +13,7 @@ that are: so at least that much. Such signals are marked in the tables by signal
 the rows "with partial grids", where constants are those trained for all; a choice that is itself not
 trained has no regret, and is counted.
 
-For "fit" there are two more measures. "8-bit": with the mean square error of 8-bit rounding,
+There are more measures, most of them for "fit". "8-bit": with the mean square error of 8-bit rounding,
 1/(12 * 255^2), added to each error, since PSNRs of 60 to 150 dB are beyond what a photo holds.
 "Settled": with the median of the batch losses over the last tenth of the steps, since the last step of
 Adam at a constant rate is noisy by several dB; only over signals whose ten runs all recorded it.

@@ -142,6 +142,29 @@ def test_averaged_weights() -> None:
     assert done[0].train < 0.7 * last[0].train
 
 
+def test_an_interrupted_network_is_left_with_the_weights_that_were_better() -> None:
+    def stop(step: int, _: float) -> None:
+        if step == 250:
+            raise KeyboardInterrupt
+
+    nets = network(), network(), network()
+    budget = Budget("adam", 1e-2, 300, 3)
+    for net, average in zip(nets[:2], (True, False), strict=True):
+        with pytest.raises(KeyboardInterrupt):
+            train(
+                net,
+                SIGNAL,
+                budget,
+                checkpoints=[150],
+                average=average,
+                generator=seeded(),
+                on_step=stop,
+            )
+    train(nets[2], SIGNAL, Budget("adam", 1e-2, 250, 3), average=True, generator=seeded())
+    assert_near(weights(nets[0]), weights(nets[2]))
+    assert not torch.equal(weights(nets[0]), weights(nets[1]))
+
+
 def test_weights_that_still_descend_are_left_as_they_are() -> None:
     """Full batches of plain descent: an average lags behind."""
     net, plain = network(), network()

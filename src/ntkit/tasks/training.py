@@ -122,33 +122,35 @@ def train(
     best: nn.Module = body
     done: list[Checkpoint] = []
     stops = {budget.steps} if checkpoints is None else set(checkpoints)
-    for step in range(1, budget.steps + 1):
-        if n > budget.batch_size:
-            batch = torch.randint(n, (budget.batch_size,), generator=generator)
-            inputs, outputs = x.index_select(0, batch), y.index_select(0, batch)
-        else:
-            inputs, outputs = x, y
-        optimiser.zero_grad()
-        loss = nn.functional.mse_loss(body(encoding_left(inputs)), outputs)
-        loss.backward()
-        optimiser.step()
-        if mean is not None:
-            mean.update_parameters(body)
-        if on_step:
-            on_step(step, float(loss.detach()))
-        if step in stops:
-            few = 1 if step == budget.steps else max(1, n // _JUDGED_ROWS)
-            best, error = _better(body, mean, x[::few], y[::few], encoding_left)
-            held_out = evaluate(best, points[mask][::few], targets[mask][::few], encoding)
-            done.append(Checkpoint(step, error, held_out, averaged=best is not body))
-            if on_checkpoint:
-                on_checkpoint(done[-1])
-    if budget.steps not in stops:
-        best, _ = _better(body, mean, x, y, encoding_left)
-    if best is not body:
-        with torch.no_grad():
-            for own, averaged in zip(body.parameters(), best.parameters(), strict=True):
-                own.copy_(averaged)
+    try:
+        for step in range(1, budget.steps + 1):
+            if n > budget.batch_size:
+                batch = torch.randint(n, (budget.batch_size,), generator=generator)
+                inputs, outputs = x.index_select(0, batch), y.index_select(0, batch)
+            else:
+                inputs, outputs = x, y
+            optimiser.zero_grad()
+            loss = nn.functional.mse_loss(body(encoding_left(inputs)), outputs)
+            loss.backward()
+            optimiser.step()
+            if mean is not None:
+                mean.update_parameters(body)
+            if on_step:
+                on_step(step, float(loss.detach()))
+            if step in stops:
+                few = 1 if step == budget.steps else max(1, n // _JUDGED_ROWS)
+                best, error = _better(body, mean, x[::few], y[::few], encoding_left)
+                held_out = evaluate(best, points[mask][::few], targets[mask][::few], encoding)
+                done.append(Checkpoint(step, error, held_out, averaged=best is not body))
+                if on_checkpoint:
+                    on_checkpoint(done[-1])
+        if budget.steps not in stops:
+            best, _ = _better(body, mean, x, y, encoding_left)
+    finally:  # also where it is interrupted: the weights that were judged best go on from there
+        if best is not body:
+            with torch.no_grad():
+                for own, averaged in zip(body.parameters(), best.parameters(), strict=True):
+                    own.copy_(averaged)
     return done
 
 

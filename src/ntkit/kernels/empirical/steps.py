@@ -189,7 +189,7 @@ def _multiply(node: Any, field: Field) -> Step | None:
     for slot, other in enumerate((node._saved_other, node._saved_self)):
         if _below(node, slot) == field.shape:
             ways.append(Way(slot, field, partial(_times, _at(field, other))))
-    return Step(tuple(ways), None, is_entrywise=len(ways) == 1, is_new=True) if ways else None
+    return Step(tuple(ways), is_entrywise=len(ways) == 1, is_new=True) if ways else None
 
 
 def _divide(node: Any, field: Field) -> Step | None:
@@ -197,7 +197,7 @@ def _divide(node: Any, field: Field) -> Step | None:
     if _below(node, 0) != field.shape or _below(node, 1) is not None:
         return None
     other = _at(field, node._saved_other)
-    return Step((Way(0, field, lambda g, _: g / other),), None, is_entrywise=True, is_new=True)
+    return Step((Way(0, field, lambda g, _: g / other),), is_entrywise=True, is_new=True)
 
 
 def _scale(node: Any, field: Field) -> Step | None:
@@ -205,7 +205,7 @@ def _scale(node: Any, field: Field) -> Step | None:
     factor = node._saved_other
     if _below(node, 0) != field.shape:
         return None
-    return Step((Way(0, field, lambda g, _: g * factor),), None, is_entrywise=True, is_new=True)
+    return Step((Way(0, field, lambda g, _: g * factor),), is_entrywise=True, is_new=True)
 
 
 def _at(field: Field, other: Tensor) -> Tensor:
@@ -279,29 +279,15 @@ def _products(node: Any, field: Field) -> Step | None:
         return g.view(len(g), -1, width)[:, order].view(len(g), several, -1, width)
 
     ways = []
-    for slot in slots:
-        shape = _below(node, slot)
-        if shape is None:
-            continue
-        if slot == slots[0]:
-            assert b is not None
-            right = b.detach()
-            places = (
-                rows[:, None] * shape[2] + torch.arange(shape[2], device=rows.device)
-            ).flatten()
-
-            def to_a(g: Tensor, _: bool, right: Tensor = right) -> Tensor:
-                return (grouped(g) @ right.mT).flatten(1)
-
-            ways.append(Way(slot, Field(shape, places), to_a))
-        else:
-            assert a is not None
-            left = a.detach().flatten(0, 1)[rows].view(several, -1, a.shape[2])
-
-            def to_b(g: Tensor, _: bool, left: Tensor = left) -> Tensor:
-                return left.mT @ grouped(g)
-
-            ways.append(Way(slot, Field(shape), to_b, expands=True))
+    if (shape := _below(node, slots[0])) is not None:
+        assert b is not None
+        right, columns = b.detach().mT, torch.arange(shape[2], device=rows.device)
+        few = Field(shape, (rows[:, None] * shape[2] + columns).flatten())
+        ways.append(Way(slots[0], few, lambda g, _: (grouped(g) @ right).flatten(1)))
+    if (shape := _below(node, slots[1])) is not None:
+        assert a is not None
+        left = a.detach().flatten(0, 1)[rows].view(several, -1, a.shape[2]).mT
+        ways.append(Way(slots[1], Field(shape), lambda g, _: left @ grouped(g), expands=True))
     return Step(tuple(ways), is_new=True) if ways else None
 
 

@@ -53,8 +53,8 @@ class ScaledUse(AbstractUse):
             return None if times is None else times.expand(self.shape).reshape(-1, width)[rows]
 
         parts: list[Part] = [
-            (operand, partial(some, factor), (1, shape[-1]))
-            for operand, factor, shape in self._parts
+            (operand, partial(some, factor), (1, aligned[-1]))
+            for operand, factor, aligned in self._parts
         ]
         return ScaledUse(self.node, self.what, parts, (len(rows), width))
 
