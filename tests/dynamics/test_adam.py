@@ -1,10 +1,12 @@
 """Adam in function space: the laws of its steps, a step-by-step oracle, and a real network."""
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Gamma
 
 from ntkit import Grid, encodings, ntk
 from ntkit.dynamics import adam
@@ -21,7 +23,7 @@ from tests.tolerances import assert_near
 STEPS = [1, 2, 10, 60, 149]
 
 
-def spread(k: int = 40, seed: int = 0) -> Modes:
+def ladder_of(k: int = 40, seed: int = 0) -> Modes:
     """Three layers whose eigenvalues span six decades, each in its own way."""
     ladder = torch.logspace(2, -4, k, dtype=torch.float64)
     return modes_of(ladder * randn(3, k, seed=seed).exp())
@@ -32,7 +34,7 @@ def run(modes: Modes, steps=STEPS, lr: float = 1e-4, batch_size: int = 10, **opt
 
 
 def test_the_training_error_falls() -> None:
-    modes = spread()
+    modes = ladder_of()
     errors = modes.error(run(modes, steps=[1, 5, 25, 125, 625, 3000]).decay)
     assert float(errors[0]) < float(modes.energy.sum()) / (modes.n_samples * modes.n_outputs)
     assert bool((errors.diff() < 0).all())
@@ -41,7 +43,7 @@ def test_the_training_error_falls() -> None:
 @pytest.mark.parametrize("steps", [STEPS, [1, 700, 2000]])
 def test_what_is_left_is_what_was_not_learned(steps: list[int]) -> None:
     """`decay = 1 - sum_g eigenvalues_g weights_g`, whatever the learning rates did on the way."""
-    modes = spread()
+    modes = ladder_of()
     found = run(modes, steps)
     assert_near(found.decay, 1 - (modes.eigenvalues * found.weights).sum(1), loosen=10)
 
@@ -52,7 +54,7 @@ def test_adams_steps_have_a_fixed_length(factor: float) -> None:
 
     Nor with the gradient: a kernel `a^2` times as large needs `1 / a` times the rate.
     """
-    modes = spread()
+    modes = ladder_of()
     base = run(modes).decay
     louder = replace(modes, energy=modes.energy * factor**2, lost=modes.lost * factor**2)
     assert_near(run(louder, lr=1e-4 * factor).decay, base, loosen=100)
@@ -67,7 +69,7 @@ def test_adams_steps_have_a_fixed_length(factor: float) -> None:
 
 def test_reports_do_not_change_the_run() -> None:
     """Exactly while steps are single; within the size of a long step's error later."""
-    modes = spread()
+    modes = ladder_of()
     assert torch.equal(run(modes, [149]).decay[0], run(modes, list(range(1, 150))).decay[-1])
     assert torch.equal(run(modes, [149]).weights[0], run(modes, STEPS).weights[-1])
     once, often = run(modes, [2000]), run(modes, list(range(100, 2001, 50)))
@@ -76,7 +78,7 @@ def test_reports_do_not_change_the_run() -> None:
 
 def test_problems_together_are_problems_alone() -> None:
     """Padding to the longest changes nothing."""
-    problems = [spread(40), spread(7, seed=1), spread(90, seed=2)]
+    problems = [ladder_of(40), ladder_of(7, seed=1), ladder_of(90, seed=2)]
     together = adam_trajectories(problems, STEPS, lr=1e-4, batch_size=10)
     for modes, found in zip(problems, together, strict=True):
         alone = run(modes)
@@ -86,7 +88,7 @@ def test_problems_together_are_problems_alone() -> None:
 
 
 def test_batches_beyond_the_samples_are_full_batches() -> None:
-    modes = spread()
+    modes = ladder_of()
     full = run(modes, batch_size=modes.n_samples).decay
     assert torch.equal(run(modes, batch_size=10**6).decay, full)
     errors = [modes.error(run(modes, batch_size=b).decay)[-1] for b in (2, 8, 32, 10**6)]
@@ -94,14 +96,14 @@ def test_batches_beyond_the_samples_are_full_batches() -> None:
 
 
 def test_a_larger_speed_is_faster() -> None:
-    modes = spread()
+    modes = ladder_of()
     errors = [modes.error(run(modes, speed=s).decay)[-1] for s in (0.5, 1.0, 2.0, 8.0)]
     assert errors == sorted(errors, reverse=True)
 
 
 @pytest.mark.parametrize("lr", [1e-3, 1.0, 1e6])
 def test_no_mode_decays_faster_than_the_stability_cap(lr: float) -> None:
-    decay = run(spread(), list(range(1, 40)), lr=lr).decay
+    decay = run(ladder_of(), list(range(1, 40)), lr=lr, spread=inf).decay
     start = torch.ones(1, 40, dtype=torch.float64)
     rates = (-torch.cat([start, decay]).log().diff(dim=0)).amax(1)
     rates = rates[:5]  # before rounding to zero
@@ -110,8 +112,33 @@ def test_no_mode_decays_faster_than_the_stability_cap(lr: float) -> None:
         assert_near(rates, torch.full((5,), STABILITY, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("shape", [0.5, 1.5, 20.0])
+def test_the_parts_of_a_mode_are_learned_at_gamma_distributed_rates(shape: float) -> None:
+    """After one step, whose `v` is the same, `E[exp(-r X)]` over rates `r` of mean 1."""
+    progress = -run(ladder_of(), [1], lr=1e-2, spread=inf).decay[0].log()
+    draws = Gamma(torch.tensor(shape).double(), torch.tensor(shape).double())
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        rates = draws.sample((200_000,))
+    found = run(ladder_of(), [1], lr=1e-2, spread=shape).decay[0]
+    assert float(progress.max()) > 1 > float(progress.min())
+    assert float((torch.exp(-rates[:, None] * progress).mean(0) - found).abs().max()) < 4e-3
+
+
+def test_rates_of_no_spread_are_one_rate() -> None:
+    modes = ladder_of()
+    found, limit = (run(modes, spread=s, lr=1e-3) for s in (1e9, inf))
+    assert float((found.decay - limit.decay).abs().max()) < 1e-6
+    assert float((found.weights - limit.weights).abs().max()) < 1e-5 * float(limit.weights.max())
+
+
+def test_without_their_noise_minibatches_are_full_batches() -> None:
+    modes = ladder_of()
+    assert torch.equal(run(modes, noise=0.0).decay, run(modes, batch_size=10**6).decay)
+
+
 def test_nothing_to_learn_stays_nothing() -> None:
-    modes = replace(spread(), energy=torch.zeros(40).double())
+    modes = replace(ladder_of(), energy=torch.zeros(40).double())
     found = run(modes)
     assert bool(torch.isfinite(found.weights).all())
     assert float(modes.error(found.decay).max()) == 0
@@ -133,7 +160,7 @@ def test_against_matrix_exponentials_step_by_step(shape: tuple[int, ...], batch_
     rate = torch.tensor(kernel.layer_sizes()).double().sqrt() * lr * speed
     rates = rate.repeat(steps, 1)
     extra, fades = adam.FEATURE_LEARNING
-    rates[:, 0] *= 1 + extra * 2.0 ** (-torch.arange(steps) / fades)
+    rates *= 1 + extra * 2.0 ** (-torch.arange(steps)[:, None] / fades)
     r, f = oracles.adam_by_steps(
         full[:, ~held_out][:, :, ~held_out],
         full[:, held_out][:, :, ~held_out],
@@ -143,7 +170,8 @@ def test_against_matrix_exponentials_step_by_step(shape: tuple[int, ...], batch_
         batch_size,
         STABILITY,
     )
-    found = run(problem.modes, [steps], lr=lr, batch_size=batch_size, speed=speed)
+    options = {"speed": speed, "spread": inf, "noise": 1.0}
+    found = run(problem.modes, [steps], lr=lr, batch_size=batch_size, **options)
     train = float((r**2).mean())
     start = float(problem.modes.energy.sum()) / r.numel()
     assert 0.01 * start < train < 0.9 * start  # a moment at which something is going on
@@ -155,7 +183,7 @@ def test_against_matrix_exponentials_step_by_step(shape: tuple[int, ...], batch_
 
 def test_long_steps_follow_single_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """From step 150 on, steps of 1 % of the way: within 1 % in the training error."""
-    modes = spread()
+    modes = ladder_of()
     fast = modes.error(run(modes, [400, 1500]).decay)
     monkeypatch.setattr(adam, "_FINE_STEPS", 10**9)
     slow = modes.error(run(modes, [400, 1500]).decay)
@@ -188,7 +216,7 @@ class OneMeanSquareALayer:
 def test_a_wide_network_follows(kind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real steps of width 1024: the training loss within 5 % of where it began, at every step.
 
-    In the kernel regime features do not align, so the speed is 1 and nothing is added to it.
+    In the kernel regime features do not align: speed 1, nothing added to it, and one rate a mode.
     """
     monkeypatch.setattr(adam, "FEATURE_LEARNING", (0.0, 1.0))
     steps, lr = 60, 1e-4 if kind == "ntk" else 1e-5
@@ -209,7 +237,7 @@ def test_a_wide_network_follows(kind, monkeypatch: pytest.MonkeyPatch) -> None:
         loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
-    found = run(problem.modes, list(range(1, steps)), lr=lr, batch_size=100)
+    found = run(problem.modes, list(range(1, steps)), lr=lr, batch_size=100, spread=inf)
     measured = torch.tensor(losses, dtype=torch.float64)[1:] / losses[0]
     predicted = problem.modes.error(found.decay) * len(x) / 2 / losses[0]
     assert float(measured[-1]) < 0.3

@@ -48,9 +48,12 @@ def show_recommendation(run: RunResult) -> None:
         clock = result.clock
         console.print(
             f"  Adam's clock (a calibration, not theory): the network runs {clock.speed:.1f} times as "
-            f"fast as its kernel at the start; {clock.pilot.steps if clock.pilot else 0} real steps "
-            f"alone say {clock.fitted:.1f}, and the prediction is {clock.error:+.1f} dB off at their "
-            "end.",
+            f"fast as its kernel at the start, {clock.fitted:.1f} times in {clock.pilot.steps} real "
+            f"steps of {clock.pilot.batch_size} samples with {clock.encoding}; half-way through them "
+            f"the prediction is {clock.error:+.1f} dB off."
+            if clock.pilot
+            else f"  Adam's clock: {clock.speed:.1f} times as fast as the kernel at the start, a "
+            "default that was not calibrated for this signal.",
             style="dim",
         )
     console.print(f"  engine: {result.engine}; {run.threads} threads", style="dim")

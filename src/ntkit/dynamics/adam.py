@@ -11,29 +11,48 @@ them. With one `v` a layer, `P_g` parameters and the layer's own part `K_g` of t
     v_g <- b2 v_g + (1 - b2) (r.K_g r + noise_g),   noise_g = (n / B) * |r|^2 * K_g(x, x),
 
 with `r.K_g r` the squared gradient of the layer and `noise_g` what minibatches of `B` add to it.
-Where the layers' kernels share their eigenvectors (grids), this is a small system of scalars.
+Where the layers' kernels share their eigenvectors (grids), this is a small system of scalars: with
+`K_g` for the eigenvalues of a mode, what is left of it is `exp(-X)`, `dX/ds = sum_g c_g K_g`.
 
-Two numbers are not theory. `speed` is how much faster a network of finite width runs than its
-kernel at the start says, because it learns features; it is measured by a short real run (`Clock`
-in `ntkit.tuning`). `STABILITY` bounds the fastest mode's decay a step: beyond it Adam oscillates
-and its `v` grows until it is stable again (Cohen et al. 2022, arXiv:2207.14484: at most 38 for full
-batches; smaller with minibatches, and 15 is what our runs show).
+A network of finite width that Adam trains at a usual rate leaves its kernel behind within a hundred
+steps. What that does to the curve is taken up in numbers that are not theory; `speed` is measured by
+a short real run (`Clock` in `ntkit.tuning`), the others were fitted to the curves of
+`benchmarks/adam_curves`:
+
+- `speed`, how much faster the network runs than its kernel at the start says, and
+  `FEATURE_LEARNING`, how much more at first;
+- `SPREAD`: features align to some of what a mode of the kernel holds and turn away from the rest, so
+  that its parts are learned at different rates. With rates spread by a gamma distribution of this
+  shape and mean 1, what is left is `(1 + X / SPREAD)^-SPREAD`; infinity is the kernel's own `exp(-X)`;
+- `NOISE`: the share of `noise_g` that slows the run. Adam's mean squares are each parameter's own;
+  those that see little noise run on.
+
+`STABILITY` is the bound of the literature on the fastest mode's decay a step: beyond it Adam
+oscillates and its `v` grows until it is stable again (Cohen et al. 2022, arXiv:2207.14484: 38 over
+the learning rate for `b1 = 0.9`).
 """
 
 from collections.abc import Sequence
+from math import isinf
 
 import torch
 from torch import Tensor
 
 from ntkit.dynamics.modes import Modes, Trajectory
 
-__all__ = ["FEATURE_LEARNING", "STABILITY", "adam_trajectories"]
+__all__ = ["FEATURE_LEARNING", "NOISE", "SPREAD", "STABILITY", "adam_trajectories"]
 
-STABILITY = 15.0
-"""Largest decay rate of a mode a step that minibatch Adam sustains."""
+STABILITY = 38.0
+"""Largest decay rate of a mode a step that Adam sustains."""
 
-FEATURE_LEARNING = (1.0, 400.0)
-"""Extra speed of the first layer early on, and the steps over which it fades: features align."""
+FEATURE_LEARNING = (1.0, 500.0)
+"""Extra speed early on, and the steps over which it halves."""
+
+SPREAD = 1.5
+"""Shape of the gamma distribution of the rates at which the parts of a mode are learned."""
+
+NOISE = 0.25
+"""Share of the minibatches' noise that enters the mean squares."""
 
 _FINE_STEPS = 150  # single steps at the start, where `v` changes fast; then steps grow by 1 %
 
@@ -45,6 +64,8 @@ def adam_trajectories(
     lr: float,
     batch_size: int,
     speed: float = 1.0,
+    spread: float = SPREAD,
+    noise: float = NOISE,
     beta2: float = 0.999,
 ) -> list[Trajectory]:
     """Train every problem with Adam, in function space, and report at `steps`.
@@ -55,6 +76,9 @@ def adam_trajectories(
         lr: Adam's learning rate.
         batch_size: Samples a step; full batches where it exceeds the samples.
         speed: How much faster the real network runs than its kernel at the start.
+        spread: Shape of the rates within a mode; infinity for the kernel as it is at the start.
+        noise: Share of the minibatches' noise that enters the mean squares; 1 for one mean square a
+            layer.
         beta2: Adam's memory of squared gradients.
 
     Returns:
@@ -67,7 +91,8 @@ def adam_trajectories(
     samples = torch.tensor([float(p.n_samples) for p in problems], dtype=torch.float64)
     lost = torch.tensor([p.lost for p in problems], dtype=torch.float64)
     root_sizes = torch.stack([p.sizes for p in problems]).sqrt()
-    noisy = torch.where(samples > batch_size, samples / batch_size, torch.zeros_like(samples))
+    noisy = torch.where(samples > batch_size, noise * samples / batch_size, 0 * samples)
+    progress = torch.zeros_like(energy)
     decay = torch.ones_like(energy)
     weights = torch.zeros_like(values)
     v = torch.zeros_like(diagonal)
@@ -77,21 +102,22 @@ def adam_trajectories(
         while step < target:
             stride = min(target - step, 1 if step < _FINE_STEPS else max(1, step // 100))
             left = energy * decay**2
-            noise = (noisy * (left.sum(1) + lost))[:, None] * diagonal
+            square = (values @ left[..., None])[..., 0]
+            square = square + (noisy * (left.sum(1) + lost))[:, None] * diagonal
             memory = beta2**stride
-            v = memory * v + (1 - memory) * ((values @ left[..., None])[..., 0] + noise)
+            v = memory * v + (1 - memory) * square
             mean_square = v / (1 - beta2 ** (step + stride))
             rates = lr * speed * root_sizes / mean_square.clamp_min(1e-300).sqrt()
-            rates[:, 0] *= 1 + FEATURE_LEARNING[0] * 2.0 ** (-step / FEATURE_LEARNING[1])
+            rates *= 1 + FEATURE_LEARNING[0] * 2.0 ** (-step / FEATURE_LEARNING[1])
             total = (rates[:, None] @ values)[:, 0]
             cap = (STABILITY / total.amax(1).clamp_min(1e-300)).clamp_max(1)[:, None]
             rates, total = rates * cap, total * cap
-            shrink = torch.exp(-stride * total)
-            learned = torch.where(
-                total * stride > 1e-9, (1 - shrink) / total.clamp_min(1e-300), stride + 0 * total
-            )
-            weights = weights + rates[..., None] * (learned * decay)[:, None]
-            decay = decay * shrink
+            move = stride * total
+            log_kept = _log_kept(move, progress, spread)
+            gone = -decay * torch.expm1(log_kept)
+            learned = torch.where(total > 0, gone / total.clamp_min(1e-300), stride * decay)
+            weights = weights + rates[..., None] * learned[:, None]
+            progress, decay = progress + move, decay * log_kept.exp()
             step += stride
         reports.append((decay, weights))
     return [
@@ -101,6 +127,13 @@ def adam_trajectories(
         )
         for i, p in enumerate(problems)
     ]
+
+
+def _log_kept(move: Tensor, progress: Tensor, spread: float) -> Tensor:
+    """Logarithm of the share of each mode that stays as its progress grows by `move`."""
+    if isinf(spread):
+        return -move
+    return -spread * torch.log1p(move / (spread + progress))
 
 
 def _pad(rows: Sequence[Tensor]) -> Tensor:

@@ -144,7 +144,7 @@ def train(
                 done.append(Checkpoint(step, error, held_out, averaged=best is not body))
                 if on_checkpoint:
                     on_checkpoint(done[-1])
-        if budget.steps not in stops:
+        if mean is not None and budget.steps not in stops:
             best, _ = _better(body, mean, x, y, encoding_left)
     finally:  # also where it is interrupted: the weights that were judged best go on from there
         if best is not body:

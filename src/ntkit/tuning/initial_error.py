@@ -5,6 +5,7 @@ import torch
 from ntkit.encodings import AbstractFourier
 from ntkit.grids import Grid
 from ntkit.tasks.signals import Signal
+from ntkit.tuning.alignment import align
 from ntkit.tuning.predict import trajectories
 from ntkit.tuning.problems import PeriodicProblem
 from ntkit.tuning.tune import TuneResult, build_network
@@ -40,6 +41,7 @@ def initial_error(result: TuneResult, signal: Signal) -> float | None:
     if not isinstance(encoding, AbstractFourier):
         return None
     encoding.frequencies.copy_(encoding.frequencies.round())
+    align(encoding, signal, result.budget)
     even = signal.even_part()
     speed = result.clock.speed if result.clock else 1.0
     modes = PeriodicProblem(network, even).modes

@@ -16,8 +16,9 @@ from ntkit.encodings import AbstractEncoding, AbstractFourier
 from ntkit.networks import mlp
 from ntkit.tasks.signals import Signal, psnr
 from ntkit.tasks.training import Budget, Optimiser
+from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import ENCODINGS, Candidate, candidates, default_bandwidths
-from ntkit.tuning.clock import Clock, calibrate, theory_clock
+from ntkit.tuning.clock import Clock, calibrate, pilot_of, theory_clock
 from ntkit.tuning.predict import (
     Prediction,
     exact_predictions,
@@ -196,14 +197,13 @@ def tune(
     problems: list[AbstractProblem] = []
     for candidate in tried:
         say(f"kernel of {candidate}")
-        problems.append(_problem(network(candidate, integer=True), candidate, whole, notes))
+        problems.append(_problem(network(candidate, integer=True), candidate, whole, budget, notes))
     modes = [p.modes for p in problems]
     clock = None
     if budget.optimiser == "adam":
         clock = theory_clock()
         if pilot:
-            first = _predict(problems, budget, (steps,), clock.speed, tried)
-            chosen = _choose(first, goal, steps)
+            chosen = _quickest(modes, pilot_of(budget), clock.speed, tried)
             say(f"short real run of {chosen} for Adam's clock")
             clock = calibrate(
                 network(chosen, integer=False),
@@ -315,11 +315,16 @@ def _stability_note(budget: Budget, modes: Modes) -> list[str]:
 
 
 def _problem(
-    network: nn.Sequential, candidate: Candidate, signal: Signal, notes: list[str]
+    network: nn.Sequential,
+    candidate: Candidate,
+    signal: Signal,
+    budget: Budget,
+    notes: list[str],
 ) -> AbstractProblem:
     encoding = network[0]
     if isinstance(encoding, AbstractFourier):
         encoding.frequencies.copy_(encoding.frequencies.round())
+        align(encoding, signal, budget)
         return PeriodicProblem(network, signal.even_part())
     problem = LowRankProblem(network, signal.values)
     notes.append(
@@ -343,6 +348,16 @@ def _predict(
     )
 
 
+def _quickest(
+    modes: Sequence[Modes], pilot: Budget, speed: float, tried: Sequence[Candidate]
+) -> Candidate:
+    """What learns most within the short run, which then says most."""
+    runs = trajectories(modes, pilot, [pilot.steps], speed=speed)
+    left = {c: float(m.error(r.decay)[0]) for c, m, r in zip(tried, modes, runs, strict=True)}
+    gaussians = [c for c in tried if c.name == "gaussian"]
+    return min(gaussians or tried, key=lambda c: left[c])
+
+
 def _exact(
     table: tuple[Row, ...],
     problems: Sequence[AbstractProblem],
@@ -363,12 +378,16 @@ def _exact(
         if budget.optimiser == "sgd":
             n, o = signal.values[signal.train_cut].numel() // signal.n_outputs, signal.n_outputs
             longest = longest_time(problem.modes)
-            exact = sgd_times(budget, steps, n_samples=n, n_outputs=o)
-            times = [min(t, longest) for t in exact]
+            own = sgd_times(budget, steps, n_samples=n, n_outputs=o)
+            times = [min(t, longest) for t in own]
         else:
             run = trajectories([problem.modes], budget, steps, speed=speed)[0]
             times = matching_times(problem.modes, run.decay)
-        found = exact_predictions(network(row.candidate, integer=False), signal, times, steps)
+        exact = network(row.candidate, integer=False)
+        encoding = exact[0]
+        assert isinstance(encoding, AbstractFourier)
+        align(encoding, signal, budget)
+        found = exact_predictions(exact, signal, times, steps)
         rows.append(replace(row, predictions=(*found, row.predictions[-1])))
     return tuple(rows)
 
