@@ -64,8 +64,8 @@ def adam_trajectories(
     lr: float,
     batch_size: int,
     speed: float = 1.0,
-    spread: float = SPREAD,
-    noise: float = NOISE,
+    spread: float | None = None,
+    noise: float | None = None,
     beta2: float = 0.999,
 ) -> list[Trajectory]:
     """Train every problem with Adam, in function space, and report at `steps`.
@@ -76,9 +76,10 @@ def adam_trajectories(
         lr: Adam's learning rate.
         batch_size: Samples a step; full batches where it exceeds the samples.
         speed: How much faster the real network runs than its kernel at the start.
-        spread: Shape of the rates within a mode; infinity for the kernel as it is at the start.
-        noise: Share of the minibatches' noise that enters the mean squares; 1 for one mean square a
-            layer.
+        spread: Shape of the rates within a mode, infinity for the kernel as it is at the start;
+            `SPREAD` if left out.
+        noise: Share of the minibatches' noise that enters the mean squares, 1 for one mean square a
+            layer; `NOISE` if left out.
         beta2: Adam's memory of squared gradients.
 
     Returns:
@@ -86,6 +87,8 @@ def adam_trajectories(
 
     Cost: O(g k) a step for all problems together; 2,000 steps of 10 problems take 0.2 s.
     """
+    spread = SPREAD if spread is None else spread
+    noise = NOISE if noise is None else noise
     values, energy = _pad([p.eigenvalues for p in problems]), _pad([p.energy for p in problems])
     diagonal = torch.stack([p.diagonal for p in problems])
     samples = torch.tensor([float(p.n_samples) for p in problems], dtype=torch.float64)

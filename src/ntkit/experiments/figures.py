@@ -132,7 +132,8 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                 axis.axhline(result.bicubic, color=GREY, ls=":", lw=1.2, label="bicubic")
             axis.set(xscale="log", xlabel="steps", title=title)
         axes[0].set_ylabel("PSNR (dB)")
-        axes[0].legend(fontsize=8, loc="upper left")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, fontsize=9, loc="outside lower center", ncols=len(labels))
         return figure
 
 
