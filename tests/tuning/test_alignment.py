@@ -49,12 +49,48 @@ def test_the_constant_of_a_signal_does_not_count() -> None:
     assert_near(aligned(shifted, ADAM).amplitudes, aligned(signal, ADAM).amplitudes, loosen=1e4)
 
 
-@pytest.mark.parametrize(
-    "budget",
-    [Budget("adam", 1e-3, 300, 1024), Budget("sgd", 1e-3, 300, 64), Budget("adam", 1e-9, 300, 64)],
-)
-def test_full_batches_sgd_and_tiny_rates_leave_the_kernel_as_it_is(budget: Budget) -> None:
+@pytest.mark.parametrize("budget", [Budget("sgd", 1e-3, 300, 64), Budget("adam", 1e-9, 300, 64)])
+def test_sgd_and_tiny_rates_leave_the_kernel_as_it_is(budget: Budget) -> None:
     assert_near(aligned(wave(2048, 5), budget).amplitudes, encoding().amplitudes, loosen=10)
+
+
+def test_batches_of_all_samples_and_of_all_but_one_are_alike() -> None:
+    signal = wave(2048, 7)
+    whole, less = (aligned(signal, Budget("adam", 1e-3, 300, b)) for b in (1024, 1023))
+    assert float((whole.amplitudes - less.amplitudes).abs().max()) < 1e-3
+    beyond = aligned(signal, Budget("adam", 1e-3, 300, 10**6))
+    assert torch.equal(beyond.amplitudes, whole.amplitudes)
+
+
+@pytest.mark.parametrize("shape", [(65,), (24, 18), (10, 12, 9)])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("steps", [120, 700])
+def test_against_a_loop_over_frequencies(shape, channels: int, steps: int) -> None:
+    """The correlation of the training samples with each wave, from its definition."""
+    lr, batch = 2e-3, 20
+    signal = Signal(randn(*shape, channels) + 0.3, n_axes=len(shape))
+    found = Gaussian(len(shape), 12, 2.0, seeded(), integer=True)
+    start = found.amplitudes.clone()
+    align(found, signal, Budget("adam", lr, steps, batch))
+    y = signal.even_part()[signal.train_cut]
+    points = Grid(y.shape[:-1]).points()
+    y = y.reshape(len(points), -1)
+    y = y - y.mean(0)
+    squares = []
+    for frequency in found.frequencies.double():
+        phase = 2 * torch.pi * (points @ frequency)
+        power = sum(
+            float((y[:, k] * wave(phase)).mean() ** 2)
+            for k in range(channels)
+            for wave in (torch.cos, torch.sin)
+        )
+        ratio = batch * power / float(y.square().sum(1).mean())
+        early, late = min(steps, 200), max(0, steps - 200)
+        walk = early**2 * ratio / (1 + ratio) + late**2 * batch / (len(y) + batch) + steps
+        squares.append(1 + lr**2 * walk * 3 * found.out_dim)
+    wanted = torch.tensor(squares)
+    wanted = (wanted * float(start.square().sum()) / wanted.sum()).sqrt()
+    assert_near(found.amplitudes, wanted.to(found.amplitudes), loosen=10)
 
 
 def test_samples_of_one_value_leave_the_kernel_as_it_is() -> None:

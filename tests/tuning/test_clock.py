@@ -8,6 +8,7 @@ import torch
 
 from ntkit import encodings
 from ntkit.dynamics.adam import adam_trajectories
+from ntkit.dynamics.modes import Modes
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, psnr
 from ntkit.tuning import clock
@@ -22,24 +23,24 @@ NET = mlp(
 MODES = PeriodicProblem(NET, SIGNAL.values).modes
 
 
-def fake_train(speed: float, asked: list[Budget]) -> Callable[..., list]:
-    """Training whose batch losses are those of Adam's flow; constant over each tenth of the run."""
+def fake_train(speed: float, asked: list[Budget], modes: Modes = MODES) -> Callable[..., list]:
+    """Training with the losses of Adam's flow: that of a step is the error before it."""
 
     def train(network, signal, budget, *, checkpoints, generator, on_step) -> list:
         asked.append(budget)
-        tenth = max(1, budget.steps // 10)
-        for step in range(1, budget.steps + 1):
-            end = min(-(-step // tenth) * tenth, budget.steps)
-            run = adam_trajectories(
-                [MODES], [end], lr=budget.lr, batch_size=budget.batch_size, speed=speed
-            )[0]
-            on_step(step, float(MODES.error(run.decay)[0]))
+        steps = list(range(1, budget.steps + 1))
+        run = adam_trajectories(
+            [modes], steps, lr=budget.lr, batch_size=budget.batch_size, speed=speed
+        )[0]
+        errors = [float(modes.energy.sum()) / modes.n_samples, *modes.error(run.decay).tolist()]
+        for step in steps:
+            on_step(step, errors[step - 1])
         return []
 
     return train
 
 
-@pytest.mark.parametrize("steps", [1, 40, 100, 5000])
+@pytest.mark.parametrize("steps", [10, 40, 100, 5000])
 @pytest.mark.parametrize("speed", [0.7, 2.0, 9.0])
 def test_a_known_speed_is_found_again(
     speed: float, steps: int, monkeypatch: pytest.MonkeyPatch
@@ -57,22 +58,25 @@ def test_a_known_speed_is_found_again(
     assert asked[0].steps == min(100, steps)
     assert asked[0].batch_size == 256
     assert found.encoding == "gaussian 3"
-    assert abs(found.error) < 0.1  # half-way, of a run that one speed describes
+    assert abs(found.error) < 0.01  # half-way, of a run that one speed describes
     slower = found.measured - found.predicted  # against the default speed
-    assert (slower > 0) == (speed > clock.DEFAULT_SPEED)
+    assert (slower > 0) == (speed > clock.theory_clock(budget, MODES.n_samples).speed)
 
 
 def test_larger_batches_run_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the ratio of the samples of a step, to the power 0.3."""
+    """By the ratio of the samples of a step, to the power 0.3; so does the default."""
     large = Signal(randn(20_000).cumsum(0) / 100)
     many = replace(MODES, n_samples=10_000)
-    monkeypatch.setattr(clock, "train", fake_train(2.0, []))
-    speeds = [
-        clock.calibrate(NET, large, many, Budget("adam", 1e-4, 100, batch), encoding="").speed
-        for batch in (256, 512, 4096, 10_000, 20_000)
-    ]
-    expected = [speeds[0] * (batch / 256) ** 0.3 for batch in (256, 512, 4096, 10_000, 10_000)]
-    assert speeds == pytest.approx(expected)
+    monkeypatch.setattr(clock, "train", fake_train(2.0, [], many))
+    for batch in (256, 512, 4096, 10_000, 20_000):
+        budget = Budget("adam", 1e-4, 100, batch)
+        found = clock.calibrate(NET, large, many, budget, encoding="")
+        ratio = min(batch, 10_000) / 256
+        assert found.fitted == pytest.approx(2.0, rel=2e-3)
+        assert found.speed == pytest.approx(found.fitted * ratio**0.3)
+        least = clock.theory_clock(Budget("adam", 1e-4, 100, 256), 10_000).speed
+        default = clock.theory_clock(budget, 10_000).speed
+        assert default == pytest.approx(least * ratio**0.3)
 
 
 @pytest.mark.parametrize(("speed", "end"), [(0.01, 0.2), (300.0, 12.0)])
@@ -110,9 +114,13 @@ def test_a_real_run_is_followed_at_the_fitted_speed() -> None:
     assert abs(psnr(float(MODES.error(run.decay)[0])) - middle) < 1.5
 
 
-def test_without_a_run_the_speed_is_the_default() -> None:
-    assert clock.theory_clock().speed == clock.DEFAULT_SPEED
-    assert clock.theory_clock().pilot is None
+def test_without_a_run_or_with_too_short_a_one_the_speed_is_the_default() -> None:
+    assert clock.theory_clock(Budget(batch_size=4096), 10_000).speed == 2
+    assert clock.theory_clock(Budget(), 10_000).pilot is None
+    budget = Budget("adam", 1e-3, 9)
+    short = clock.calibrate(NET, SIGNAL, MODES, budget, encoding="")
+    assert short.speed == clock.theory_clock(budget, MODES.n_samples).speed
+    assert short.pilot is None
 
 
 def test_a_run_that_blows_up_leaves_the_slowest_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,11 +48,11 @@ def show_recommendation(run: RunResult) -> None:
         clock = result.clock
         console.print(
             f"  Adam's clock (a calibration, not theory): the network runs {clock.speed:.1f} times as "
-            f"fast as its kernel at the start, {clock.fitted:.1f} times in {clock.pilot.steps} real "
+            f"fast as its kernel's flow, {clock.fitted:.1f} times in {clock.pilot.steps} real "
             f"steps of {clock.pilot.batch_size} samples with {clock.encoding}; half-way through them "
             f"the prediction is {clock.error:+.1f} dB off."
             if clock.pilot
-            else f"  Adam's clock: {clock.speed:.1f} times as fast as the kernel at the start, a "
+            else f"  Adam's clock: {clock.speed:.1f} times as fast as the kernel's flow, a "
             "default that was not calibrated for this signal.",
             style="dim",
         )

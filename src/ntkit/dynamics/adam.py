@@ -21,13 +21,13 @@ a short real run (`Clock` in `ntkit.tuning`), the others were fitted to the curv
 
 - `speed`, how much faster the network runs than its kernel at the start says, and
   `FEATURE_LEARNING`, how much more at first;
-- `SPREAD`: features align to some of what a mode of the kernel holds and turn away from the rest, so
-  that its parts are learned at different rates. With rates spread by a gamma distribution of this
-  shape and mean 1, what is left is `(1 + X / SPREAD)^-SPREAD`; infinity is the kernel's own `exp(-X)`;
+- `SPREAD`: what is left of a mode is `(1 + X / SPREAD)^-SPREAD`, which falls as fast at first and more
+  slowly later: the mean over rates spread by a gamma distribution of this shape and mean 1, as if features
+  aligned to some of what a mode holds and turned away from the rest. Infinity is the kernel's own `exp(-X)`;
 - `NOISE`: the share of `noise_g` that slows the run. Adam's mean squares are each parameter's own;
   those that see little noise run on.
 
-`STABILITY` is the bound of the literature on the fastest mode's decay a step: beyond it Adam
+`STABILITY` is the bound of the literature on the growth of `X` a step: beyond it Adam
 oscillates and its `v` grows until it is stable again (Cohen et al. 2022, arXiv:2207.14484: 38 over
 the learning rate for `b1 = 0.9`).
 """
@@ -43,13 +43,13 @@ from ntkit.dynamics.modes import Modes, Trajectory
 __all__ = ["FEATURE_LEARNING", "NOISE", "SPREAD", "STABILITY", "adam_trajectories"]
 
 STABILITY = 38.0
-"""Largest decay rate of a mode a step that Adam sustains."""
+"""Largest growth of `X` a step that Adam sustains."""
 
 FEATURE_LEARNING = (1.0, 500.0)
 """Extra speed early on, and the steps over which it halves."""
 
 SPREAD = 1.5
-"""Shape of the gamma distribution of the rates at which the parts of a mode are learned."""
+"""Shape of the law by which modes decay."""
 
 NOISE = 0.25
 """Share of the minibatches' noise that enters the mean squares."""
@@ -76,7 +76,7 @@ def adam_trajectories(
         lr: Adam's learning rate.
         batch_size: Samples a step; full batches where it exceeds the samples.
         speed: How much faster the real network runs than its kernel at the start.
-        spread: Shape of the rates within a mode, infinity for the kernel as it is at the start;
+        spread: Shape of the law by which modes decay, above 0, infinity for the exponential;
             `SPREAD` if left out.
         noise: Share of the minibatches' noise that enters the mean squares, 1 for one mean square a
             layer; `NOISE` if left out.

@@ -32,8 +32,8 @@ def align(encoding: AbstractFourier, signal: Signal, budget: Budget) -> None:
     45). Deeper layers align as well, which is in no amplitude. What the stand-in is worth is
     measured by `benchmarks/adam_curves`.
 
-    Full batches have no noise: all weights drift alike, and the amplitudes stay; so they do for SGD,
-    whose steps follow the kernel at the start. The sum of their squares stays in any case.
+    The amplitudes are those for the end of the budget. SGD, whose steps follow the kernel at the
+    start, leaves them as they are; the sum of their squares stays in any case.
 
     Args:
         encoding: Its amplitudes are changed in place.
@@ -42,21 +42,24 @@ def align(encoding: AbstractFourier, signal: Signal, budget: Budget) -> None:
 
     Source: Ba et al. 2022 (arXiv:2205.01445), for one large step of the first layer.
     """
-    y = signal.values[signal.train_cut].double()
+    if budget.optimiser != "adam":
+        return
+    y = signal.even_part()[signal.train_cut].double()
     axes = list(range(y.ndim - 1))
     n, whole = y[..., 0].numel(), float(y.square().mean())
     y = y - y.mean(axes, keepdim=True)
     variance = float(y.square().mean())
-    if budget.optimiser != "adam" or budget.batch_size >= n or variance <= _FLAT * whole:
+    if variance <= _FLAT * whole:
         return
+    batch = min(budget.batch_size, n)
     cycles = encoding.frequencies.double().round().long()
     at = tuple(cycles[:, k] % size for k, size in enumerate(y.shape[:-1]))
     power = (torch.fft.fftn(y, dim=axes)[at].abs() / n).square().sum(-1)
     share = power / (variance * y.shape[-1])
     early, late = min(budget.steps, _STEPS), max(0, budget.steps - _STEPS)
-    ratio = budget.batch_size * share
+    ratio = batch * share
     walk = early**2 * ratio / (1 + ratio) + budget.steps
-    walk += late**2 * budget.batch_size / (n + budget.batch_size)
+    walk += late**2 * batch / (n + batch)
     start = 1 / (3 * encoding.out_dim)
     grown = encoding.amplitudes.double().square() * (1 + budget.lr**2 * walk / start)
     grown *= encoding.energy / grown.sum()

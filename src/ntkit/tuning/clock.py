@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from math import exp, log
+from statistics import mean
 
 import torch
 from torch import nn
@@ -11,20 +12,19 @@ from ntkit.dynamics.modes import Modes
 from ntkit.tasks.signals import Signal, psnr
 from ntkit.tasks.training import Budget, train
 
-__all__ = ["DEFAULT_SPEED", "Clock", "calibrate", "pilot_of", "theory_clock"]
+__all__ = ["Clock", "calibrate", "pilot_of", "theory_clock"]
 
-DEFAULT_SPEED = 2.0
-"""Speed before any run, for minibatches of 4,096; see `benchmarks/adam_curves`."""
-
+_DEFAULT = (2.0, 4096)  # a speed, and the batches that it holds for; see `benchmarks/adam_curves`
+_BY_BATCH = 0.3  # the speed grows with this power of the batch size
 _PILOT_STEPS = 100
 _PILOT_BATCH = 256
+_FEWEST = 10  # steps of a run that says something
 _RANGE = (0.2, 12.0)
-_BY_BATCH = 0.3  # the speed grows with this power of the batch size
 
 
 @dataclass(frozen=True)
 class Clock:
-    """A calibration, not theory: how much faster the network runs than its kernel at the start.
+    """A calibration, not theory: how much faster the network runs than Adam's flow of its kernel.
 
     Attributes:
         speed: Factor on Adam's learning rate in function space.
@@ -40,7 +40,7 @@ class Clock:
     """
 
     speed: float
-    fitted: float = DEFAULT_SPEED
+    fitted: float = float("nan")
     pilot: Budget | None = None
     encoding: str = ""
     measured: float = float("nan")
@@ -48,9 +48,10 @@ class Clock:
     error: float = float("nan")
 
 
-def theory_clock() -> Clock:
-    """The default speed, without a run."""
-    return Clock(DEFAULT_SPEED)
+def theory_clock(budget: Budget, n_samples: int) -> Clock:
+    """The default speed for the batches of a budget, without a run."""
+    speed, batch = _DEFAULT
+    return Clock(speed * (min(budget.batch_size, n_samples) / batch) ** _BY_BATCH)
 
 
 def pilot_of(budget: Budget) -> Budget:
@@ -76,12 +77,17 @@ def calibrate(
     Args:
         network: A fresh copy of what is tuned; it is changed.
         signal: The signal.
-        modes: The same network's kernel on the training samples.
+        modes: What its training is predicted with.
         budget: What is tuned for; the short run has its optimiser and learning rate.
         encoding: The encoding's name, for the report.
         generator: Source of the batches.
+
+    Returns:
+        The clock; the default where the budget has fewer than ten steps, which say nothing.
     """
     pilot = pilot_of(budget)
+    if pilot.steps < _FEWEST:
+        return theory_clock(budget, modes.n_samples)
     losses: list[float] = []
     train(
         network,
@@ -91,18 +97,28 @@ def calibrate(
         generator=generator,
         on_step=lambda _, loss: losses.append(loss),
     )
-    end, middle = _level(losses, pilot.steps), _level(losses, pilot.steps // 2)
+    default = theory_clock(pilot, modes.n_samples).speed
 
     def predicted(speed: float, step: int) -> float:
+        """PSNR of the losses that `measured` takes; that of step `k` is the error after `k - 1`."""
+        window = _window(step, pilot.steps)
         run = adam_trajectories(
-            [modes], [max(1, step)], lr=pilot.lr, batch_size=pilot.batch_size, speed=speed
+            [modes], [k for k in window if k], lr=pilot.lr, batch_size=pilot.batch_size, speed=speed
         )
-        return psnr(float(modes.error(run[0].decay)[0]))
+        errors = modes.error(run[0].decay).tolist()
+        if 0 in window:
+            errors.append(float(modes.error(torch.ones_like(modes.energy))))
+        return psnr(mean(errors))
 
+    def measured(step: int) -> float:
+        return psnr(mean(losses[k] for k in _window(step, pilot.steps)))
+
+    end, half = pilot.steps, pilot.steps // 2
     low, high = map(log, _RANGE)
     for _ in range(12):
         centre = (low + high) / 2
-        low, high = (centre, high) if predicted(exp(centre), pilot.steps) < end else (low, centre)
+        slower = predicted(exp(centre), end) < measured(end)
+        low, high = (centre, high) if slower else (low, centre)
     fitted = exp((low + high) / 2)
     larger = min(budget.batch_size, modes.n_samples) / min(pilot.batch_size, modes.n_samples)
     return Clock(
@@ -110,13 +126,12 @@ def calibrate(
         fitted=fitted,
         pilot=pilot,
         encoding=encoding,
-        measured=end,
-        predicted=predicted(DEFAULT_SPEED, pilot.steps),
-        error=predicted(fitted, pilot.steps // 2) - middle,
+        measured=measured(end),
+        predicted=predicted(default, end),
+        error=predicted(fitted, half) - measured(half),
     )
 
 
-def _level(losses: list[float], step: int) -> float:
-    """Training PSNR about a step: the mean of the batch losses over the tenth before it."""
-    window = losses[max(0, step - max(1, len(losses) // 10)) : max(1, step)]
-    return psnr(sum(window) / len(window))
+def _window(step: int, steps: int) -> range:
+    """Steps taken before each loss of the tenth of a run that ends with `step`."""
+    return range(max(0, step - max(1, steps // 10)), max(1, step))

@@ -41,12 +41,12 @@ def initial_error(result: TuneResult, signal: Signal) -> float | None:
     if not isinstance(encoding, AbstractFourier):
         return None
     encoding.frequencies.copy_(encoding.frequencies.round())
-    align(encoding, signal, result.budget)
     even = signal.even_part()
-    speed = result.clock.speed if result.clock else 1.0
-    modes = PeriodicProblem(network, even).modes
-    (run,) = trajectories([modes], result.budget, [result.budget.steps], speed=speed)
     shape = tuple(even.shape[:-1])
     with torch.no_grad():
         start = network(Grid(shape).points().float()).double().reshape(*shape, -1)
+    align(encoding, signal, result.budget)
+    speed = result.clock.speed if result.clock else 1.0
+    modes = PeriodicProblem(network, even).modes
+    (run,) = trajectories([modes], result.budget, [result.budget.steps], speed=speed)
     return float(PeriodicProblem(network, start).held_out_error(run.weights)[0])

@@ -71,7 +71,9 @@ class TuneResult:
         bandwidth: Its bandwidth, cycles per unit; None for encodings that have none.
         flat_range: Smallest and largest Gaussian bandwidth within 0.3 dB of the best at the
             budget, None if no Gaussian was tried.
-        table: Predictions for each encoding and budget.
+        table: Predictions for each encoding and budget. For Adam all of them are of the kernel that
+            stands for the end of the longest finite budget (`ntkit.tuning.alignment`); the same steps
+            asked for as a budget of their own may differ by some dB at large bandwidths.
         goal: What was optimised.
         budget: The training it was optimised for.
         steps: The budgets of the table; infinity is the end of training.
@@ -201,9 +203,9 @@ def tune(
     modes = [p.modes for p in problems]
     clock = None
     if budget.optimiser == "adam":
-        clock = theory_clock()
+        clock = theory_clock(budget, modes[0].n_samples)
         if pilot:
-            chosen = _quickest(modes, pilot_of(budget), clock.speed, tried)
+            chosen = _quickest(modes, pilot_of(budget), tried)
             say(f"short real run of {chosen} for Adam's clock")
             clock = calibrate(
                 network(chosen, integer=False),
@@ -348,10 +350,9 @@ def _predict(
     )
 
 
-def _quickest(
-    modes: Sequence[Modes], pilot: Budget, speed: float, tried: Sequence[Candidate]
-) -> Candidate:
-    """What learns most within the short run, which then says most."""
+def _quickest(modes: Sequence[Modes], pilot: Budget, tried: Sequence[Candidate]) -> Candidate:
+    """What learns most within the short run, which then says most; a Gaussian if any is tried."""
+    speed = theory_clock(pilot, modes[0].n_samples).speed
     runs = trajectories(modes, pilot, [pilot.steps], speed=speed)
     left = {c: float(m.error(r.decay)[0]) for c, m, r in zip(tried, modes, runs, strict=True)}
     gaussians = [c for c in tried if c.name == "gaussian"]
