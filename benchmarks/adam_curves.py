@@ -10,8 +10,8 @@ taken off: what misleads the choice of a bandwidth.
 The constants of Adam's flow (`SPREAD`, `NOISE`, `FEATURE_LEARNING` in `ntkit.dynamics.adam`; in `ntkit.tuning`
 the steps of `align`, and of the clock the power of the batch size and the default speed) were fitted to
 training curves of ten of these signals, before the clock read its losses where they are now: some would be
-chosen a little differently today, as the rows show. The rows "with" show what each is worth, and how sharply they are determined.
-Regrets of `bandwidth_choice` were not fitted. "Left out" is a check that numbers fitted to half of the
+chosen a little differently today. The rows "with" show that, what each is worth, and how sharply they are
+determined. Regrets of `bandwidth_choice` were not fitted. "Left out" is a check that numbers fitted to half of the
 signals hold on the other half: spread, noise and power are chosen anew, of a grid of 27 about those shipped,
 by the error on every other signal, and judged on the rest, and the other way about. It is an optimistic
 check: the grid lies about what all signals chose, and the other constants stay.
