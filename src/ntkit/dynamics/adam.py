@@ -23,7 +23,8 @@ a short real run (`Clock` in `ntkit.tuning`), the others were fitted to the curv
   `FEATURE_LEARNING`, how much more at first;
 - `SPREAD`: what is left of a mode is `(1 + X / SPREAD)^-SPREAD`, which falls as fast at first and more
   slowly later: the mean over rates spread by a gamma distribution of this shape and mean 1, as if features
-  aligned to some of what a mode holds and turned away from the rest. Infinity is the kernel's own `exp(-X)`;
+  aligned to some of what a mode holds and turned away from the rest. It is a law for amplitudes: the
+  square is taken for the energy. Infinity is the kernel's own `exp(-X)`;
 - `NOISE`: the share of `noise_g` that slows the run. Adam's mean squares are each parameter's own;
   those that see little noise run on.
 
