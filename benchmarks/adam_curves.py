@@ -41,8 +41,8 @@ from ntkit.tuning import alignment, clock, tune
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.clock import calibrate, pilot_of, theory_clock
 from ntkit.tuning.predict import trajectories
-from ntkit.tuning.problems import PeriodicProblem
-from ntkit.tuning.tune import _quickest, build_network
+from ntkit.tuning.problems import AbstractProblem
+from ntkit.tuning.tune import _problem, _quickest, build_network
 
 BUDGETS = tuple(Budget("adam", 1e-3, steps, 4096) for steps in CHECKPOINTS)
 _ROUNDING = 1 / (12 * 255**2)
@@ -60,7 +60,7 @@ class Case:
     """
 
     signal: Signal
-    problems: list[list[PeriodicProblem]]
+    problems: list[list[AbstractProblem]]
     measured: tuple[Tensor, Tensor]
     losses: dict[int, list[float]]
 
@@ -72,19 +72,15 @@ def network(signal: Signal, bandwidth: float) -> nn.Sequential:
     return mlp(encoding, signal.n_outputs, width=256, depth=4, generator=draw)
 
 
-def problems(signal: Signal) -> list[list[PeriodicProblem]]:
-    """What is predicted, as in `ntkit.tune`."""
-    return [[problem(signal, b, budget) for b in BANDWIDTHS] for budget in BUDGETS]
-
-
-def problem(signal: Signal, bandwidth: float, budget: Budget) -> PeriodicProblem:
-    """Of one budget and bandwidth."""
-    stand_in = network(signal, bandwidth)
-    encoding = stand_in[0]
-    assert isinstance(encoding, Gaussian)
-    encoding.frequencies.copy_(encoding.frequencies.round())
-    alignment.align(encoding, signal, budget)
-    return PeriodicProblem(stand_in, signal.even_part())
+def problems(signal: Signal) -> list[list[AbstractProblem]]:
+    """What `ntkit.tune` predicts with."""
+    return [
+        [
+            _problem(network(signal, b), Candidate("gaussian", float(b)), signal, budget, [])
+            for b in BANDWIDTHS
+        ]
+        for budget in BUDGETS
+    ]
 
 
 def with_rounding(errors: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def test_frequencies_of_the_signal_grow_and_the_others_shrink() -> None:
 def test_the_constant_of_a_signal_does_not_count() -> None:
     signal = wave(2048, 7)
     shifted = Signal(signal.values[:, 0] + 100)
-    assert_near(aligned(shifted, ADAM).amplitudes, aligned(signal, ADAM).amplitudes, loosen=1e4)
+    assert_near(aligned(shifted, ADAM).amplitudes, aligned(signal, ADAM).amplitudes)
 
 
 @pytest.mark.parametrize("budget", [Budget("sgd", 1e-3, 300, 64), Budget("adam", 1e-9, 300, 64)])
@@ -129,14 +129,19 @@ def test_features_of_one_axis_are_reached() -> None:
 
 
 def test_a_real_first_layer_turns_to_the_same_frequencies() -> None:
-    """Its weights move most where the amplitudes grow; how far is another matter (see `align`)."""
+    """Its weights move most where the amplitudes grow, by more than chance would have it.
+
+    How far is another matter (see `align`). Of 512 unrelated frequencies, a correlation has the standard
+    deviation `512^-1/2`.
+    """
     signal, budget = Signal(randn(4096).cumsum(0) / 50), Budget("adam", 1e-3, 100, 256)
-    net = mlp(encoding(), 1, width=128, depth=2, generator=seeded(1))
+    many = Gaussian(1, 512, 40.0, seeded(), integer=True)
+    net = mlp(many, 1, width=128, depth=2, generator=seeded(1))
     first_layer = net[1]
     assert isinstance(first_layer, torch.nn.Linear)
     start = first_layer.weight.detach().clone()
     train(net, signal, budget, checkpoints=(), generator=seeded(2))
     moved = (first_layer.weight.detach() - start).square().mean(0).reshape(2, -1).mean(0)
-    power = aligned(signal, budget).amplitudes.square()
-    both = torch.stack([moved.double().log(), power.double().log()])
-    assert float(torch.corrcoef(both)[0, 1]) > 0.3
+    align(many, signal, budget)
+    both = torch.stack([moved.double().log(), many.amplitudes.double().log()])
+    assert float(torch.corrcoef(both)[0, 1]) > 5 * 512**-0.5

@@ -54,7 +54,10 @@ def test_fitting_wants_at_least_the_bandwidth_of_generalising() -> None:
     line = waves(256, torch.arange(1, 120).double() ** -2)
     held_out, train = (tune(line, goal=g, **QUICK) for g in ("generalise", "fit"))
     assert train.bandwidth >= held_out.bandwidth
-    assert train.predicted.train >= held_out.predicted.train - 0.2  # as good, by its own margin
+    best = max(row.at(100).train for row in train.table)
+    assert train.predicted.train >= best - 0.2  # each is as good as the best of what it was asked
+    best = max(row.at(100).held_out for row in held_out.table)
+    assert held_out.predicted.held_out >= best - 0.2
 
 
 @pytest.mark.parametrize("shape", [(64,), (16, 18, 3), (33,), (15, 17)])

@@ -97,28 +97,24 @@ def calibrate(
         generator=generator,
         on_step=lambda _, loss: losses.append(loss),
     )
-    default = theory_clock(pilot, modes.n_samples).speed
-
-    def predicted(speed: float, step: int) -> float:
-        """PSNR of the losses that `measured` takes; that of step `k` is the error after `k - 1`."""
-        window = _window(step, pilot.steps)
-        run = adam_trajectories(
-            [modes], [k for k in window if k], lr=pilot.lr, batch_size=pilot.batch_size, speed=speed
-        )
-        errors = modes.error(run[0].decay).tolist()
-        if 0 in window:
-            errors.append(float(modes.error(torch.ones_like(modes.energy))))
-        return psnr(mean(errors))
+    end, half = pilot.steps, pilot.steps // 2
 
     def measured(step: int) -> float:
         return psnr(mean(losses[k] for k in _window(step, pilot.steps)))
 
-    end, half = pilot.steps, pilot.steps // 2
+    def predicted(speed: float, step: int) -> float:
+        """Of the same losses: each is the error before its step."""
+        window = _window(step, pilot.steps)
+        run = adam_trajectories(
+            [modes], window, lr=pilot.lr, batch_size=pilot.batch_size, speed=speed
+        )
+        return psnr(float(modes.error(run[0].decay).mean()))
+
+    wanted = measured(end)
     low, high = map(log, _RANGE)
     for _ in range(12):
         centre = (low + high) / 2
-        slower = predicted(exp(centre), end) < measured(end)
-        low, high = (centre, high) if slower else (low, centre)
+        low, high = (centre, high) if predicted(exp(centre), end) < wanted else (low, centre)
     fitted = exp((low + high) / 2)
     larger = min(budget.batch_size, modes.n_samples) / min(pilot.batch_size, modes.n_samples)
     return Clock(
@@ -126,12 +122,12 @@ def calibrate(
         fitted=fitted,
         pilot=pilot,
         encoding=encoding,
-        measured=measured(end),
-        predicted=predicted(default, end),
+        measured=wanted,
+        predicted=predicted(theory_clock(pilot, modes.n_samples).speed, end),
         error=predicted(fitted, half) - measured(half),
     )
 
 
 def _window(step: int, steps: int) -> range:
     """Steps taken before each loss of the tenth of a run that ends with `step`."""
-    return range(max(0, step - max(1, steps // 10)), max(1, step))
+    return range(step - steps // 10, step)
