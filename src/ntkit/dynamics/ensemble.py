@@ -67,8 +67,8 @@ class Ensemble:
     ) -> None:
         self._tail = output_axes(points, y)
         self._nngp, self._ntk = nngp, ntk
-        self._points = as_tensor(points)
-        self._y = y.double().reshape(len(points), -1)
+        self._points = as_tensor(ntk, points)
+        self._y = y.double().reshape(len(points), -1).to(self._points.device)
         self._out_dtype = y.dtype
         self._ridge = non_negative("ridge", ridge)
         self._noise = non_negative("noise", noise)
@@ -80,7 +80,7 @@ class Ensemble:
             points: Where, `[m, ...]` or a `Grid`.
             times: Gradient-flow times, infinity included.
         """
-        x = as_tensor(points)
+        x = as_tensor(self._ntk, points)
         values, vectors, inside, target = self._basis
         features = self._ntk(x, self._points) @ vectors
         prior, cross = self._nngp(x), self._nngp(x, self._points) @ vectors

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ntkit._core.checks import finite, floating_tensor
 from ntkit.grids import Grid
-from ntkit.kernels.base import AbstractKernel, as_stationary
+from ntkit.kernels.base import AbstractKernel, as_stationary, points_of
 from ntkit.kernels.empirical import EmpiricalKernel
 from ntkit.kernels.gram import DENSE_BYTES, Structure, gram
 from ntkit.operators.base import AbstractOperator
@@ -61,7 +61,7 @@ class Expansion:
             structure = _auto(kernel, points)
         if structure == "low-rank":
             self.factor = pivoted_cholesky(
-                kernel, as_tensor(points), tolerance=low_rank_tolerance, max_rank=max_rank
+                kernel, as_tensor(kernel, points), tolerance=low_rank_tolerance, max_rank=max_rank
             )
             self.operator: AbstractOperator = self.factor.operator
         else:
@@ -75,6 +75,7 @@ class Expansion:
 
     def rows(self, values: Float[Tensor, "n o"]) -> Float[Tensor, "c k"]:
         """Values at training points as the rows that solvers take."""
+        values = values.to(self.operator.device)
         return values.reshape(1, -1) if self.is_coupled else values.T
 
     def values(self, rows: Float[Tensor, "t c k"]) -> Float[Tensor, "t m o"]:
@@ -93,7 +94,7 @@ class Expansion:
 
     def _expanded(self, points: Grid | Tensor, weights: Tensor) -> Tensor:
         if self.factor is not None:
-            features = self.factor.features(self.kernel, as_tensor(points)).to(weights)
+            features = self.factor.features(self.kernel, as_tensor(self.kernel, points)).to(weights)
             return (weights @ self.factor.left.to(weights)) @ features.T
         if not isinstance(points, Grid) or not isinstance(self.points, Grid):
             return self.cross(points).rows(weights)
@@ -116,9 +117,9 @@ class Expansion:
         return self._last[2]
 
 
-def as_tensor(points: Grid | Tensor) -> Tensor:
-    """The points in float64."""
-    return points.points() if isinstance(points, Grid) else points.double()
+def as_tensor(kernel: AbstractKernel, points: Grid | Tensor) -> Tensor:
+    """The points in float64, those of a grid where the kernel computes."""
+    return points_of(kernel, points).double()
 
 
 def output_axes(points: Grid | Tensor, y: Tensor) -> tuple[int, ...]:

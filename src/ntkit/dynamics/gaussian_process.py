@@ -75,8 +75,8 @@ class GaussianProcess:
     ) -> None:
         self._tail = output_axes(points, y)
         self._kernel = kernel
-        self._points = as_tensor(points)
-        self._y = y.double().reshape(len(points), -1)
+        self._points = as_tensor(kernel, points)
+        self._y = y.double().reshape(len(points), -1).to(self._points.device)
         self._out_dtype = y.dtype
         self._noise = scalar("noise", noise, zero=True)
 
@@ -87,7 +87,7 @@ class GaussianProcess:
         Args:
             points: Where, `[m, ...]` or a `Grid`.
         """
-        x = as_tensor(points)
+        x = as_tensor(self._kernel, points)
         root = self._inverse_root()
         whitened = root @ self._kernel(self._points, x)
         mean = whitened.T @ (root @ self._y)

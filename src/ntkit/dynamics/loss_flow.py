@@ -83,7 +83,7 @@ class LossFlow:
                 f'`method="{method}"` must be "LSODA", "BDF", "Radau", "DOP853" or "RK45".'
             )
         self._scipy = _scipy()
-        self._f0 = f0
+        self._f0, self._kernel = f0, kernel
         self._loss_of = _callable(loss)
         self._method = method
         self._tolerance = positive("tolerance", tolerance)
@@ -93,9 +93,11 @@ class LossFlow:
             self._out_dtype = y.dtype
         start = None if f0 is None else self._initial(points)
         self._tail = _output_axes(y, start, n_outputs)
-        self._start = torch.zeros(len(points), *self._tail).double() if start is None else start
-        _check_value(self._loss_of(self._start, self._y))
         self._expansion = Expansion(kernel, points, prod(self._tail), structure=structure)
+        device = self._expansion.operator.device
+        self._start = torch.zeros(len(points), *self._tail).double() if start is None else start
+        self._start, self._y = self._start.to(device), self._y.to(device)
+        _check_value(self._loss_of(self._start, self._y))
         if method in _STIFF and not isinstance(self._expansion.operator, DenseOperator):
             raise ValueError(
                 f'`method="{method}"` needs a dense matrix, and the kernel is held as '
@@ -117,7 +119,7 @@ class LossFlow:
         rows = self.expansion_weights(times)
         learned = self._expansion(points, rows).reshape(len(rows), len(points), *self._tail)
         if self._f0 is not None:
-            learned = learned + self._initial(points)
+            learned = learned + self._initial(points).to(learned.device)
         return learned.to(self._out_dtype)
 
     def loss(self, times: Sequence[float] | Tensor) -> Tensor:
@@ -146,7 +148,7 @@ class LossFlow:
         ordered = sorted({0.0, *times})
         rate = np.abs(self._rate(0.0, np.zeros(shape.numel()))).max()
         if len(ordered) == 1 or rate == 0:
-            return torch.zeros(len(times), *shape).double()
+            return self._start.new_zeros(len(times), *shape)
         # Weights settle at about the rate over the largest eigenvalue, which the trace bounds.
         scale = rate / float(self._expansion.operator.diagonal().sum())
         options = {"jac": self._jacobian} if self._method in _STIFF else {}
@@ -165,7 +167,7 @@ class LossFlow:
                 f"The integration stopped at t = {found.t[-1]:.4g}: {found.message} "
                 "Try another `method`, or a larger `tolerance`."
             )
-        weights = torch.from_numpy(found.y.T.copy()).reshape(-1, *shape)
+        weights = torch.from_numpy(found.y.T.copy()).reshape(-1, *shape).to(self._start.device)
         return weights[[ordered.index(t) for t in times]]
 
     def _value(self, rows: Float[Tensor, "c n"]) -> Tensor:
@@ -174,17 +176,18 @@ class LossFlow:
         return self._start + learned.reshape(self._start.shape)
 
     def _rate(self, _: float, a: np.ndarray) -> np.ndarray:
-        rows = torch.from_numpy(a).reshape(-1, self._expansion.operator.shape[0])
+        op = self._expansion.operator
+        rows = torch.from_numpy(a).reshape(-1, op.shape[0]).to(op.device)
         f = self._value(rows).requires_grad_()
         with torch.enable_grad():
             (slope,) = torch.autograd.grad(self._loss_of(f, self._y), f)
-        return -self._expansion.rows(slope.reshape(len(slope), -1)).flatten().numpy()
+        return -self._expansion.rows(slope.reshape(len(slope), -1)).flatten().cpu().numpy()
 
     def _jacobian(self, _: float, a: np.ndarray) -> np.ndarray:
         """`-d^2 L / df^2 K`, in the layout of rows."""
         op = self._expansion.operator
         assert isinstance(op, DenseOperator)
-        rows = torch.from_numpy(a).reshape(-1, op.shape[0])
+        rows = torch.from_numpy(a).reshape(-1, op.shape[0]).to(op.device)
 
         def of_rows(values: Tensor) -> Tensor:
             f = self._expansion.values(values[None])[0]
@@ -195,12 +198,12 @@ class LossFlow:
             # Backward twice: forward derivatives of losses come with a warning of torch's own.
             curvature = jacrev(jacrev(of_rows))(start + op.rows(rows))
         # [c, n, c, n] times K along the last axis, for each output alike
-        return -(curvature @ op.matrix).reshape(len(a), len(a)).numpy()
+        return -(curvature @ op.matrix).reshape(len(a), len(a)).cpu().numpy()
 
     def _initial(self, points: Grid | Tensor) -> Tensor:
         assert self._f0 is not None
         with torch.no_grad():
-            return self._f0(as_tensor(points).to(self._out_dtype)).double()
+            return self._f0(as_tensor(self._kernel, points).to(self._out_dtype)).double()
 
 
 def _output_axes(y: Tensor, start: Tensor | None, n_outputs: int | None) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit.dynamics.expansion import Expansion
-from ntkit.grids import Grid
+from ntkit.kernels.base import points_of
 from ntkit.kernels.empirical import EmpiricalKernel
 
 __all__ = ["trained_parameters"]
@@ -29,7 +29,7 @@ def trained_parameters(expansion: Expansion, a: Float[Tensor, "n o"]) -> dict[st
             "Use `empirical_ntk(module)`."
         )
     target = kernel.target
-    x = points.points() if isinstance(points, Grid) else points
+    x = points_of(kernel, points)
     with target.evaluation(), torch.enable_grad():
         leaves = target.leaves()
         outputs = target.outputs(leaves, target.batch("points", x))

@@ -122,8 +122,10 @@ class AbstractTraining(ABC):
         )
         self._scale = self._root_weights(options.get("sample_weights"))
         targets = y.double().reshape(len(points), -1)
-        residual = targets if self._f0 is None else targets - self._initial(points)
-        self._residual = self._expansion.rows(residual)
+        if self._f0 is not None:
+            start = self._initial(points)
+            targets = targets.to(start.device) - start
+        self._residual = self._expansion.rows(targets)
         self._features: tuple[DenseOperator, Tensor] | None = None
         self._solved: dict[tuple[float, ...], FlowSolution] = {}
 
@@ -213,7 +215,7 @@ class AbstractTraining(ABC):
             _refuse_overflow(learned, max(key))
             values = self._expansion.values(learned).double()
         if self._f0 is not None:
-            values = values + self._initial(points)
+            values = values + self._initial(points).to(values.device)
         shape = points.shape if isinstance(points, Grid) else (len(points),)
         return values.reshape(len(values), *shape, *self._tail).to(self._out_dtype)
 
@@ -331,7 +333,7 @@ class AbstractTraining(ABC):
     def _initial(self, points: Grid | Tensor) -> Tensor:
         assert self._f0 is not None
         with torch.no_grad():
-            start = self._f0(as_tensor(points).to(self._out_dtype))
+            start = self._f0(as_tensor(self._expansion.kernel, points).to(self._out_dtype))
         return start.double().reshape(len(points), -1)
 
     def _root_weights(self, weights: Tensor | None) -> Tensor | None:
@@ -350,7 +352,8 @@ class AbstractTraining(ABC):
                 f"{tuple(weights.shape)} and a smallest of {float(weights.min()):g}."
             )
         repeats = prod(self._tail) if self._expansion.is_coupled else 1
-        return weights.double().sqrt().repeat_interleave(repeats)
+        roots = weights.double().sqrt().to(self._expansion.operator.device)
+        return roots.repeat_interleave(repeats)
 
 
 def _refuse_overflow(weights: Tensor, moment: float) -> None:

@@ -113,7 +113,7 @@ class AbstractFourier(AbstractEncoding):
         Cost: `prod(L) * 2 m` multiply-adds, `prod(L[:-1]) * m` cosines.
         """
         frequencies, power = self.frequencies.double(), self.amplitudes.double() ** 2
-        axes = [lag.double() for lag in lags]
+        axes = [lag.to(frequencies) for lag in lags]
         if len(axes) == 1:
             lead = torch.zeros(1, 0, dtype=torch.float64, device=power.device)
         else:

@@ -4,15 +4,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import add, mul
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ntkit._core.checks import floating_tensor
+from ntkit.grids import Grid
 from ntkit.kernels.hyperparameter import Hyperparameter, describe, in_double, scalar
 
-__all__ = ["AbstractKernel", "AbstractLagKernel", "Constant", "Product", "Sum", "as_stationary"]
+__all__ = [
+    "AbstractKernel",
+    "AbstractLagKernel",
+    "Constant",
+    "Product",
+    "Sum",
+    "as_stationary",
+    "points_of",
+]
 
 
 class AbstractKernel(ABC):
@@ -30,6 +40,11 @@ class AbstractKernel(ABC):
     @abstractmethod
     def diag(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
         """`k(x_i, x_i)`, without the rest of the matrix."""
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where the points of a `Grid` are made for it; None for a kernel without parameters: the CPU."""
+        return None
 
     def features(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n f"]:
         """What the kernel takes dot products of, where that is finite.
@@ -151,6 +166,11 @@ class AbstractComposite(AbstractLagKernel):
             raise ValueError(f"`{type(self).__name__}()` needs one kernel or more.")
         self.parts = parts
 
+    @property
+    def device(self) -> torch.device | None:
+        """That of the first part that has one."""
+        return next((p.device for p in self.parts if p.device is not None), None)
+
     def __call__(
         self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None
     ) -> Float[Tensor, "n m"]:
@@ -239,6 +259,11 @@ class Product(AbstractComposite):
     def __repr__(self) -> str:
         names = [f"({part!r})" if isinstance(part, Sum) else repr(part) for part in self.parts]
         return " * ".join(names)
+
+
+def points_of(kernel: AbstractKernel, points: Any) -> Any:
+    """Points as a kernel takes them: those of a `Grid` written out, float64, where it computes."""
+    return points.points().to(device=kernel.device) if isinstance(points, Grid) else points
 
 
 def as_stationary(kernel: AbstractKernel) -> AbstractLagKernel | None:

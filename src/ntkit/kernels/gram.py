@@ -1,13 +1,13 @@
 """From a kernel and points to an operator, with the structure that the points allow."""
 
 from math import prod
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ntkit.grids import Grid
-from ntkit.kernels.base import AbstractKernel, AbstractLagKernel, as_stationary
+from ntkit.kernels.base import AbstractKernel, AbstractLagKernel, as_stationary, points_of
 from ntkit.kernels.empirical.batch import Points
 from ntkit.kernels.matrix_free import AbstractMatrixFree
 from ntkit.operators.base import AbstractOperator
@@ -83,7 +83,8 @@ def gram(
             return _toeplitz(stationary, points, columns, dtype)
         if structure == "circulant":
             return _circulant(stationary, points, columns, dtype)
-    x1, x2 = _plain(points), None if others is None else _plain(others)
+    x1 = points_of(kernel, points)
+    x2 = None if others is None else points_of(kernel, others)
     if structure == "matrix-free":
         assert isinstance(kernel, AbstractMatrixFree)
         return kernel.operator(x1, x2, dtype=dtype)
@@ -108,12 +109,8 @@ def _first(
 def _size(kernel: AbstractKernel, points: Grid | Points) -> int:
     """Rows or columns that points have in the matrix."""
     if isinstance(kernel, AbstractMatrixFree):
-        return kernel.size(_plain(points))
+        return kernel.size(points_of(kernel, points))
     return len(points)
-
-
-def _plain(points: Grid | Points) -> Any:
-    return points.points() if isinstance(points, Grid) else points
 
 
 def _matrix(values: Tensor) -> Tensor:
@@ -131,7 +128,7 @@ def _obstacles(
     if isinstance(kernel, AbstractMatrixFree):
         found["matrix-free"] = None
         plain = all(isinstance(x, Grid | Tensor) for x in (points, others))
-        if not plain or kernel.size(_plain(points)) != len(points):
+        if not plain or kernel.size(points_of(kernel, points)) != len(points):
             found["tiled"] = "one tensor of points, and one number for a pair of them"
     return found
 

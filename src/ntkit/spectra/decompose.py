@@ -9,7 +9,7 @@ from torch import Tensor
 from ntkit._core.checks import positive, positive_int
 from ntkit._core.errors import NumericalError
 from ntkit.grids import Grid
-from ntkit.kernels.base import AbstractKernel
+from ntkit.kernels.base import AbstractKernel, points_of
 from ntkit.kernels.gram import DENSE_BYTES, gram
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.low_rank import LowRankOperator
@@ -88,7 +88,11 @@ def spectrum(
         raise ValueError(f"`k={k}` exceeds the {n} eigenvalues.")
     method = _choose(op, k) if method == "auto" else method
     found = _decompose(op, k, method, positive("tolerance", tolerance))
-    diagonal = op.diagonal() if source is None or points is None else source.diag(_tensor(points))
+    diagonal = (
+        op.diagonal()
+        if source is None or points is None
+        else source.diag(points_of(source, points))
+    )
     return Spectrum(
         eigenvalues=_non_negative(found.values, n),
         residuals=found.residuals,
@@ -195,7 +199,3 @@ def _non_negative(values: Tensor, n: int) -> Tensor:
             f"{float(largest):.3g}: the operator is not positive semi-definite."
         )
     return torch.where(values > floor, values, 0.0)
-
-
-def _tensor(points: Grid | Tensor) -> Tensor:
-    return points.points() if isinstance(points, Grid) else points

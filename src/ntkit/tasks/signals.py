@@ -33,7 +33,7 @@ class Signal:
     """Samples of a function on a regular grid, with outputs (channels) on the last axis.
 
     Attributes:
-        values: `[*shape, o]`, float64.
+        values: `[*shape, o]`, float64, on the CPU.
     """
 
     values: Float[Tensor, "..."]
@@ -74,7 +74,7 @@ class Signal:
                 "needed to train on every other one and judge on the rest. If the last axis holds "
                 f"channels, pass `Signal(values, n_axes={values.ndim - 1})`."
             )
-        values = finite("signal", values.detach().double()).reshape(*shape, -1)
+        values = finite("signal", values.detach().cpu().double()).reshape(*shape, -1)
         if float(values.max() - values.min()) == 0:
             raise ValueError("`signal` is constant: every encoding fits it.")
         object.__setattr__(self, "values", values)
@@ -120,7 +120,7 @@ class Signal:
                 f"`prediction` has shape {tuple(prediction.shape)}, the signal "
                 f"{tuple(self.values.shape)}: one last axis of channels, also for a single one."
             )
-        square = (prediction.double() - self.values) ** 2
+        square = (prediction.cpu().double() - self.values) ** 2
         mask = self.held_out()
         return float(square[~mask].mean()), float(square[mask].mean())
 

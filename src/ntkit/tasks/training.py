@@ -82,7 +82,7 @@ def train(
     on_step: Callable[[int, float], None] | None = None,
     on_checkpoint: Callable[[Checkpoint], None] | None = None,
 ) -> list[Checkpoint]:
-    """Train `network` in place on every other sample of `signal`, in float32.
+    """Train `network` in place on every other sample of `signal`, in float32, where its parameters are.
 
     At a constant learning rate Adam ends on a step that misses what it hovers about by several dB in a
     good fit. An average over the last steps does not: with `average` the network gets it wherever it fits
@@ -98,7 +98,7 @@ def train(
         average: Whether to keep a running average of the weights besides: of step `k` with weight
             `(g + 1) / (g + k)`, about the last tenth of the steps (Shamir and Zhang 2013, section 3,
             polynomial decay).
-        generator: Source of the batches.
+        generator: Source of the batches, on the CPU.
         on_step: Called after each step with its number and its batch's loss.
         on_checkpoint: Called with each evaluation.
 
@@ -107,8 +107,10 @@ def train(
     """
     encoding, body = _split(network)
     mask = signal.held_out().flatten()
-    points = signal.grid.points().float()
-    targets = signal.values.reshape(len(points), -1).float()
+    device = next((p.device for p in network.parameters()), signal.values.device)
+    points = signal.grid.points().float().to(device)
+    targets = signal.values.reshape(len(points), -1).float().to(device)
+    mask = mask.to(device)
     x, y = points[~mask], targets[~mask]
     n = len(y)
     if budget.steps * min(budget.batch_size, n) > n and n <= _ENCODED_ROWS:  # else batch by batch
@@ -125,7 +127,7 @@ def train(
     try:
         for step in range(1, budget.steps + 1):
             if n > budget.batch_size:
-                batch = torch.randint(n, (budget.batch_size,), generator=generator)
+                batch = torch.randint(n, (budget.batch_size,), generator=generator).to(device)
                 inputs, outputs = x.index_select(0, batch), y.index_select(0, batch)
             else:
                 inputs, outputs = x, y

@@ -50,6 +50,11 @@ class EmpiricalKernel(AbstractMatrixFree):
         """What becomes of several outputs: "trace", "full", or the index of one."""
         return self._outputs
 
+    @property
+    def device(self) -> torch.device | None:
+        """That of the parameters."""
+        return next((p.device for p in self.target.parameters), None)
+
     def __call__(self, x1: Points, x2: Points | None = None) -> Tensor:
         """The Gram matrix `[n, m]` of `x1` against `x2` (itself if left out); "full": `[n, m, o, o]`."""
         with self.target.evaluation():

@@ -73,6 +73,12 @@ class InfiniteKernel(AbstractLagKernel):
         self._positions: Positions = positions
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
 
+    @property
+    def device(self) -> torch.device | None:
+        """That of the network's parameters and buffers."""
+        tensors = (*self._module.parameters(), *self._module.buffers())
+        return next((t.device for t in tensors), None)
+
     def __call__(
         self,
         x1: Points,

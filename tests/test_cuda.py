@@ -1,0 +1,210 @@
+"""On a GPU everything is what it is on the CPU: skipped where there is none."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ntkit
+from ntkit.dynamics.normal import Normal
+from ntkit.encodings import Basic, Gaussian, NeRF, Positional
+from ntkit.networks import mlp
+from ntkit.tasks import Budget, Signal, train
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+CUDA = torch.device("cuda")
+
+
+def points(n: int = 24, d: int = 2, seed: int = 0) -> Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    return torch.rand(n, d, generator=draw, dtype=torch.float64)
+
+
+def network(width: int = 32, out: int = 1) -> nn.Sequential:
+    draw = torch.Generator().manual_seed(0)
+    encoding = Gaussian(2, 16, 3.0, draw, integer=True)
+    return mlp(encoding, out, width=width, depth=2, generator=draw).double()
+
+
+def same(on_gpu: Tensor, on_cpu: Tensor, tolerance: float = 1e-9) -> None:
+    assert on_gpu.device.type == "cuda"
+    scale = float(on_cpu.abs().max())
+    assert float((on_gpu.cpu() - on_cpu).abs().max()) <= tolerance * scale
+
+
+def convolutional() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(2, 8, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(32, 1)
+    ).double()
+
+
+@pytest.mark.parametrize("encoding", [Basic(2), Positional(2, 4, 8.0), NeRF(2, 4)])
+def test_encodings(encoding: nn.Module) -> None:
+    x = points()
+    expected = encoding(x)
+    same(encoding.to(CUDA)(x.to(CUDA)), expected)
+
+
+@pytest.mark.parametrize("kernel", [ntkit.ntk, ntkit.nngp])
+def test_infinite_kernels(kernel: Callable[..., Callable[..., Tensor]]) -> None:
+    x, z = points(), points(10, seed=1)
+    expected = kernel(network())(x, z)
+    same(kernel(network().to(CUDA))(x.to(CUDA), z.to(CUDA)), expected)
+
+
+def test_infinite_kernel_of_images() -> None:
+    x = points(6 * 2 * 16, 1).reshape(6, 2, 4, 4)
+    module = convolutional()
+    expected = ntkit.ntk(module)(x)
+    same(ntkit.ntk(module.to(CUDA))(x.to(CUDA)), expected)
+
+
+def test_empirical_kernels() -> None:
+    x, z = points(), points(10, seed=1)
+    module = network(out=2)
+    expected = ntkit.empirical_ntk(module)(x, z)
+    module.to(CUDA)
+    same(ntkit.empirical_ntk(module)(x.to(CUDA), z.to(CUDA)), expected)
+
+
+def test_empirical_kernel_of_images() -> None:
+    x = points(6 * 2 * 16, 1).reshape(6, 2, 4, 4)
+    module = convolutional()
+    expected = ntkit.empirical_ntk(module)(x)
+    same(ntkit.empirical_ntk(module.to(CUDA))(x.to(CUDA)), expected)
+
+
+def test_gram_on_points() -> None:
+    x, v = points(40), points(40, 3, seed=2)
+    expected = ntkit.gram(ntkit.ntk(network()), x)
+    found = ntkit.gram(ntkit.ntk(network().to(CUDA)), x.to(CUDA))
+    same(found @ v.to(CUDA), expected @ v)
+    same(found.dense(), expected.dense())
+    same(found.diagonal(), expected.diagonal())
+
+
+def test_flow_on_points() -> None:
+    x, y, z = points(30), points(30, 1, seed=3), points(8, seed=4)
+    times = [0.1, 10.0, float("inf")]
+    expected = ntkit.GradientFlow(ntkit.ntk(network()), x, y)
+    found = ntkit.GradientFlow(ntkit.ntk(network().to(CUDA)), x.to(CUDA), y.to(CUDA))
+    same(found.predict(z.to(CUDA), times), expected.predict(z, times), 1e-6)
+    same(found.loss(times[:2]), expected.loss(times[:2]), 1e-6)
+
+
+@pytest.mark.parametrize("values_on", ["cpu", "cuda"])
+def test_grid_operator_and_flow(values_on: str) -> None:
+    grid = ntkit.Grid((16, 16))
+    y = points(64, 1, seed=5).reshape(8, 8)
+    kernel = ntkit.ntk(network())
+    there = ntkit.ntk(network().to(CUDA))
+    target = y.to(values_on)
+    times = [1e-2, 1.0, 10.0]
+    expected = ntkit.GradientFlow(kernel, grid[::2, ::2], y).predict(grid, times)
+    found = ntkit.GradientFlow(there, grid[::2, ::2], target).predict(grid, times)
+    same(found, expected, 1e-6)
+
+
+def test_flow_on_a_grid_that_has_no_structure() -> None:
+    grid, times = ntkit.Grid((4, 4)), [0.1, 10.0]
+    module = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+    y = points(16, 1, seed=5).reshape(4, 4)
+
+    def predicted(device: str) -> Tensor:
+        module.to(device)
+        flow = ntkit.GradientFlow(ntkit.empirical_ntk(module), grid, y.to(device), f0=module)
+        return flow.predict(ntkit.Grid((8, 8)), times)
+
+    expected = predicted("cpu")
+    same(predicted("cuda"), expected, 1e-6)
+
+
+def test_flow_of_another_loss() -> None:
+    x, z = points(12), points(5, seed=7)
+    labels = (x[:, :1] > 0.5).double()
+
+    def predicted(device: str) -> Tensor:
+        kernel = ntkit.ntk(network().to(device))
+        loss = nn.BCEWithLogitsLoss(reduction="sum")
+        flow = ntkit.LossFlow(kernel, x.to(device), labels.to(device), loss=loss)
+        return flow.predict(z.to(device), [0.1, 3.0])
+
+    same(predicted("cuda"), predicted("cpu"), 1e-5)
+
+
+def test_descent_and_momentum() -> None:
+    x, y, z = points(20), points(20, 1, seed=6), points(5, seed=7)
+    here, there = ntkit.ntk(network()), ntkit.ntk(network().to(CUDA))
+    for make in (
+        lambda k, *data: ntkit.GradientDescent(k, *data, lr=0.01),
+        lambda k, *data: ntkit.Momentum(k, *data, lr=0.01, beta=0.9),
+        lambda k, *data: ntkit.Nesterov(k, *data, lr=0.01, beta=0.9),
+    ):
+        cpu = make(here, x, y).predict(z, [1, 50])
+        same(make(there, x.to(CUDA), y.to(CUDA)).predict(z.to(CUDA), [1, 50]), cpu, 1e-7)
+
+
+def test_ensemble_and_posterior() -> None:
+    x, y, z = points(20), points(20, 1, seed=6), points(5, seed=7)
+
+    def moments(device: str) -> tuple[Normal, Normal]:
+        module = network().to(device)
+        ensemble = ntkit.Ensemble(ntkit.nngp(module), ntkit.ntk(module), x.to(device), y.to(device))
+        process = ntkit.GaussianProcess(ntkit.nngp(module), x.to(device), y.to(device), noise=0.1)
+        return ensemble.predict(z.to(device), [1.0]), process.predict(z.to(device))
+
+    for gpu, cpu in zip(moments("cuda"), moments("cpu"), strict=True):
+        same(gpu.mean, cpu.mean, 1e-6)
+        same(gpu.covariance, cpu.covariance, 1e-6)
+
+
+def test_linearised_network() -> None:
+    x = points()
+    module = network()
+    move = [0.1 * points(p.numel(), 1, seed=8).reshape(p.shape) for p in module.parameters()]
+
+    def outputs(device: str) -> Tensor:
+        linear = ntkit.linearize(network().to(device))
+        with torch.no_grad():
+            for own, step in zip(linear.parameters(), move, strict=True):
+                own.add_(step.to(device))
+            return linear(x.to(device))
+
+    same(outputs("cuda"), outputs("cpu"))
+
+
+def test_spectrum_of_a_grid() -> None:
+    grid = ntkit.Grid((8, 8))
+    cpu = ntkit.spectrum(ntkit.ntk(network()), grid)
+    gpu = ntkit.spectrum(ntkit.ntk(network().to(CUDA)), grid)
+    assert torch.allclose(gpu.eigenvalues.cpu(), cpu.eigenvalues, rtol=1e-8)
+
+
+def test_solve() -> None:
+    x, y = points(40), points(40, 1, seed=9)
+    cpu = ntkit.solvers.solve(ntkit.gram(ntkit.ntk(network()), x), y, ridge=1e-3)
+    gpu = ntkit.solvers.solve(
+        ntkit.gram(ntkit.ntk(network().to(CUDA)), x.to(CUDA)), y.to(CUDA), ridge=1e-3
+    )
+    same(gpu.x, cpu.x, 1e-7)
+
+
+def test_training_of_a_network_on_the_gpu() -> None:
+    image = points(256, 1).reshape(16, 16)
+    losses = []
+    for device in ("cpu", "cuda"):
+        module = network().float().to(device)
+        done = train(module, Signal(image.to(device)), Budget(steps=20))
+        losses.append(done[-1].train)
+    assert abs(losses[0] - losses[1]) <= 1e-3 * losses[0]
+
+
+def test_tuning_of_a_signal_on_the_gpu() -> None:
+    y, x = torch.meshgrid(torch.arange(32) / 32, torch.arange(32) / 32, indexing="ij")
+    image = 0.5 + 0.4 * torch.sin(20 * x * y)
+    cpu = ntkit.tune(image, steps=100, bandwidths=[1, 4], pilot=False)
+    gpu = ntkit.tune(image.to(CUDA), steps=100, bandwidths=[1, 4], pilot=False)
+    assert gpu.choice == cpu.choice
+    assert gpu.predicted.train == pytest.approx(cpu.predicted.train, abs=1e-3)
