@@ -1,6 +1,7 @@
 """Adam in function space: the laws of its steps, a step-by-step oracle, and a real network."""
 
 from dataclasses import replace
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 from torch.distributions import Gamma
 
-from ntkit import Grid, encodings, ntk
+from ntkit import Grid, empirical_ntk, encodings, ntk
 from ntkit.dynamics import adam
 from ntkit.dynamics.adam import STABILITY, adam_trajectories
 from ntkit.dynamics.modes import Modes
@@ -52,18 +53,28 @@ def test_what_is_left_is_what_was_not_learned(steps: list[int]) -> None:
 def test_adams_steps_have_a_fixed_length(factor: float) -> None:
     """They do not grow with the residual: one `a` times as large needs `a` times the rate.
 
-    Nor with the gradient: a kernel `a^2` times as large needs `1 / a` times the rate.
+    Nor with the gradient: a kernel `a^2` times as large needs `1 / a` times the rate. So it is where
+    parameters grow with their steps, `a` and `1 / a` times: what is stretched is measured by them.
     """
     modes = ladder_of()
     base = run(modes).decay
-    louder = replace(modes, energy=modes.energy * factor**2, lost=modes.lost * factor**2)
+    louder = replace(
+        modes,
+        energy=modes.energy * factor**2,
+        lost=modes.lost * factor**2,
+        norms=modes.norms * factor**2,
+    )
     assert_near(run(louder, lr=1e-4 * factor).decay, base, loosen=100)
     steeper = replace(
-        modes, eigenvalues=modes.eigenvalues * factor**2, diagonal=modes.diagonal * factor**2
+        modes,
+        eigenvalues=modes.eigenvalues * factor**2,
+        diagonal=modes.diagonal * factor**2,
+        norms=modes.norms / factor**2,
     )
     assert_near(run(steeper, lr=1e-4 / factor).decay, base, loosen=100)
     wider = replace(modes, sizes=modes.sizes * factor**2)
-    assert_near(run(wider, lr=1e-4 / factor).decay, base, loosen=100)
+    still = run(modes, gain=0.0).decay  # more parameters are less crowded
+    assert_near(run(wider, lr=1e-4 / factor, gain=0.0).decay, still, loosen=100)
     assert_near(run(modes, lr=1e-4 / factor, speed=factor).decay, base, loosen=100)
 
 
@@ -103,7 +114,7 @@ def test_a_larger_speed_is_faster() -> None:
 
 @pytest.mark.parametrize("lr", [1e-3, 1.0, 1e6])
 def test_no_mode_decays_faster_than_the_stability_cap(lr: float) -> None:
-    decay = run(ladder_of(), list(range(1, 40)), lr=lr, spread=inf).decay
+    decay = run(ladder_of(), list(range(1, 40)), lr=lr, spread=inf, gain=0.0).decay
     start = torch.ones(1, 40, dtype=torch.float64)
     rates = (-torch.cat([start, decay]).log().diff(dim=0)).amax(1)
     rates = rates[:5]  # before rounding to zero
@@ -115,12 +126,13 @@ def test_no_mode_decays_faster_than_the_stability_cap(lr: float) -> None:
 @pytest.mark.parametrize("shape", [0.5, 1.5, 20.0])
 def test_the_parts_of_a_mode_are_learned_at_gamma_distributed_rates(shape: float) -> None:
     """After one step, whose `v` is the same, `E[exp(-r X)]` over rates `r` of mean 1."""
-    progress = -run(ladder_of(), [1], lr=1e-2, spread=inf).decay[0].log()
+    options = {"lr": 1e-2, "gain": 0.0}
+    progress = -run(ladder_of(), [1], spread=inf, **options).decay[0].log()
     draws = Gamma(torch.tensor(shape).double(), torch.tensor(shape).double())
     with torch.random.fork_rng():
         torch.manual_seed(0)
         rates = draws.sample((200_000,))
-    found = run(ladder_of(), [1], lr=1e-2, spread=shape).decay[0]
+    found = run(ladder_of(), [1], spread=shape, **options).decay[0]
     assert float(progress.max()) > 1 > float(progress.min())
     assert float((torch.exp(-rates[:, None] * progress).mean(0) - found).abs().max()) < 4e-3
 
@@ -135,6 +147,57 @@ def test_rates_of_no_spread_are_one_rate() -> None:
 def test_without_their_noise_minibatches_are_full_batches() -> None:
     modes = ladder_of()
     assert torch.equal(run(modes, noise=0.0).decay, run(modes, batch_size=10**6).decay)
+
+
+def test_a_homogeneous_network_holds_what_it_has_learned_in_every_layers_kernel() -> None:
+    """`K_g - f f^T / |theta_g|^2` is positive semi-definite."""
+    draw = encodings.Gaussian(1, 8, 2.0, seeded())
+    widths = [16, 24, 24, 1]
+    layers = [nn.Linear(a, b, bias=False).double() for a, b in pairwise(widths)]
+    net = nn.Sequential(draw, layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
+    x = Grid(20).points()
+    f = net(x).detach()
+    for name, layer in zip(("1.weight", "3.weight", "5.weight"), layers, strict=True):
+        kernel = empirical_ntk(net, params=[name])(x)
+        share = f @ f.T / float(layer.weight.detach().square().sum())
+        values = torch.linalg.eigvalsh(kernel - share)
+        assert float(values.min()) > -1e-12 * float(values.max())
+        stretched = torch.func.jvp(
+            lambda w, name=name: torch.func.functional_call(net, {name: w}, (x,)),
+            (layer.weight.detach(),),
+            (layer.weight.detach(),),
+        )[1]
+        assert_near(stretched.detach(), f, loosen=10)
+
+
+def test_what_is_learned_grows_to_what_fits_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once if the gain is large: no multiple of it, the mean apart, is nearer to the target."""
+    monkeypatch.setattr(adam, "CROSS_TALK", 0.0)
+    modes = ladder_of()
+    left = run(modes, [1], gain=1e30).decay[0]
+    mean = int(modes.eigenvalues.sum(0).argmax())
+    energy = modes.energy.clone()
+    energy[mean] = 0
+    slope = float((energy * (1 - left) * left).sum() / (energy * (1 - left) ** 2).sum())
+    assert abs(slope) < 1e-10
+    plain = run(modes, [1], gain=0.0).decay[0]
+    assert left[mean] == plain[mean]
+    others = torch.arange(len(left)) != mean
+    grown = (1 - left[others]) / (1 - plain[others])
+    assert_near(grown, grown.mean().expand_as(grown), loosen=100)
+    assert float(grown[0]) > 1.01
+
+
+@pytest.mark.parametrize("crowd", [1e-6, 0.1, 0.5])
+def test_what_is_learned_grows_less_where_modes_crowd_the_parameters(crowd: float) -> None:
+    """What a white kernel has learned, `p` of each mode, wants `1 / p` times as much, less the noise."""
+    white = modes_of(torch.ones(3, 40).double())
+    white = replace(white, energy=torch.cat([torch.zeros(1), torch.ones(39)]).double())
+    share = adam.CROSS_TALK * 39 * white.n_outputs / float(white.sizes.sum())
+    roomy = replace(white, sizes=white.sizes * share / crowd)
+    learned, plain = (1 - run(roomy, [1], lr=1e-7, gain=g).decay[0, 1:] for g in (1e30, 0.0))
+    assert float(plain.max()) < 0.1
+    assert_near(learned, plain * (1 / plain - crowd), loosen=100)
 
 
 def test_nothing_to_learn_stays_nothing() -> None:
@@ -159,8 +222,6 @@ def test_against_matrix_exponentials_step_by_step(shape: tuple[int, ...], batch_
     held_out = signal.held_out().flatten()
     rate = torch.tensor(kernel.layer_sizes()).double().sqrt() * lr * speed
     rates = rate.repeat(steps, 1)
-    extra, fades = adam.FEATURE_LEARNING
-    rates *= 1 + extra * 2.0 ** (-torch.arange(steps)[:, None] / fades)
     r, f = oracles.adam_by_steps(
         full[:, ~held_out][:, :, ~held_out],
         full[:, held_out][:, :, ~held_out],
@@ -170,7 +231,7 @@ def test_against_matrix_exponentials_step_by_step(shape: tuple[int, ...], batch_
         batch_size,
         STABILITY,
     )
-    options = {"speed": speed, "spread": inf, "noise": 1.0}
+    options = {"speed": speed, "spread": inf, "noise": 1.0, "gain": 0.0}
     found = run(problem.modes, [steps], lr=lr, batch_size=batch_size, **options)
     train = float((r**2).mean())
     start = float(problem.modes.energy.sum()) / r.numel()
@@ -213,12 +274,11 @@ class OneMeanSquareALayer:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ntk", "standard"])
-def test_a_wide_network_follows(kind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wide_network_follows(kind) -> None:
     """Real steps of width 1024: the training loss within 5 % of where it began, at every step.
 
-    In the kernel regime features do not align: speed 1, nothing added to it, and one rate a mode.
+    In the kernel regime nothing is added to it: speed 1, no gain, and one rate a mode.
     """
-    monkeypatch.setattr(adam, "FEATURE_LEARNING", (0.0, 1.0))
     steps, lr = 60, 1e-4 if kind == "ntk" else 1e-5
     draw = encodings.Gaussian(1, 16, 1.5, seeded(), integer=True)
     net = symmetrise(mlp(draw, 1, width=1024, depth=2, parametrisation=kind, generator=seeded(1)))
@@ -237,7 +297,7 @@ def test_a_wide_network_follows(kind, monkeypatch: pytest.MonkeyPatch) -> None:
         loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
-    found = run(problem.modes, list(range(1, steps)), lr=lr, batch_size=100, spread=inf)
+    found = run(problem.modes, list(range(1, steps)), lr=lr, batch_size=100, spread=inf, gain=0.0)
     measured = torch.tensor(losses, dtype=torch.float64)[1:] / losses[0]
     predicted = problem.modes.error(found.decay) * len(x) / 2 / losses[0]
     assert float(measured[-1]) < 0.3

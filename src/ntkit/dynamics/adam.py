@@ -15,12 +15,26 @@ Where the layers' kernels share their eigenvectors (grids), this is a small syst
 `K_g` for the eigenvalues of a mode, what is left of it is `exp(-X)`, `dX/ds = sum_g c_g K_g`.
 
 A network of finite width that Adam trains at a usual rate leaves its kernel behind within a hundred
-steps. What that does to the curve is taken up in numbers that are not theory; `speed` is measured by
-a short real run (`Clock` in `ntkit.tuning`), the others were fitted to the curves of
+steps. Part of that can be written down. A ReLU network is homogeneous in the parameters `theta_g` of
+each layer, `grad_g f . theta_g = f` but for biases: whatever it has learned, stretching a layer
+stretches it. So the tangent kernel holds, beside what it held at the start, `f f^T / |theta_g|^2` of
+every layer, and what is learned grows as a whole,
+
+    dr/ds = - sum_g c_g K_g r - gain * f,     gain = GAIN sum_g c_g / |theta_g|^2 <f, r>_+ .
+
+This is what makes large bandwidths, whose kernel learns every mode alike and each a little, far
+quicker than that kernel alone, and more so with one output than with three: the read-out, whose
+parameters are few, is stretched first. It ends where the noise in `f` would be stretched as well: a
+kernel of `P` parameters on `n` samples and `o` outputs holds what it learns at one of them for one
+`n o / P` th at the others, in square. With `m` for the modes learned (their participation ratio),
+`<f, r>` is less by `CROSS_TALK m o / P |f|^2`. The mode of the largest eigenvalue, which is the
+mean on a grid, has no part in it: biases learn that.
+
+The rest is taken up in numbers that are not theory; `speed` is measured by a short real run (`Clock` in
+`ntkit.tuning`), the others, and how much of the gain there is, were fitted to the curves of
 `benchmarks/adam_curves`:
 
-- `speed`, how much faster the network runs than its kernel at the start says, and
-  `FEATURE_LEARNING`, how much more at first;
+- `speed`, how much faster the network runs than its kernel says;
 - `SPREAD`: what is left of a mode is `(1 + X / SPREAD)^-SPREAD`, which falls as fast at first and more
   slowly later: the mean over rates spread by a gamma distribution of this shape and mean 1, as if features
   aligned to some of what a mode holds and turned away from the rest. It is a law for amplitudes: the
@@ -41,19 +55,29 @@ from torch import Tensor
 
 from ntkit.dynamics.modes import Modes, Trajectory
 
-__all__ = ["FEATURE_LEARNING", "NOISE", "SPREAD", "STABILITY", "adam_trajectories"]
+__all__ = [
+    "CROSS_TALK",
+    "GAIN",
+    "NOISE",
+    "SPREAD",
+    "STABILITY",
+    "adam_trajectories",
+]
 
 STABILITY = 38.0
 """Largest growth of `X` a step that Adam sustains."""
 
-FEATURE_LEARNING = (1.0, 500.0)
-"""Extra speed early on, and the steps over which it halves."""
-
-SPREAD = 1.5
+SPREAD = 1.2
 """Shape of the law by which modes decay."""
 
-NOISE = 0.25
+NOISE = 0.07
 """Share of the minibatches' noise that enters the mean squares."""
+
+GAIN = 0.04
+"""Share of the rate at which a homogeneous network stretches what it has learned."""
+
+CROSS_TALK = 1.5
+"""Noise in what is learned, in units of modes and outputs over parameters."""
 
 _FINE_STEPS = 150  # single steps at the start, where `v` changes fast; then steps grow by 1 %
 
@@ -67,6 +91,7 @@ def adam_trajectories(
     speed: float = 1.0,
     spread: float | None = None,
     noise: float | None = None,
+    gain: float | None = None,
     beta2: float = 0.999,
 ) -> list[Trajectory]:
     """Train every problem with Adam, in function space, and report at `steps`.
@@ -81,6 +106,8 @@ def adam_trajectories(
             `SPREAD` if left out.
         noise: Share of the minibatches' noise that enters the mean squares, 1 for one mean square a
             layer; `NOISE` if left out.
+        gain: Share of the rate at which what is learned is stretched, 0 for the kernel at its start;
+            `GAIN` if left out.
         beta2: Adam's memory of squared gradients.
 
     Returns:
@@ -90,11 +117,16 @@ def adam_trajectories(
     """
     spread = SPREAD if spread is None else spread
     noise = NOISE if noise is None else noise
+    gain = GAIN if gain is None else gain
     values, energy = _pad([p.eigenvalues for p in problems]), _pad([p.energy for p in problems])
     diagonal = torch.stack([p.diagonal for p in problems])
     samples = torch.tensor([float(p.n_samples) for p in problems], dtype=torch.float64)
     lost = torch.tensor([p.lost for p in problems], dtype=torch.float64)
-    root_sizes = torch.stack([p.sizes for p in problems]).sqrt()
+    sizes, norms = (torch.stack([getattr(p, k) for p in problems]) for k in ("sizes", "norms"))
+    outputs = torch.tensor([float(p.n_outputs) for p in problems], dtype=torch.float64)
+    crowd = CROSS_TALK * outputs / sizes.sum(1)
+    grows = torch.ones_like(energy).scatter_(1, values.sum(1).argmax(1, keepdim=True), 0.0)
+    count = grows * _pad([p.multiplicity for p in problems])
     noisy = torch.where(samples > batch_size, noise * samples / batch_size, 0 * samples)
     progress = torch.zeros_like(energy)
     decay = torch.ones_like(energy)
@@ -111,8 +143,7 @@ def adam_trajectories(
             memory = beta2**stride
             v = memory * v + (1 - memory) * square
             mean_square = v / (1 - beta2 ** (step + stride))
-            rates = lr * speed * root_sizes / mean_square.clamp_min(1e-300).sqrt()
-            rates *= 1 + FEATURE_LEARNING[0] * 2.0 ** (-step / FEATURE_LEARNING[1])
+            rates = lr * speed * (sizes / mean_square.clamp_min(1e-300)).sqrt()
             total = (rates[:, None] @ values)[:, 0]
             cap = (STABILITY / total.amax(1).clamp_min(1e-300)).clamp_max(1)[:, None]
             rates, total = rates * cap, total * cap
@@ -122,6 +153,10 @@ def adam_trajectories(
             learned = torch.where(total > 0, gone / total.clamp_min(1e-300), stride * decay)
             weights = weights + rates[..., None] * learned[:, None]
             progress, decay = progress + move, decay * log_kept.exp()
+            stretched = gain * stride * (rates / norms).sum(1)
+            more = grows * _stretch(stretched, grows * energy, count, decay, crowd)[:, None]
+            weights = weights * (1 + more[:, None])
+            decay = decay - more * (1 - decay)
             step += stride
         reports.append((decay, weights))
     return [
@@ -131,6 +166,15 @@ def adam_trajectories(
         )
         for i, p in enumerate(problems)
     ]
+
+
+def _stretch(rate: Tensor, energy: Tensor, count: Tensor, decay: Tensor, crowd: Tensor) -> Tensor:
+    """By what share of itself `f` grows: towards the multiple of it that fits best, noise included."""
+    learned = 1 - decay
+    own = (energy * learned**2).sum(1).clamp_min(1e-300)
+    modes = (count * learned).sum(1) ** 2 / (count * learned**2).sum(1).clamp_min(1e-300)
+    missing = ((energy * learned * decay).sum(1) / own - crowd * modes).clamp_min(0)
+    return -torch.expm1(-rate * own) * missing
 
 
 def _log_kept(move: Tensor, progress: Tensor, spread: float) -> Tensor:

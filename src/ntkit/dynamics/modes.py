@@ -26,6 +26,7 @@ class Modes:
         multiplicity: `[k]`, eigenvectors that share each entry (bins of modes).
         diagonal: `[g]`, each layer's `K(x, x)`.
         sizes: `[g]`, parameters of each layer.
+        norms: `[g]`, squared norm of each layer's parameters at the start.
         n_samples: Training samples.
         n_outputs: Outputs.
         lost: Squared residual outside of all modes, which is never learned.
@@ -36,6 +37,7 @@ class Modes:
     multiplicity: Float[Tensor, " k"]
     diagonal: Float[Tensor, " g"]
     sizes: Float[Tensor, " g"]
+    norms: Float[Tensor, " g"]
     n_samples: int
     n_outputs: int
     lost: float = 0.0

@@ -14,8 +14,8 @@ from ntkit.tasks.training import Budget, train
 
 __all__ = ["Clock", "calibrate", "pilot_of", "theory_clock"]
 
-_DEFAULT = (2.0, 4096)  # a speed, and the batches that it holds for; see `benchmarks/adam_curves`
-_BY_BATCH = 0.3  # the speed grows with this power of the batch size
+_DEFAULT = (3.7, 4096)  # a speed, and the batches that it holds for; see `benchmarks/adam_curves`
+_BY_BATCH = 0.4  # the speed grows with this power of the batch size
 _PILOT_STEPS = 100
 _PILOT_BATCH = 256
 _FEWEST = 10  # steps of a run that says something
@@ -30,7 +30,7 @@ class Clock:
         speed: Factor on Adam's learning rate in function space.
         fitted: The factor at which the prediction has the short run's error at its end. `speed` is
             this for the batches of the budget: larger ones run faster than Adam's flow says, by
-            their size to the power 0.3.
+            their size to the power 0.4.
         pilot: The short run that measured it, or None for the default.
         encoding: What the short run trained.
         measured: Its training PSNR at its end, dB.

@@ -75,6 +75,7 @@ class PeriodicProblem(AbstractProblem):
             multiplicity=count,
             diagonal=table.flatten(1)[:, 0],
             sizes=torch.tensor(kernel.layer_sizes(), dtype=torch.float64),
+            norms=torch.tensor(kernel.layer_norms(), dtype=torch.float64),
             n_samples=n,
             n_outputs=o,
         )
@@ -157,6 +158,7 @@ class LowRankProblem(AbstractProblem):
             multiplicity=torch.ones_like(values),
             diagonal=kernel.diag(x).mean()[None],
             sizes=torch.tensor(sizes, dtype=torch.float64),
+            norms=torch.tensor([sum(kernel.layer_norms())], dtype=torch.float64),
             n_samples=len(x),
             n_outputs=o,
             lost=max(0.0, float((y**2).sum() - energy.sum())),

@@ -16,7 +16,6 @@ from ntkit.encodings import AbstractEncoding, AbstractFourier
 from ntkit.networks import mlp
 from ntkit.tasks.signals import Signal, psnr
 from ntkit.tasks.training import Budget, Optimiser
-from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import ENCODINGS, Candidate, candidates, default_bandwidths
 from ntkit.tuning.clock import Clock, calibrate, pilot_of, theory_clock
 from ntkit.tuning.predict import (
@@ -71,9 +70,7 @@ class TuneResult:
         bandwidth: Its bandwidth, cycles per unit; None for encodings that have none.
         flat_range: Smallest and largest Gaussian bandwidth within 0.3 dB of the best at the
             budget, None if no Gaussian was tried.
-        table: Predictions for each encoding and budget. For Adam all of them are of the kernel that
-            stands for the end of the longest finite budget (`ntkit.tuning.alignment`); the same steps
-            asked for as a budget of their own may differ by some dB at large bandwidths.
+        table: Predictions for each encoding and budget.
         goal: What was optimised.
         budget: The training it was optimised for.
         steps: The budgets of the table; infinity is the end of training.
@@ -199,7 +196,7 @@ def tune(
     problems: list[AbstractProblem] = []
     for candidate in tried:
         say(f"kernel of {candidate}")
-        problems.append(_problem(network(candidate, integer=True), candidate, whole, budget, notes))
+        problems.append(_problem(network(candidate, integer=True), candidate, whole, notes))
     modes = [p.modes for p in problems]
     clock = None
     if budget.optimiser == "adam":
@@ -320,13 +317,11 @@ def _problem(
     network: nn.Sequential,
     candidate: Candidate,
     signal: Signal,
-    budget: Budget,
     notes: list[str],
 ) -> AbstractProblem:
     encoding = network[0]
     if isinstance(encoding, AbstractFourier):
         encoding.frequencies.copy_(encoding.frequencies.round())
-        align(encoding, signal, budget)
         return PeriodicProblem(network, signal.even_part())
     problem = LowRankProblem(network, signal.values)
     notes.append(
@@ -387,7 +382,6 @@ def _exact(
         exact = network(row.candidate, integer=False)
         encoding = exact[0]
         assert isinstance(encoding, AbstractFourier)
-        align(encoding, signal, budget)
         found = exact_predictions(exact, signal, times, steps)
         rows.append(replace(row, predictions=(*found, row.predictions[-1])))
     return tuple(rows)

@@ -286,14 +286,29 @@ class InfiniteKernel(AbstractLagKernel):
 
     def layer_sizes(self) -> list[int]:
         """Number of parameters of each layer, in the order of `layer_table`; both halves of a pair."""
-        halves = 2 if self._traced.starts_at_zero else 1
+        return [self._halves * sum(p.numel() for p in layer) for layer in self._layers()]
+
+    def layer_norms(self) -> list[float]:
+        """Squared norm of each layer's parameters as they are, in the order of `layer_sizes`."""
+        with torch.no_grad():
+            return [
+                self._halves * float(sum(p.double().square().sum() for p in layer))
+                for layer in self._layers()
+            ]
+
+    @property
+    def _halves(self) -> int:
+        """Networks with parameters of their own: a symmetrised pair has two."""
+        return 2 if self._traced.starts_at_zero else 1
+
+    def _layers(self) -> list[list[Tensor]]:
+        """The parameters of each layer that has any."""
         layers = [
-            self._traced.layer(node)
+            list(self._traced.layer(node).parameters())
             for node in self._traced.graph.nodes
             if node.op == "call_module"
         ]
-        counts = [halves * sum(p.numel() for p in layer.parameters()) for layer in layers]
-        return [count for count in counts if count]
+        return [layer for layer in layers if layer]
 
     @cached_property
     def _fourier(self) -> AbstractFourier | None:
