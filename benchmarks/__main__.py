@@ -10,6 +10,7 @@ from pathlib import Path
 HELPERS = {
     "__init__",
     "__main__",
+    "choice_seeds",
     "empirical_networks",
     "empirical_peer",
     "empirical_timing",
@@ -20,6 +21,7 @@ HELPERS = {
     "peer_empirical",
     "peer_infinite",
     "peer_zoo",
+    "reference_ensembles",
     "reference_grids",
     "report",
     "signals",

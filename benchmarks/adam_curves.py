@@ -1,20 +1,16 @@
 """Adam's flow in function space against real training: PSNR predicted, and as trained.
 
-The signals, networks and trainings of `bandwidth_choice` whose reference records averaged weights
-(`results/reference_grids.json`): 4 x 256 ReLU on 256 Gaussian frequencies, ten bandwidths, Adam 1e-3,
-minibatches of 4,096, after 100, 300 and 2,000 steps. Predictions are those that `ntkit.tune` makes, after
-one short real run a signal. Errors are mean absolute differences in dB, of PSNRs with the mean square
-error of 8-bit rounding added. "Shape" is what is left of the error when its mean over the ten bandwidths is
-taken off: what misleads the choice of a bandwidth.
+Networks of 4 x 256 ReLU on 256 Gaussian frequencies, ten bandwidths, Adam 1e-3, minibatches of 4,096, after
+100, 300 and 2,000 steps, with averaged weights: means over the seeds of `results/reference_ensembles.json`.
+Predictions are those that `ntkit.tune` makes, after one short real run a signal. Errors are mean absolute
+differences in dB, of PSNRs with the mean square error of 8-bit rounding added. "Shape" is what is left of the
+error when its mean over the ten bandwidths is taken off: what misleads the choice of a bandwidth.
 
-The constants of Adam's flow (`SPREAD`, `NOISE`, `FEATURE_LEARNING` in `ntkit.dynamics.adam`; in `ntkit.tuning`
-the steps of `align`, and of the clock the power of the batch size and the default speed) were fitted to
-training curves of ten of these signals, before the clock read its losses where they are now: some would be
-chosen a little differently today. The rows "with" show that, what each is worth, and how sharply they are
-determined. Regrets of `bandwidth_choice` were not fitted. "Left out" is a check that numbers fitted to half of the
-signals hold on the other half: spread, noise and power are chosen anew, of a grid of 27 about those shipped,
-by the error on every other signal, and judged on the rest, and the other way about. It is an optimistic
-check: the grid lies about what all signals chose, and the other constants stay.
+Three groups of signals (`benchmarks/signals.py`): the list of `bandwidth_choice`, nine others, and six that
+nothing was fitted to. The constants of Adam's flow (`SPREAD`, `NOISE`, `GAIN`, `CROSS_TALK` in `ntkit.dynamics.adam`;
+in `ntkit.tuning` of the clock the power of the batch size and the default speed) were fitted to the training curves
+of the first two, by a random search, and rounded; those of `align` are older. Regrets were not fitted. The rows
+"with" show what each is worth on these, and how sharply it is determined.
 
 "Elsewhere" is off the settings of those trainings: two photos, bandwidths 10 and 20, 300 steps, with another
 learning rate, batch size, network or number of frequencies, trained here with averaged weights.
@@ -23,17 +19,18 @@ learning rate, batch size, network or number of frequencies, trained here with a
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 from statistics import mean
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.reference_ensembles import PATH
 from benchmarks.reference_grids import BANDWIDTHS, CHECKPOINTS, Entry, read
 from benchmarks.report import Row
-from benchmarks.signals import LISTED, load_all
+from benchmarks.signals import LISTED, SEEN, UNSEEN, load, load_all
 from ntkit.dynamics import adam
+from ntkit.dynamics.modes import Modes
 from ntkit.encodings import Gaussian
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, train
@@ -41,28 +38,33 @@ from ntkit.tuning import alignment, clock, tune
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.clock import calibrate, pilot_of, theory_clock
 from ntkit.tuning.predict import trajectories
-from ntkit.tuning.problems import AbstractProblem
 from ntkit.tuning.tune import _problem, _quickest, build_network
 
+GROUPS = {"the list": LISTED, "nine others": SEEN, "six unseen": UNSEEN}
 BUDGETS = tuple(Budget("adam", 1e-3, steps, 4096) for steps in CHECKPOINTS)
+_TRIED = [Candidate("gaussian", float(b)) for b in BANDWIDTHS]
 _ROUNDING = 1 / (12 * 255**2)
 
 
 @dataclass
 class Case:
-    """A signal's kernels, its short runs and its trained PSNRs.
+    """A signal's modes, its short runs and its trained PSNRs.
 
     Attributes:
+        name: Of the signal.
         signal: The signal.
-        problems: By budget, one a bandwidth.
+        modes: By budget, one a bandwidth.
         measured: `[3, 10]` training and held-out PSNR with averaged weights, dB.
         losses: Of the short runs made so far, by bandwidth: they do not depend on the constants.
+        held_out: `[3, 10]`, held-out PSNR predicted less measured, dB.
     """
 
+    name: str
     signal: Signal
-    problems: list[list[AbstractProblem]]
+    modes: list[list[Modes]]
     measured: tuple[Tensor, Tensor]
     losses: dict[int, list[float]]
+    held_out: Tensor
 
 
 def network(signal: Signal, bandwidth: float) -> nn.Sequential:
@@ -72,37 +74,36 @@ def network(signal: Signal, bandwidth: float) -> nn.Sequential:
     return mlp(encoding, signal.n_outputs, width=256, depth=4, generator=draw)
 
 
-def problems(signal: Signal) -> list[list[AbstractProblem]]:
-    """What `ntkit.tune` predicts with."""
-    return [
-        [
-            _problem(network(signal, b), Candidate("gaussian", float(b)), signal, budget, [])
-            for b in BANDWIDTHS
-        ]
-        for budget in BUDGETS
-    ]
-
-
 def with_rounding(errors: Tensor) -> Tensor:
     """PSNR."""
     return -10 * (errors + _ROUNDING).log10()
 
 
-def case(signal: Signal, runs: dict[int, Entry]) -> Case:
+def case(name: str, runs: dict[int, Entry], losses: dict[int, list[float]]) -> Case:
+    """One signal at a time: its problems take hundreds of megabytes, its modes little."""
     trained = torch.tensor([
         [runs[b]["averaged"][str(c)] for b in BANDWIDTHS] for c in CHECKPOINTS
-    ]).double()
-    fitted, held_out = with_rounding(10 ** (-trained / 10)).unbind(-1)
-    return Case(signal, problems(signal), (fitted, held_out), {})
+    ]).double()  # [3, 10, seeds, 2]
+    fitted, held_out = with_rounding(10 ** (-trained.mean(2) / 10)).unbind(-1)
+    signal = load(name)
+    found = Case(name, signal, [], (fitted, held_out), losses, torch.zeros(3, 10))
+    for i, budget in enumerate(BUDGETS):
+        problems = [
+            _problem(network(signal, c.bandwidth or 0), c, signal, budget, []) for c in _TRIED
+        ]
+        found.modes.append([p.modes for p in problems])
+        runs_ = trajectories(found.modes[i], budget, [budget.steps], speed=speed_of(found, i))
+        judged = [p.held_out_error(r.weights) for p, r in zip(problems, runs_, strict=True)]
+        found.held_out[i] = with_rounding(torch.cat(judged)) - held_out[i]
+    return found
 
 
 def speed_of(case: Case, index: int) -> float:
     """For a budget, that of a short real run of what learns most in it."""
     budget = BUDGETS[index]
     pilot = pilot_of(budget)
-    modes = [p.modes for p in case.problems[index]]
-    tried = [Candidate("gaussian", float(b)) for b in BANDWIDTHS]
-    first = tried.index(_quickest(modes, pilot, tried))
+    modes = case.modes[index]
+    first = _TRIED.index(_quickest(modes, pilot, _TRIED))
     bandwidth = BANDWIDTHS[first]
 
     def rerun(*_: Any, on_step: Any, **__: Any) -> None:
@@ -123,20 +124,15 @@ def speed_of(case: Case, index: int) -> float:
         return calibrate(nn.Identity(), case.signal, modes[first], budget, encoding="").speed
 
 
-def errors_of(case: Case, *, held_out: bool = False, pilot: bool = True) -> Tensor:
-    """`[3, 10]`, predicted less measured, dB."""
+def errors_of(case: Case, *, pilot: bool = True) -> Tensor:
+    """`[3, 10]` on the training samples, predicted less measured, dB."""
     found = []
     for i, budget in enumerate(BUDGETS):
-        samples = case.problems[i][0].modes.n_samples
-        own = speed_of(case, i) if pilot else theory_clock(budget, samples).speed
-        runs = trajectories([p.modes for p in case.problems[i]], budget, [budget.steps], speed=own)
-        found.append(
-            torch.cat([
-                p.held_out_error(r.weights) if held_out else p.modes.error(r.decay)
-                for p, r in zip(case.problems[i], runs, strict=True)
-            ])
-        )
-    return with_rounding(torch.stack(found)) - case.measured[held_out]
+        modes = case.modes[i]
+        own = speed_of(case, i) if pilot else theory_clock(budget, modes[0].n_samples).speed
+        runs = trajectories(modes, budget, [budget.steps], speed=own)
+        found.append(torch.cat([m.error(r.decay) for m, r in zip(modes, runs, strict=True)]))
+    return with_rounding(torch.stack(found)) - case.measured[0]
 
 
 def size(errors: Tensor) -> float:
@@ -158,20 +154,6 @@ def changed(module: Any, **values: Any) -> Iterator[None]:
     finally:
         for name, value in before.items():
             setattr(module, name, value)
-
-
-@contextmanager
-def constants(spread: float, noise: float, extra: float, power: float) -> Iterator[None]:
-    """Those of Adam's flow and of its clock."""
-    early = extra, adam.FEATURE_LEARNING[1]
-    with (
-        changed(adam, SPREAD=spread, NOISE=noise, FEATURE_LEARNING=early),
-        changed(clock, _BY_BATCH=power),
-    ):
-        yield
-
-
-SHIPPED = (adam.SPREAD, adam.NOISE, adam.FEATURE_LEARNING[0], clock._BY_BATCH)
 
 
 ELSEWHERE: tuple[dict[str, Any], ...] = (
@@ -206,60 +188,47 @@ def _apart(predicted: float, error: float) -> float:
     return float((both[0] - both[1]).abs())
 
 
-def left_out(cases: list[Case]) -> list[float]:
-    """Errors on each half of the signals, of the constants that the other half chooses."""
-    a, b, c, d = SHIPPED
-    table = []
-    for x, y, z in product((a / 1.5, a, a * 1.5), (b / 2, b, b * 2), (d - 0.1, d, d + 0.1)):
-        with constants(x, y, c, z):
-            table.append([size(errors_of(k)) for k in cases])
-    found = []
-    for half in (0, 1):
-        best = min(table, key=lambda row: mean(row[half::2]))
-        found += best[1 - half :: 2]
-    return found
-
-
 def measure() -> list[Row]:
-    reference = read()
-    whole = [
-        name
-        for name in LISTED
-        if all("averaged" in reference.get(name, {}).get(b, {}) for b in BANDWIDTHS)
-    ]
-    signals = load_all(whole)
-    cases = [case(signals[name], reference[name]) for name in whole]
-    rows = [Row("signals", len(cases))]
-    fitted = torch.stack([errors_of(k) for k in cases])
-    judged = torch.stack([errors_of(k, held_out=True) for k in cases])
-    for kind, errors in (("training", fitted), ("held-out", judged)):
-        for i, steps in enumerate(CHECKPOINTS):
-            rows.append(Row(f"{kind} samples, {steps} steps: error", size(errors[:, i]), "dB"))
-            rows.append(Row(f"{kind} samples, {steps} steps: shape", shape(errors[:, i]), "dB"))
-            for b in (1, 10, 30, 60):
-                bias = float(errors[:, i, BANDWIDTHS.index(b)].mean())
-                rows.append(
-                    Row(f"{kind} samples, {steps} steps: mean at bandwidth {b}", bias, "dB")
-                )
-    rows.append(Row("training samples: error", size(fitted), "dB"))
-    rows.append(Row("training samples: shape", shape(fitted), "dB"))
-    rows.append(Row("training samples: error, constants left out", mean(left_out(cases)), "dB"))
+    reference = read(PATH)
+    names = [n for group in GROUPS.values() for n in group if n in reference]
+    signals = load_all(names)
+    losses: dict[str, dict[int, list[float]]] = {n: {} for n in signals}
+    cases = {n: case(n, reference[n], losses[n]) for n in signals}
+    fitted = {n: errors_of(c) for n, c in cases.items()}
+    rows = []
+    for group, members in GROUPS.items():
+        own = [n for n in members if n in cases]
+        rows.append(Row(f"{group}: signals", len(own)))
+        for kind, errors in (
+            ("training", torch.stack([fitted[n] for n in own])),
+            ("held-out", torch.stack([cases[n].held_out for n in own])),
+        ):
+            for i, steps in enumerate(CHECKPOINTS):
+                what = f"{group}: {kind} samples, {steps} steps"
+                rows.append(Row(f"{what}: error", size(errors[:, i]), "dB"))
+                rows.append(Row(f"{what}: shape", shape(errors[:, i]), "dB"))
+                for b in (1, 10, 30, 60):
+                    bias = float(errors[:, i, BANDWIDTHS.index(b)].mean())
+                    rows.append(Row(f"{what}: mean at bandwidth {b}", bias, "dB"))
+    known = [c for n, c in cases.items() if n not in UNSEEN]
+    rows += both("list and nine others", torch.stack([fitted[c.name] for c in known]))
     for name, context in variants():
         with context:
-            errors = torch.stack([errors_of(k) for k in cases])
-        rows.append(Row(f"with {name}: error", size(errors), "dB"))
-        rows.append(Row(f"with {name}: shape", shape(errors), "dB"))
-    errors = torch.stack([errors_of(k, pilot=False) for k in cases])
-    rows.append(Row("with no short run: error", size(errors), "dB"))
-    rows.append(Row("with no short run: shape", shape(errors), "dB"))
-    for steps in (0, alignment._STEPS // 2, alignment._STEPS * 2):
-        with changed(alignment, _STEPS=steps):
-            for k in cases:
-                k.problems = problems(k.signal)
-            errors = torch.stack([errors_of(k) for k in cases])
-        rows.append(Row(f"with {steps} steps of alignment: error", size(errors), "dB"))
-        rows.append(Row(f"with {steps} steps of alignment: shape", shape(errors), "dB"))
+            rows += both(f"with {name}", torch.stack([errors_of(c) for c in known]))
+    without = torch.stack([errors_of(c, pilot=False) for c in known])
+    rows += both("with no short run", without)
+    with changed(alignment, _STEPS=0):
+        plain = [case(c.name, reference[c.name], losses[c.name]) for c in known]
+        rows += both("with no alignment", torch.stack([errors_of(c) for c in plain]))
+    judged = torch.stack([c.held_out for c in known])
+    rows += both("list and nine others, held-out samples", judged)
+    judged = torch.stack([c.held_out for c in plain])
+    rows += both("with no alignment, held-out samples", judged)
     return rows + elsewhere_rows()
+
+
+def both(name: str, errors: Tensor) -> list[Row]:
+    return [Row(f"{name}: error", size(errors), "dB"), Row(f"{name}: shape", shape(errors), "dB")]
 
 
 def elsewhere_rows() -> list[Row]:
@@ -280,13 +249,15 @@ def elsewhere_rows() -> list[Row]:
 
 def variants() -> Iterator[tuple[str, Any]]:
     """One constant at a time at other values."""
-    a, b, c, d = SHIPPED
-    for value in (a / 2, a * 2, float("inf")):
-        yield f"a spread of {value:g}", constants(value, b, c, d)
-    for value in (0.0, b / 2, b * 2, 1.0):
-        yield f"{value:g} of the noise", constants(a, value, c, d)
-    for value in (0.0, c / 2, c * 2):
-        yield f"an extra speed of {value:g}", constants(a, b, value, d)
-    for value in (0.0, d - 0.1, d + 0.1):
-        yield f"a batch power of {value:g}", constants(a, b, c, value)
+    for factor in (0.5, 2.0):
+        yield f"a spread of {adam.SPREAD * factor:g}", changed(adam, SPREAD=adam.SPREAD * factor)
+    yield "no spread", changed(adam, SPREAD=float("inf"))
+    for value in (0.0, adam.NOISE / 2, adam.NOISE * 2, 1.0):
+        yield f"{value:g} of the noise", changed(adam, NOISE=value)
+    for value in (0.0, adam.GAIN / 4, adam.GAIN * 4, 1.0):
+        yield f"a gain of {value:g}", changed(adam, GAIN=value)
+    for value in (0.0, adam.CROSS_TALK / 2, adam.CROSS_TALK * 2):
+        yield f"a cross-talk of {value:g}", changed(adam, CROSS_TALK=value)
+    for value in (0.0, clock._BY_BATCH - 0.1, clock._BY_BATCH + 0.1):
+        yield f"a batch power of {value:g}", changed(clock, _BY_BATCH=value)
     yield "the stability bound at 15", changed(adam, STABILITY=15.0)

@@ -1,36 +1,38 @@
 """The reference grids over again on a GPU: every bandwidth of every signal, from several seeds.
 
-    python -m benchmarks.reference_ensembles --out FILE [--signals a,b] [--seeds 4] [--seconds 500]
+    python -m benchmarks.reference_ensembles --out FILE [--signals a,b] [--seeds 4] [--pack SIGNALS]
 
 `reference_grids` trains one network at a time, from one seed. Here those of all bandwidths and seeds of
 a signal are trained together, to the same specification, in float32 without TF32: parameters are stacked
 along a leading axis (`torch.func.stack_module_state`), on which Adam and averages act entry by entry, so
-that every member is trained as it would be alone. On the seed and in full batches, where nothing else is
-drawn, members agree with `ntkit.tasks.train` to rounding (`--check`). 40 networks take about half a
-minute on one H100.
+that each member is trained as it would be alone. In full batches, where nothing but the start is drawn,
+they agree with `reference_grids.run` of their seed to 0.001 dB as long as rounding does (20 steps of
+`astronaut@128`). 40 networks take 24 seconds on one H100, half an hour on two cores.
 
 Several seeds tell what one run cannot: how far apart two trainings of the same thing end, and so what
 a regret that is measured on one seed is worth.
 
-FILE is written after every signal; what it holds is not trained again. An entry is, for each seed,
+A machine that lacks the packages of the signals takes them from a file: made by `--write-pack SIGNALS`,
+read by `--pack SIGNALS`. What FILE holds is not trained again; it is written after every signal. An entry
+is, for each seed (four for the list, two for the others),
 
 - `psnr`: steps to [training samples, held-out samples], dB, of the last step's weights, on all samples;
 - `averaged`: the same of those or their running average, whichever fits the training samples better.
 """
 
 import argparse
-import json
 import time
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from benchmarks.reference_grids import BANDWIDTHS
+from benchmarks.reference_grids import BANDWIDTHS, Entry, read, write
 from benchmarks.report import RESULTS
+from benchmarks.signals import BESIDE, LISTED, OTHERS, load_all
 from ntkit.encodings import Gaussian
 from ntkit.networks import mlp
 from ntkit.tasks import Signal, psnr
@@ -41,8 +43,6 @@ STEPS = (30, 100, 300, 600, 1000, 2000)
 BATCH, RATE = 4096, 1e-3
 
 _ROWS = 2**18  # encoded at once, over all members
-
-Entry = dict[str, dict[str, list[list[float]]]]
 
 
 class Ensemble:
@@ -98,7 +98,7 @@ class Ensemble:
 
 
 def train_grid(
-    signal: Signal, bandwidths: tuple[int, ...], seeds: range, device: torch.device
+    signal: Signal, bandwidths: Sequence[int], seeds: range, device: torch.device
 ) -> dict[int, Entry]:
     """Entries by bandwidth."""
     networks: list[nn.Module] = []
@@ -135,62 +135,50 @@ def train_grid(
     return found
 
 
-def read(path: Path = PATH) -> dict[str, dict[int, Entry]]:
-    """Entries by signal and bandwidth."""
-    found: dict[str, dict[int, Entry]] = {}
-    if path.exists():
-        for key, entry in json.loads(path.read_text(encoding="utf-8"))["runs"].items():
-            name, _, bandwidth = key.rpartition("|")
-            found.setdefault(name, {})[int(bandwidth)] = entry
-    return found
-
-
-def write(path: Path, about: str, runs: dict[str, dict[int, Entry]]) -> None:
-    """One line an entry, keyed `signal|bandwidth`."""
-    lines = [
-        f"{json.dumps(f'{name}|{b}')}: {json.dumps(entries[b])}"
-        for name, entries in runs.items()
-        for b in sorted(entries)
-    ]
-    text = f'{{"about": {json.dumps(about)},\n"runs": {{\n' + ",\n".join(lines) + "\n}}\n"
-    path.write_text(text, encoding="utf-8")
+def pack(path: Path, signals: dict[str, Signal]) -> None:
+    """Write signals to a file of tensors, those of 8 bits as such."""
+    tensors = {}
+    for name, signal in signals.items():
+        levels = (signal.values * 255).round()
+        exact = bool((levels / 255 == signal.values).all())
+        tensors[name] = levels.byte() if exact else signal.values.float()
+    torch.save(tensors, path)
 
 
 def packed(path: Path) -> dict[str, Signal]:
-    """Signals of a file of tensors, 8-bit ones as such: for a machine without their packages."""
-    arrays: dict[str, Any] = torch.load(path)
+    """The signals of such a file."""
+    tensors: dict[str, Tensor] = torch.load(path)
     return {
         name: Signal(v.double() / 255 if v.dtype == torch.uint8 else v.double(), n_axes=v.ndim - 1)
-        for name, v in arrays.items()
+        for name, v in tensors.items()
     }
 
 
 def main() -> None:
-    start = time.perf_counter()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=PATH)
-    parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--signals", default="")
+    parser.add_argument("--signals", default=",".join((*LISTED, *OTHERS, *BESIDE)))
     parser.add_argument("--bandwidths", default=",".join(map(str, BANDWIDTHS)))
-    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=1e9, help="start no signal after this")
+    parser.add_argument("--pack", type=Path)
+    parser.add_argument("--write-pack", type=Path)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
-    signals = packed(arguments.pack)
-    names = arguments.signals.split(",") if arguments.signals else list(signals)
-    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    names = arguments.signals.split(",")
+    signals = packed(arguments.pack) if arguments.pack else load_all(names)
+    if arguments.write_pack:
+        pack(arguments.write_pack, signals)
+        return
     bandwidths = tuple(map(int, arguments.bandwidths.split(",")))
     runs = read(arguments.out)
     for name in names:
-        if name in runs or time.perf_counter() - start > arguments.seconds:
-            continue
-        began = time.perf_counter()
-        runs[name] = train_grid(signals[name], bandwidths, seeds, torch.device(arguments.device))
-        write(arguments.out, (__doc__ or "").strip(), runs)
-        print(name, f"{time.perf_counter() - began:.1f} s", flush=True)
+        if name in signals and name not in runs:
+            start, device = time.perf_counter(), torch.device(arguments.device)
+            runs[name] = train_grid(signals[name], bandwidths, range(arguments.seeds), device)
+            write(arguments.out, (__doc__ or "").strip(), runs)
+            print(name, f"{time.perf_counter() - start:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

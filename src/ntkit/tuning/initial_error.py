@@ -5,6 +5,7 @@ import torch
 from ntkit.encodings import AbstractFourier
 from ntkit.grids import Grid
 from ntkit.tasks.signals import Signal
+from ntkit.tuning.alignment import align
 from ntkit.tuning.predict import trajectories
 from ntkit.tuning.problems import PeriodicProblem
 from ntkit.tuning.tune import TuneResult, build_network
@@ -44,6 +45,7 @@ def initial_error(result: TuneResult, signal: Signal) -> float | None:
     shape = tuple(even.shape[:-1])
     with torch.no_grad():
         start = network(Grid(shape).points().float()).double().reshape(*shape, -1)
+    align(encoding, signal, result.budget)
     speed = result.clock.speed if result.clock else 1.0
     modes = PeriodicProblem(network, even).modes
     (run,) = trajectories([modes], result.budget, [result.budget.steps], speed=speed)

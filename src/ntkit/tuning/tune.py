@@ -16,6 +16,7 @@ from ntkit.encodings import AbstractEncoding, AbstractFourier
 from ntkit.networks import mlp
 from ntkit.tasks.signals import Signal, psnr
 from ntkit.tasks.training import Budget, Optimiser
+from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import ENCODINGS, Candidate, candidates, default_bandwidths
 from ntkit.tuning.clock import Clock, calibrate, pilot_of, theory_clock
 from ntkit.tuning.predict import (
@@ -70,7 +71,9 @@ class TuneResult:
         bandwidth: Its bandwidth, cycles per unit; None for encodings that have none.
         flat_range: Smallest and largest Gaussian bandwidth within 0.3 dB of the best at the
             budget, None if no Gaussian was tried.
-        table: Predictions for each encoding and budget.
+        table: Predictions for each encoding and budget. For Adam all of them are of the kernel that
+            stands for the end of the longest finite budget (`ntkit.tuning.alignment`); the same steps
+            asked for as a budget of their own may differ by some dB at large bandwidths.
         goal: What was optimised.
         budget: The training it was optimised for.
         steps: The budgets of the table; infinity is the end of training.
@@ -196,7 +199,7 @@ def tune(
     problems: list[AbstractProblem] = []
     for candidate in tried:
         say(f"kernel of {candidate}")
-        problems.append(_problem(network(candidate, integer=True), candidate, whole, notes))
+        problems.append(_problem(network(candidate, integer=True), candidate, whole, budget, notes))
     modes = [p.modes for p in problems]
     clock = None
     if budget.optimiser == "adam":
@@ -317,11 +320,13 @@ def _problem(
     network: nn.Sequential,
     candidate: Candidate,
     signal: Signal,
+    budget: Budget,
     notes: list[str],
 ) -> AbstractProblem:
     encoding = network[0]
     if isinstance(encoding, AbstractFourier):
         encoding.frequencies.copy_(encoding.frequencies.round())
+        align(encoding, signal, budget)
         return PeriodicProblem(network, signal.even_part())
     problem = LowRankProblem(network, signal.values)
     notes.append(
@@ -382,6 +387,7 @@ def _exact(
         exact = network(row.candidate, integer=False)
         encoding = exact[0]
         assert isinstance(encoding, AbstractFourier)
+        align(encoding, signal, budget)
         found = exact_predictions(exact, signal, times, steps)
         rows.append(replace(row, predictions=(*found, row.predictions[-1])))
     return tuple(rows)
@@ -397,8 +403,8 @@ def _score(row: Row, goal: Goal, steps: float) -> float:
 def _choose(table: Sequence[Row], goal: Goal, steps: float) -> Candidate:
     """A bandwidth within those that are as good as the best, or an encoding that is clearly better.
 
-    To generalise, the centre of those bandwidths: neither side is safer. To fit, a quarter of the
-    way from the smallest: among equal fits less bandwidth is easier to train.
+    To generalise, a quarter of the way from the smallest of those bandwidths: less of it is safer
+    between the samples. To fit, the centre: neither side is safer.
     """
     scores = {row.candidate: _score(row, goal, steps) for row in table}
     gaussians = {c: s for c, s in scores.items() if c.name == "gaussian"}
@@ -408,7 +414,7 @@ def _choose(table: Sequence[Row], goal: Goal, steps: float) -> Candidate:
     top = max(gaussians.values())
     near = {c: log(c.bandwidth or 1) for c, s in gaussians.items() if s >= top - _AS_GOOD}
     low, high = min(near.values()), max(near.values())
-    wanted = low + (high - low) * (0.5 if goal == "generalise" else 0.25)
+    wanted = low + (high - low) * (0.25 if goal == "generalise" else 0.5)
     return min(near, key=lambda c: abs(near[c] - wanted))
 
 

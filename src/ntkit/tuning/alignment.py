@@ -1,0 +1,66 @@
+"""What Adam's first steps make of an encoding: features that align with the signal."""
+
+import torch
+
+from ntkit.encodings import AbstractFourier
+from ntkit.tasks.signals import Signal
+from ntkit.tasks.training import Budget
+
+__all__ = ["align"]
+
+_STEPS = 200
+"""Steps in which what the signal is mostly made of is learned; see `benchmarks/adam_curves`."""
+
+_FLAT = 1e-20  # of the mean square: a constant, but for rounding
+
+
+def align(encoding: AbstractFourier, signal: Signal, budget: Budget) -> None:
+    """Give `encoding` the amplitudes whose kernel stands for a network that Adam has begun to train.
+
+    A kernel at its start takes large bandwidths for far slower, at short budgets, than they are: a
+    network soon sees more of the frequencies that its signal is made of, and less of the rest. This
+    is a stand-in for that, in the one place where it is cheap. Adam moves a weight by about `lr` a
+    step as long as its gradient keeps its sign; on the feature of frequency `b` it drifts by
+    `lr s / sqrt(1 + s^2)` a step, where `s^2 = B |r(b)|^2 / |r|^2` is the power of its gradient to
+    that of the noise of minibatches of `B`, and wanders `lr sqrt(T)` in `T` steps besides. In the first
+    200 steps the residual `r` is the signal, and weights on what that is made of outgrow those at the
+    start, `1 / sqrt(3 f)` for `f` features. Later the residual is about white, `|r(b)|^2 / |r|^2 = 1 / n`,
+    and all weights grow alike.
+
+    It is no prediction of the first layer: there, real weights turn to the same frequencies, but their
+    squares grow to 1.2 to 1.8 times the others' where this says 5 to 17 (astronaut, bandwidths 20 and
+    45). Deeper layers align as well, which is in no amplitude. What the stand-in is worth is
+    measured by `benchmarks/adam_curves`.
+
+    The amplitudes are those for the end of the budget. SGD, whose steps follow the kernel at the
+    start, leaves them as they are; the sum of their squares stays in any case.
+
+    Args:
+        encoding: Its amplitudes are changed in place.
+        signal: What is learned, with every other sample to train on.
+        budget: The optimiser, its learning rate and batch size.
+
+    Source: Ba et al. 2022 (arXiv:2205.01445), for one large step of the first layer.
+    """
+    if budget.optimiser != "adam":
+        return
+    y = signal.even_part()[signal.train_cut].double()
+    axes = list(range(y.ndim - 1))
+    n, whole = y[..., 0].numel(), float(y.square().mean())
+    y = y - y.mean(axes, keepdim=True)
+    variance = float(y.square().mean())
+    if variance <= _FLAT * whole:
+        return
+    batch = min(budget.batch_size, n)
+    cycles = encoding.frequencies.double().round().long()
+    at = tuple(cycles[:, k] % size for k, size in enumerate(y.shape[:-1]))
+    power = (torch.fft.fftn(y, dim=axes)[at].abs() / n).square().sum(-1)
+    share = power / (variance * y.shape[-1])
+    early, late = min(budget.steps, _STEPS), max(0, budget.steps - _STEPS)
+    ratio = batch * share
+    walk = early**2 * ratio / (1 + ratio) + budget.steps
+    walk += late**2 * batch / (n + batch)
+    start = 1 / (3 * encoding.out_dim)
+    grown = encoding.amplitudes.double().square() * (1 + budget.lr**2 * walk / start)
+    grown *= encoding.energy / grown.sum()
+    encoding.amplitudes.copy_(grown.sqrt())
