@@ -94,6 +94,7 @@ def test_the_modes_are_the_eigenvalues_of_every_layer() -> None:
     square = float(signal.values[signal.train_cut].square().sum())
     assert float(modes.energy.sum()) == pytest.approx(square)
     assert modes.sizes.tolist() == kernel.layer_sizes()
+    assert modes.norms.tolist() == kernel.layer_norms()
 
 
 def test_bins_of_many_modes_are_accurate_enough() -> None:
