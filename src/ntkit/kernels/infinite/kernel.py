@@ -303,8 +303,8 @@ class InfiniteKernel(AbstractLagKernel):
 
     def _layers(self) -> list[list[Tensor]]:
         """The parameters of each layer that has any."""
-        layers = [
-            list(self._traced.layer(node).parameters())
+        layers: list[list[Tensor]] = [
+            [*self._traced.layer(node).parameters()]
             for node in self._traced.graph.nodes
             if node.op == "call_module"
         ]
