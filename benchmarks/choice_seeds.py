@@ -38,7 +38,7 @@ def rows(
         own, fixed, other = [], [], []
         for signal, steps in keys:
             curves = [
-                {b: value(entry, steps) or 0.0 for b, entry in by_seed.items()}
+                {b: _found(value(entry, steps)) for b, entry in by_seed.items()}
                 for by_seed in _by_seed(reference[signal])
             ]
             choice = asked[f"{signal}|{goal}|{steps}"]["choice"]
@@ -80,6 +80,11 @@ def _by_seed(runs: dict[int, Entry]) -> list[dict[int, Entry]]:
         }
         for seed in seeds
     ]
+
+
+def _found(psnr: float | None) -> float:
+    assert psnr is not None
+    return psnr
 
 
 def _regret(curve: dict[int, float], bandwidth: int) -> float:

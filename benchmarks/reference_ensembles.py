@@ -2,6 +2,8 @@
 
     python -m benchmarks.reference_ensembles --out FILE [--signals a,b] [--seeds 4] [--pack SIGNALS]
 
+(`results/reference_ensembles.json` has four seeds of the list, and two, `--seeds 2`, of the other signals.)
+
 `reference_grids` trains one network at a time, from one seed. Here those of all bandwidths and seeds of
 a signal are trained together, to the same specification, in float32 without TF32: parameters are stacked
 along a leading axis (`torch.func.stack_module_state`), on which Adam and averages act entry by entry, so
@@ -14,7 +16,7 @@ a regret that is measured on one seed is worth.
 
 A machine that lacks the packages of the signals takes them from a file: made by `--write-pack SIGNALS`,
 read by `--pack SIGNALS`. What FILE holds is not trained again; it is written after every signal. An entry
-is, for each seed (four for the list, two for the others),
+is, for each seed,
 
 - `psnr`: steps to [training samples, held-out samples], dB, of the last step's weights, on all samples;
 - `averaged`: the same of those or their running average, whichever fits the training samples better.

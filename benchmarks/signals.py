@@ -6,8 +6,8 @@ MRI scan and an elevation map; an electrocardiogram stands beside the list. The 
 MRI scan are read from `../shared/data`, beside the repository; the others ship inside packages of the
 extra `bench`.
 
-`OTHERS` were looked at by nobody who chose bandwidths on the list: Adam's flow was fitted to the training
-curves of the list and of `SEEN`, and is judged on `UNSEEN` (`benchmarks/adam_curves`). `print` and `poster`
+`OTHERS` stand beside the list: Adam's flow was fitted to the training curves of the list and of `SEEN`, the rule
+for ties was chosen on `SEEN`, and both are judged on `UNSEEN` (two of whose photos are in `SEEN` at 128 x 128). `print` and `poster`
 are lines of this repository's README and six words, set by Pillow in matplotlib's fonts.
 """
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 import ntkit
 from ntkit.dynamics.normal import Normal
 from ntkit.encodings import Basic, Gaussian, NeRF, Positional
+from ntkit.kernels import RBF, Stationary
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, train
 
@@ -92,6 +93,17 @@ def test_flow_on_points() -> None:
     found = ntkit.GradientFlow(ntkit.ntk(network().to(CUDA)), x.to(CUDA), y.to(CUDA))
     same(found.predict(z.to(CUDA), times), expected.predict(z, times), 1e-6)
     same(found.loss(times[:2]), expected.loss(times[:2]), 1e-6)
+
+
+def test_sums_and_products_on_a_grid() -> None:
+    grid, v = ntkit.Grid((6, 6)), points(36, 1)
+
+    def product(device: str) -> Tensor:
+        net = network().to(device)
+        kernel = 2 * ntkit.ntk(net) + RBF(0.3) * Stationary(net[0]) + 1
+        return ntkit.gram(kernel, grid) @ v.to(device)
+
+    same(product("cuda"), product("cpu"))
 
 
 @pytest.mark.parametrize("values_on", ["cpu", "cuda"])

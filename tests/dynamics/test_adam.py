@@ -200,6 +200,21 @@ def test_what_is_learned_grows_less_where_modes_crowd_the_parameters(crowd: floa
     assert_near(learned, plain * (1 / plain - crowd), loosen=100)
 
 
+@pytest.mark.parametrize("gain", [0.0, 1.0])
+def test_layers_that_are_frozen_or_zero_stretch_nothing(gain: float) -> None:
+    modes = ladder_of()
+    alone = replace(modes, eigenvalues=modes.eigenvalues[1:], diagonal=modes.diagonal[1:],
+                    sizes=modes.sizes[1:], norms=modes.norms[1:])  # fmt: skip
+    still = torch.cat([torch.zeros(1, 40).double(), modes.eigenvalues[1:]])
+    frozen = replace(modes, eigenvalues=still, diagonal=still.mean(1))
+    expected = run(alone, gain=gain).decay
+    assert_near(run(frozen, gain=gain).decay, expected, loosen=10)
+    empty = replace(frozen, norms=torch.tensor([0.0, *modes.norms[1:]]).double())
+    assert_near(run(empty, gain=gain).decay, expected, loosen=10)
+    zero = replace(modes, norms=torch.zeros(3).double())
+    assert_near(run(zero, gain=gain).decay, run(modes, gain=0.0).decay)
+
+
 def test_nothing_to_learn_stays_nothing() -> None:
     modes = replace(ladder_of(), energy=torch.zeros(40).double())
     found = run(modes)

@@ -122,6 +122,8 @@ def test_low_rank_problems_are_gradient_flow_at_full_rank(name: str) -> None:
     signal = SIGNALS[name]
     net = network(encodings.Identity(len(signal.shape)), signal.n_outputs)
     problem = LowRankProblem(net, signal.values, tolerance=1e-13, max_rank=500)
+    layers = ntk(net).layer_norms()  # `f f^T` over each
+    assert float(1 / problem.modes.norms) == pytest.approx(sum(1 / n for n in layers))
     times = times_of(problem)
     expected = flow_errors(net, signal, times, structure="dense")
     found = problem_errors(problem, times)

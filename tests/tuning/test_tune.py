@@ -11,6 +11,9 @@ from ntkit import GradientFlow, encodings, ntk, training_time, tune
 from ntkit.networks import mlp
 from ntkit.tasks import Signal
 from ntkit.tuning.alignment import align
+from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.predict import Prediction
+from ntkit.tuning.tune import Row, _choose
 from tests.cases import randn, seeded
 
 SMALL = {"width": 64, "depth": 3, "n_frequencies": 64}
@@ -28,7 +31,10 @@ def waves(n: int, powers: Tensor, seed: int = 0) -> Tensor:
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_signals_of_larger_bandwidth_want_larger_bandwidths(optimiser) -> None:
-    """Random signals of up to 3, 15 and 50 cycles; training samples resolve 64."""
+    """Random signals of up to 3, 15 and 50 cycles; training samples resolve 64.
+
+    100 steps of SGD learn next to nothing of them, and then all bandwidths are equals.
+    """
     found = []
     for cut in (3, 15, 50):
         signal = waves(256, torch.ones(cut).double())
@@ -48,6 +54,17 @@ def test_denser_samples_of_one_view_want_larger_bandwidths() -> None:
     ]
     assert found == sorted(found)
     assert found[2] > 2 * found[0]
+
+
+@pytest.mark.parametrize(("goal", "wanted"), [("generalise", 4.0), ("fit", 8.0)])
+def test_of_equals_a_quarter_of_the_way_generalises_and_the_centre_fits(goal, wanted) -> None:
+    """Counted on a logarithmic axis, among those within 0.2 dB of the best."""
+    psnrs = {1.0: 19.0, 2.0: 19.92, 4.0: 20.0, 8.0: 20.1, 16.0: 19.95, 32.0: 19.91, 64.0: 12.0}
+    table = [
+        Row(Candidate("gaussian", b), (Prediction(100, train=p, held_out=p),))
+        for b, p in psnrs.items()
+    ]
+    assert _choose(table, goal, 100).bandwidth == wanted
 
 
 def test_fitting_wants_at_least_the_bandwidth_of_generalising() -> None:

@@ -24,11 +24,12 @@ every layer, and what is learned grows as a whole,
 
 This is what makes large bandwidths, whose kernel learns every mode alike and each a little, far
 quicker than that kernel alone, and more so with one output than with three: the read-out, whose
-parameters are few, is stretched first. It ends where the noise in `f` would be stretched as well: a
-kernel of `P` parameters on `n` samples and `o` outputs holds what it learns at one of them for one
-`n o / P` th at the others, in square. With `m` for the modes learned (their participation ratio),
-`<f, r>` is less by `CROSS_TALK m o / P |f|^2`. The mode of the largest eigenvalue, which is the
-mean on a grid, has no part in it: biases learn that.
+parameters are few, is stretched first. It ends where the noise in `f` would be stretched as well: in
+a network of `P` parameters the gradients of two samples overlap by `1 / P` in square, so that what is
+learned at each of `n` samples and `o` outputs adds up to `n o / P` of noise at any other. A kernel
+that learns `m` modes (their participation ratio) is as noisy as `m` samples: `<f, r>` is less by
+`CROSS_TALK m o / P |f|^2`. The mode of the largest eigenvalue has no part in it; on a grid it is the
+mean, which biases learn.
 
 The rest is taken up in numbers that are not theory; `speed` is measured by a short real run (`Clock` in
 `ntkit.tuning`), the others, and how much of the gain there is, were fitted to the curves of
@@ -125,7 +126,8 @@ def adam_trajectories(
     sizes = torch.stack([p.sizes for p in problems])
     norms = torch.stack([p.norms for p in problems])
     outputs = torch.tensor([float(p.n_outputs) for p in problems], dtype=torch.float64)
-    crowd = CROSS_TALK * outputs / sizes.sum(1)
+    moves = (values.amax(2) > 0) & (norms > 0)  # frozen layers, and those of zeros, stretch nothing
+    crowd = CROSS_TALK * outputs / (sizes * moves).sum(1).clamp_min(1)
     grows = torch.ones_like(energy).scatter_(1, values.sum(1).argmax(1, keepdim=True), 0.0)
     count = grows * _pad([p.multiplicity for p in problems])
     noisy = torch.where(samples > batch_size, noise * samples / batch_size, 0 * samples)
@@ -154,7 +156,7 @@ def adam_trajectories(
             learned = torch.where(total > 0, gone / total.clamp_min(1e-300), stride * decay)
             weights = weights + rates[..., None] * learned[:, None]
             progress, decay = progress + move, decay * log_kept.exp()
-            stretched = gain * stride * (rates / norms).sum(1)
+            stretched = gain * stride * torch.where(moves, rates / norms, 0.0).sum(1)
             more = grows * _stretch(stretched, grows * energy, count, decay, crowd)[:, None]
             weights = weights * (1 + more[:, None])
             decay = decay - more * (1 - decay)

@@ -26,7 +26,8 @@ class Modes:
         multiplicity: `[k]`, eigenvectors that share each entry (bins of modes).
         diagonal: `[g]`, each layer's `K(x, x)`.
         sizes: `[g]`, parameters of each layer.
-        norms: `[g]`, squared norm of each layer's parameters at the start.
+        norms: `[g]`, squared norm of each layer's parameters at the start; of layers taken as one, the
+            inverse of the sum of their inverses.
         n_samples: Training samples.
         n_outputs: Outputs.
         lost: Squared residual outside of all modes, which is never learned.

@@ -43,7 +43,7 @@ class AbstractKernel(ABC):
 
     @property
     def device(self) -> torch.device | None:
-        """Where the points of a `Grid` are made for it; None for a kernel without parameters: the CPU."""
+        """Where the points and lags of a `Grid` are made for it; None where that is the CPU."""
         return None
 
     def features(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n f"]:

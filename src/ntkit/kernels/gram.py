@@ -165,7 +165,7 @@ def _toeplitz(
     kernel: AbstractLagKernel, rows: Grid, cols: Grid, dtype: torch.dtype
 ) -> ToeplitzOperator:
     lags = [
-        (o1 - o2) + h * torch.arange(1 - m, n, dtype=torch.float64)
+        (o1 - o2) + h * torch.arange(1 - m, n, dtype=torch.float64, device=kernel.device)
         for n, m, o1, o2, h in zip(
             rows.shape, cols.shape, rows.origin, cols.origin, rows.spacing, strict=True
         )
@@ -177,7 +177,7 @@ def _circulant(
     kernel: AbstractLagKernel, rows: Grid, cols: Grid, dtype: torch.dtype
 ) -> CirculantOperator:
     lags = [
-        (o1 - o2) + h * torch.arange(n, dtype=torch.float64)
+        (o1 - o2) + h * torch.arange(n, dtype=torch.float64, device=kernel.device)
         for n, o1, o2, h in zip(rows.shape, rows.origin, cols.origin, rows.spacing, strict=True)
     ]
     return CirculantOperator(kernel.lag_table(lags), dtype=dtype)
@@ -214,4 +214,4 @@ def _symmetric_range(lag: Tensor) -> Tensor | None:
     if abs(2 * reach - round(2 * reach)) > 1e-9:
         return None
     count = round(2 * reach) + 1
-    return step * (torch.arange(count, dtype=lag.dtype) - (count - 1) / 2)
+    return step * (torch.arange(count, dtype=lag.dtype, device=lag.device) - (count - 1) / 2)

@@ -158,7 +158,9 @@ class LowRankProblem(AbstractProblem):
             multiplicity=torch.ones_like(values),
             diagonal=kernel.diag(x).mean()[None],
             sizes=torch.tensor(sizes, dtype=torch.float64),
-            norms=torch.tensor([sum(kernel.layer_norms())], dtype=torch.float64),
+            norms=torch.tensor(
+                [1 / sum(1 / n for n in kernel.layer_norms() if n)], dtype=torch.float64
+            ),
             n_samples=len(x),
             n_outputs=o,
             lost=max(0.0, float((y**2).sum() - energy.sum())),

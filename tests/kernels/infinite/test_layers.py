@@ -143,8 +143,12 @@ def test_layer_sizes_count_every_parameter_once() -> None:
     pair = symmetrise(net)
     assert ntk(pair).layer_sizes() == [2 * n for n in ntk(net).layer_sizes()]
     assert sum(ntk(pair).layer_sizes()) == sum(p.numel() for p in pair.parameters())
-    squares = sum(float(p.detach().double().square().sum()) for p in pair.parameters())
-    assert sum(ntk(pair).layer_norms()) == pytest.approx(squares)
+    squares = [
+        float((m.weight.double().square().sum() + m.bias.double().square().sum()).detach())
+        for m in net[1::2]
+    ]
+    assert ntk(net).layer_norms() == pytest.approx(squares)
+    assert ntk(pair).layer_norms() == pytest.approx([2 * s for s in squares])
 
 
 def test_both_halves_of_a_pair_together_have_the_parts_of_one() -> None:

@@ -36,6 +36,14 @@ class FeatureMap(AbstractKernel):
             )
         self.function = function
 
+    @property
+    def device(self) -> torch.device | None:
+        """That of the module's parameters and buffers; None for a function."""
+        if not isinstance(self.function, nn.Module):
+            return None
+        tensors = (*self.function.parameters(), *self.function.buffers())
+        return next((t.device for t in tensors), None)
+
     def __call__(
         self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None
     ) -> Float[Tensor, "n m"]:

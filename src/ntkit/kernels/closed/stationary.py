@@ -49,6 +49,11 @@ class Stationary(AbstractLagKernel):
             )
         self.encoding = encoding
 
+    @property
+    def device(self) -> torch.device:
+        """That of the encoding."""
+        return self.encoding.frequencies.device
+
     def __call__(
         self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None
     ) -> Float[Tensor, "n m"]:
