@@ -7,10 +7,11 @@ differences in dB, of PSNRs with the mean square error of 8-bit rounding added. 
 error when its mean over the ten bandwidths is taken off: what misleads the choice of a bandwidth.
 
 Three groups of signals (`benchmarks/signals.py`): the list of `bandwidth_choice`, nine others, and six that
-nothing was fitted to (of two, versions at 128 x 128 are among the nine). The constants of Adam's flow (`SPREAD`, `NOISE`, `GAIN`, `CROSS_TALK` in `ntkit.dynamics.adam`;
-in `ntkit.tuning` of the clock the power of the batch size and the default speed) were fitted to the training curves
-of the first two, by a random search, and rounded; those of `align` are older. Regrets were not fitted. The rows
-"with" show what each is worth on these, and how sharply it is determined.
+nothing was fitted to (of two, versions at 128 x 128 are among the nine). The constants of Adam's flow
+(`SPREAD`, `NOISE`, `GAIN`, `CROSS_TALK` in `ntkit.dynamics.adam`; in `ntkit.tuning` of the clock the power of
+the batch size and the default speed) were fitted to the training curves of the first two, by a random search,
+and rounded; those of `align` are older. Regrets were not fitted. The rows "with" show what each is worth on
+these, and how sharply it is determined.
 
 "Elsewhere" is off the settings of those trainings: two photos, bandwidths 10 and 20, 300 steps, with another
 learning rate, batch size, network or number of frequencies, trained here with averaged weights.
