@@ -123,6 +123,7 @@ def test_channels_are_told_from_axes(values, n_axes, shape, n_outputs) -> None:
         (lambda: Signal(torch.ones(9).byte()), TypeError, r"torch.uint8. .* `signal.double\(\) /"),
         (lambda: Signal(randn(7)), ValueError, "`signal` is 7 samples; at least 8 along each"),
         (lambda: Signal(randn(16, 3)), ValueError, r"is 16 x 3 .* `Signal\(values, n_axes=1\)`"),
+        (lambda: Signal(randn(5)), ValueError, r"is 5 samples; .* judge on the rest\.$"),
         (lambda: Signal(randn(1, 1)), ValueError, "`signal` is 1 x 1 samples"),
         (lambda: Signal(randn(1)[0]), ValueError, r"shape \(\), which does not fit `n_axes=0`"),
         (lambda: Signal(randn(9), n_axes=2), ValueError, r"shape \(9,\), .* fit `n_axes=2`"),

@@ -69,10 +69,13 @@ class Signal:
             )
         shape = tuple(values.shape[:n_axes])
         if min(shape, default=0) < 8:
+            channels = (
+                f" If the last axis holds channels, pass `Signal(values, n_axes={n_axes - 1})`."
+            )
             raise ValueError(
                 f"`signal` is {' x '.join(map(str, shape))} samples; at least 8 along each axis are "
-                "needed to train on every other one and judge on the rest. If the last axis holds "
-                f"channels, pass `Signal(values, n_axes={values.ndim - 1})`."
+                "needed to train on every other one and judge on the rest."
+                + (channels if n_axes == values.ndim > 1 else "")
             )
         values = finite("signal", values.detach().cpu().double()).reshape(*shape, -1)
         if float(values.max() - values.min()) == 0:
