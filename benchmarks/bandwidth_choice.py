@@ -26,7 +26,7 @@ One seed is one draw: the best of ten noisy runs is in part luck. So the same re
 over four seeds of every run (`results/reference_ensembles.json`, `python -m benchmarks.reference_ensembles`,
 on a GPU): each seed with its own best bandwidth, and the mean of the seeds for a case. "A grid search of
 another seed" is what somebody loses who trains all ten bandwidths in full from one seed and takes the best of
-them with another: what any choice, at fifty times its cost, can be held to. "Others" are 15 signals beside the
+them with another. "Others" are 15 signals beside the
 list, from two seeds; nine of them were looked at while the rule for ties was chosen (a quarter of the way from the
 smallest bandwidth to generalise, the centre to fit), six were not ("unseen"; but two
 of these are among the nine at 128 x 128).
