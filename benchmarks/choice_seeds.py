@@ -49,6 +49,7 @@ def rows(
             )
         constant = [mean(column) for column in zip(*fixed, strict=True)]
         best = min(range(len(BANDWIDTHS)), key=lambda i: constant[i])
+        least = [min(row) for row in fixed]
         low, high = targets.get(name, (None, None))
         what = f"{name}, {group} ({len(keys)} cases)"
         found += [
@@ -61,6 +62,8 @@ def rows(
                 None if low is None else 0.5,
             ),
             Row(f"{what}: best constant ({BANDWIDTHS[best]}), mean", constant[best], "dB"),
+            Row(f"{what}: best bandwidth of each case in hindsight, mean", mean(least), "dB"),
+            Row(f"{what}: best bandwidth of each case in hindsight, worst", max(least), "dB"),
             Row(f"{what}: a grid search of another seed, mean", mean(other), "dB"),
             Row(f"{what}: a grid search of another seed, worst", max(other), "dB"),
         ]

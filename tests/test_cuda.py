@@ -55,11 +55,12 @@ def test_infinite_kernels(kernel: Callable[..., Callable[..., Tensor]]) -> None:
     same(kernel(network().to(CUDA))(x.to(CUDA), z.to(CUDA)), expected)
 
 
-def test_infinite_kernel_of_images() -> None:
+@pytest.mark.parametrize("kernel", [ntkit.ntk, ntkit.empirical_ntk])
+def test_kernels_of_images(kernel: Callable[..., Callable[..., Tensor]]) -> None:
     x = points(6 * 2 * 16, 1).reshape(6, 2, 4, 4)
     module = convolutional()
-    expected = ntkit.ntk(module)(x)
-    same(ntkit.ntk(module.to(CUDA))(x.to(CUDA)), expected)
+    expected = kernel(module)(x)
+    same(kernel(module.to(CUDA))(x.to(CUDA)), expected)
 
 
 def test_empirical_kernels() -> None:
@@ -68,13 +69,6 @@ def test_empirical_kernels() -> None:
     expected = ntkit.empirical_ntk(module)(x, z)
     module.to(CUDA)
     same(ntkit.empirical_ntk(module)(x.to(CUDA), z.to(CUDA)), expected)
-
-
-def test_empirical_kernel_of_images() -> None:
-    x = points(6 * 2 * 16, 1).reshape(6, 2, 4, 4)
-    module = convolutional()
-    expected = ntkit.empirical_ntk(module)(x)
-    same(ntkit.empirical_ntk(module.to(CUDA))(x.to(CUDA)), expected)
 
 
 def test_gram_on_points() -> None:

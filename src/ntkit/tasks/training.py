@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from ntkit._core.checks import positive, positive_int
+from ntkit._core.devices import device_of
 from ntkit.tasks.signals import Signal
 
 __all__ = ["Budget", "Checkpoint", "Optimiser", "decayed_average", "evaluate", "train"]
@@ -107,10 +108,10 @@ def train(
     """
     encoding, body = _split(network)
     mask = signal.held_out().flatten()
-    device = next((p.device for p in network.parameters()), signal.values.device)
-    points = signal.grid.points().float().to(device)
-    targets = signal.values.reshape(len(points), -1).float().to(device)
-    mask = mask.to(device)
+    device = device_of(network)
+    points = signal.grid.points().float().to(device=device)
+    targets = signal.values.reshape(len(points), -1).float().to(device=device)
+    mask = mask.to(device=device)
     x, y = points[~mask], targets[~mask]
     n = len(y)
     if budget.steps * min(budget.batch_size, n) > n and n <= _ENCODED_ROWS:  # else batch by batch
@@ -127,7 +128,7 @@ def train(
     try:
         for step in range(1, budget.steps + 1):
             if n > budget.batch_size:
-                batch = torch.randint(n, (budget.batch_size,), generator=generator).to(device)
+                batch = torch.randint(n, (budget.batch_size,), generator=generator).to(x.device)
                 inputs, outputs = x.index_select(0, batch), y.index_select(0, batch)
             else:
                 inputs, outputs = x, y

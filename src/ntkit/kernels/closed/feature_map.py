@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntkit._core.devices import device_of
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.infinite.points import checked
 
@@ -39,10 +40,7 @@ class FeatureMap(AbstractKernel):
     @property
     def device(self) -> torch.device | None:
         """That of the module's parameters and buffers; None for a function."""
-        if not isinstance(self.function, nn.Module):
-            return None
-        tensors = (*self.function.parameters(), *self.function.buffers())
-        return next((t.device for t in tensors), None)
+        return device_of(self.function) if isinstance(self.function, nn.Module) else None
 
     def __call__(
         self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None

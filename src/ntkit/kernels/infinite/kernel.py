@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntkit._core.devices import device_of
 from ntkit._core.errors import NumericalError
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
@@ -76,8 +77,7 @@ class InfiniteKernel(AbstractLagKernel):
     @property
     def device(self) -> torch.device | None:
         """That of the network's parameters and buffers."""
-        tensors = (*self._module.parameters(), *self._module.buffers())
-        return next((t.device for t in tensors), None)
+        return device_of(self._module)
 
     def __call__(
         self,
