@@ -1,6 +1,7 @@
 """The recommendation, on signals whose answer is known, and the promises about it."""
 
 import sys
+from itertools import pairwise
 from math import inf, log10
 
 import pytest
@@ -13,7 +14,8 @@ from ntkit.tasks import Signal
 from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.predict import Prediction
-from ntkit.tuning.tune import Row, _choose
+from ntkit.tuning.scale_model import ScaleModel
+from ntkit.tuning.tune import Row, _choose, _scores
 from tests.cases import randn, seeded
 
 SMALL = {"width": 64, "depth": 3, "n_frequencies": 64}
@@ -60,11 +62,59 @@ def test_denser_samples_of_one_view_want_larger_bandwidths() -> None:
 def test_of_equals_a_quarter_of_the_way_generalises_and_the_centre_fits(goal, wanted) -> None:
     """Counted on a logarithmic axis, among those within 0.2 dB of the best."""
     psnrs = {1.0: 19.0, 2.0: 19.92, 4.0: 20.0, 8.0: 20.1, 16.0: 19.95, 32.0: 19.91, 64.0: 12.0}
-    table = [
-        Row(Candidate("gaussian", b), (Prediction(100, train=p, held_out=p),))
+    scores = {Candidate("gaussian", b): p for b, p in psnrs.items()}
+    assert _choose(scores, goal).bandwidth == wanted
+
+
+def rows(psnrs: dict[float, float]) -> list[Row]:
+    return [
+        Row(Candidate("gaussian", b), (Prediction(100, train=p - 1, held_out=p),))
         for b, p in psnrs.items()
     ]
-    assert _choose(table, goal, 100).bandwidth == wanted
+
+
+def test_scale_models_have_half_a_say_or_all_of_it_and_their_level_has_none() -> None:
+    table = rows({1.0: 15.0, 2.0: 20.0, 4.0: 21.0, 8.0: 22.0})
+    reached = {2.0: 36.0, 4.0: 35.0, 8.0: 31.0}
+    for level in (0.0, -20.0, 7.0):
+        models = [
+            ScaleModel(Candidate("gaussian", b), train=p, held_out=p + level)
+            for b, p in reached.items()
+        ]
+        scores = _scores(table, models, "generalise", 100)
+        assert [c.bandwidth for c in scores] == [2.0, 4.0, 8.0]  # without a model: out
+        found = list(scores.values())
+        assert found == pytest.approx([21.5, 21.5, 20.0])  # models: 23, 22, 18 at the mean of 21
+        gaps = [b - a for a, b in pairwise(_scores(table, models, "fit", 100).values())]
+        assert gaps == pytest.approx([-1.0, -4.0], abs=0.05)  # of the models, but for rounding
+
+
+def test_a_scale_model_that_diverged_is_out_and_where_all_did_the_kernel_decides() -> None:
+    table = rows({2.0: 20.0, 4.0: 21.0})
+    models = [ScaleModel(Candidate("gaussian", b), -inf, -inf) for b in (2.0, 4.0)]
+    alone = {c.bandwidth: s for c, s in _scores(table, models, "generalise", 100).items()}
+    assert alone == pytest.approx({2.0: 20.0, 4.0: 21.0})
+    models[0] = ScaleModel(Candidate("gaussian", 2.0), 10.0, 10.0)
+    left = {c.bandwidth: s for c, s in _scores(table, models, "generalise", 100).items()}
+    assert left == pytest.approx({2.0: 20.0})
+
+
+def test_scale_models_are_of_the_bandwidths_predicted_best() -> None:
+    signal = waves(5000, torch.arange(1, 1500).double() ** -1)
+    options = {**SMALL, "steps": 40, "encodings": ["identity", "gaussian"], "batch_size": 512}
+    result = tune(signal, bandwidths=[2, 4, 7, 14, 30, 60, 130], **options)
+    predicted = {
+        row.candidate: row.at(40).held_out
+        for row in result.table
+        if row.candidate.name == "gaussian"
+    }
+    best = sorted(predicted, key=lambda c: -predicted[c])[:4]
+    assert [m.candidate for m in result.models] == best
+    assert result.choice in best
+    assert result.flat_range is not None
+    assert result.flat_range[0] <= result.bandwidth <= result.flat_range[1]
+    alone = tune(signal, bandwidths=[2, 4, 7, 14, 30, 60, 130], pilot=False, **options)
+    assert alone.models == ()
 
 
 def test_fitting_wants_at_least_the_bandwidth_of_generalising() -> None:

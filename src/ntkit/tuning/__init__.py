@@ -4,6 +4,7 @@ from ntkit.tuning.candidates import ENCODINGS, Candidate
 from ntkit.tuning.clock import Clock
 from ntkit.tuning.initial_error import initial_error
 from ntkit.tuning.predict import Prediction
+from ntkit.tuning.scale_model import ScaleModel
 from ntkit.tuning.tune import Row, TuneResult, build_network, tune
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Clock",
     "Prediction",
     "Row",
+    "ScaleModel",
     "TuneResult",
     "build_network",
     "initial_error",

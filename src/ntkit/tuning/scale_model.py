@@ -1,0 +1,231 @@
+"""Scale models of a training: all that is counted is smaller by one factor, and the steps are the same.
+
+A network that is a sixth as wide, with a sixth of the frequencies, has 1/36 of the parameters. Trained on a
+piece of the signal that holds 1/36 of the samples, in batches of 1/36, it is as crowded as the whole, and sees
+each sample as often. Samples lie as densely, so that a bandwidth means the same. What such a model reaches
+after the steps of the budget shows what the tangent kernel at the start cannot: how the features that the
+network learns favour one bandwidth over another. It says little of decibels, which are the piece's; of two
+bandwidths, mostly, which is better.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from ntkit.encodings import AbstractEncoding
+from ntkit.networks import mlp
+from ntkit.tasks.signals import Signal, every_other, psnr
+from ntkit.tasks.training import Budget, decayed_average
+from ntkit.tuning.candidates import Candidate
+
+__all__ = ["ScaleModel", "scale_models"]
+
+SCALE = 6
+"""Width and frequencies are smaller by this; parameters, samples and batches by its square."""
+
+_PIECES = 4  # of the signal, each with models of its own
+_LONGEST = 5000  # steps: models of longer budgets would take minutes
+_FEWEST_SAMPLES = 64  # of a piece
+_NARROWEST = 8  # units of a model
+_ENCODED = (
+    2**25
+)  # features kept for all models at once; beyond it they are made anew for each batch
+_JUDGED = 4096  # samples of a piece and kind at the end
+
+
+@dataclass(frozen=True)
+class ScaleModel:
+    """What the scale models of one candidate reached, over the pieces of the signal.
+
+    Attributes:
+        candidate: Encoding and bandwidth.
+        train: PSNR on the training samples of the pieces, dB.
+        held_out: PSNR on their held-out samples, dB.
+    """
+
+    candidate: Candidate
+    train: float
+    held_out: float
+
+
+def scale_models(
+    signal: Signal,
+    budget: Budget,
+    tried: Sequence[Candidate],
+    *,
+    width: int,
+    depth: int,
+    n_frequencies: int,
+    seed: int,
+) -> tuple[ScaleModel, ...]:
+    """Train models of all candidates at once, for the steps of the budget.
+
+    A step of Adam at one rate moves the output of a network in proportion to its width where all weights
+    pull together, and less where they do not. The models take the learning rate times the root of the
+    scale, half way between; which of the two matters little for their ranking.
+
+    Args:
+        signal: The signal; models see four pieces of it, evenly through the ranking by roughness.
+        budget: What is asked about, with Adam.
+        tried: Fourier encodings.
+        width: Units of each hidden layer of the network that is asked about.
+        depth: Its hidden layers.
+        n_frequencies: Its frequencies.
+        seed: Of frequencies, weights and batches.
+
+    Returns:
+        One a candidate; nothing where a model would say nothing (a piece of fewer than 64 training
+        samples, fewer than 8 units) or the budget is longer than 5,000 steps.
+
+    Cost: for a candidate and piece `SCALE^-4` (1/1,296) of the multiplications of its training in full.
+    """
+    corners, size = _pieces(signal)
+    n_piece = _n_trained(size)
+    if n_piece < _FEWEST_SAMPLES or width < _NARROWEST * SCALE or budget.steps > _LONGEST:
+        return ()
+    networks = []
+    for _, candidate in product(corners, tried):
+        draw = torch.Generator().manual_seed(seed)
+        encoding = candidate.build(len(size), max(1, n_frequencies // SCALE), draw)
+        networks.append(
+            mlp(encoding, signal.n_outputs, width=width // SCALE, depth=depth, generator=draw)
+        )
+    kinds = [
+        _Samples(signal, corners, size, len(tried), networks, held_out=h) for h in (False, True)
+    ]
+    fleet = _Fleet(networks, lr=budget.lr * SCALE**0.5)
+    share = n_piece / _n_trained(signal.shape)
+    batch = max(1, round(budget.batch_size * share))
+    draw = torch.Generator().manual_seed(seed)
+    for step in range(budget.steps):
+        fleet.step(*kinds[0].batch(batch, draw), step)
+    errors = fleet.best_errors(*(kind.judged() for kind in kinds))
+    means = errors.reshape(2, len(corners), len(tried)).mean(1).tolist()
+    return tuple(ScaleModel(c, psnr(a), psnr(b)) for c, a, b in zip(tried, *means, strict=True))
+
+
+def _n_trained(shape: Sequence[int]) -> int:
+    count = 1
+    for n in shape:
+        count *= (n + 1) // 2
+    return count
+
+
+def _pieces(signal: Signal) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+    """Corners of the pieces, evenly through the ranking of all by roughness, and the shape of a piece."""
+    factor = SCALE ** (2 / len(signal.shape))
+    size = tuple(2 * max(1, round(n / factor / 2)) for n in signal.shape)
+    found = []
+    for corner in product(
+        *(range(0, n - s + 1, s) for n, s in zip(signal.shape, size, strict=True))
+    ):
+        piece = signal.values[_cut(corner, size)]
+        rough = sum(float(piece.diff(dim=axis).square().mean()) for axis in range(len(size)))
+        found.append((rough, corner))
+    found.sort()
+    return [found[int((i + 0.5) * len(found) / _PIECES)][1] for i in range(_PIECES)], size
+
+
+def _cut(corner: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))
+
+
+class _Samples:
+    """The training samples of the pieces, or the held-out ones: inputs and outputs of every model."""
+
+    def __init__(
+        self,
+        signal: Signal,
+        corners: Sequence[Sequence[int]],
+        size: Sequence[int],
+        n_tried: int,
+        networks: Sequence[nn.Sequential],
+        *,
+        held_out: bool,
+    ) -> None:
+        wanted = torch.full(tuple(size), held_out)
+        wanted[every_other(len(size))] = not held_out
+        grid = signal.grid.points().float().reshape(*signal.shape, -1)
+        cuts = [_cut(corner, size) for corner in corners]
+        self._points = torch.stack([grid[cut][wanted] for cut in cuts])
+        self._values = torch.stack([signal.values[cut][wanted].float() for cut in cuts])
+        self._points = self._points.repeat_interleave(n_tried, 0)
+        self._values = self._values.repeat_interleave(n_tried, 0)
+        self._encodings: list[nn.Module] = [network[0] for network in networks]
+        first = self._encodings[0]
+        assert isinstance(first, AbstractEncoding)
+        kept = not held_out and self._points[..., 0].numel() * first.out_dim <= _ENCODED
+        self._features = self._encoded(self._points) if kept else None
+
+    def _encoded(self, points: Tensor) -> Tensor:
+        with torch.no_grad():
+            return torch.stack([e(x) for e, x in zip(self._encodings, points, strict=True)])
+
+    def _at(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and outputs of samples of each model's own, `[models, n]`."""
+        values = _taken(self._values, index)
+        if self._features is None:
+            return self._encoded(_taken(self._points, index)), values
+        return _taken(self._features, index), values
+
+    def batch(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Drawn anew for each model; all samples, in full batches."""
+        models, n = self._values.shape[:2]
+        if n > size:
+            return self._at(torch.randint(n, (models, size), generator=generator))
+        features = self._encoded(self._points) if self._features is None else self._features
+        return features, self._values
+
+    def judged(self) -> tuple[Tensor, Tensor]:
+        """Some thousands of them, spread evenly."""
+        models, n = self._values.shape[:2]
+        index = torch.linspace(0, n - 1, min(n, _JUDGED)).round().long()
+        return self._at(index.expand(models, -1))
+
+
+def _taken(of: Tensor, index: Tensor) -> Tensor:
+    return of.gather(1, index[..., None].expand(-1, -1, of.shape[-1]))
+
+
+class _Fleet:
+    """Networks of one shape behind their encodings, trained by Adam together, each as it would be alone."""
+
+    def __init__(self, networks: Sequence[nn.Sequential], *, lr: float) -> None:
+        layers = [[m for m in network if isinstance(m, nn.Linear)] for network in networks]
+        self._weights: list[Tensor] = []
+        for layer in zip(*layers, strict=True):
+            self._weights.append(torch.stack([m.weight.detach().T for m in layer]))
+            self._weights.append(torch.stack([m.bias.detach()[None] for m in layer]))
+        self._mean = [w.clone() for w in self._weights]
+        for w in self._weights:
+            w.requires_grad_()
+        self._adam = torch.optim.Adam(self._weights, lr=lr, fused=True)
+
+    @staticmethod
+    def outputs(weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """`[models, n, features]` to `[models, n, o]`."""
+        for i in range(0, len(weights), 2):
+            x = torch.baddbmm(weights[i + 1], x if i == 0 else x.relu(), weights[i])
+        return x
+
+    def step(self, x: Tensor, y: Tensor, done: int) -> None:
+        """One step of Adam, and of the running averages of the weights."""
+        self._adam.zero_grad()
+        (self.outputs(self._weights, x) - y).square().mean((1, 2)).sum().backward()
+        self._adam.step()
+        with torch.no_grad():
+            for mean, w in zip(self._mean, self._weights, strict=True):
+                mean.copy_(decayed_average(mean, w, done) if done else w)
+
+    @torch.no_grad()
+    def best_errors(self, *kinds: tuple[Tensor, Tensor]) -> Tensor:
+        """`[kinds, models]` mean square errors, of the weights or their average: what fits the first better."""
+        own, mean = (
+            torch.stack([(self.outputs(w, x) - y).square().mean((1, 2)) for x, y in kinds])
+            for w in (self._weights, self._mean)
+        )
+        errors = torch.where(mean[0] < own[0], mean, own)
+        return errors.nan_to_num(nan=torch.inf).double()

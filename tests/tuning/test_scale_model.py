@@ -1,0 +1,98 @@
+"""Scale models against ordinary training of the same small networks, one at a time."""
+
+import pytest
+import torch
+from torch import nn
+
+from ntkit.networks import mlp
+from ntkit.tasks import Budget, Signal, psnr
+from ntkit.tasks.training import decayed_average
+from ntkit.tuning import scale_model
+from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.scale_model import scale_models
+from tests.cases import randn
+
+PHOTO = Signal(randn(192, 144, 2).cumsum(0).cumsum(1) / 100)
+TRIED = [Candidate("gaussian", 2.0), Candidate("gaussian", 9.0)]
+SIZES = {"width": 96, "depth": 2, "n_frequencies": 48, "seed": 3}
+
+
+def trained_alone(candidate: Candidate, corner: tuple[int, int], budget: Budget) -> list[float]:
+    """Errors of one model, in full batches of the 32 x 24 samples of a piece."""
+    draw = torch.Generator().manual_seed(3)
+    encoding = candidate.build(2, 8, draw)
+    network = mlp(encoding, 2, width=16, depth=2, generator=draw)
+    cut = (slice(corner[0], corner[0] + 32), slice(corner[1], corner[1] + 24))
+    points = PHOTO.grid.points().float().reshape(192, 144, 2)[cut]
+    values = PHOTO.values.float()[cut]
+    mask = torch.zeros(32, 24, dtype=torch.bool)
+    mask[::2, ::2] = True
+    adam = torch.optim.Adam(network.parameters(), lr=6**0.5 * budget.lr)
+    means = [p.detach().clone() for p in network.parameters()]
+    for step in range(budget.steps):
+        adam.zero_grad()
+        nn.functional.mse_loss(network(points[mask]), values[mask]).backward()
+        adam.step()
+        for i, p in enumerate(network.parameters()):
+            means[i] = decayed_average(means[i], p.detach(), step) if step else p.detach().clone()
+
+    def errors() -> list[float]:
+        with torch.no_grad():
+            return [
+                float((network(points[kind]) - values[kind]).square().mean())
+                for kind in (mask, ~mask)
+            ]
+
+    own = errors()
+    nn.utils.vector_to_parameters(torch.cat([m.flatten() for m in means]), network.parameters())
+    return min(own, errors())
+
+
+def test_models_are_trained_as_each_would_be_alone() -> None:
+    corners, size = scale_model._pieces(PHOTO)
+    assert size == (32, 24)
+    budget = Budget("adam", 3e-3, 25, 8192)
+    for model, candidate in zip(scale_models(PHOTO, budget, TRIED, **SIZES), TRIED, strict=True):
+        errors = torch.tensor([trained_alone(candidate, c, budget) for c in corners])
+        assert (model.train, model.held_out) == pytest.approx(
+            [psnr(float(e)) for e in errors.mean(0)], abs=2e-3
+        )
+
+
+@pytest.mark.parametrize("shape", [(192, 144), (190, 107), (3000,), (48, 60, 52)])
+def test_pieces_hold_1_in_36_samples_and_keep_what_is_held_out(shape) -> None:
+    """Corners on training samples, and so the training samples of a piece are those of the whole."""
+    signal = Signal(randn(*shape), n_axes=len(shape))
+    corners, size = scale_model._pieces(signal)
+    share = torch.tensor(size).prod() / torch.tensor(shape).prod()
+    assert float(share) == pytest.approx(1 / 36, rel=0.3)
+    for corner in corners:
+        assert all(c % 2 == 0 for c in corner)
+        assert all(c + s <= n for c, s, n in zip(corner, size, shape, strict=True))
+
+
+def test_pieces_are_of_all_degrees_of_roughness() -> None:
+    """Noise in the lower half: two pieces of each."""
+    values = torch.linspace(0, 1, 96).expand(96, 96).clone()
+    values[48:] += randn(48, 96).float()
+    corners, _ = scale_model._pieces(Signal(values))
+    assert [corner[0] >= 48 for corner in corners] == [False, False, True, True]
+
+
+@pytest.mark.parametrize("batch_size", [2304, 8192])  # 64 of the 192 samples of a piece; all
+def test_features_are_kept_or_made_anew_for_each_batch(
+    batch_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = Budget("adam", 3e-3, 20, batch_size)
+    kept = scale_models(PHOTO, budget, TRIED, **SIZES)
+    monkeypatch.setattr(scale_model, "_ENCODED", 0)
+    anew = scale_models(PHOTO, budget, TRIED, **SIZES)
+    for a, b in zip(kept, anew, strict=True):
+        assert (a.train, a.held_out) == pytest.approx((b.train, b.held_out), abs=2e-3)
+
+
+def test_what_a_model_would_say_nothing_of_is_not_modelled() -> None:
+    budget = Budget("adam", 1e-3, 10, 4096)
+    assert scale_models(Signal(randn(96, 80)), budget, TRIED, **SIZES) == ()
+    assert scale_models(PHOTO, budget, TRIED, **{**SIZES, "width": 47}) == ()
+    assert scale_models(PHOTO, Budget("adam", 1e-3, 5001, 4096), TRIED, **SIZES) == ()
