@@ -187,7 +187,10 @@ class _Samples:
 
 
 def _taken(of: Tensor, index: Tensor) -> Tensor:
-    return of.gather(1, index[..., None].expand(-1, -1, of.shape[-1]))
+    """Rows `[models, k, f]` of `[models, n, f]`, each model's own."""
+    models, n, width = of.shape
+    own = index + n * torch.arange(models)[:, None]
+    return of.view(-1, width).index_select(0, own.flatten()).view(models, -1, width)
 
 
 class _Fleet:
