@@ -56,6 +56,22 @@ def show_recommendation(run: RunResult) -> None:
             "default that was not calibrated for this signal.",
             style="dim",
         )
+    if result.models:
+        reached = sorted(result.models, key=lambda m: m.candidate.bandwidth or 0.0)
+        console.print(
+            f"  scale models, trained for {result.budget.steps:,} steps on pieces of the signal, reached "
+            + ", ".join(
+                f"{m.held_out if result.goal == 'generalise' else m.train:.1f} dB with "
+                f"{m.candidate.bandwidth or 0:g}"
+                for m in reached
+            )
+            + (
+                ": half of the choice between these."
+                if result.goal == "generalise"
+                else ": the choice between these."
+            ),
+            style="dim",
+        )
     console.print(f"  engine: {result.engine}; {run.threads} threads", style="dim")
     goal = "held-out" if result.goal == "generalise" else "training"
     value = result.predicted.held_out if result.goal == "generalise" else result.predicted.train

@@ -92,6 +92,15 @@ def write_json(run: RunResult, folder: Path) -> None:
         "budget": asdict(result.budget),
         "engine": result.engine,
         "clock": asdict(result.clock) if result.clock else None,
+        "scale_models": [
+            {
+                "encoding": m.candidate.name,
+                "bandwidth": m.candidate.bandwidth,
+                "train": m.train,
+                "held_out": m.held_out,
+            }
+            for m in result.models
+        ],
         "code": result.code,
         "bicubic_held_out": result.bicubic,
         "initial_function_held_out": None if run.initial_error is None else psnr(run.initial_error),
