@@ -29,7 +29,12 @@ another seed" is what somebody loses who trains all ten bandwidths in full from 
 them with another; "the best bandwidth of each case in hindsight" is the least that a single bandwidth loses
 over the seeds: no choice does better. "Others" are 15 signals beside the list, from two seeds; nine of them
 were looked at while the rule for ties was chosen (a quarter of the way from the smallest bandwidth to
-generalise, the centre to fit), six were not ("unseen"; but two of these are among the nine at 128 x 128).
+generalise, the centre to fit), six were not ("unseen"; but two of these are among the nine at 128 x 128). The
+settings of the scale models (scale, pieces, how many bandwidths, what they count) were chosen later, among some
+twenty, by the regrets with averaged weights over all 31 signals: for these no signal is unseen.
+
+The promises stand at "as trained" by the last step of Adam, and over seeds also at "as trained" by `ntkit tune`: with
+averaged weights, and 8-bit rounding to fit.
 
 The electrocardiogram stands beside the list (which asks for an elevation map or an ECG; the elevation
 map counts): it is in the tables by signal, and in no summary. The time of a choice is that of
@@ -61,6 +66,9 @@ GOALS = ("generalise", "fit")
 STEPS = (300, 2000)
 TARGETS = {"generalise": (0.2, 0.6), "fit": (0.5, 1.2)}
 """Mean and worst regret promised, dB."""
+
+AS_TUNED = {"generalise, averaged": TARGETS["generalise"], "fit, averaged, 8-bit": TARGETS["fit"]}
+"""The same, of what `ntkit tune` trains."""
 
 SEEDS = ("generalise", "fit", "fit, 8-bit", "generalise, averaged", "fit, averaged, 8-bit")
 """Measures that are taken over seeds."""
@@ -222,7 +230,7 @@ def measure() -> list[Row]:
         rows += _summary(name, tables[name], asked, nearest, partial=True)
     over = {m: MEASURES[m] for m in SEEDS}
     for group, members, held_to in (
-        ("four seeds", [n for n in signals if n in LISTED], TARGETS),
+        ("four seeds", [n for n in signals if n in LISTED], {**TARGETS, **AS_TUNED}),
         ("others", list(others), {}),
         ("unseen", [n for n in others if n in UNSEEN], {}),
     ):

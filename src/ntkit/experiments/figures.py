@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import inf, isfinite
 from pathlib import Path
+from statistics import fmean
 
 import matplotlib as mpl
 import numpy as np
@@ -44,6 +45,10 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                 wide = 2.6 if steps == result.budget.steps else 1.4
                 axis.plot([r.candidate.bandwidth for r in rows], values, "o-", ms=3.5, color=shade,
                           lw=wide, label=label)  # fmt: skip
+            if result.models:
+                bandwidths, levels = _model_points(result, attribute)
+                axis.plot(bandwidths, levels, "D", ms=7, mfc="none", mew=1.4, color=BLUE,
+                          label="scale models, at this level", zorder=4)  # fmt: skip
             for proof in proofs:
                 if proof.candidate.bandwidth is not None and proof.candidate.name == "gaussian":
                     measured = proof.held_out_psnr if attribute == "held_out" else proof.train_psnr
@@ -61,6 +66,15 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, fontsize=9, loc="outside lower center", ncols=len(labels))
         return figure
+
+
+def _model_points(result: TuneResult, attribute: str) -> tuple[list[float], list[float]]:
+    """What scale models reached, shifted to the mean of the predictions for the same bandwidths."""
+    rows = {r.candidate: getattr(r.at(result.budget.steps), attribute) for r in result.table}
+    reached = {m.candidate: getattr(m, attribute) for m in result.models}
+    reached = {c: r for c, r in reached.items() if isfinite(r) and isfinite(rows[c])}
+    shift = fmean([rows[c] - r for c, r in reached.items()] or [0.0])
+    return [c.bandwidth or 1.0 for c in reached], [r + shift for r in reached.values()]
 
 
 def spectrum_figure(result: TuneResult, signal: Signal) -> Figure:

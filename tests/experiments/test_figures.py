@@ -1,0 +1,25 @@
+"""What the figures draw."""
+
+from statistics import fmean
+
+import pytest
+import torch
+
+from ntkit import tune
+from ntkit.experiments.figures import _model_points
+
+
+def test_scale_models_are_drawn_at_the_level_of_the_predictions() -> None:
+    x = torch.arange(5000).double() / 5000
+    signal = 0.5 + 0.4 * torch.sin(2 * torch.pi * (4 * x + 100 * x**2))
+    result = tune(
+        signal, steps=20, encodings=["gaussian"], bandwidths=[4, 20, 60], width=48, depth=2
+    )
+    assert len(result.models) == 3
+    for attribute in ("train", "held_out"):
+        predicted = [getattr(row.at(20), attribute) for row in result.table]
+        bandwidths, levels = _model_points(result, attribute)
+        reached = [getattr(m, attribute) for m in result.models]
+        assert bandwidths == [m.candidate.bandwidth for m in result.models]
+        assert fmean(levels) == pytest.approx(fmean(predicted))
+        assert levels[0] - levels[1] == pytest.approx(reached[0] - reached[1])
