@@ -30,9 +30,7 @@ _PIECES = 4  # of the signal, each with models of its own
 _LONGEST = 5000  # steps: models of longer budgets would take minutes
 _FEWEST_SAMPLES = 64  # of a piece
 _NARROWEST = 8  # units of a model
-_ENCODED = (
-    2**25
-)  # features kept for all models at once; beyond it they are made anew for each batch
+_ENCODED = 2**25  # features kept for all models; beyond it they are made anew for each batch
 _JUDGED = 4096  # samples of a piece and kind at the end
 
 
@@ -74,7 +72,8 @@ def scale_models(
         width: Units of each hidden layer of the network that is asked about.
         depth: Its hidden layers.
         n_frequencies: Its frequencies.
-        seed: Of frequencies, weights and batches.
+        seed: Of frequencies, weights and batches: the next ones for the other pieces, so that the draw of a
+            few frequencies counts less; the same for all candidates, which then differ in bandwidth alone.
 
     Returns:
         One a candidate; nothing where a model would say nothing (a piece of fewer than 64 training
@@ -87,8 +86,8 @@ def scale_models(
     if n_piece < _FEWEST_SAMPLES or width < _NARROWEST * SCALE or budget.steps > _LONGEST:
         return ()
     networks = []
-    for _, candidate in product(corners, tried):
-        draw = torch.Generator().manual_seed(seed)
+    for piece, candidate in product(range(len(corners)), tried):
+        draw = torch.Generator().manual_seed(seed + piece)
         encoding = candidate.build(len(size), max(1, n_frequencies // SCALE), draw)
         networks.append(
             mlp(encoding, signal.n_outputs, width=width // SCALE, depth=depth, generator=draw)
