@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from ntkit import tune
-from ntkit.experiments.figures import _model_points
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("safetensors.torch")
+pytest.importorskip("tqdm")
+
+from ntkit.experiments.figures import _model_points  # noqa: E402
 
 
 def test_scale_models_are_drawn_at_the_level_of_the_predictions() -> None:
