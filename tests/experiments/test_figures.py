@@ -11,7 +11,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("safetensors.torch")
 pytest.importorskip("tqdm")
 
-from ntkit.experiments.figures import _model_points  # noqa: E402
+from ntkit.experiments.figures import _model_points
 
 
 def test_scale_models_are_drawn_at_the_level_of_the_predictions() -> None:
