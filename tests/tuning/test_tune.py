@@ -13,9 +13,9 @@ from ntkit.networks import mlp
 from ntkit.tasks import Signal
 from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.choice import Row, choose, scores_of
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.scale_model import ScaleModel
-from ntkit.tuning.tune import Row, _choose, _scores
 from tests.cases import randn, seeded
 
 SMALL = {"width": 64, "depth": 3, "n_frequencies": 64}
@@ -63,7 +63,7 @@ def test_of_equals_a_quarter_of_the_way_generalises_and_the_centre_fits(goal, wa
     """Counted on a logarithmic axis, among those within 0.2 dB of the best."""
     psnrs = {1.0: 19.0, 2.0: 19.92, 4.0: 20.0, 8.0: 20.1, 16.0: 19.95, 32.0: 19.91, 64.0: 12.0}
     scores = {Candidate("gaussian", b): p for b, p in psnrs.items()}
-    assert _choose(scores, goal).bandwidth == wanted
+    assert choose(scores, goal).bandwidth == wanted
 
 
 def rows(psnrs: dict[float, float]) -> list[Row]:
@@ -81,21 +81,21 @@ def test_scale_models_have_half_a_say_or_all_of_it_and_their_level_has_none() ->
             ScaleModel(Candidate("gaussian", b), train=p, held_out=p + level)
             for b, p in reached.items()
         ]
-        scores = _scores(table, models, "generalise", 100)
+        scores = scores_of(table, models, "generalise", 100)
         assert [c.bandwidth for c in scores] == [2.0, 4.0, 8.0]  # without a model: out
         found = list(scores.values())
         assert found == pytest.approx([21.5, 21.5, 20.0])  # models: 23, 22, 18 at the mean of 21
-        gaps = [b - a for a, b in pairwise(_scores(table, models, "fit", 100).values())]
+        gaps = [b - a for a, b in pairwise(scores_of(table, models, "fit", 100).values())]
         assert gaps == pytest.approx([-1.0, -4.0], abs=0.05)  # of the models, but for rounding
 
 
 def test_a_scale_model_that_diverged_is_out_and_where_all_did_the_kernel_decides() -> None:
     table = rows({2.0: 20.0, 4.0: 21.0})
     models = [ScaleModel(Candidate("gaussian", b), -inf, -inf) for b in (2.0, 4.0)]
-    alone = {c.bandwidth: s for c, s in _scores(table, models, "generalise", 100).items()}
+    alone = {c.bandwidth: s for c, s in scores_of(table, models, "generalise", 100).items()}
     assert alone == pytest.approx({2.0: 20.0, 4.0: 21.0})
     models[0] = ScaleModel(Candidate("gaussian", 2.0), 10.0, 10.0)
-    left = {c.bandwidth: s for c, s in _scores(table, models, "generalise", 100).items()}
+    left = {c.bandwidth: s for c, s in scores_of(table, models, "generalise", 100).items()}
     assert left == pytest.approx({2.0: 20.0})
 
 

@@ -1,11 +1,12 @@
 """Tuning: the encoding and the bandwidth for a signal and a budget."""
 
 from ntkit.tuning.candidates import ENCODINGS, Candidate
+from ntkit.tuning.choice import Row
 from ntkit.tuning.clock import Clock
 from ntkit.tuning.initial_error import initial_error
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.scale_model import ScaleModel
-from ntkit.tuning.tune import Row, TuneResult, build_network, tune
+from ntkit.tuning.tune import TuneResult, build_network, tune
 
 __all__ = [
     "ENCODINGS",

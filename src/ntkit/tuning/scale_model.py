@@ -11,6 +11,7 @@ bandwidths, mostly, which is better.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -107,10 +108,7 @@ def scale_models(
 
 
 def _n_trained(shape: Sequence[int]) -> int:
-    count = 1
-    for n in shape:
-        count *= (n + 1) // 2
-    return count
+    return prod((n + 1) // 2 for n in shape)
 
 
 def _pieces(signal: Signal) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:

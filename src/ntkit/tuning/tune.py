@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf, isfinite, log
-from statistics import fmean
+from math import inf
 from time import perf_counter
 from typing import Literal
 
@@ -19,6 +18,7 @@ from ntkit.tasks.signals import Signal, psnr
 from ntkit.tasks.training import Budget, Optimiser
 from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import ENCODINGS, Candidate, candidates, default_bandwidths
+from ntkit.tuning.choice import Goal, Row, choose, flat_range, scores_of, shortlist
 from ntkit.tuning.clock import Clock, calibrate, pilot_of, theory_clock
 from ntkit.tuning.predict import (
     Prediction,
@@ -32,40 +32,11 @@ from ntkit.tuning.predict import (
 from ntkit.tuning.problems import AbstractProblem, LowRankProblem, PeriodicProblem
 from ntkit.tuning.scale_model import ScaleModel, scale_models
 
-__all__ = ["Engine", "Goal", "Row", "TuneResult", "build_network", "tune"]
+__all__ = ["Engine", "TuneResult", "build_network", "tune"]
 
-Goal = Literal["generalise", "fit"]
 Engine = Literal["auto", "periodic", "exact"]
 
-FLAT = 0.3
-"""Bandwidths whose prediction is within so many dB of the best are reported as as good."""
-
-_AS_GOOD = 0.2  # the recommendation is taken from those within so many dB of the best
-_QUANTISED = 1 / (12 * 255**2)  # mean square of 8-bit rounding: a fit below it shows nowhere
 _EXACT_SAMPLES = 512 * 512
-_ADVANTAGE = 0.3  # dB by which another encoding must beat the Gaussian one
-_SHORTLIST: dict[Goal, int] = {"generalise": 4, "fit": 6}
-"""How many bandwidths, of the best predictions, scale models are trained of."""
-
-_SAY: dict[Goal, float] = {"generalise": 0.5, "fit": 1.0}
-"""What scale models count in the choice between these, the predictions being the rest."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One encoding of the table.
-
-    Attributes:
-        candidate: Encoding and bandwidth.
-        predictions: One a budget, the last for training without end.
-    """
-
-    candidate: Candidate
-    predictions: tuple[Prediction, ...]
-
-    def at(self, steps: float) -> Prediction:
-        """The prediction for so many steps."""
-        return next(p for p in self.predictions if p.steps == steps)
 
 
 @dataclass(frozen=True)
@@ -234,20 +205,20 @@ def tune(
         table = _exact(table, problems, network, whole, budget, speed, say)
     models: tuple[ScaleModel, ...] = ()
     if clock and pilot:
-        shortlist = _shortlist(table, goal, steps)
-        if len(shortlist) > 1:
-            say(f"scale models of {len(shortlist)} bandwidths")
+        best = shortlist(table, goal, steps)
+        if len(best) > 1:
+            say(f"scale models of {len(best)} bandwidths")
             models = scale_models(
                 whole,
                 budget,
-                shortlist,
+                best,
                 width=width,
                 depth=depth,
                 n_frequencies=n_frequencies,
                 seed=seed,
             )
-    scores = _scores(table, models, goal, steps)
-    choice = _choose(scores, goal)
+    scores = scores_of(table, models, goal, steps)
+    choice = choose(scores, goal)
     say(f"learning curve of {choice}")
     shown = [i for i, c in enumerate(tried) if c == choice or c.name == "identity"]
     stops = _curve_steps(steps)
@@ -261,7 +232,7 @@ def tune(
         choice=choice,
         encoding=choice.build(len(whole.shape), n_frequencies, draw),
         bandwidth=choice.bandwidth,
-        flat_range=_flat_range(scores),
+        flat_range=flat_range(scores),
         table=table,
         goal=goal,
         budget=budget,
@@ -420,67 +391,3 @@ def _exact(
         found = exact_predictions(exact, signal, times, steps)
         rows.append(replace(row, predictions=(*found, row.predictions[-1])))
     return tuple(rows)
-
-
-def _value(reached: Prediction | ScaleModel, goal: Goal) -> float:
-    """PSNR for the goal; training errors are not told apart below 8-bit rounding."""
-    value = reached.held_out if goal == "generalise" else reached.train
-    return psnr(10 ** (-value / 10) + (_QUANTISED if goal == "fit" else 0.0))
-
-
-def _gaussians(scores: dict[Candidate, float]) -> dict[Candidate, float]:
-    return {c: s for c, s in scores.items() if c.name == "gaussian"}
-
-
-def _shortlist(table: Sequence[Row], goal: Goal, steps: float) -> list[Candidate]:
-    """The Gaussian bandwidths of the best predictions, if another encoding is not clearly better."""
-    scores = _scores(table, (), goal, steps)
-    gaussians = _gaussians(scores)
-    if not gaussians or max(scores.values()) > max(gaussians.values()) + _ADVANTAGE:
-        return []
-    return sorted(gaussians, key=lambda c: -gaussians[c])[: _SHORTLIST[goal]]
-
-
-def _scores(
-    table: Sequence[Row], models: Sequence[ScaleModel], goal: Goal, steps: float
-) -> dict[Candidate, float]:
-    """Predicted PSNR; that of bandwidths with scale models is moved towards what those reached.
-
-    Decibels of a model are of a piece of the signal: they are shifted to the predictions' mean. Where
-    there are models, bandwidths without one are out, and those whose model diverged.
-    """
-    predicted = {row.candidate: _value(row.at(steps), goal) for row in table}
-    reached = {m.candidate: _value(m, goal) for m in models}
-    reached = {c: r for c, r in reached.items() if isfinite(r) and isfinite(predicted[c])}
-    if not reached:
-        return predicted
-    shift = fmean(predicted[c] - r for c, r in reached.items())
-    scores = {c: s for c, s in predicted.items() if c.name != "gaussian"}
-    say = _SAY[goal]
-    return scores | {c: (1 - say) * predicted[c] + say * (r + shift) for c, r in reached.items()}
-
-
-def _choose(scores: dict[Candidate, float], goal: Goal) -> Candidate:
-    """A bandwidth within those that are as good as the best, or an encoding that is clearly better.
-
-    To generalise, a quarter of the way from the smallest of those bandwidths: less of it is safer
-    between the samples. To fit, the centre: neither side is safer.
-    """
-    gaussians = _gaussians(scores)
-    best = max(scores, key=lambda c: scores[c])
-    if not gaussians or scores[best] > max(gaussians.values()) + _ADVANTAGE:
-        return best
-    top = max(gaussians.values())
-    near = {c: log(c.bandwidth or 1) for c, s in gaussians.items() if s >= top - _AS_GOOD}
-    low, high = min(near.values()), max(near.values())
-    wanted = low + (high - low) * (0.25 if goal == "generalise" else 0.5)
-    return min(near, key=lambda c: abs(near[c] - wanted))
-
-
-def _flat_range(scores: dict[Candidate, float]) -> tuple[float, float] | None:
-    gaussians = {c.bandwidth or 0.0: s for c, s in _gaussians(scores).items()}
-    if not gaussians:
-        return None
-    top = max(gaussians.values())
-    within = [bandwidth for bandwidth, score in gaussians.items() if score >= top - FLAT]
-    return min(within), max(within)
