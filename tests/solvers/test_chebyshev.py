@@ -86,6 +86,17 @@ def test_applied_to_vectors(t: float, n_modes: int) -> None:
         assert relative_error(actual, expected) < 1e-10  # a thousand terms of rounding
 
 
+def test_series_of_any_lengths_in_any_order() -> None:
+    """Short series stop adding terms before long ones do."""
+    op, v, modes = DenseOperator(positive_definite(20, top=0.95)), randn(2, 20), no_modes(20)
+    series = torch.zeros(4, 30, dtype=torch.float64)
+    for row, length in zip(series, [30, 1, 17, 9], strict=True):
+        row[:length] = randn(length)
+    together = chebyshev_apply(op, v, series, upper=1.0, deflate=modes)
+    for row, found in zip(series, together, strict=True):
+        assert_near(chebyshev_apply(op, v, row[None], upper=1.0, deflate=modes)[0], found)
+
+
 def test_one_product_a_degree_is_reported() -> None:
     steps = []
     series = chebyshev_series(

@@ -1,5 +1,6 @@
 """Operators: the Gram matrix of a kernel as something that multiplies."""
 
+from ntkit.operators.affine import AffineOperator, affine
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.low_rank import LowRankOperator
@@ -10,6 +11,7 @@ from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 
 __all__ = [
     "AbstractOperator",
+    "AffineOperator",
     "CirculantOperator",
     "DenseOperator",
     "LowRankOperator",
@@ -17,5 +19,6 @@ __all__ = [
     "ScaledOperator",
     "TiledOperator",
     "ToeplitzOperator",
+    "affine",
     "scaled",
 ]

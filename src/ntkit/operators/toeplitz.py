@@ -124,6 +124,12 @@ class ToeplitzOperator(AbstractOperator):
         zero = tuple(m - 1 for m in self.col_shape)
         return self.table[zero].to(self.dtype).expand(self.shape[0]).clone()
 
+    def affine(self, scale: float, shift: float) -> "ToeplitzOperator":
+        """`scale K + shift` for a square operator `K`, at the price of `K`."""
+        table = scale * self.table.double()
+        table[tuple(m - 1 for m in self.col_shape)] += shift
+        return ToeplitzOperator(table, self.row_shape, self.col_shape, dtype=self.dtype)
+
     def to(self, dtype: torch.dtype) -> "ToeplitzOperator":
         """The same table in another precision; its spectrum is computed in float64 again."""
         return ToeplitzOperator(self.table, self.row_shape, self.col_shape, dtype=dtype)

@@ -1,5 +1,6 @@
 """Functions of a symmetric operator by Chebyshev series: one recurrence for all functions."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from math import log, sqrt
 
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit._core.errors import NumericalError
+from ntkit.operators.affine import affine
 from ntkit.operators.base import AbstractOperator
 
 __all__ = ["chebyshev_apply", "chebyshev_series", "flow_degree"]
@@ -90,23 +92,28 @@ def chebyshev_apply(
     Cost: `k` products; `8 c n` numbers of memory beside the results.
     """
     c, n = v.shape
-    weights = coefficients.to(v)
+    lengths = (coefficients != 0).cumsum(1).argmax(1) + 1
+    order = lengths.argsort()  # the series that end first, first: what goes on is one block
+    weights, lengths = coefficients[order].to(v), lengths[order].tolist()
     out = v.new_zeros(len(weights), c * n)
     limit = 1.05 * float(v.norm())
     ring = v.new_empty(_BLOCK, c, n)  # the last terms: two for the recurrence, all for the results
+    twice = affine(op, 4 / upper, -2.0)  # 2 x, and T_k = 2 x T_{k-1} - T_{k-2}
     for k in range(weights.shape[1]):
         term = ring[k % _BLOCK]
         if k == 0:
             term.copy_(v)
         else:
-            w = _projected(op.rows(ring[(k - 1) % _BLOCK]), deflate)
-            w.sub_(ring[(k - 1) % _BLOCK], alpha=upper / 2)
-            if k > 1:  # T_k = 2 x T_{k-1} - T_{k-2}, x = 2 K / upper - 1
-                w.sub_(ring[(k - 2) % _BLOCK], alpha=upper / 4)
-            torch.mul(w, (2 if k == 1 else 4) / upper, out=term)
+            w = _projected(twice.rows(ring[(k - 1) % _BLOCK]), deflate)
+            if k == 1:
+                torch.mul(w, 0.5, out=term)
+            else:
+                torch.sub(w, ring[(k - 2) % _BLOCK], out=term)
         if k % _BLOCK == _BLOCK - 1 or k == weights.shape[1] - 1:
             first = k - k % _BLOCK
-            out.addmm_(weights[:, first : k + 1], ring[: k - first + 1].reshape(-1, c * n))
+            going = slice(bisect_right(lengths, first), None)
+            block = ring[: k - first + 1].reshape(-1, c * n)
+            out[going].addmm_(weights[going, first : k + 1], block)
             if not float(term.norm()) <= limit:
                 raise NumericalError(
                     f"The Chebyshev recurrence grew past its bound at degree {k}: the operator has "
@@ -114,7 +121,7 @@ def chebyshev_apply(
                 )
         if k and on_step:
             on_step()
-    return out.reshape(-1, c, n)
+    return out[order.argsort()].reshape(-1, c, n)
 
 
 def _projected(w: Tensor, modes: Tensor) -> Tensor:

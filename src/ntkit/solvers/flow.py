@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ntkit._core.errors import NumericalError
 from ntkit._core.registry import ExactTypeRegistry
+from ntkit.operators.affine import affine
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.low_rank import LowRankOperator
@@ -337,7 +338,7 @@ def _linear_solve(
         NumericalError: Conjugate gradients did not get there.
     """
     solution = conjugate_gradients(
-        _Ridged(op, shift) if shift else op,
+        affine(op, 1.0, shift) if shift else op,
         r,
         tolerance=settings.tolerance,
         max_iterations=2000,
@@ -355,23 +356,6 @@ def _linear_solve(
         )
     weights = solution.x[None]
     return FlowSolution(shift * weights, weights, "cg", solution.iterations, solution.residual)
-
-
-class _Ridged(AbstractOperator):
-    """`K + shift`."""
-
-    def __init__(self, op: AbstractOperator, shift: float) -> None:
-        self.op, self.shift = op, shift
-        self.shape, self.dtype, self.device, self.kind = op.shape, op.dtype, op.device, op.kind
-
-    def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
-        return self.op.rows(v) + self.shift * v
-
-    def diagonal(self) -> Float[Tensor, " n"]:
-        return self.op.diagonal() + self.shift
-
-    def to(self, dtype: torch.dtype) -> "_Ridged":
-        return _Ridged(self.op.to(dtype), self.shift)
 
 
 def _without(v: Tensor, modes: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from ntkit.kernels.infinite.angle import fit, state_at_angle
 from ntkit.kernels.infinite.calls.table import check_modules
 from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices, is_by_angle
 from ntkit.kernels.infinite.job import MEMORY, Job
+from ntkit.kernels.infinite.lag_values import angle_of, values_at_gaps
 from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
 from ntkit.kernels.infinite.plain_scales import plain_scales
 from ntkit.kernels.infinite.plan import LAYERS, Plan
@@ -29,16 +30,12 @@ from ntkit.kernels.infinite.points import (
 from ntkit.kernels.infinite.prepared import Prepared
 from ntkit.kernels.infinite.read import read
 from ntkit.kernels.infinite.result_file import Out
-from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import trace
 from ntkit.kernels.infinite.variances import Variances
 from ntkit.kernels.infinite.warn import warn_of_copies, warn_of_dropout, warn_of_scales
 
 __all__ = ["InfiniteKernel", "Positions"]
-
-_TILE = 2**15
-"""Entries whose state stays in a core's cache while the steps walk over it."""
 
 Positions = Literal["each", "pairs"]
 
@@ -244,14 +241,13 @@ class InfiniteKernel(AbstractLagKernel):
         A kernel that is not stationary has none, and says so with a ValueError.
         """
         fourier, prepared = self._stationary()
-        gap = fourier.gap_table(lags) / fourier.out_dim
-        var = torch.tensor(fourier.energy / fourier.out_dim, device=gap.device).double()
-        ntk = torch.zeros_like(var) if self._which == "ntk" else None
-        parts = []
-        for g in gap.flatten().split(_TILE):
-            points = PairState(var - g / 2, ntk, var, var, g, (4 * var - g).clamp_min(0))
-            parts.append(prepared.of_state(points))
-        return self._finished(torch.cat(parts).reshape(gap.shape))
+        table = values_at_gaps(
+            prepared,
+            fourier.gap_table(lags) / fourier.out_dim,
+            fourier.energy / fourier.out_dim,
+            with_ntk=self._which == "ntk",
+        )
+        return self._finished(table)
 
     def layer_table(
         self, lags: Sequence[Float[Tensor, " _"]], *, tolerance: float = 1e-10
@@ -281,8 +277,7 @@ class InfiniteKernel(AbstractLagKernel):
                 f"The layers' kernels are no polynomials of the angle to {tolerance:.1g} "
                 f"(reached {profile.error:.1g}); pass a larger `tolerance`."
             )
-        half = fourier.gap_table(lags) / (4 * fourier.energy)
-        return profile.all(2 * half.clamp(0, 1).sqrt().asin())
+        return profile.all(angle_of(fourier.gap_table(lags) / (4 * fourier.energy)))
 
     def layer_sizes(self) -> list[int]:
         """Number of parameters of each layer, in the order of `layer_table`; both halves of a pair."""

@@ -190,10 +190,13 @@ def _by_series(pair: Pair, near: Tensor, first: Tensor, second: Tensor) -> _Exac
     places = near.expand(shape).nonzero(as_tuple=True)
 
     def taken(table: Tensor) -> Tensor:
-        return table.detach().expand(*table.shape[: table.ndim - len(shape)], *shape)[..., *places]
+        return table.detach().expand(shape)[places]
+
+    def every(tables: Tensor) -> Tensor:
+        return torch.stack([taken(table) for table in tables])
 
     size = min(len(first), len(second))
-    a, b = taken(first[:size]), taken(second[:size])
+    a, b = every(first[:size]), every(second[:size])
     a, b = (t / t.norm(dim=0).clamp_min(1e-300) for t in (a, b))
     degrees = torch.arange(size, dtype=torch.float64)[:, None]
     b = torch.where((taken(pair.cov) < 0) & (degrees % 2 == 1), -b, b)
