@@ -13,7 +13,7 @@ from ntkit.networks import mlp
 from ntkit.tasks import Signal
 from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import Candidate
-from ntkit.tuning.choice import Row, choose, scores_of
+from ntkit.tuning.choice import Row, choose, finalists, scores_of
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.scale_model import ScaleModel
 from tests.cases import randn, seeded
@@ -46,24 +46,23 @@ def test_signals_of_larger_bandwidth_want_larger_bandwidths(optimiser) -> None:
     assert found[0] < found[1] < found[2]
 
 
-def test_denser_samples_of_one_view_want_larger_bandwidths() -> None:
+def test_denser_samples_of_one_view_are_predicted_to_want_larger_bandwidths() -> None:
     """A line of power `1 / f^2`, as in photos, sampled 64, 256 and 1,024 times."""
     line = waves(1024, torch.arange(1, 500).double() ** -2)
     bandwidths = [1, 2, 4, 7, 10, 14, 20, 30, 45, 60, 90]
-    found = [
-        tune(line[:: 1024 // n], goal="fit", bandwidths=bandwidths, **QUICK).bandwidth
-        for n in (64, 256, 1024)
-    ]
+    found = []
+    for n in (64, 256, 1024):
+        table = tune(line[:: 1024 // n], goal="fit", bandwidths=bandwidths, **QUICK).table
+        found.append(max(table, key=lambda row: row.at(100).train).candidate.bandwidth)
     assert found == sorted(found)
     assert found[2] > 2 * found[0]
 
 
-@pytest.mark.parametrize(("goal", "wanted"), [("generalise", 4.0), ("fit", 8.0)])
-def test_of_equals_a_quarter_of_the_way_generalises_and_the_centre_fits(goal, wanted) -> None:
-    """Counted on a logarithmic axis, among those within 0.2 dB of the best."""
-    psnrs = {1.0: 19.0, 2.0: 19.92, 4.0: 20.0, 8.0: 20.1, 16.0: 19.95, 32.0: 19.91, 64.0: 12.0}
+def test_of_equals_a_quarter_of_the_way_is_chosen() -> None:
+    """Counted on a logarithmic axis, among those within 0.3 dB of the best."""
+    psnrs = {1.0: 19.0, 2.0: 19.85, 4.0: 20.0, 8.0: 20.1, 16.0: 19.95, 32.0: 19.81, 64.0: 12.0}
     scores = {Candidate("gaussian", b): p for b, p in psnrs.items()}
-    assert choose(scores, goal).bandwidth == wanted
+    assert choose(scores).bandwidth == 4.0
 
 
 def rows(psnrs: dict[float, float]) -> list[Row]:
@@ -73,7 +72,7 @@ def rows(psnrs: dict[float, float]) -> list[Row]:
     ]
 
 
-def test_scale_models_have_half_a_say_or_all_of_it_and_their_level_has_none() -> None:
+def test_scale_models_have_their_say_and_their_level_has_none() -> None:
     table = rows({1.0: 15.0, 2.0: 20.0, 4.0: 21.0, 8.0: 22.0})
     reached = {2.0: 36.0, 4.0: 35.0, 8.0: 31.0}
     for level in (0.0, -20.0, 7.0):
@@ -86,7 +85,9 @@ def test_scale_models_have_half_a_say_or_all_of_it_and_their_level_has_none() ->
         found = list(scores.values())
         assert found == pytest.approx([21.5, 21.5, 20.0])  # models: 23, 22, 18 at the mean of 21
         gaps = [b - a for a, b in pairwise(scores_of(table, models, "fit", 100).values())]
-        assert gaps == pytest.approx([-1.0, -4.0], abs=0.05)  # of the models, but for rounding
+        assert gaps == pytest.approx(
+            [-0.5, -2.75], abs=0.05
+        )  # three quarters of -1 and -4, one of +1
 
 
 def test_a_scale_model_that_diverged_is_out_and_where_all_did_the_kernel_decides() -> None:
@@ -97,6 +98,14 @@ def test_a_scale_model_that_diverged_is_out_and_where_all_did_the_kernel_decides
     models[0] = ScaleModel(Candidate("gaussian", 2.0), 10.0, 10.0)
     left = {c.bandwidth: s for c, s in scores_of(table, models, "generalise", 100).items()}
     assert left == pytest.approx({2.0: 20.0})
+
+
+def test_finalists_are_the_best_by_models_and_predictions_together() -> None:
+    table = rows({1.0: 15.0, 2.0: 20.0, 4.0: 21.0, 8.0: 22.0, 16.0: 21.0})
+    reached = {2.0: 36.0, 4.0: 35.0, 8.0: 31.0, 16.0: 34.0}
+    models = [ScaleModel(Candidate("gaussian", b), p, p) for b, p in reached.items()]
+    for goal, wanted in (("generalise", {2.0, 4.0, 8.0, 16.0}), ("fit", {2.0, 4.0, 16.0})):
+        assert {c.bandwidth for c in finalists(table, models, goal, 100)} == wanted
 
 
 def test_scale_models_are_of_the_bandwidths_predicted_best() -> None:
@@ -122,7 +131,7 @@ def test_fitting_wants_at_least_the_bandwidth_of_generalising() -> None:
     held_out, train = (tune(line, goal=g, **QUICK) for g in ("generalise", "fit"))
     assert train.bandwidth >= held_out.bandwidth
     best = max(row.at(100).train for row in train.table)
-    assert train.predicted.train >= best - 0.2  # each is as good as the best of what it was asked
+    assert train.predicted.train >= best - 0.3  # each is as good as the best of what it was asked
     best = max(row.at(100).held_out for row in held_out.table)
     assert held_out.predicted.held_out >= best - 0.2
 

@@ -68,7 +68,7 @@ def show_recommendation(run: RunResult) -> None:
             + (
                 ": half of the choice between these."
                 if result.goal == "generalise"
-                else ": the choice between these."
+                else ": three quarters of the choice between these."
             ),
             style="dim",
         )

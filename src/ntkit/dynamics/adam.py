@@ -89,7 +89,7 @@ def adam_trajectories(
     *,
     lr: float,
     batch_size: int,
-    speed: float = 1.0,
+    speed: float | Sequence[float] = 1.0,
     spread: float | None = None,
     noise: float | None = None,
     gain: float | None = None,
@@ -102,7 +102,8 @@ def adam_trajectories(
         steps: Steps at which to report, ascending, at least 1.
         lr: Adam's learning rate.
         batch_size: Samples a step; full batches where it exceeds the samples.
-        speed: How much faster the real network runs than its kernel at the start.
+        speed: How much faster the real network runs than its kernel at the start; one for all problems, or
+            one each.
         spread: Shape of the law by which modes decay, above 0, infinity for the exponential;
             `SPREAD` if left out.
         noise: Share of the minibatches' noise that enters the mean squares, 1 for one mean square a
@@ -131,6 +132,7 @@ def adam_trajectories(
     grows = torch.ones_like(energy).scatter_(1, values.sum(1).argmax(1, keepdim=True), 0.0)
     count = grows * _pad([p.multiplicity for p in problems])
     noisy = torch.where(samples > batch_size, noise * samples / batch_size, 0 * samples)
+    pace = lr * torch.as_tensor(speed, dtype=torch.float64).expand(len(problems))[:, None]
     progress = torch.zeros_like(energy)
     decay = torch.ones_like(energy)
     weights = torch.zeros_like(values)
@@ -146,7 +148,7 @@ def adam_trajectories(
             memory = beta2**stride
             v = memory * v + (1 - memory) * square
             mean_square = v / (1 - beta2 ** (step + stride))
-            rates = lr * speed * (sizes / mean_square.clamp_min(1e-300)).sqrt()
+            rates = pace * (sizes / mean_square.clamp_min(1e-300)).sqrt()
             total = (rates[:, None] @ values)[:, 0]
             cap = (STABILITY / total.amax(1).clamp_min(1e-300)).clamp_max(1)[:, None]
             rates, total = rates * cap, total * cap

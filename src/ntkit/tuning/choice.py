@@ -11,20 +11,25 @@ from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.scale_model import ScaleModel
 
-__all__ = ["Goal", "Row", "choose", "flat_range", "scores_of", "shortlist"]
+__all__ = ["Goal", "Row", "choose", "finalists", "flat_range", "scores_of", "shortlist"]
 
 Goal = Literal["generalise", "fit"]
 
 FLAT = 0.3
-"""Bandwidths whose prediction is within so many dB of the best are reported as as good."""
+"""Bandwidths within so many dB of the best are as good: the recommendation is one of them."""
 
-_AS_GOOD = 0.2  # the recommendation is taken from those within so many dB of the best
+_PLACE = 0.25
+"""Where among those it stands: a quarter of the way up from the smallest, on a logarithmic axis."""
+
 _QUANTISED = 1 / (12 * 255**2)  # mean square of 8-bit rounding: a fit below it shows nowhere
 _ADVANTAGE = 0.3  # dB by which another encoding must beat the Gaussian one
 _SHORTLIST: dict[Goal, int] = {"generalise": 4, "fit": 6}
 """How many bandwidths, of the best predictions, scale models are trained of."""
 
-_SAY: dict[Goal, float] = {"generalise": 0.5, "fit": 1.0}
+_FINALISTS: dict[Goal, int] = {"generalise": 4, "fit": 3}
+"""How many of these see the second half of the pieces."""
+
+_SAY: dict[Goal, float] = {"generalise": 0.5, "fit": 0.75}
 """What scale models count in the choice between these, the predictions being the rest."""
 
 
@@ -64,6 +69,14 @@ def shortlist(table: Sequence[Row], goal: Goal, steps: float) -> list[Candidate]
     return sorted(gaussians, key=lambda c: -gaussians[c])[: _SHORTLIST[goal]]
 
 
+def finalists(
+    table: Sequence[Row], models: Sequence[ScaleModel], goal: Goal, steps: float
+) -> list[Candidate]:
+    """Of the bandwidths with scale models on some pieces, those worth as many again."""
+    scores = _gaussians(scores_of(table, models, goal, steps))
+    return sorted(scores, key=lambda c: -scores[c])[: _FINALISTS[goal]]
+
+
 def scores_of(
     table: Sequence[Row], models: Sequence[ScaleModel], goal: Goal, steps: float
 ) -> dict[Candidate, float]:
@@ -83,20 +96,20 @@ def scores_of(
     return scores | {c: (1 - say) * predicted[c] + say * (r + shift) for c, r in reached.items()}
 
 
-def choose(scores: dict[Candidate, float], goal: Goal) -> Candidate:
+def choose(scores: dict[Candidate, float]) -> Candidate:
     """A bandwidth within those that are as good as the best, or an encoding that is clearly better.
 
-    To generalise, a quarter of the way from the smallest of those bandwidths: less of it is safer
-    between the samples. To fit, the centre: neither side is safer.
+    A quarter of the way from the smallest of those bandwidths: less of it is safer between the samples,
+    and scale models fit a little better with large ones than what they stand for.
     """
     gaussians = _gaussians(scores)
     best = max(scores, key=lambda c: scores[c])
     if not gaussians or scores[best] > max(gaussians.values()) + _ADVANTAGE:
         return best
     top = max(gaussians.values())
-    near = {c: log(c.bandwidth or 1) for c, s in gaussians.items() if s >= top - _AS_GOOD}
+    near = {c: log(c.bandwidth or 1) for c, s in gaussians.items() if s >= top - FLAT}
     low, high = min(near.values()), max(near.values())
-    wanted = low + (high - low) * (0.25 if goal == "generalise" else 0.5)
+    wanted = low + (high - low) * _PLACE
     return min(near, key=lambda c: abs(near[c] - wanted))
 
 

@@ -1,7 +1,8 @@
 """A clock for Adam: how fast the real network runs, measured by one short run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import exp, log
+from math import log10
 from statistics import mean
 
 import torch
@@ -19,7 +20,8 @@ _BY_BATCH = 0.4  # the speed grows with this power of the batch size
 _PILOT_STEPS = 100
 _PILOT_BATCH = 256
 _FEWEST = 10  # steps of a run that says something
-_RANGE = (0.2, 12.0)
+_RANGE = (0.2, 12.0)  # of speeds
+_AT_ONCE = 10  # speeds tried together; the next ten are between two of them
 
 
 @dataclass(frozen=True)
@@ -102,20 +104,35 @@ def calibrate(
     def measured(step: int) -> float:
         return psnr(mean(losses[k] for k in _window(step, pilot.steps)))
 
-    def predicted(speed: float, step: int) -> float:
-        """Of the same losses: each is the error before its step."""
-        window = _window(step, pilot.steps)
-        run = adam_trajectories(
-            [modes], window, lr=pilot.lr, batch_size=pilot.batch_size, speed=speed
+    def predicted(speeds: Sequence[float], *steps: int) -> list[list[float]]:
+        """Of the same losses, for each speed at each of the steps: a loss is the error before its step."""
+        windows = [_window(step, pilot.steps) for step in steps]
+        runs = adam_trajectories(
+            [modes] * len(speeds),
+            [k for window in windows for k in window],
+            lr=pilot.lr,
+            batch_size=pilot.batch_size,
+            speed=speeds,
         )
-        return psnr(float(modes.error(run[0].decay).mean()))
+        errors = [modes.error(run.decay).reshape(len(steps), -1).mean(1) for run in runs]
+        return [[psnr(float(e)) for e in each] for each in errors]
 
     wanted = measured(end)
-    low, high = map(log, _RANGE)
-    for _ in range(12):
-        centre = (low + high) / 2
-        low, high = (centre, high) if predicted(exp(centre), end) < wanted else (low, centre)
-    fitted = exp((low + high) / 2)
+
+    def bracket(low: float, high: float) -> list[tuple[float, float]]:
+        """Two of some speeds between these, and what they reach: the wanted is in between."""
+        speeds = torch.logspace(log10(low), log10(high), _AT_ONCE, dtype=torch.float64).tolist()
+        reached = [p for (p,) in predicted(speeds, end)]
+        above = next((i for i, p in enumerate(reached) if not p < wanted), _AT_ONCE - 1)
+        return [(speeds[i], reached[i]) for i in (max(above - 1, 0), above)]
+
+    (low, _), (high, _) = bracket(*_RANGE)
+    (low, at_low), (high, at_high) = bracket(low, high)
+    share = min((wanted - at_low) / (at_high - at_low), 1.0) if at_high > at_low else 0.0
+    fitted = low * (high / low) ** share
+    (_, before), (half_way, _) = predicted(
+        [theory_clock(pilot, modes.n_samples).speed, fitted], half, end
+    )
     larger = min(budget.batch_size, modes.n_samples) / min(pilot.batch_size, modes.n_samples)
     return Clock(
         speed=fitted * larger**_BY_BATCH,
@@ -123,8 +140,8 @@ def calibrate(
         pilot=pilot,
         encoding=encoding,
         measured=wanted,
-        predicted=predicted(theory_clock(pilot, modes.n_samples).speed, end),
-        error=predicted(fitted, half) - measured(half),
+        predicted=before,
+        error=half_way - measured(half),
     )
 
 

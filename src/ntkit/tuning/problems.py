@@ -48,7 +48,6 @@ class PeriodicProblem(AbstractProblem):
     _bins: Tensor = field(repr=False)
     _spectra: list[tuple[Tensor, Tensor]] = field(repr=False)  # a coset: layers' spectra, target
     _residual: Tensor = field(repr=False)
-    _share: Tensor = field(repr=False)
 
     def __init__(self, network: nn.Module, signal: Float[Tensor, "..."]) -> None:
         shape, o = signal.shape[:-1], signal.shape[-1]
@@ -79,18 +78,17 @@ class PeriodicProblem(AbstractProblem):
             n_samples=n,
             n_outputs=o,
         )
-        spectra = []
+        spectra, whole = [], share.sqrt()  # scaled so that a norm counts the conjugates too
         for starts in product((0, 1), repeat=d):
             if any(starts):
                 cut = tuple(slice(i, None, 2) for i in starts)
-                target = torch.fft.rfftn(signal[cut].movedim(-1, 0), dim=axes) / sqrt(n)
+                target = torch.fft.rfftn(signal[cut].movedim(-1, 0), dim=axes) * whole / sqrt(n)
                 spectra.append((torch.fft.rfftn(table[(slice(None), *cut)], dim=axes), target))
         for name, value in {
             "modes": modes,
             "_bins": bins.reshape(eigenvalues.shape[1:]),
             "_spectra": spectra,
-            "_residual": residual,
-            "_share": share,
+            "_residual": residual * whole,
         }.items():
             object.__setattr__(self, name, value)
 
@@ -98,12 +96,15 @@ class PeriodicProblem(AbstractProblem):
         """By Parseval's identity, without leaving Fourier space."""
         errors = []
         for moment in weights:
-            spread = moment[:, self._bins, None]
+            spread = moment[:, self._bins, None]  # as real numbers: complex ones take longer
             total = 0.0
-            for layers, target in self._spectra:  # as real numbers: complex ones take longer
-                gain = torch.view_as_complex((torch.view_as_real(layers) * spread).sum(0))
-                missed = torch.view_as_real(target - gain * self._residual)
-                total += float((missed.square_().sum(-1) * self._share).sum())
+            for layers, target in self._spectra:
+                gain = torch.view_as_real(layers[0]) * spread[0]
+                for layer, factor in zip(layers[1:], spread[1:], strict=True):
+                    gain.addcmul_(torch.view_as_real(layer), factor)
+                missed = target - torch.view_as_complex(gain) * self._residual
+                parts = torch.view_as_real(missed).flatten()
+                total += float(parts @ parts)
             errors.append(total)
         scale = self.modes.n_samples * self.modes.n_outputs * len(self._spectra)
         return torch.tensor(errors, dtype=torch.float64) / scale

@@ -11,7 +11,8 @@ bandwidths, mostly, which is better.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import prod
+from math import isfinite, prod
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -22,17 +23,20 @@ from ntkit.tasks.signals import Signal, every_other, psnr
 from ntkit.tasks.training import Budget, decayed_average
 from ntkit.tuning.candidates import Candidate
 
-__all__ = ["ScaleModel", "scale_models"]
+__all__ = ["FIRST_HALF", "SECOND_HALF", "ScaleModel", "joined", "scale_models"]
 
 SCALE = 6
 """Width and frequencies are smaller by this; parameters, samples and batches by its square."""
 
-_PIECES = 4  # of the signal, each with models of its own
+_PIECES = 8  # of the signal, each with models of its own
+FIRST_HALF, SECOND_HALF = range(0, _PIECES, 2), range(1, _PIECES, 2)
+"""Pieces of all degrees of roughness each, by their place in the ranking."""
+
 _LONGEST = 5000  # steps: models of longer budgets would take minutes
 _FEWEST_SAMPLES = 64  # of a piece
 _NARROWEST = 8  # units of a model
 _ENCODED = 2**25  # features kept for all models; beyond it they are made anew for each batch
-_JUDGED = 4096  # samples of a piece and kind at the end
+_JUDGED = 2048  # samples of a piece and kind at the end
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def scale_models(
     depth: int,
     n_frequencies: int,
     seed: int,
+    pieces: Sequence[int] = range(_PIECES),
 ) -> tuple[ScaleModel, ...]:
     """Train models of all candidates at once, for the steps of the budget.
 
@@ -67,7 +72,7 @@ def scale_models(
     scale, half way between; which of the two matters little for their ranking.
 
     Args:
-        signal: The signal; models see four pieces of it, evenly through the ranking by roughness.
+        signal: The signal; models see pieces of it, eight evenly through the ranking by roughness.
         budget: What is asked about, with Adam.
         tried: Fourier encodings.
         width: Units of each hidden layer of the network that is asked about.
@@ -75,6 +80,7 @@ def scale_models(
         n_frequencies: Its frequencies.
         seed: Of frequencies, weights and batches: the next ones for the other pieces, so that the draw of a
             few frequencies counts less; the same for all candidates, which then differ in bandwidth alone.
+        pieces: Which of the eight pieces.
 
     Returns:
         One a candidate; nothing where a model would say nothing (a piece of fewer than 64 training
@@ -83,11 +89,12 @@ def scale_models(
     Cost: for a candidate and piece `SCALE^-4` (1/1,296) of the multiplications of its training in full.
     """
     corners, size = _pieces(signal)
+    corners = [corners[i] for i in pieces]
     n_piece = _n_trained(size)
     if n_piece < _FEWEST_SAMPLES or width < _NARROWEST * SCALE or budget.steps > _LONGEST:
         return ()
     networks = []
-    for piece, candidate in product(range(len(corners)), tried):
+    for piece, candidate in product(pieces, tried):
         draw = torch.Generator().manual_seed(seed + piece)
         encoding = candidate.build(len(size), max(1, n_frequencies // SCALE), draw)
         networks.append(
@@ -105,6 +112,32 @@ def scale_models(
     errors = fleet.best_errors(*(kind.judged() for kind in kinds))
     means = errors.reshape(2, len(corners), len(tried)).mean(1).tolist()
     return tuple(ScaleModel(c, psnr(a), psnr(b)) for c, a, b in zip(tried, *means, strict=True))
+
+
+def joined(first: Sequence[ScaleModel], second: Sequence[ScaleModel]) -> tuple[ScaleModel, ...]:
+    """Models of two halves of the pieces, the second of some candidates only, as of all pieces.
+
+    The others stand where their distance from those, in the mean, was on the first half.
+    """
+    more = {m.candidate: m for m in second}
+    whole: dict[Candidate, ScaleModel] = {}
+    gains: list[tuple[float, float]] = []
+    for m in first:
+        if n := more.get(m.candidate):
+            of_all = _mean(m.train, n.train), _mean(m.held_out, n.held_out)
+            whole[m.candidate] = ScaleModel(m.candidate, *of_all)
+            if all(map(isfinite, (*of_all, m.train, m.held_out))):
+                gains.append((of_all[0] - m.train, of_all[1] - m.held_out))
+    train, held_out = (fmean(g[k] for g in gains) if gains else 0.0 for k in range(2))
+    return tuple(
+        whole.get(m.candidate, ScaleModel(m.candidate, m.train + train, m.held_out + held_out))
+        for m in first
+    )
+
+
+def _mean(a: float, b: float) -> float:
+    """PSNR of the mean of the errors."""
+    return psnr((10 ** (-a / 10) + 10 ** (-b / 10)) / 2)
 
 
 def _n_trained(shape: Sequence[int]) -> int:

@@ -9,9 +9,15 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.state import PairState
 
-__all__ = ["AngleProfile", "Polynomial", "fit", "state_at_angle"]
+__all__ = ["AngleProfile", "Polynomial", "fit", "fit_profile", "state_at_angle"]
 
 _NODES = (48, 128)
+
+_REACHES = (0.25, 0.35, 0.45, 0.6)
+"""Largest cosines that polynomials of the cosine cover."""
+
+_FEW = 0.05
+"""Share of the entries that may be computed twice: by their cosine, and then by their angle."""
 
 Function = Callable[[Float[Tensor, " k"]], Float[Tensor, "g k"]]
 
@@ -37,16 +43,24 @@ class Polynomial:
 
     def __call__(self, x: Float[Tensor, "..."], index: int = 0) -> Float[Tensor, "..."]:
         """The polynomial of that index at `x`; one or two passes over memory a power."""
+        return self._sum(x, (slice(None), index))
+
+    def all(self, x: Float[Tensor, "..."]) -> Float[Tensor, "g ..."]:
+        """Every polynomial at `x`."""
+        return self._sum(x, (slice(None), slice(None), *(None,) * x.ndim))
+
+    def _sum(self, x: Tensor, of: tuple[slice | int | None, ...]) -> Tensor:
+        """The polynomials with those coefficients."""
         y = (x - self.centre) / self.half if self.centre else x / self.half
         if self.powers is not None:
-            values = self.powers[:, index].to(y)
-            total = torch.addcmul(values[1], values[0].expand_as(y), y)
+            values = self.powers[of].to(y)
+            total = torch.addcmul(values[1], values[0], y)
             for value in values[2:]:
                 total = torch.addcmul(value, total, y)
             return total
-        values = self.series[:, index].to(y)
-        twice, after = 2 * y, torch.zeros_like(y)
-        current = values[-1].expand_as(y)
+        values = self.series[of].to(y)
+        twice, after = 2 * y, torch.zeros_like(values[-1])
+        current = values[-1]
         for value in values[1:-1].flip(0):  # Clenshaw
             current, after = torch.addcmul(value - after, current, twice), current
         return torch.addcmul(values[0] - after, current, y)
@@ -58,10 +72,6 @@ class Polynomial:
             return None
         degrees = torch.arange(len(self.powers) - 1, -1, -1, dtype=self.powers.dtype)
         return self.powers / self.half ** degrees[:, None]
-
-    def all(self, x: Float[Tensor, "..."]) -> Float[Tensor, "g ..."]:
-        """Every polynomial at `x`."""
-        return torch.stack([self(x, k) for k in range(self.series.shape[1])])
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,22 @@ class AngleProfile:
     def at_reach(self, largest: float) -> Polynomial | None:
         """The polynomial of the cosine of least degree that holds up to `largest`, if there is one."""
         return next((p for p in self.by_cosine if p.half >= largest), None)
+
+    def at_distances(self, share: Float[Tensor, " k"]) -> Float[Tensor, "g k"]:
+        """Every function, for two vectors whose squared distance is that share of the largest, 4.
+
+        By the shortest polynomial of the cosine that serves most; the others by their angle, which
+        keeps its digits as the distance goes to zero.
+        """
+        cosine = 1 - 2 * share
+        for polynomial in self.by_cosine:
+            far = (cosine.abs() > polynomial.half).nonzero()[:, 0]
+            if len(far) <= _FEW * len(share):
+                return polynomial.all(cosine).index_copy(1, far, self._by_distance(share[far]))
+        return self._by_distance(share)
+
+    def _by_distance(self, share: Float[Tensor, " k"]) -> Float[Tensor, "g k"]:
+        return self.by_angle.all(2 * share.clamp(0, 1).sqrt().asin())
 
 
 def fit(function: Function, low: float, high: float, tolerance: float) -> Polynomial:
@@ -108,6 +134,18 @@ def fit(function: Function, low: float, high: float, tolerance: float) -> Polyno
             quick = _checked(quick, between, exact)
             return quick if quick.error <= tolerance else best
     return best
+
+
+def fit_profile(function: Function, tolerance: float) -> AngleProfile:
+    """Functions of the angle on `[0, pi]`, and of the cosine where a polynomial of it is as good.
+
+    The caller reads off `by_angle.error` whether the tolerance is met.
+    """
+    angle = fit(function, 0.0, torch.pi, tolerance)
+    if angle.error > tolerance:
+        return AngleProfile(angle, ())
+    cosines = [fit(lambda c: angle.all(c.acos()), -r, r, tolerance) for r in _REACHES]
+    return AngleProfile(angle, tuple(c for c in cosines if c.error <= tolerance))
 
 
 def _checked(polynomial: Polynomial, x: Tensor, exact: Tensor) -> Polynomial:

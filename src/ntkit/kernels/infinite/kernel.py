@@ -9,14 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit._core.devices import device_of
-from ntkit._core.errors import NumericalError
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
-from ntkit.kernels.infinite.angle import fit, state_at_angle
 from ntkit.kernels.infinite.calls.table import check_modules
 from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices, is_by_angle
 from ntkit.kernels.infinite.job import MEMORY, Job
-from ntkit.kernels.infinite.lag_values import angle_of, values_at_gaps
+from ntkit.kernels.infinite.lag_values import layers_at_gaps, values_at_gaps
 from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
 from ntkit.kernels.infinite.plain_scales import plain_scales
 from ntkit.kernels.infinite.plan import LAYERS, Plan
@@ -259,25 +257,16 @@ class InfiniteKernel(AbstractLagKernel):
 
         Args:
             lags: One 1-D tensor an axis.
-            tolerance: Error allowed to the polynomials, relative to the part's largest value.
-
-        Raises:
-            NumericalError: No polynomial of degree up to 128 meets the tolerance.
+            tolerance: Error allowed to the polynomials, relative to the part's largest value. Where
+                none of degree up to 128 meets it, a `NumericalError` says so.
         """
         fourier, prepared = self._stationary()
-        variance = fourier.energy / fourier.out_dim
-        profile = fit(
-            lambda angle: prepared.layers_of_state(state_at_angle(angle, variance, with_ntk=True)),
-            0.0,
-            torch.pi,
-            tolerance,
+        return layers_at_gaps(
+            prepared,
+            fourier.gap_table(lags) / fourier.out_dim,
+            fourier.energy / fourier.out_dim,
+            tolerance=tolerance,
         )
-        if profile.error > tolerance:
-            raise NumericalError(
-                f"The layers' kernels are no polynomials of the angle to {tolerance:.1g} "
-                f"(reached {profile.error:.1g}); pass a larger `tolerance`."
-            )
-        return profile.all(angle_of(fourier.gap_table(lags) / (4 * fourier.energy)))
 
     def layer_sizes(self) -> list[int]:
         """Number of parameters of each layer, in the order of `layer_table`; both halves of a pair."""

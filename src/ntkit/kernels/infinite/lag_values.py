@@ -4,21 +4,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit.kernels.infinite.angle import AngleProfile
+from ntkit._core.errors import NumericalError
+from ntkit.kernels.infinite.angle import AngleProfile, fit_profile, state_at_angle
 from ntkit.kernels.infinite.prepared import Prepared
 from ntkit.kernels.infinite.state import PairState
 
-__all__ = ["angle_of", "values_at_gaps"]
+__all__ = ["layers_at_gaps", "values_at_gaps"]
 
 _TILE = 2**15
 """Entries whose tables stay in a core's cache while the steps walk over them."""
 
 _WORTH = 2**14
 """Entries from which a polynomial pays: its own making takes a few thousand of them."""
-
-
-_FEW = 0.05
-"""Share of the entries that may be computed twice."""
 
 
 def values_at_gaps(
@@ -35,10 +32,7 @@ def values_at_gaps(
     if len(flat) >= _WORTH and not is_tracked and gap.device.type == "cpu":
         profile = prepared.profile(variance, torch.float64)
     if profile is not None:
-        out = torch.empty_like(flat)
-        for g, into in zip(flat.split(_TILE), out.split(_TILE), strict=True):
-            into.copy_(_by_profile(profile, g / (4 * variance)))
-        return out.reshape(gap.shape)
+        return _read_off(profile, flat, variance)[0].reshape(gap.shape)
     var = torch.tensor(variance, device=gap.device).double()
     ntk = torch.zeros_like(var) if with_ntk else None
     parts = [
@@ -48,17 +42,30 @@ def values_at_gaps(
     return torch.cat(parts).reshape(gap.shape)
 
 
-def angle_of(share: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """The angle of two vectors of one norm whose squared distance is that share of the largest."""
-    return 2 * share.clamp(0, 1).sqrt().asin()
+def layers_at_gaps(
+    prepared: Prepared, gap: Float[Tensor, "..."], variance: float, *, tolerance: float
+) -> Float[Tensor, "g ..."]:
+    """The layers' parts of the tangent kernel, always by polynomials of the angle.
+
+    Raises:
+        NumericalError: None of degree up to 128 meets the tolerance.
+    """
+    profile = fit_profile(
+        lambda angle: prepared.layers_of_state(state_at_angle(angle, variance, with_ntk=True)),
+        tolerance,
+    )
+    if profile.by_angle.error > tolerance:
+        raise NumericalError(
+            f"The layers' kernels are no polynomials of the angle to {tolerance:.1g} "
+            f"(reached {profile.by_angle.error:.1g}); pass a larger `tolerance`."
+        )
+    return _read_off(profile, gap.flatten(), variance).reshape(-1, *gap.shape)
 
 
-def _by_profile(profile: AngleProfile, share: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
-    """By the shortest polynomial of the cosine that serves most; the others by their angle."""
-    cosine = 1 - 2 * share
-    size = cosine.abs()
-    for polynomial in profile.by_cosine:
-        far = (size > polynomial.half).nonzero()[:, 0]
-        if len(far) <= _FEW * len(size):
-            return polynomial(cosine).index_copy(0, far, profile.by_angle(angle_of(share[far])))
-    return profile.by_angle(angle_of(share))
+def _read_off(profile: AngleProfile, gap: Float[Tensor, " k"], variance: float) -> Tensor:
+    """`[g, k]`, a tile at a time."""
+    functions = profile.by_angle.series.shape[1]
+    out, size = gap.new_empty(functions, len(gap)), _TILE // functions
+    for g, into in zip(gap.split(size), out.split(size, 1), strict=True):
+        into.copy_(profile.at_distances(g / (4 * variance)))
+    return out

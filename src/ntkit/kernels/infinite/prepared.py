@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit.kernels.infinite.angle import AngleProfile, fit, state_at_angle
+from ntkit.kernels.infinite.angle import AngleProfile, fit_profile, state_at_angle
 from ntkit.kernels.infinite.chains import Chain, chains
 from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.layers import layer_kernels
@@ -27,9 +27,6 @@ _SMALLEST = 1e-2
 
 _FEW = torch.tensor([0.2, 0.9, 1.7, 2.8], dtype=torch.float64)
 """Angles at which a kernel is compared with what it was."""
-
-_REACHES = (0.25, 0.35, 0.45, 0.6)
-"""Largest cosines that polynomials of the cosine cover."""
 
 
 @dataclass
@@ -134,16 +131,12 @@ class Prepared:
         def by_angle(angle: Tensor) -> Tensor:
             return self.of_state(state_at_angle(angle, variance, with_ntk=self.with_ntk))[None]
 
-        angle = fit(by_angle, 0.0, torch.pi, tolerance)
+        profile = fit_profile(by_angle, tolerance)
+        angle = profile.by_angle
         values = angle(torch.linspace(0, torch.pi, 200, dtype=torch.float64))
         if angle.error > tolerance or float(values.min()) < _SMALLEST * float(values.abs().max()):
             return None
-
-        def by_cosine(cosine: Tensor) -> Tensor:
-            return angle(cosine.acos())[None]
-
-        cosines = [fit(by_cosine, -reach, reach, tolerance) for reach in _REACHES]
-        return AngleProfile(angle, tuple(c for c in cosines if c.error <= tolerance))
+        return profile
 
     def plan(self, n_points: int = 1, route: str = LAYERS) -> Plan:
         """What is kept at each step."""
