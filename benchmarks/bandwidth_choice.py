@@ -39,7 +39,8 @@ averaged weights, and 8-bit rounding to fit.
 The electrocardiogram stands beside the list (which asks for an elevation map or an ECG; the elevation
 map counts): it is in the tables by signal, and in no summary. The time of a choice is that of
 `ntkit.tune` in CPU seconds of one core; the time of the grid search of ten trainings is counted from twelve of
-their steps, timed right after each choice: machines differ from day to day. Beside it stand the seconds
+their steps, timed right after each choice: machines differ from day to day. One short choice is made before all (the
+first of a process takes a second more, in which torch loads what any training needs). Beside it stand the seconds
 recorded when the grids were made (wall clock, of machines that trained other signals besides), which FreSh's time
 is over. The tables by signal are in `bandwidth_choice_signals.md`, with predicted
 curves in `bandwidth_choice_signals.json`; choices in there are not asked for again while the library
@@ -210,11 +211,15 @@ def choices(signals: dict[str, Signal]) -> dict[str, dict[str, Any]]:
     recorded = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
     now = source()
     known = recorded.get("choices", {}) if recorded.get("source") == now else {}
+    warm = len(known) == len(signals) * len(GOALS) * len(STEPS)
     for name, signal in signals.items():
         for goal in GOALS:
             for steps in STEPS:
                 key = f"{name}|{goal}|{steps}"
                 if key not in known:
+                    if not warm:  # what torch loads at its first optimiser, as any training does
+                        ask(signal, goal, 20)
+                        warm = True
                     known[key] = ask(signal, goal, steps)
                     _keep(now, known)
     return known
@@ -363,11 +368,12 @@ def _times(
     for steps in STEPS if listed else ():
         cases = [(n, asked[f"{n}|{goal}|{steps}"]) for n in listed for goal in GOALS]
         recorded = {n: sum(e["seconds"] for e in reference[n].values()) / 20_000 for n in listed}
-        for word, a_step, promise in (
-            ("", lambda _, c: c["step_seconds"], 1 / 50),
-            (", as recorded when it was made", lambda n, _: recorded[n], None),
+        timed = [(c["cpu_seconds"], 10 * steps * c["step_seconds"]) for _, c in cases]
+        before = [(c["cpu_seconds"], 10 * steps * recorded[n]) for n, c in cases]
+        for word, seconds, promise in (
+            ("", timed, 1 / 50),
+            (", as recorded when it was made", before, None),
         ):
-            seconds = [(c["cpu_seconds"], 10 * steps * a_step(n, c)) for n, c in cases]
             what = f"time of the choice over the grid search{word}, {steps} steps"
             total = sum(s for s, _ in seconds) / sum(g for _, g in seconds)
             rows.append(Row(f"{what}: all", total, "", promise))

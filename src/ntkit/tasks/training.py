@@ -159,7 +159,12 @@ def train(
 
 def decayed_average(averaged: Tensor, weight: Tensor, steps: Tensor | int) -> Tensor:
     """An average of so many steps with one more: the `avg_fn` of `train(..., average=True)`."""
-    return averaged.lerp(weight, float((_DECAY + 1) / (_DECAY + 1 + steps)))
+    return averaged.lerp(weight, average_share(int(steps)))
+
+
+def average_share(steps: int) -> float:
+    """What the next step counts in an average of so many."""
+    return (_DECAY + 1) / (_DECAY + 1 + steps)
 
 
 def _better(

@@ -11,7 +11,16 @@ from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.scale_model import ScaleModel
 
-__all__ = ["Goal", "Row", "choose", "finalists", "flat_range", "scores_of", "shortlist"]
+__all__ = [
+    "FINALISTS",
+    "Goal",
+    "Row",
+    "choose",
+    "finalists",
+    "flat_range",
+    "scores_of",
+    "shortlist",
+]
 
 Goal = Literal["generalise", "fit"]
 
@@ -26,7 +35,7 @@ _ADVANTAGE = 0.3  # dB by which another encoding must beat the Gaussian one
 _SHORTLIST: dict[Goal, int] = {"generalise": 4, "fit": 6}
 """How many bandwidths, of the best predictions, scale models are trained of."""
 
-_FINALISTS: dict[Goal, int] = {"generalise": 4, "fit": 3}
+FINALISTS: dict[Goal, int] = {"generalise": 4, "fit": 3}
 """How many of these see the second half of the pieces."""
 
 _SAY: dict[Goal, float] = {"generalise": 0.5, "fit": 0.75}
@@ -74,7 +83,7 @@ def finalists(
 ) -> list[Candidate]:
     """Of the bandwidths with scale models on some pieces, those worth as many again."""
     scores = _gaussians(scores_of(table, models, goal, steps))
-    return sorted(scores, key=lambda c: -scores[c])[: _FINALISTS[goal]]
+    return sorted(scores, key=lambda c: -scores[c])[: FINALISTS[goal]]
 
 
 def scores_of(

@@ -46,7 +46,9 @@ class PeriodicProblem(AbstractProblem):
 
     modes: Modes
     _bins: Tensor = field(repr=False)
-    _spectra: list[tuple[Tensor, Tensor]] = field(repr=False)  # a coset: layers' spectra, target
+    _spectra: list[tuple[Tensor, Tensor]] = field(
+        repr=False
+    )  # a coset: layers `[g, 2, ...]`, target
     _residual: Tensor = field(repr=False)
 
     def __init__(self, network: nn.Module, signal: Float[Tensor, "..."]) -> None:
@@ -83,7 +85,8 @@ class PeriodicProblem(AbstractProblem):
             if any(starts):
                 cut = tuple(slice(i, None, 2) for i in starts)
                 target = torch.fft.rfftn(signal[cut].movedim(-1, 0), dim=axes) * whole / sqrt(n)
-                spectra.append((torch.fft.rfftn(table[(slice(None), *cut)], dim=axes), target))
+                layers = torch.fft.rfftn(table[(slice(None), *cut)], dim=axes)
+                spectra.append((torch.stack([layers.real, layers.imag], 1), target))
         for name, value in {
             "modes": modes,
             "_bins": bins.reshape(eigenvalues.shape[1:]),
@@ -96,14 +99,14 @@ class PeriodicProblem(AbstractProblem):
         """By Parseval's identity, without leaving Fourier space."""
         errors = []
         for moment in weights:
-            spread = moment[:, self._bins, None]  # as real numbers: complex ones take longer
+            spread = moment[:, self._bins]
             total = 0.0
             for layers, target in self._spectra:
-                gain = torch.view_as_real(layers[0]) * spread[0]
+                gain = layers[0] * spread[0]
                 for layer, factor in zip(layers[1:], spread[1:], strict=True):
-                    gain.addcmul_(torch.view_as_real(layer), factor)
-                missed = target - torch.view_as_complex(gain) * self._residual
-                parts = torch.view_as_real(missed).flatten()
+                    gain.addcmul_(layer, factor)
+                missed = self._residual * torch.complex(*gain)
+                parts = torch.view_as_real(missed.sub_(target)).flatten()
                 total += float(parts @ parts)
             errors.append(total)
         scale = self.modes.n_samples * self.modes.n_outputs * len(self._spectra)

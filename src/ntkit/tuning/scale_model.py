@@ -20,17 +20,17 @@ from torch import Tensor, nn
 from ntkit.encodings import AbstractEncoding
 from ntkit.networks import mlp
 from ntkit.tasks.signals import Signal, every_other, psnr
-from ntkit.tasks.training import Budget, decayed_average
+from ntkit.tasks.training import Budget, average_share
 from ntkit.tuning.candidates import Candidate
 
-__all__ = ["FIRST_HALF", "SECOND_HALF", "ScaleModel", "joined", "scale_models"]
+__all__ = ["EVERY", "FIRST_HALF", "SECOND_HALF", "ScaleModel", "joined", "scale_models"]
 
 SCALE = 6
 """Width and frequencies are smaller by this; parameters, samples and batches by its square."""
 
 _PIECES = 8  # of the signal, each with models of its own
-FIRST_HALF, SECOND_HALF = range(0, _PIECES, 2), range(1, _PIECES, 2)
-"""Pieces of all degrees of roughness each, by their place in the ranking."""
+EVERY, FIRST_HALF, SECOND_HALF = range(_PIECES), range(0, _PIECES, 2), range(1, _PIECES, 2)
+"""Pieces of all degrees of roughness, by their place in the ranking."""
 
 _LONGEST = 5000  # steps: models of longer budgets would take minutes
 _FEWEST_SAMPLES = 64  # of a piece
@@ -63,7 +63,7 @@ def scale_models(
     depth: int,
     n_frequencies: int,
     seed: int,
-    pieces: Sequence[int] = range(_PIECES),
+    pieces: Sequence[int] = EVERY,
 ) -> tuple[ScaleModel, ...]:
     """Train models of all candidates at once, for the steps of the budget.
 
@@ -251,7 +251,7 @@ class _Fleet:
         self._adam.step()
         with torch.no_grad():
             for mean, w in zip(self._mean, self._weights, strict=True):
-                mean.copy_(decayed_average(mean, w, done) if done else w)
+                mean.lerp_(w, average_share(done))
 
     @torch.no_grad()
     def best_errors(self, *kinds: tuple[Tensor, Tensor]) -> Tensor:

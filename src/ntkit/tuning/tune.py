@@ -19,7 +19,16 @@ from ntkit.tasks.signals import Signal, psnr
 from ntkit.tasks.training import Budget, Optimiser
 from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import ENCODINGS, Candidate, candidates, default_bandwidths
-from ntkit.tuning.choice import Goal, Row, choose, finalists, flat_range, scores_of, shortlist
+from ntkit.tuning.choice import (
+    FINALISTS,
+    Goal,
+    Row,
+    choose,
+    finalists,
+    flat_range,
+    scores_of,
+    shortlist,
+)
 from ntkit.tuning.clock import Clock, calibrate, pilot_of, theory_clock
 from ntkit.tuning.predict import (
     Prediction,
@@ -32,6 +41,7 @@ from ntkit.tuning.predict import (
 )
 from ntkit.tuning.problems import AbstractProblem, LowRankProblem, PeriodicProblem
 from ntkit.tuning.scale_model import (
+    EVERY,
     FIRST_HALF,
     SECOND_HALF,
     ScaleModel,
@@ -223,10 +233,11 @@ def tune(
             n_frequencies=n_frequencies,
             seed=seed,
         )
+        in_two = len(best) > FINALISTS[goal]
         if len(best) > 1:
             say(f"scale models of {len(best)} bandwidths")
-            models = train(best, pieces=FIRST_HALF)
-        if models:
+            models = train(best, pieces=FIRST_HALF if in_two else EVERY)
+        if models and in_two:
             best = finalists(table, models, goal, steps)
             say(f"scale models of {len(best)} bandwidths, more of them")
             models = joined(models, train(best, pieces=SECOND_HALF))

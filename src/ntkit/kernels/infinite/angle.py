@@ -1,6 +1,6 @@
 """A whole network as one smooth function of the angle of its inputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -136,7 +136,9 @@ def fit(function: Function, low: float, high: float, tolerance: float) -> Polyno
     return best
 
 
-def fit_profile(function: Function, tolerance: float) -> AngleProfile:
+def fit_profile(
+    function: Function, tolerance: float, reaches: Sequence[float] = _REACHES
+) -> AngleProfile:
     """Functions of the angle on `[0, pi]`, and of the cosine where a polynomial of it is as good.
 
     The caller reads off `by_angle.error` whether the tolerance is met.
@@ -144,7 +146,7 @@ def fit_profile(function: Function, tolerance: float) -> AngleProfile:
     angle = fit(function, 0.0, torch.pi, tolerance)
     if angle.error > tolerance:
         return AngleProfile(angle, ())
-    cosines = [fit(lambda c: angle.all(c.acos()), -r, r, tolerance) for r in _REACHES]
+    cosines = [fit(lambda c: angle.all(c.acos()), -r, r, tolerance) for r in reaches]
     return AngleProfile(angle, tuple(c for c in cosines if c.error <= tolerance))
 
 

@@ -302,9 +302,9 @@ class InfiniteKernel(AbstractLagKernel):
             return None
         like = next(self._module.parameters())
         points = torch.zeros(2, encoding.in_dim, dtype=like.dtype, device=like.device)
-        reading = read(self._traced, self._traced.sample("points", [points]), self._variances)
-        whole = Prepared(reading, self._which == "ntk").is_elementwise
-        return encoding if whole and sees_encoding_alone(reading, encoding, self._traced) else None
+        prepared = self._ready("points", (points,))[0]
+        alone = sees_encoding_alone(prepared.reading, encoding, self._traced)
+        return encoding if prepared.is_elementwise and alone else None
 
     def _stationary(self) -> tuple[AbstractFourier, Prepared]:
         if self._fourier is None:

@@ -17,6 +17,9 @@ _TILE = 2**15
 _WORTH = 2**14
 """Entries from which a polynomial pays: its own making takes a few thousand of them."""
 
+_LAYERS_REACH = (0.25,)
+"""Cosine that most lags of random frequencies stay below; each reach more takes time for all layers."""
+
 
 def values_at_gaps(
     prepared: Prepared, gap: Float[Tensor, "..."], variance: float, *, with_ntk: bool
@@ -53,6 +56,7 @@ def layers_at_gaps(
     profile = fit_profile(
         lambda angle: prepared.layers_of_state(state_at_angle(angle, variance, with_ntk=True)),
         tolerance,
+        _LAYERS_REACH,
     )
     if profile.by_angle.error > tolerance:
         raise NumericalError(
