@@ -93,17 +93,23 @@ def scale_models(
     n_piece = _n_trained(size)
     if n_piece < _FEWEST_SAMPLES or width < _NARROWEST * SCALE or budget.steps > _LONGEST:
         return ()
-    networks = []
-    for piece, candidate in product(pieces, tried):
-        draw = torch.Generator().manual_seed(seed + piece)
-        encoding = candidate.build(len(size), max(1, n_frequencies // SCALE), draw)
+    encodings: list[AbstractEncoding] = []
+    networks: list[nn.Sequential] = []  # one a piece: candidates differ in their encodings alone
+    n_fewer = max(1, n_frequencies // SCALE)
+    for piece in pieces:
+        draws = [torch.Generator().manual_seed(seed + piece) for _ in tried]
+        encodings += [c.build(len(size), n_fewer, d) for c, d in zip(tried, draws, strict=True)]
         networks.append(
-            mlp(encoding, signal.n_outputs, width=width // SCALE, depth=depth, generator=draw)
+            mlp(
+                encodings[-1],
+                signal.n_outputs,
+                width=width // SCALE,
+                depth=depth,
+                generator=draws[-1],
+            )
         )
-    kinds = [
-        _Samples(signal, corners, size, len(tried), networks, held_out=h) for h in (False, True)
-    ]
-    fleet = _Fleet(networks, lr=budget.lr * SCALE**0.5)
+    kinds = [_Samples(signal, corners, size, encodings, held_out=h) for h in (False, True)]
+    fleet = _Fleet(networks, len(tried), lr=budget.lr * SCALE**0.5)
     share = n_piece / _n_trained(signal.shape)
     batch = max(1, round(budget.batch_size * share))
     draw = torch.Generator().manual_seed(seed)
@@ -171,8 +177,7 @@ class _Samples:
         signal: Signal,
         corners: Sequence[Sequence[int]],
         size: Sequence[int],
-        n_tried: int,
-        networks: Sequence[nn.Sequential],
+        encodings: Sequence[AbstractEncoding],
         *,
         held_out: bool,
     ) -> None:
@@ -182,12 +187,11 @@ class _Samples:
         cuts = [_cut(corner, size) for corner in corners]
         self._points = torch.stack([grid[cut][wanted] for cut in cuts])
         self._values = torch.stack([signal.values[cut][wanted].float() for cut in cuts])
-        self._points = self._points.repeat_interleave(n_tried, 0)
-        self._values = self._values.repeat_interleave(n_tried, 0)
-        self._encodings: list[nn.Module] = [network[0] for network in networks]
-        first = self._encodings[0]
-        assert isinstance(first, AbstractEncoding)
-        kept = not held_out and self._points[..., 0].numel() * first.out_dim <= _ENCODED
+        copies = len(encodings) // len(corners)
+        self._points = self._points.repeat_interleave(copies, 0)
+        self._values = self._values.repeat_interleave(copies, 0)
+        self._encodings = encodings
+        kept = not held_out and self._points[..., 0].numel() * encodings[0].out_dim <= _ENCODED
         self._features = self._encoded(self._points) if kept else None
 
     def _encoded(self, points: Tensor) -> Tensor:
@@ -224,14 +228,15 @@ def _taken(of: Tensor, index: Tensor) -> Tensor:
 
 
 class _Fleet:
-    """Networks of one shape behind their encodings, trained by Adam together, each as it would be alone."""
+    """Networks of one shape, some copies of each, trained by Adam together, each as it would be alone."""
 
-    def __init__(self, networks: Sequence[nn.Sequential], *, lr: float) -> None:
+    def __init__(self, networks: Sequence[nn.Sequential], copies: int, *, lr: float) -> None:
         layers = [[m for m in network if isinstance(m, nn.Linear)] for network in networks]
         self._weights: list[Tensor] = []
         for layer in zip(*layers, strict=True):
             self._weights.append(torch.stack([m.weight.detach().T for m in layer]))
             self._weights.append(torch.stack([m.bias.detach()[None] for m in layer]))
+        self._weights = [w.repeat_interleave(copies, 0) for w in self._weights]
         self._mean = [w.clone() for w in self._weights]
         for w in self._weights:
             w.requires_grad_()

@@ -224,7 +224,7 @@ def tune(
     models: tuple[ScaleModel, ...] = ()
     if clock and pilot:
         best = shortlist(table, goal, steps)
-        train = partial(
+        models_of = partial(
             scale_models,
             whole,
             budget,
@@ -236,11 +236,11 @@ def tune(
         in_two = len(best) > FINALISTS[goal]
         if len(best) > 1:
             say(f"scale models of {len(best)} bandwidths")
-            models = train(best, pieces=FIRST_HALF if in_two else EVERY)
+            models = models_of(best, pieces=FIRST_HALF if in_two else EVERY)
         if models and in_two:
             best = finalists(table, models, goal, steps)
             say(f"scale models of {len(best)} bandwidths, more of them")
-            models = joined(models, train(best, pieces=SECOND_HALF))
+            models = joined(models, models_of(best, pieces=SECOND_HALF))
     scores = scores_of(table, models, goal, steps)
     choice = choose(scores)
     say(f"learning curve of {choice}")
