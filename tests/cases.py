@@ -54,6 +54,9 @@ OPERATORS: dict[type, list[Callable[[], operators.AbstractOperator]]] = {
         lambda: operators.LowRankOperator(randn(12, 3)),
         lambda: operators.LowRankOperator(randn(12, 3), randn(8, 3, seed=1)),
     ],
+    operators.AffineOperator: [
+        lambda: operators.AffineOperator(operators.DenseOperator(randn(12, 12)), 0.3, -2.0),
+    ],
     operators.ScaledOperator: [
         lambda: operators.ScaledOperator(operators.ToeplitzOperator(_table(12), (12,)), randn(12)),
     ],
