@@ -98,6 +98,15 @@ def test_problems_together_are_problems_alone() -> None:
         assert_near(found.weights, alone.weights, loosen=10)
 
 
+def test_speeds_one_a_problem_are_rates_of_their_own() -> None:
+    modes = ladder_of(40)
+    together = adam_trajectories([modes] * 3, STEPS, lr=1e-4, batch_size=10, speed=[0.5, 1, 3])
+    for speed, found in zip((0.5, 1, 3), together, strict=True):
+        assert_near(found.decay, run(modes, lr=1e-4 * speed).decay, loosen=10)
+    with pytest.raises(ValueError, match="each of the 3 problems; got 2"):
+        adam_trajectories([modes] * 3, STEPS, lr=1e-4, batch_size=10, speed=[1, 2])
+
+
 def test_batches_beyond_the_samples_are_full_batches() -> None:
     modes = ladder_of()
     full = run(modes, batch_size=modes.n_samples).decay

@@ -29,3 +29,8 @@ def test_a_toeplitz_operator_stays_one() -> None:
     """So that a step of a recurrence costs one product."""
     op = OPERATORS["toeplitz"]()
     assert isinstance(affine(op, 2.0, 1.0), ToeplitzOperator)
+
+
+def test_a_rectangular_operator_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`op` must be square .*\(12, 7\)"):
+        affine(DenseOperator(randn(12, 7)), 1.0, 1.0)

@@ -115,6 +115,9 @@ def adam_trajectories(
     Returns:
         One trajectory a problem.
 
+    Raises:
+        ValueError: There are not as many speeds as problems.
+
     Cost: O(g k) a step for all problems together; 2,000 steps of 10 problems take 0.2 s.
     """
     spread = SPREAD if spread is None else spread
@@ -132,6 +135,11 @@ def adam_trajectories(
     grows = torch.ones_like(energy).scatter_(1, values.sum(1).argmax(1, keepdim=True), 0.0)
     count = grows * _pad([p.multiplicity for p in problems])
     noisy = torch.where(samples > batch_size, noise * samples / batch_size, 0 * samples)
+    if isinstance(speed, Sequence) and len(speed) != len(problems):
+        raise ValueError(
+            f"`speed` must be one number, or one for each of the {len(problems)} problems; "
+            f"got {len(speed)}."
+        )
     pace = lr * torch.as_tensor(speed, dtype=torch.float64).expand(len(problems))[:, None]
     progress = torch.zeros_like(energy)
     decay = torch.ones_like(energy)

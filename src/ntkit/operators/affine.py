@@ -43,7 +43,13 @@ class AffineOperator(AbstractOperator):
 
 
 def affine(op: AbstractOperator, scale: float, shift: float) -> AbstractOperator:
-    """`scale K + shift` in the cheapest form: a Toeplitz operator has both in its spectrum."""
+    """`scale K + shift` in the cheapest form: a Toeplitz operator has both in its spectrum.
+
+    Raises:
+        ValueError: `op` is not square.
+    """
+    if op.shape[0] != op.shape[1]:
+        raise ValueError(f"`op` must be square to be shifted by the identity, got {op.shape}.")
     if isinstance(op, ToeplitzOperator):
         return op.affine(scale, shift)
     return AffineOperator(op, scale, shift)
