@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.checks import number, per_axis, whole
+
 __all__ = ["Grid"]
 
 
@@ -43,7 +45,7 @@ class Grid:
         origin: float | Sequence[float] = 0.0,
         spacing: float | Sequence[float] | None = None,
     ) -> None:
-        sizes = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+        sizes = tuple(whole("shape", n) for n in per_axis(shape, 1))
         if not sizes or min(sizes) < 1:
             raise ValueError(
                 f"`Grid(shape={shape!r})` needs one or more axes of at least 1 sample."
@@ -132,7 +134,7 @@ class Grid:
 
 
 def _per_axis(name: str, value: float | Sequence[float], ndim: int) -> tuple[float, ...]:
-    numbers = [value] * ndim if isinstance(value, int | float) else list(value)
+    numbers = [number(name, v) for v in per_axis(value, ndim)]
     if len(numbers) != ndim:
         raise ValueError(f"`Grid({name}={value!r})` needs {ndim} numbers, one an axis.")
-    return tuple(float(v) for v in numbers)
+    return tuple(numbers)

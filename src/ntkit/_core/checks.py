@@ -1,50 +1,131 @@
-"""Checks at the public door: each names the argument, what arrived, and what to do."""
+"""Checks at the public door: each names the argument, what arrived, and what to do.
+
+A number may come as Python's, as NumPy's, or as an array or tensor without axes; what is kept is
+Python's own. Booleans are no numbers.
+"""
 
 from collections.abc import Iterable
 from math import isfinite
+from numbers import Integral, Real
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["finite", "floating_tensor", "non_negative", "positive", "positive_int"]
+__all__ = [
+    "finite",
+    "floating_tensor",
+    "moments",
+    "non_negative",
+    "number",
+    "per_axis",
+    "positive",
+    "positive_int",
+    "replace_fields",
+    "whole",
+]
 
 
-def positive(name: str, value: float) -> float:
+def number(name: str, value: object) -> float:
+    """`value` as a float: a real number of Python or NumPy, or a real array or tensor without axes.
+
+    Raises:
+        TypeError: It is something else, or a tensor whose derivative would be lost.
+    """
+    plain = _plain(name, value)
+    if isinstance(plain, bool) or not isinstance(plain, Real):
+        raise TypeError(f"`{name}={value!r}` must be a number, got {type(value).__name__}.")
+    return float(plain)
+
+
+def whole(name: str, value: object) -> int:
+    """`value` as an int: as `number` takes it, if its type is one of whole numbers.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    plain = _plain(name, value)
+    if isinstance(plain, bool) or not isinstance(plain, Integral):
+        raise TypeError(f"`{name}={value!r}` must be an int, got {type(value).__name__}.")
+    return int(plain)
+
+
+def positive(name: str, value: object) -> float:
     """`value` as a float, refused unless finite and above zero.
 
     Raises:
         ValueError: It is not.
     """
-    number = _as_float(name, value)
-    if not 0 < number < float("inf"):
+    found = number(name, value)
+    if not 0 < found < float("inf"):
         raise ValueError(f"`{name}={value!r}` must be a finite number above 0.")
-    return number
+    return found
 
 
-def non_negative(name: str, value: float) -> float:
+def non_negative(name: str, value: object) -> float:
     """`value` as a float, refused if NaN or below zero; infinity is allowed.
 
     Raises:
         ValueError: It is refused.
     """
-    number = _as_float(name, value)
-    if not number >= 0:
+    found = number(name, value)
+    if not found >= 0:
         raise ValueError(f"`{name}={value!r}` must be 0 or more.")
-    return number
+    return found
 
 
-def positive_int(name: str, value: int) -> int:
-    """`value`, refused unless it is a whole number of at least one.
+def positive_int(name: str, value: object) -> int:
+    """`value` as an int, refused unless it is a whole number of at least one.
 
     Raises:
-        TypeError: It is no int.
         ValueError: It is below one.
     """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"`{name}={value!r}` must be an int, got {type(value).__name__}.")
-    if value < 1:
-        raise ValueError(f"`{name}={value}` must be at least 1.")
-    return value
+    found = whole(name, value)
+    if found < 1:
+        raise ValueError(f"`{name}={found}` must be at least 1.")
+    return found
+
+
+def moments(name: str, values: object) -> tuple[float, ...]:
+    """Times or steps as floats of 0 or more: from a list, or anything of one axis.
+
+    Raises:
+        TypeError: It is a single number, or nothing that has entries, or a tensor whose derivative
+            would be lost.
+        ValueError: It has no entry, or more axes.
+    """
+    if isinstance(values, Tensor | np.ndarray):
+        _keeps_no_derivative(name, values)
+        if values.ndim > 1:
+            raise ValueError(
+                f"`{name}` must have one axis, got shape {tuple(values.shape)}. Pass `{name}.ravel()`."
+            )
+        values = values.tolist() if values.ndim else values.item()
+    if not isinstance(values, Iterable):
+        raise TypeError(
+            f"`{name}={values!r}` must be a list: pass `[{values!r}]`. The first axis of the answer "
+            "is that of the list."
+        )
+    found = tuple(non_negative(name, value) for value in values)
+    if not found:
+        raise ValueError(f"`{name}` is empty; pass at least one, for example `[0.0]`.")
+    return found
+
+
+def per_axis(value: object, count: int) -> list[object]:
+    """The entries of what has some, however many; a single number `count` times."""
+    if isinstance(value, Iterable) and getattr(value, "ndim", 1) != 0:
+        return list(value)
+    return [value] * count
+
+
+def replace_fields(frozen: object, **values: object) -> None:
+    """Set fields of a frozen dataclass in its `__post_init__` to what a check has made of them.
+
+    A tensor in a field would leave `==` and `hash` of the dataclass without meaning.
+    """
+    for name, value in values.items():
+        object.__setattr__(frozen, name, value)
 
 
 def floating_tensor(name: str, value: Tensor, *, ndim: Iterable[int] | None = None) -> Tensor:
@@ -87,7 +168,22 @@ def finite(name: str, value: Tensor) -> Tensor:
     return value
 
 
-def _as_float(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"`{name}={value!r}` must be a number, got {type(value).__name__}.")
-    return float(value)
+def _plain(name: str, value: object) -> object:
+    """The scalar in an array or tensor without axes; anything else as it is."""
+    if isinstance(value, Tensor | np.ndarray | np.generic) and value.ndim == 0:
+        _keeps_no_derivative(name, value)
+        return value.item()
+    return value
+
+
+def _keeps_no_derivative(name: str, value: object) -> None:
+    """Refuse a tensor whose derivative would be lost without a word.
+
+    Raises:
+        TypeError: It requires gradients.
+    """
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise TypeError(
+            f"`{name}` requires gradients, and the answer has no derivative in it. Pass "
+            f"`{name}.detach()`."
+        )

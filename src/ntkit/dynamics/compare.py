@@ -99,7 +99,8 @@ def compare(
     start = [p.detach().clone() for p in parameters]
     stepper = make(parameters)
     lr = float(stepper.param_groups[0]["lr"])
-    looked = log_steps(positive_int("steps", steps), per_decade=per_decade)
+    steps = positive_int("steps", steps)
+    looked = log_steps(steps, per_decade=per_decade)
     points, targets = training.points, training.targets
     probe = points if validation is None else validation[0]
     like = parameters[0]

@@ -7,7 +7,7 @@ from math import isinf
 import torch
 from torch import Tensor
 
-from ntkit._core.checks import non_negative
+from ntkit._core.checks import moments, non_negative
 from ntkit.dynamics.expansion import as_tensor, output_axes
 from ntkit.dynamics.normal import Normal
 from ntkit.grids import Grid
@@ -85,8 +85,7 @@ class Ensemble:
         features = self._ntk(x, self._points) @ vectors
         prior, cross = self._nngp(x), self._nngp(x, self._points) @ vectors
         means, covariances = [], []
-        for time in times:
-            t = non_negative("times", float(time))
+        for t in moments("times", times):
             response = with_ridge(Limit() if isinf(t) else FlowResponse(t), self._ridge)
             a = features * response.learned(values)
             mixed = a @ cross.T

@@ -206,8 +206,8 @@ def log_steps(last: int, *, per_decade: int = 10) -> list[int]:
         >>> log_steps(100, per_decade=3)
         [0, 1, 2, 5, 10, 22, 46, 100]
     """
-    positive_int("last", last)
-    n = positive_int("per_decade", per_decade) * log10(last)
+    last, per_decade = positive_int("last", last), positive_int("per_decade", per_decade)
+    n = per_decade * log10(last)
     between = (round(10 ** (i / per_decade)) for i in range(ceil(n)))
     return sorted({0, *between, last})
 

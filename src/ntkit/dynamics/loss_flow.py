@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import jacrev
 
-from ntkit._core.checks import finite, non_negative, positive
+from ntkit._core.checks import finite, moments, positive
 from ntkit._core.errors import NumericalError
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
 from ntkit.grids import Grid
@@ -133,8 +133,8 @@ class LossFlow:
         Raises:
             ValueError: A time is not finite, or there is none.
         """
-        key = tuple(non_negative("times", float(t)) for t in times)
-        if not key or max(key) == float("inf"):
+        key = moments("times", times)
+        if max(key) == float("inf"):
             raise ValueError(
                 f"`times={list(key)}` must be one or more finite times: the end of training has no "
                 "closed form for this loss."

@@ -112,6 +112,7 @@ def _below_one(beta: float) -> float:
     Raises:
         ValueError: It is refused.
     """
-    if non_negative("beta", beta) >= 1:
+    found = non_negative("beta", beta)
+    if found >= 1:
         raise ValueError(f"`beta={beta!r}` must be below 1, or the momentum never forgets.")
-    return float(beta)
+    return found

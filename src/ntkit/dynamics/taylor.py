@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jvp
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from ntkit._core.checks import whole
 from ntkit.dynamics.forward_mode import forward_mode
 from ntkit.dynamics.skeleton import (
     Branch,
@@ -184,7 +185,6 @@ def taylor(module: nn.Module, order: int) -> Taylor:
         The expansion; called like `module`, with outputs of the same form.
 
     Raises:
-        TypeError: `order` is no int, or `module` no ordinary module.
         ValueError: `order` is negative, or a lazy layer has no parameters yet.
 
     Source: Huang and Yau 2020 (arXiv:1909.08156) on what lies beyond the linear order; `nested jvp`
@@ -203,8 +203,7 @@ def taylor(module: nn.Module, order: int) -> Taylor:
         >>> errors == sorted(errors, reverse=True)
         True
     """
-    if isinstance(order, bool) or not isinstance(order, int):
-        raise TypeError(f"`order={order!r}` must be an int, got {type(order).__name__}.")
+    order = whole("order", order)
     if order < 0:
         raise ValueError(f"`order={order}` must be 0 or more; 1 is the linearised network.")
     refuse_unusable(module)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import finite, floating_tensor, non_negative, positive
+from ntkit._core.checks import finite, floating_tensor, moments, non_negative, positive
 from ntkit._core.errors import NumericalError
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor, output_axes
 from ntkit.dynamics.parameters import trained_parameters
@@ -306,26 +306,19 @@ class AbstractTraining(ABC):
         return self._features[1]
 
     def _key(self, times: Sequence[float] | Tensor) -> tuple[float, ...]:
-        """Checked moments.
-
-        Raises:
-            ValueError: There is none, or one is refused.
-        """
-        key = tuple(self._checked(float(t)) for t in times)
-        if not key:
-            raise ValueError("`times` is empty; pass at least one, for example `[0.0]`.")
-        return key
+        """Checked moments."""
+        name = "steps" if self._in_steps else "times"
+        return tuple(self._checked(t) for t in moments(name, times))
 
     def _checked(self, moment: float) -> float:
-        """The moment, refused unless 0 or more, and whole where it counts steps.
+        """The moment, refused unless whole where it counts steps.
 
         Raises:
             ValueError: It is refused.
         """
-        name = "steps" if self._in_steps else "times"
-        if self._in_steps and 0 <= moment < inf and moment != int(moment):
+        if self._in_steps and moment < inf and moment != int(moment):
             raise ValueError(f"`steps={moment!r}` must be a whole number, or infinity.")
-        return non_negative(name, moment)
+        return moment
 
     def _ridged(self, moment: float) -> AbstractResponse:
         return with_ridge(self._response(moment), self.ridge)

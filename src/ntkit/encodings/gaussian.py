@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ntkit._core.checks import positive, positive_int
+from ntkit._core.checks import per_axis, positive, positive_int
 from ntkit.encodings.base import AbstractFourier
 
 __all__ = ["Gaussian"]
@@ -44,13 +44,13 @@ class Gaussian(AbstractFourier):
         integer: bool = False,
     ) -> None:
         d, m = positive_int("in_dim", in_dim), positive_int("n_frequencies", n_frequencies)
-        widths = [bandwidth] * d if isinstance(bandwidth, int | float) else list(bandwidth)
+        widths = [positive("bandwidth", w) for w in per_axis(bandwidth, d)]
         if len(widths) != d:
             raise ValueError(
                 f"`bandwidth={bandwidth!r}` has {len(widths)} entries for `in_dim={d}` axes. "
                 "Pass one number, or one an axis."
             )
-        scale = torch.tensor([positive("bandwidth", w) for w in widths])
+        scale = torch.tensor(widths)
         frequencies = scale * torch.randn(m, d, generator=generator)
         super().__init__(frequencies.round() if integer else frequencies)
-        self.bandwidth = bandwidth
+        self.bandwidth = widths[0] if len(set(widths)) == 1 else tuple(widths)

@@ -87,8 +87,8 @@ class KernelModel:
                 "features that makes one, or None."
             )
         self._which = kernel
-        self._t = non_negative("t", float(t))
-        self._ridge = non_negative("ridge", float(ridge))
+        self._t = non_negative("t", t)
+        self._ridge = non_negative("ridge", ridge)
         self._x, self._y = x, y
         if isinstance(module, nn.Module):
             module = deepcopy(module)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,22 +17,26 @@ Hyperparameter: TypeAlias = float | Tensor
 
 def scalar(name: str, value: Hyperparameter, *, zero: bool = False) -> Hyperparameter:
     """`value`, refused unless one finite number above 0 (with `zero`, not below 0)."""
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor) and value.is_floating_point():
         return _checked(name, value, (0,), zero)
     return finite_number(name, value) if zero else positive(name, value)
 
 
 def per_axis(name: str, value: Hyperparameter | Sequence[float]) -> Hyperparameter:
     """`value`, refused unless finite and above 0: one number, or a tensor or sequence, one an axis."""
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor) and value.is_floating_point():
         return _checked(name, value, (0, 1), False)
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence | np.ndarray | Tensor) and getattr(value, "ndim", 1) == 1:
+        learned = [isinstance(entry, Tensor) and entry.requires_grad for entry in value]
+        if any(learned):
+            entries = [torch.as_tensor(entry, dtype=torch.float64) for entry in value]
+            return _checked(name, torch.stack(entries), (1,), False)
         numbers = [positive(f"{name}[{i}]", number) for i, number in enumerate(value)]
         return torch.tensor(numbers, dtype=torch.float64)
     return positive(name, value)
 
 
-def finite_number(name: str, value: float) -> float:
+def finite_number(name: str, value: object) -> float:
     """`value` as a float, refused unless finite and 0 or more.
 
     Raises:

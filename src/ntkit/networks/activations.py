@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import positive
+from ntkit._core.checks import number, positive, whole
 
 __all__ = [
     "Abs",
@@ -332,14 +332,14 @@ class Elementwise(nn.Module):
 
 
 def _finite(name: str, value: float) -> float:
-    if not isfinite(value):
+    found = number(name, value)
+    if not isfinite(found):
         raise ValueError(f"`{name}={value!r}` must be a finite number.")
-    return float(value)
+    return found
 
 
 def _degree(value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"`degree={value!r}` must be an int, got {type(value).__name__}.")
-    if value < 0:
-        raise ValueError(f"`degree={value}` must be at least 0.")
-    return value
+    found = whole("degree", value)
+    if found < 0:
+        raise ValueError(f"`degree={found}` must be at least 0.")
+    return found

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntkit._core.checks import non_negative, positive, positive_int
+from ntkit._core.checks import non_negative, per_axis, positive, positive_int, whole
 
 __all__ = [
     "Conv1d",
@@ -386,8 +386,8 @@ def _each(name: str, value: Any, count: int, *, least: int = 1) -> tuple[int, ..
     Raises:
         ValueError: It has another length, or an entry is too small.
     """
-    sizes = (value,) * count if isinstance(value, int) else tuple(value)
-    if len(sizes) != count or any(not isinstance(s, int) or s < least for s in sizes):
+    sizes = tuple(whole(name, size) for size in per_axis(value, count))
+    if len(sizes) != count or min(sizes) < least:
         raise ValueError(f"`{name}={value!r}` must be {count} whole numbers of at least {least}.")
     return sizes
 

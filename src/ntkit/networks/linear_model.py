@@ -70,7 +70,8 @@ class LinearModel(nn.Module):
                 "`n_features` is needed: the feature map has no `out_dim` that says how many it gives."
             )
         spread = non_negative("w_std", w_std)
-        weight = torch.zeros(positive_int("n_outputs", n_outputs), positive_int("n_features", size))
+        size, n_outputs = positive_int("n_features", size), positive_int("n_outputs", n_outputs)
+        weight = torch.zeros(n_outputs, size)
         if spread:
             weight.normal_(0.0, spread, generator=generator)
         self.feature_map: Callable[..., Any] = feature_map

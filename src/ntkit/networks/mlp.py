@@ -42,7 +42,7 @@ def mlp(
         >>> len(mlp(Basic(2), 3, width=16, depth=2))
         6
     """
-    positive_int("depth", depth)
+    depth = positive_int("depth", depth)
     sizes = [
         encoding.out_dim,
         *[positive_int("width", width)] * depth,

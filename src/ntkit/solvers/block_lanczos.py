@@ -72,9 +72,9 @@ def block_lanczos(
         tensor([3., 3.], dtype=torch.float64)
     """
     n = op.shape[0]
-    if positive_int("count", count) > n:
+    count, tolerance = positive_int("count", count), positive("tolerance", tolerance)
+    if count > n:
         raise ValueError(f"`count={count}` exceeds the {n} eigenvalues of the operator.")
-    positive("tolerance", tolerance)
     width = min(n, block or min(64, max(_SPARE, count)))
     longest = min(n, max(5 * count, 64) + 3 * width)
     draw = generator or torch.Generator(device=op.device).manual_seed(0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ntkit._core.checks import positive_int
+from ntkit._core.checks import positive_int, replace_fields
 from ntkit.solvers.preconditioners import AbstractPreconditioner
 
 __all__ = ["AbstractMethod", "Auto", "Cholesky", "ConjugateGradients"]
@@ -52,4 +52,4 @@ class ConjugateGradients(AbstractMethod):
     dtype: torch.dtype | None = None
 
     def __post_init__(self) -> None:
-        positive_int("max_iterations", self.max_iterations)
+        replace_fields(self, max_iterations=positive_int("max_iterations", self.max_iterations))

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import positive
+from ntkit._core.checks import positive, positive_int
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.low_rank import LowRankOperator
 
@@ -63,7 +63,7 @@ def pivoted_cholesky(
     Source: Harbrecht, Peters and Schneider 2012, algorithm 1, with the random pivots of Chen et al.
     2022 (arXiv:2207.06503), drawn in blocks (Epperly, Tropp and Webber 2024, arXiv:2410.03969).
     """
-    positive("tolerance", tolerance)
+    tolerance, max_rank = positive("tolerance", tolerance), positive_int("max_rank", max_rank)
     left, chosen, error = pivoted_columns(
         kernel.diag(x), lambda pivots: kernel(x, x[pivots]), tolerance=tolerance, max_rank=max_rank
     )

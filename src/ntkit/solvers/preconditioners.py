@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import positive_int
+from ntkit._core.checks import positive_int, replace_fields
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.low_rank import LowRankOperator
@@ -55,9 +55,11 @@ class PivotedCholesky(AbstractPreconditioner):
 
     rank: int
 
+    def __post_init__(self) -> None:
+        replace_fields(self, rank=positive_int("rank", self.rank))
+
     def build(self, op: AbstractOperator, ridge: float) -> tuple[Inverse, str]:
         """The inverse, and what it is in words."""
-        positive_int("rank", self.rank)
         if isinstance(op, LowRankOperator) and op.right is op.left:
             return low_rank_inverse(op.left, _above(ridge, op)), f"its own {op.rank} columns"
         left, _, error = pivoted_columns(
@@ -89,9 +91,12 @@ class Nystrom(AbstractPreconditioner):
 
     rank: int
 
+    def __post_init__(self) -> None:
+        replace_fields(self, rank=positive_int("rank", self.rank))
+
     def build(self, op: AbstractOperator, ridge: float) -> tuple[Inverse, str]:
         """The inverse, and what it is in words."""
-        rank = min(positive_int("rank", self.rank), op.shape[0])
+        rank = min(self.rank, op.shape[0])
         draw = torch.Generator().manual_seed(0)  # the same operator, the same preconditioner
         test = torch.randn(op.shape[0], rank, generator=draw, dtype=torch.float64).to(op.device)
         test = torch.linalg.qr(test).Q

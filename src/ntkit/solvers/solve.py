@@ -84,8 +84,7 @@ def solve(
     if len(rhs) != n:
         raise ValueError(f"`rhs` has {len(rhs)} rows, and `operator` is {operator!r}.")
     finite("rhs", rhs)
-    non_negative("ridge", ridge)
-    positive("tolerance", tolerance)
+    ridge, tolerance = non_negative("ridge", ridge), positive("tolerance", tolerance)
     why = ""
     if isinstance(method, Auto):
         method, why = choose(operator, tolerance)

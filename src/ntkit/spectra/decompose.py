@@ -84,7 +84,8 @@ def spectrum(
     n, m = op.shape
     if n != m:
         raise ValueError(f"`kernel` must be a square operator, got {op}.")
-    if k is not None and positive_int("k", k) > n:
+    k = None if k is None else positive_int("k", k)
+    if k is not None and k > n:
         raise ValueError(f"`k={k}` exceeds the {n} eigenvalues.")
     method = _choose(op, k) if method == "auto" else method
     found = _decompose(op, k, method, positive("tolerance", tolerance))

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import finite, floating_tensor, non_negative, positive
+from ntkit._core.checks import finite, floating_tensor, moments, positive
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.gram import gram
@@ -149,9 +149,9 @@ class Spectrum:
             times: Gradient-flow times, infinity included.
         """
         power = self.power(y)
-        moments = power.new_tensor([non_negative("times", float(t)) for t in times])
+        at = power.new_tensor(moments("times", times))
         rest = (self._columns(y).square().sum() - power.sum()).clamp_min(0)
-        exponents = moments[:, None] * self.eigenvalues
+        exponents = at[:, None] * self.eigenvalues
         # A zero eigenvalue is never learned, also at t = inf, where 0 * inf would be NaN.
         exponents = torch.where(self.eigenvalues > 0, exponents, 0.0)
         return 0.5 * (torch.exp(-2 * exponents) @ power + rest)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from ntkit._core.checks import positive, positive_int
+from ntkit._core.checks import positive, positive_int, replace_fields
 from ntkit._core.devices import device_of
 from ntkit.tasks.signals import Signal
 
@@ -45,9 +45,12 @@ class Budget:
     def __post_init__(self) -> None:
         if self.optimiser not in {"adam", "sgd"}:
             raise ValueError(f'`optimiser={self.optimiser!r}` must be "adam" or "sgd".')
-        positive("lr", self.lr)
-        positive_int("steps", self.steps)
-        positive_int("batch_size", self.batch_size)
+        replace_fields(
+            self,
+            lr=positive("lr", self.lr),
+            steps=positive_int("steps", self.steps),
+            batch_size=positive_int("batch_size", self.batch_size),
+        )
 
     def __str__(self) -> str:
         return (

@@ -184,8 +184,9 @@ def tune(
     if goal not in {"generalise", "fit"}:
         raise ValueError(f'`goal={goal!r}` must be "generalise" or "fit".')
     budget = Budget(optimiser, lr, steps, batch_size)
-    for name, value in {"width": width, "depth": depth, "n_frequencies": n_frequencies}.items():
-        positive_int(name, value)
+    steps = budget.steps
+    width, depth = positive_int("width", width), positive_int("depth", depth)
+    n_frequencies = positive_int("n_frequencies", n_frequencies)
     ladder = default_bandwidths(whole.shape) if bandwidths is None else bandwidths
     tried = candidates(whole.shape, encodings, ladder)
     engine, reason = _engine(engine, budget, whole)

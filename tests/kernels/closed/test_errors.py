@@ -20,7 +20,11 @@ from tests.cases import randn
         ),
         (lambda: RBF(torch.ones(2, 2)), ValueError, "`lengthscale` must have 0 or 1 axes"),
         (lambda: RBF(torch.tensor(torch.nan)), ValueError, "`lengthscale` has 1 NaN or infinite"),
-        (lambda: RBF(torch.tensor(1)), TypeError, "`lengthscale` must be float32 or float64"),
+        (
+            lambda: RBF(torch.tensor(1.0).half()),
+            TypeError,
+            "`lengthscale` must be float32 or float64",
+        ),
         (lambda: Polynomial(0), ValueError, "`degree=0` must be at least 1"),
         (lambda: Polynomial(2, -1.0), ValueError, "`offset=-1.0` must be 0 or more"),
         (lambda: Polynomial(2, torch.tensor(-1.0)), ValueError, "has an entry -1; .* 0 or more"),

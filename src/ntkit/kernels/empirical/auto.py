@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ntkit._core.checks import positive_int
+from ntkit._core.checks import positive_int, replace_fields
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import Contraction, jacobian_features
 from ntkit.kernels.empirical.diagonal import diagonal
@@ -31,7 +31,7 @@ class Auto(AbstractMethod):
     memory: int = 2**30
 
     def __post_init__(self) -> None:
-        positive_int("memory", self.memory)
+        replace_fields(self, memory=positive_int("memory", self.memory))
 
     def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
         """By the method of the smaller estimate."""

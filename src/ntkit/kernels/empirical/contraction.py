@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ntkit._core.checks import positive_int
+from ntkit._core.checks import positive_int, replace_fields
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.jacobian import can_vmap, jacobians
 from ntkit.kernels.empirical.method import AbstractMethod
@@ -41,7 +41,7 @@ class Contraction(AbstractMethod):
     memory: int = 2**30
 
     def __post_init__(self) -> None:
-        positive_int("memory", self.memory)
+        replace_fields(self, memory=positive_int("memory", self.memory))
 
     def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
         """`J(x1) J(x2)^T`, tile by tile; of a symmetric one the upper half."""

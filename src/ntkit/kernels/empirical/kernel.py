@@ -36,7 +36,7 @@ class EmpiricalKernel(AbstractMatrixFree):
         params: Selection | None = None,
         method: AbstractMethod = _AUTO,
     ) -> None:
-        check_outputs(outputs)
+        outputs = check_outputs(outputs)
         self.target = Target(module, params)
         self._outputs: Outputs = outputs
         self._method = method

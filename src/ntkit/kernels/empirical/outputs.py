@@ -2,24 +2,28 @@
 
 from typing import Literal
 
+from ntkit._core.checks import whole
+
 __all__ = ["Outputs", "check_outputs", "positions"]
 
 Outputs = Literal["trace", "full"] | int
 """The mean over the outputs, all pairs of them, or one by its place in the flattened output."""
 
 
-def check_outputs(outputs: object) -> None:
-    """Refuse anything else.
+def check_outputs(outputs: object) -> Outputs:
+    """The choice, an index as Python's int.
 
     Raises:
         ValueError: It is something else.
     """
-    if outputs in {"trace", "full"}:
-        return
-    if isinstance(outputs, bool) or not isinstance(outputs, int):
+    if isinstance(outputs, str) and outputs in {"trace", "full"}:
+        return "full" if outputs == "full" else "trace"
+    try:
+        return whole("outputs", outputs)
+    except TypeError as error:
         raise ValueError(
             f'`outputs={outputs!r}` must be "trace", "full" or the index of an output.'
-        )
+        ) from error
 
 
 def positions(outputs: Outputs, n_outputs: int) -> list[int]:

@@ -7,7 +7,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from ntkit._core.checks import positive_int
+from ntkit._core.checks import positive_int, replace_fields
 from ntkit.kernels.empirical.backward import from_outputs, gradients
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import sample_by_sample
@@ -61,8 +61,11 @@ class Sketch(AbstractMethod):
     memory: int = 2**29
 
     def __post_init__(self) -> None:
-        positive_int("size", self.size)
-        positive_int("memory", self.memory)
+        replace_fields(
+            self,
+            size=positive_int("size", self.size),
+            memory=positive_int("memory", self.memory),
+        )
 
     @property
     def expected_error(self) -> float:

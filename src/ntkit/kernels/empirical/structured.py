@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ntkit._core.checks import positive_int
+from ntkit._core.checks import positive_int, replace_fields
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import jacobian_features
 from ntkit.kernels.empirical.diagonal import diagonal
@@ -35,7 +35,7 @@ class Structured(AbstractMethod):
     memory: int = 2**30
 
     def __post_init__(self) -> None:
-        positive_int("memory", self.memory)
+        replace_fields(self, memory=positive_int("memory", self.memory))
 
     def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
         """Each part in its best order, added up."""
