@@ -16,9 +16,13 @@ def jacobian(net: nn.Module, x: Any, params: list[Tensor] | None = None) -> Tens
         for entry in y.flatten():
             found = torch.autograd.grad(entry, params, retain_graph=True, allow_unused=True)
             parts = zip(found, params, strict=True)
-            rows.append(torch.cat([(p * 0 if g is None else g).flatten() for g, p in parts]))
+            rows.append(torch.cat([_dense(g, p) for g, p in parts]))
     n = len(next(iter(tensors)))
     return torch.stack(rows).detach().reshape(n, len(rows) // n, -1)
+
+
+def _dense(g: Tensor | None, p: Tensor) -> Tensor:
+    return (p * 0 if g is None else g.to_dense() if g.is_sparse else g).flatten()
 
 
 def full(net: nn.Module, x: Any, params: list[Tensor] | None = None) -> Tensor:

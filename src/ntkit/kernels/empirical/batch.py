@@ -30,7 +30,8 @@ class Batch:
         return len(self.tensors[0])
 
     def __getitem__(self, index: slice | Tensor) -> "Batch":
-        return self.of(*(t[index] for t in self.tensors))
+        # a module may have set `requires_grad` on them, for a derivative by its input
+        return self.of(*(t.detach()[index] for t in self.tensors))
 
     def of(self, *tensors: Tensor) -> "Batch":
         """The same arguments with other values, in the order of `tensors`."""

@@ -1,7 +1,7 @@
 """Products from derivatives of the network itself: one backward, and one backward through that."""
 
 from collections.abc import Callable, Sequence
-from math import ceil
+from math import ceil, prod
 
 import torch
 from torch import Tensor
@@ -133,8 +133,21 @@ def _graph_bytes(target: Target, leaves: tuple[Tensor, ...], x: Batch) -> int:
         return t
 
     unpack: Callable[[Tensor], Tensor] = lambda t: t  # noqa: E731
-    with torch.autograd.graph.saved_tensors_hooks(note, unpack):
-        block = _Block(target, leaves, few, torch.zeros(1, dtype=torch.long), keep=False)
+    block = _Block(target, leaves, few, torch.zeros(1, dtype=torch.long), keep=False)
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(note, unpack):
+            kept = block.twice()
+    except RuntimeError:  # `torch.func` inside the network allows no such hooks
         kept = block.twice()
+        return ceil(_node_bytes(kept) / len(few))
     del kept
     return ceil(sum(seen.values()) / len(few))
+
+
+def _node_bytes(twice: Twice) -> int:
+    """As if each node of the graphs kept a tensor like its output."""
+    total = 0
+    for node in twice.nodes():
+        for meta in getattr(node, "_input_metadata", ()):
+            total += prod(meta.shape) * meta.dtype.itemsize
+    return total

@@ -13,6 +13,7 @@ from ntkit._core.checks import finite
 from ntkit.kernels.empirical.batch import Batch, batched
 from ntkit.kernels.empirical.evaluation import evaluation
 from ntkit.kernels.empirical.refusals import refuse_unfit
+from ntkit.kernels.empirical.underivable import refuse_underivable
 
 __all__ = ["Selection", "Target"]
 
@@ -105,6 +106,8 @@ class Target:
         before = [(layer, dict(vars(layer))) for layer in self.module.modules()]
         for layer, _ in before:
             vars(layer).update(_backward_hooks=OrderedDict(), _backward_pre_hooks=OrderedDict())
+            if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
+                layer.sparse = False  # the same numbers, in a form that can be added up
         try:
             with evaluation(self.device):
                 yield
@@ -171,7 +174,7 @@ class Target:
             )
         values = y.detach()
         finite("module(x)", values)
-        _refuse_strays(y, leaves, self.module)
+        refuse_underivable(y, lambda: self.outputs(leaves, few[:1]), leaves, self.module)
         alone = self.outputs(leaves, few[:1]).detach()
         change = float((alone - values[:1]).abs().max())
         if change > _COUPLED.get(y.dtype, 0.1) * float(values.abs().max()):
@@ -233,28 +236,3 @@ def _resolved(module: nn.Module, free: dict[str, nn.Parameter], name: str) -> st
         if p is every[name]:
             return first
     raise ValueError(f"`params` names `{name}`, which is frozen; thaw it with `requires_grad_()`.")
-
-
-def _refuse_strays(y: Tensor, leaves: Sequence[Tensor], module: nn.Module) -> None:
-    """Refuse a module that reaches its own parameters by another way than its attributes.
-
-    Raises:
-        ValueError: It does.
-    """
-    ours = {id(leaf) for leaf in leaves}
-    seen: set[Any] = set()
-    waiting: list[Any] = [y.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        leaf = getattr(node, "variable", None)
-        if isinstance(leaf, Tensor) and id(leaf) not in ours:
-            names = [k for k, p in module.named_parameters() if p is leaf]
-            what = f"`{names[0]}`" if names else f"a tensor of shape {tuple(leaf.shape)}"
-            raise ValueError(
-                f"`module` reaches {what}, which requires gradients, past its attributes (kept in "
-                "a list or a closure?). Register it as a parameter and use it as `self.name`."
-            )
-        waiting += [n for n, _ in node.next_functions]

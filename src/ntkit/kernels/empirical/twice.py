@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,10 @@ class Twice:
             # what follows such a node is left out of a backward pass without a word
             if any(node.name() == "torch::autograd::Error" for node in walk(g.grad_fn)):
                 raise NotImplementedError(_ADVICE.format(what="`once_differentiable`."))
+
+    def nodes(self) -> list[Any]:
+        """Those of the graphs of both derivatives."""
+        return list({node: None for g in self._gradients for node in walk(g.grad_fn)})
 
     def forward(self, u: Sequence[Tensor]) -> Tensor:
         """`J u`, `[n, o]`, for a `u` of each parameter."""
