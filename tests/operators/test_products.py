@@ -23,6 +23,24 @@ def test_products_agree_with_the_dense_matrix(op: AbstractOperator, dtype: torch
 
 
 @parametrised
+def test_the_parts_of_complex_vectors(op: AbstractOperator) -> None:
+    real, imaginary = randn(op.shape[1], 2), randn(op.shape[1], 2, seed=1)
+    found = op @ torch.complex(real, imaginary)
+    assert_near(found.real, op @ real)
+    assert_near(found.imag, op @ imaginary)
+
+
+@parametrised
+def test_vectors_of_other_kinds(op: AbstractOperator, unchecked) -> None:
+    v = torch.arange(op.shape[1])
+    assert torch.equal(op @ v, op @ v.double())
+    with pytest.raises(TypeError, match=r"`op @ v`: `v` must be a torch.Tensor, got ndarray"):
+        op @ v.numpy()  # pyright: ignore[reportOperatorIssue]
+    with pytest.raises(TypeError, match=r"`v` must be dense, .* Pass `v.to_dense\(\)`"):
+        op @ v.double().to_sparse()
+
+
+@parametrised
 def test_linear(op: AbstractOperator) -> None:
     u, v = randn(op.shape[1]), randn(op.shape[1], seed=1)
     assert_near(op @ (2 * u - 3 * v), 2 * (op @ u) - 3 * (op @ v), loosen=10)

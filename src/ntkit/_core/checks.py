@@ -140,6 +140,15 @@ def floating_tensor(name: str, value: Tensor, *, ndim: Iterable[int] | None = No
             f"`{name}` must be a torch.Tensor, got {type(value).__name__}. "
             "Convert with `torch.as_tensor(...)`."
         )
+    if value.layout != torch.strided:
+        raise TypeError(
+            f"`{name}` must be dense, got a tensor of layout {value.layout}. Pass `{name}.to_dense()`."
+        )
+    if value.is_complex():
+        raise TypeError(
+            f"`{name}` is complex, and must be real: pass the real and imaginary parts on their own, "
+            f"`{name}.real` and `{name}.imag`."
+        )
     if value.dtype not in {torch.float32, torch.float64}:
         raise TypeError(
             f"`{name}` must be float32 or float64, got {value.dtype}. Convert with `.double()`."

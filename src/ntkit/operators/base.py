@@ -26,6 +26,17 @@ class AbstractOperator(ABC):
     kind: str
 
     def __matmul__(self, v: Tensor) -> Tensor:
+        if not isinstance(v, Tensor):
+            raise TypeError(
+                f"`op @ v`: `v` must be a torch.Tensor, got {type(v).__name__}. Convert with "
+                "`torch.as_tensor(...)`."
+            )
+        if v.layout != torch.strided:
+            raise TypeError(
+                f"`op @ v`: `v` must be dense, got a tensor of layout {v.layout}. Pass `v.to_dense()`."
+            )
+        if v.is_complex():  # the matrix is real: each part on its own
+            return torch.complex(self @ v.real, self @ v.imag)
         if v.ndim not in {1, 2} or v.shape[0] != self.shape[1]:
             raise ValueError(
                 f"`op @ v`: the operator is {self.shape}, so `v` must be [{self.shape[1]}] or "

@@ -22,6 +22,9 @@ __all__ = ["AbstractPreconditioner", "Circulant", "Nystrom", "PivotedCholesky", 
 
 Inverse = Callable[[Tensor], Tensor]
 
+_CANCELS = 1e-12
+"""Shift over the trace below which Woodbury's identity has fewer than four digits left."""
+
 _ENTRIES = 2**22
 """Of a thin factor that are taken to float64 at a time."""
 
@@ -140,8 +143,11 @@ def low_rank_inverse(left: Float[Tensor, "n r"], shift: float) -> Inverse:
     """`r -> (L L^T + shift I)^-1 r` on rows, by Woodbury's identity.
 
     `(r - L (shift I + L^T L)^-1 L^T r) / shift` in float64 whatever `L` is kept in: along the largest
-    eigenvectors it is what two nearly equal numbers leave.
+    eigenvectors it is what two nearly equal numbers leave. Below a shift of `_CANCELS` of the largest
+    eigenvalue nothing would be left, and eigenvectors are taken instead.
     """
+    if shift <= _CANCELS * float(left.double().square().sum()):
+        return _by_eigenvectors(left, shift)
     rows = max(1, _ENTRIES // max(1, left.shape[1]))
     small = torch.zeros(left.shape[1], left.shape[1], dtype=torch.float64, device=left.device)
     for part in left.split(rows):
@@ -162,6 +168,26 @@ def low_rank_inverse(left: Float[Tensor, "n r"], shift: float) -> Inverse:
         ):
             torch.addmm(v, weights, part.double().T, alpha=-1, out=into)
         return (out / shift).to(r.dtype)
+
+    return apply
+
+
+def _by_eigenvectors(left: Float[Tensor, "n r"], shift: float) -> Inverse:
+    """The same inverse from the left singular vectors, in float64: `2 n r` numbers."""
+    vectors, singular, _ = torch.linalg.svd(left.double(), full_matrices=False)
+    inverse = 1 / (singular**2 + shift)
+    is_whole = vectors.shape[1] == len(vectors)
+
+    def apply(r: Tensor) -> Tensor:
+        whole = r.double()
+        inside = whole @ vectors
+        found = (inside * inverse) @ vectors.T
+        if not is_whole:
+            # Twice, since what one projection leaves along the vectors would be divided by the shift.
+            rest = whole - inside @ vectors.T
+            rest -= (rest @ vectors) @ vectors.T
+            found += rest / shift
+        return found.to(r.dtype)
 
     return apply
 

@@ -17,7 +17,7 @@ from ntkit.operators.low_rank import LowRankOperator
 from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 from ntkit.solvers.cholesky import cholesky
-from ntkit.solvers.conjugate_gradients import iterate
+from ntkit.solvers.conjugate_gradients import iterate, row_sizes
 from ntkit.solvers.methods import AbstractMethod, Auto, Cholesky, ConjugateGradients
 from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
 from ntkit.solvers.solution import Solution
@@ -33,29 +33,38 @@ _FACTOR_BYTES = 2**30
 _SINGLE = 1e-5
 """Tolerance from which float32 products pay: a second round of them would be needed below it."""
 
+_TOLERANCE = 1e-8
+"""Of the relative residual, by default."""
+
+_ROUNDED = 1e-4
+"""The same for what is returned where anything is float32: digits that a condition of 1e3 leaves."""
+
 _AUTO = Auto()
 
 
 def solve(
-    operator: AbstractOperator,
+    operator: AbstractOperator | Float[Tensor, "n n"],
     rhs: Float[Tensor, "n ..."],
     *,
     ridge: float = 0.0,
-    tolerance: float = 1e-8,
+    tolerance: float | None = None,
     method: AbstractMethod = _AUTO,
     progress: bool | None = None,
 ) -> Solution:
     """`x` with `(K + ridge I) x = rhs`, all right-hand sides at once, and how good it is.
 
-    What is returned was checked by a product with `K`; where it misses the tolerance, a warning
-    says so and `converged` is False. Entries that are not finite, and for Cholesky a matrix far from
-    positive semi-definite, are a `NumericalError`.
+    What is returned, rounded to the dtype of `rhs`, was checked by a product with `K` in float64;
+    where it misses the tolerance, a warning says so and `converged` is False. Entries that are not
+    finite, a solution beyond the range of the dtype, and for Cholesky a matrix far from positive
+    semi-definite, are a `NumericalError`.
 
     Args:
-        operator: Symmetric positive semi-definite, `[n, n]`.
+        operator: Symmetric positive semi-definite, `[n, n]`; or the matrix itself.
         rhs: `[n]`, or `[n, c]` for several.
         ridge: 0 or more, added to the diagonal.
-        tolerance: Relative residual to reach, of each right-hand side.
+        tolerance: Relative residual to reach, of each right-hand side; 1e-8 by default. Where
+            `operator` or `rhs` is float32 the default holds what is returned to 1e-4 alone: to round
+            `x` leaves 6e-8 times the condition number.
         method: `Cholesky()`, `ConjugateGradients(...)`, or `Auto()`: `solution.why` says what it took.
         progress: Whether to show a bar of the digits reached; left out, jobs of more than two seconds
             show one at a terminal.
@@ -77,6 +86,7 @@ def solve(
         >>> found.method, found.why, found.converged
         ('cg, circulant', 'a grid: the nearest circulant matrix', True)
     """
+    operator = _operator(operator)
     n, m = operator.shape
     if n != m:
         raise ValueError(f"`operator` must be square, got {operator!r}.")
@@ -84,27 +94,79 @@ def solve(
     if len(rhs) != n:
         raise ValueError(f"`rhs` has {len(rhs)} rows, and `operator` is {operator!r}.")
     finite("rhs", rhs)
-    ridge, tolerance = non_negative("ridge", ridge), positive("tolerance", tolerance)
+    ridge = non_negative("ridge", ridge)
+    goal = _TOLERANCE if tolerance is None else positive("tolerance", tolerance)
+    wide = operator.dtype == rhs.dtype == torch.float64
+    limit = goal if tolerance is not None or wide else _ROUNDED
     why = ""
     if isinstance(method, Auto):
-        method, why = choose(operator, tolerance)
+        method, why = choose(operator, goal)
         why += ": "
-    b = rhs.reshape(n, -1).T.to(operator.dtype)
+    rows = rhs.reshape(n, -1).T
+    size = row_sizes(rows)
+    b = (rows / size).to(operator.dtype)
     if isinstance(method, ConjugateGradients):
-        found = _by_iteration(operator, b, ridge, tolerance, method, progress)
+        found = _by_iteration(operator, b, ridge, goal, method, progress)
     else:
-        found = _by_cholesky(operator, b, ridge, tolerance)
-    x, residual, iterations, name, words = found
-    if residual > tolerance:
+        found = _by_cholesky(operator, b, ridge, goal)
+    exact, reached, iterations, name, words = found
+    x = (exact.double() * size.double()).to(rhs.dtype)
+    _in_range(x)
+    kept = operator.dtype == torch.float64 and bool((x.double() / size.double() == exact).all())
+    residual = reached if kept else _after_rounding(operator, rows, x, size, ridge)
+    if residual > limit:
+        rounded = residual > 2 * reached and reached <= limit
+        wider = "Scale `rhs` up" if wide else "Pass `rhs.double()` and an operator in float64"
+        advice = wider if rounded else "Ask for less"
         warnings.warn(
-            f"`solve` reached a relative residual of {residual:.2g}, and `tolerance={tolerance:.2g}` "
-            f"was asked for ({name}; {why}{words}). Add a ridge, or ask for less"
+            f"`solve` reached a relative residual of {residual:.2g}, and `tolerance={limit:.2g}` "
+            f"was asked for ({name}; {why}{words}"
+            + (f"; {reached:.2g} before `x` was rounded to {rhs.dtype}" if rounded else "")
+            + f"). {advice}, or add a ridge"
             + (", or allow more `max_iterations`." if iterations else "."),
             RuntimeWarning,
             stacklevel=2,
         )
-    out = x.T.reshape(rhs.shape).to(rhs.dtype)
-    return Solution(out, residual <= tolerance, residual, iterations, name, why + words)
+    return Solution(
+        x.T.reshape(rhs.shape), residual <= limit, residual, iterations, name, why + words
+    )
+
+
+def _operator(operator: AbstractOperator | Tensor) -> AbstractOperator:
+    """The operator, or that of a matrix.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if isinstance(operator, AbstractOperator):
+        return operator
+    if not isinstance(operator, Tensor):
+        raise TypeError(
+            f"`operator` must be an operator (`ntkit.gram(kernel, points)`) or a matrix, a tensor "
+            f"[n, n], got {type(operator).__name__}. Convert with `torch.as_tensor(...)`."
+        )
+    return DenseOperator(floating_tensor("operator", operator, ndim=[2]))
+
+
+def _after_rounding(
+    operator: AbstractOperator, rows: Tensor, x: Tensor, size: Tensor, ridge: float
+) -> float:
+    """The largest relative residual of what is returned, in float64 whatever the operator's precision."""
+    wide, size = operator.to(torch.float64), size.double()
+    return _residual(wide, rows.double() / size, x.double() / size, ridge)[1]
+
+
+def _in_range(x: Tensor) -> None:
+    """Refuse a solution beyond the range of its dtype.
+
+    Raises:
+        NumericalError: An entry is not finite.
+    """
+    if not bool(torch.isfinite(x).all()):
+        way = " Pass `rhs.double()`, or" if x.dtype == torch.float32 else " Scale the kernel up, or"
+        raise NumericalError(
+            f"`solve`: the solution is beyond the range of {x.dtype}.{way} add a ridge."
+        )
 
 
 def choose(operator: AbstractOperator, tolerance: float) -> tuple[AbstractMethod, str]:
