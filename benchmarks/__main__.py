@@ -15,6 +15,7 @@ HELPERS = {
     "empirical_peer",
     "empirical_timing",
     "fresh",
+    "fuzz_cases",
     "grid_run",
     "memory",
     "peer_dynamics",
