@@ -26,6 +26,9 @@ def each(name: str, case: Callable[[int], dict[str, Any]], seeds: Iterable[int])
             done |= {int(k): v for k, v in json.loads(line).items()}
     seeds = list(seeds)
     left = [seed for seed in seeds if seed not in done]
+    # Tensors of many networks are given back and asked for again at every step: without this the
+    # processes spend half of their time on pages that the system clears for them.
+    os.environ |= {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
     context = get_context("spawn")  # threads of torch do not survive a fork
     with ProcessPoolExecutor(os.cpu_count(), context, _prepare) as pool, path.open("a") as file:
         for future in as_completed([pool.submit(partial(_one, case), seed) for seed in left]):

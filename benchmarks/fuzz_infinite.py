@@ -17,7 +17,7 @@ from benchmarks.fuzz_cases import each
 from benchmarks.report import Row
 
 N = int(os.environ.get("NTKIT_FUZZ", "300"))
-LOOKS = ((32, 128, 0.003, 2.0), (64, 256, 0.002, 10.0), (128, 512, 0.002, 40.0))
+LOOKS = ((32, 96, 0.004, 1.5), (64, 256, 0.002, 10.0), (128, 512, 0.002, 40.0))
 """Two widths, the standard error that is enough, seconds for the wider one."""
 
 AGAIN = 3.5

@@ -22,7 +22,7 @@ N = 3
 _FEWEST = 200
 """Networks of a width from which a standard error is one."""
 
-_FLOATS = 6_000_000
+_FLOATS = 3_000_000
 """Of the parameters that are drawn at a time."""
 
 
