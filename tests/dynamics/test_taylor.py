@@ -2,11 +2,13 @@
 
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 import ntkit
 from ntkit import linearize, taylor
@@ -405,33 +407,66 @@ def test_the_fused_kernels_are_switched_off_and_on_again() -> None:
 
 
 class Halved(torch.autograd.Function):
-    """A function of the user's with a backward and no forward derivative."""
+    """A function of the user's with a backward that is not to be differentiated."""
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
         return x / 2
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, *grads: Tensor) -> Tensor:
         return grads[0] / 2
 
 
+class HalvedForward(torch.autograd.Function):
+    """The same with a forward derivative."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x / 2
+
+    @staticmethod
+    def setup_context(ctx, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *grads: Tensor) -> Tensor:
+        return grads[0] / 2
+
+    @staticmethod
+    def jvp(ctx, *tangents: Tensor) -> Tensor:
+        return tangents[0] / 2
+
+
 class Custom(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, function: type[torch.autograd.Function] = Halved) -> None:
         super().__init__()
-        self.layer = nn.Linear(3, 2)
+        self.layer, self.function = nn.Linear(3, 2), function
 
     def forward(self, x: Tensor) -> Tensor:
-        return Halved.apply(self.layer(x))
+        return self.function.apply(self.layer(x))
 
 
-def test_what_has_no_forward_derivative_says_so() -> None:
-    linear = linearize(Custom())
+@pytest.mark.parametrize("order", [1, 2])
+def test_what_has_no_derivative_says_so(order: int) -> None:
+    expansion = taylor(Custom(), order)
     with pytest.raises(
-        NotImplementedError, match=r"forward derivative.*`setup_context` and a `jvp`"
+        NotImplementedError, match=r"derivative of this order.*`once_differentiable`"
     ):
-        linear(torch.zeros(1, 3))
+        expansion(torch.zeros(1, 3))
     assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_a_forward_rule_that_agrees_will_do_for_the_first_order() -> None:
+    net, x = Custom(HalvedForward).double(), randn(4, 3)
+    linear = linearize(net)
+    shift(linear)
+    shift(net)
+    assert_near(linear(x).detach(), net(x).detach())  # it is linear
+    with pytest.raises(NotImplementedError, match="derivative of this order"):
+        taylor(net, 2)(x)
 
 
 def test_errors_of_the_network_are_its_own() -> None:

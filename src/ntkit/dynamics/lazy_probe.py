@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils._pytree import tree_map_only
 from torch.utils.hooks import RemovableHandle
 
 from ntkit._core.checks import positive_int
@@ -81,6 +82,7 @@ class LazyProbe:
     ) -> None:
         self._linear = linearize(module).eval()
         self._module, self._steps = module, steps
+        x = tree_map_only(Tensor, Tensor.detach, x)  # those handed in keep their `requires_grad`
         self._args = x if isinstance(x, tuple) else () if isinstance(x, Mapping) else (x,)
         self._kwargs = dict(x) if isinstance(x, Mapping) else {}
         trained = {n: p for n, p in module.named_parameters() if p.requires_grad}
@@ -89,7 +91,7 @@ class LazyProbe:
                 "`module` has no parameter with `requires_grad=True`; there is nothing to train."
             )
         self._start = {n: p.detach().clone() for n, p in trained.items()}
-        with _as_found(module), torch.no_grad():
+        with _as_found(module):
             self._outputs0 = self._outputs().double()
         self._kernel = self._empirical() if has_kernel else None
         self._kernel0 = self._gram()
@@ -154,7 +156,9 @@ class LazyProbe:
 
     def _outputs(self) -> Float[Tensor, "n o"]:
         """The network's outputs as they are now, one row a sample."""
-        return flat(self._module(*self._args, **self._kwargs))
+        with torch.enable_grad():  # it may take derivatives by its input
+            outputs = flat(self._module(*self._args, **self._kwargs))
+        return outputs.detach()
 
     def _empirical(self) -> tuple[EmpiricalKernel, tuple[Tensor, ...]]:
         """The tangent kernel, traced over outputs, and the points as it takes them."""

@@ -2,16 +2,22 @@
 
 The second forward derivative of layer, batch and instance normalisation in PyTorch 2.13 is
 wrong without a word, by as much as its own size; that of `glu`, and the first one of weight
-normalisation, are missing.
+normalisation and of bags of embeddings, are missing. Rows of embeddings that are not trained
+(`padding_idx`), `.data`, and what is computed under `torch.no_grad`, have tangents, and gradients none:
+here they are constants, as they are in training.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
+
+from ntkit.dynamics.plain_embeddings import plain_bag, plain_embedding
 
 __all__ = ["PlainFormulas"]
 
@@ -21,17 +27,34 @@ class PlainFormulas(TorchFunctionMode):
 
     Args:
         order: Of the derivatives that are wanted.
+        is_reverse: Whether they are made by backward passes.
+
+    Attributes:
+        trail: A number that stands for the functions that were called, in their order.
     """
 
-    def __init__(self, order: int) -> None:
+    def __init__(self, order: int, *, is_reverse: bool = False) -> None:
         super().__init__()
         self._table = {**_FIRST, **_HIGHER} if order > 1 else _FIRST
+        self._is_reverse = is_reverse
+        if is_reverse:
+            self._table = {**self._table, **_REVERSE}
+        self.trail = 0
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
+        self.trail = hash((self.trail, func))
+        kwargs = kwargs or {}
+        if not (self._is_reverse or torch.is_grad_enabled()):
+            args, kwargs = tree_map_only(Tensor, _constant, (args, kwargs))
         function: Any = self._table.get(func, func)
-        return function(*args, **(kwargs or {}))
+        return function(*args, **kwargs)
+
+
+def _constant(tensor: Tensor) -> Tensor:
+    """The same memory without tangents, so that what is written into it arrives."""
+    return tensor.detach()
 
 
 def _layer_norm(
@@ -112,8 +135,13 @@ def _update(running: Tensor | None, value: Tensor, momentum: float) -> None:
         running.mul_(1 - momentum).add_(momentum * value)
 
 
+_DATA: Any = Tensor.data.__get__  # pyright: ignore[reportAttributeAccessIssue]
+
 _FIRST: dict[Any, Callable[..., Tensor]] = {
     torch._weight_norm: _weight_norm,  # pyright: ignore[reportPrivateImportUsage]
+    F.embedding: plain_embedding,
+    F.embedding_bag: plain_bag,
+    _DATA: _constant,
 }
 
 _HIGHER: dict[Any, Callable[..., Tensor]] = {
@@ -128,4 +156,10 @@ _HIGHER: dict[Any, Callable[..., Tensor]] = {
         x, mean, var, w, b, use, momentum, eps
     ),
     F.glu: _glu,
+}
+
+_REVERSE: dict[Any, Callable[..., Tensor]] = {
+    # sparse gradients have no second derivative; their numbers are the same
+    F.embedding: partial(plain_embedding, may_be_sparse=False),
+    _DATA: _DATA,
 }

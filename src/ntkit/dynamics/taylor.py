@@ -1,16 +1,16 @@
 """The Taylor expansion of a network in its parameters: again a network."""
 
-from collections.abc import Callable
 from math import factorial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp
+from torch.func import functional_call
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ntkit._core.checks import whole
-from ntkit.dynamics.forward_mode import forward_mode
+from ntkit.dynamics.forward_mode import plain_kernels
+from ntkit.dynamics.line_derivatives import LineDerivatives
 from ntkit.dynamics.skeleton import (
     Branch,
     grow,
@@ -49,6 +49,7 @@ class Taylor(nn.Module):
         super().__init__()
         grow(self, module)
         self._order = order
+        self._derivatives = LineDerivatives(order)
         self._parameter_slots = slots(module, "parameters")
         self._buffer_slots = slots(module, "buffers")
         self._skeleton = (skeleton(module),)  # in a tuple: no child, its tensors are not ours
@@ -72,8 +73,8 @@ class Taylor(nn.Module):
         }
         network = _Call(self, start, args, kwargs)
         # Some second derivatives of PyTorch exist in grad mode alone, whether one needs a graph or not.
-        with forward_mode(self._skeleton[0], self._order), torch.enable_grad():
-            terms, (others, buffers) = _derivatives(network, smooth, delta, self._order)
+        with plain_kernels(self._skeleton[0]), torch.enable_grad():
+            terms, (others, buffers) = self._derivatives(network, smooth, delta, (args, kwargs))
             total = terms[0]
             for k, term in enumerate(terms[1:], 1):
                 total = {i: part + term[i] / factorial(k) for i, part in total.items()}
@@ -81,6 +82,10 @@ class Taylor(nn.Module):
             self._take(buffers)
         if not has_graph:
             total = {i: part.detach() for i, part in total.items()}
+        elif self._derivatives.recomputes:
+            for part in total.values():
+                if part.requires_grad:
+                    part.register_hook(_refuse_recomputing)
         return network.assemble(total, others)
 
     def extra_repr(self) -> str:
@@ -142,21 +147,17 @@ class _Call:
         return tree_unflatten([leaves[i] for i in range(len(leaves))], self._form)
 
 
-def _derivatives(
-    function: Callable[[_Tensors], _Values], at: _Tensors, along: _Tensors, order: int
-) -> tuple[tuple[_Leaves, ...], tuple[_Leaves, _Tensors]]:
-    """`d^k/ds^k function(at + s along)` at `s = 0` for `k = 0..order`: `jvp` within `jvp`."""
-    if order == 0:
-        value, rest = function(at)
-        return (value,), rest
-    found: Any = jvp(
-        lambda parameters: _derivatives(function, parameters, along, order - 1),
-        (at,),
-        (along,),
-        has_aux=True,
+def _refuse_recomputing(_: Tensor) -> None:
+    """In place of a backward pass that would run parts of the network again, without its parameters.
+
+    Raises:
+        NotImplementedError: Always.
+    """
+    raise NotImplementedError(
+        "`module` computes parts of itself again in a backward pass (`torch.utils.checkpoint`), which "
+        "an expansion cannot. Switch that off in the network before it is expanded; values are the "
+        "same, and under `torch.no_grad` they are right as it is."
     )
-    lower, tangents, rest = found
-    return (*lower, tangents[-1]), rest
 
 
 def _is_smooth(tensor: Tensor) -> bool:
@@ -168,7 +169,9 @@ def taylor(module: nn.Module, order: int) -> Taylor:
     """The Taylor expansion of `module` in its parameters, about their present values, as a module.
 
     `sum_k (theta - theta0)^k / k! d^k f / d theta^k (x; theta0)` for `k = 0..order`, by nested
-    forward-mode derivatives: about `2^order` times the cost of a forward pass, no Jacobian.
+    forward-mode derivatives: about `2^order` times the cost of a forward pass, no Jacobian. Where the
+    network has an operation whose forward rules were not tested, or are found wrong at the first call,
+    nested backward passes are taken: about twice that again, with derivatives as autograd has them.
 
     It is trained, moved, copied and saved like any module. Its parameters and buffers have the names
     and ties they have in `module`, so `load_state_dict(..., strict=False)` carries weights from one
