@@ -9,18 +9,21 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,
 	$(shell $(python) -c 'import sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test test-slow check format bench clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*##/make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(VENV)/.demo  ## tune a real photo, train the recommended network, write runs/demo/report.html
 	$(BIN)/python examples/demo_photo.py runs/astronaut.png
-	$(BIN)/ntkit tune runs/astronaut.png --out runs/demo --budget 500 $(ARGS)
+	$(BIN)/ntkit tune runs/astronaut.png --out runs/demo --force --budget 500 $(ARGS)
 
 test: $(VENV)/.dev  ## the test suite, doctests and the snippets of the documentation included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.dev  ## the tests that `make test` leaves out, each longer than two seconds
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow $(ARGS)
 
 check: $(VENV)/.dev  ## formatting, lints, types
 	$(BIN)/ruff format --check

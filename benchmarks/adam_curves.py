@@ -117,7 +117,7 @@ def speed_of(case: Case, index: int) -> float:
             network(case.signal, bandwidth),
             case.signal,
             pilot,
-            checkpoints=(),
+            evaluate_at=(),
             generator=torch.Generator().manual_seed(0),
             on_step=lambda _, loss: losses.append(loss),
         )

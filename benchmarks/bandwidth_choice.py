@@ -179,7 +179,7 @@ def seconds_a_step(signal: Signal) -> float:
         network,
         signal,
         Budget("adam", 1e-3, 20, 4096),
-        checkpoints=(),
+        evaluate_at=(),
         generator=generator,
         on_step=lambda *_: stamps.append(time.process_time()),
     )

@@ -38,7 +38,7 @@ from benchmarks.signals import BESIDE, LISTED, OTHERS, load_all
 from ntkit.encodings import Gaussian
 from ntkit.networks import mlp
 from ntkit.tasks import Signal, psnr
-from ntkit.tasks.training import decayed_average
+from ntkit.tasks.trainer import decayed_average
 
 PATH = RESULTS / "reference_ensembles.json"
 STEPS = (30, 100, 300, 600, 1000, 2000)

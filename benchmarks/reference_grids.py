@@ -39,8 +39,8 @@ from benchmarks.report import RESULTS
 from benchmarks.signals import BESIDE, LISTED, load_all
 from ntkit.encodings import Gaussian
 from ntkit.networks import mlp
-from ntkit.tasks import Budget, Checkpoint, Signal, psnr, train
-from ntkit.tasks.training import decayed_average, evaluate
+from ntkit.tasks import Budget, Evaluation, Signal, psnr, train
+from ntkit.tasks.trainer import decayed_average, evaluate
 
 BANDWIDTHS = (1, 2, 4, 7, 10, 14, 20, 30, 45, 60)
 CHECKPOINTS = (100, 300, 2000)
@@ -66,7 +66,7 @@ def run(signal: Signal, bandwidth: float, steps: int, seed: int = 0) -> Entry:
         stamps.append(time.perf_counter())
         mean.update_parameters(network)
 
-    def on_checkpoint(checkpoint: Checkpoint) -> None:
+    def on_evaluation(checkpoint: Evaluation) -> None:
         nonlocal evaluating
         own = checkpoint.train, checkpoint.held_out
         other = judged(mean.module, signal, few=checkpoint.step < steps)
@@ -78,10 +78,10 @@ def run(signal: Signal, bandwidth: float, steps: int, seed: int = 0) -> Entry:
         network,
         signal,
         Budget("adam", 1e-3, steps, 4096),
-        checkpoints=[c for c in CHECKPOINTS if c <= steps],
+        evaluate_at=[c for c in CHECKPOINTS if c <= steps],
         generator=generator,
         on_step=on_step,
-        on_checkpoint=on_checkpoint,
+        on_evaluation=on_evaluation,
     )
     entry: Entry = {
         "seconds": round(time.perf_counter() - start - evaluating, 3),

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 EXTRAS = [
     "matplotlib",
     "PIL",
@@ -37,4 +39,15 @@ def test_every_public_name_resolves() -> None:
     import ntkit
 
     assert sorted(ntkit.__all__) == ntkit.__all__
-    assert all(hasattr(ntkit, name) for name in ntkit.__all__)
+    needs_app = {"load"}
+    assert all(hasattr(ntkit, name) for name in set(ntkit.__all__) - needs_app)
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        _ = ntkit.lode
+
+
+def test_names_of_the_extra_resolve_where_it_is() -> None:
+    for package in ("PIL", "matplotlib", "safetensors", "jinja2", "filelock"):
+        pytest.importorskip(package)
+    import ntkit
+
+    assert callable(ntkit.load)

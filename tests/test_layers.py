@@ -19,6 +19,7 @@ LEVELS = [
     {"tuning"},
     {"experiments", "estimators"},
     {"cli"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 ROOT = Path(ntkit.__file__).parent

@@ -1,5 +1,7 @@
 """ntkit: neural tangent kernels and Fourier-feature positional encodings in PyTorch."""
 
+from typing import TYPE_CHECKING, Any
+
 from ntkit import (
     dynamics,
     encodings,
@@ -33,6 +35,9 @@ from ntkit.networks import LinearModel
 from ntkit.spectra import spectrum
 from ntkit.tuning import tune
 
+if TYPE_CHECKING:
+    from ntkit.experiments.load import load
+
 __all__ = [
     "Ensemble",
     "GaussianProcess",
@@ -53,6 +58,7 @@ __all__ = [
     "gram",
     "kernels",
     "linearize",
+    "load",
     "networks",
     "nngp",
     "ntk",
@@ -66,3 +72,16 @@ __all__ = [
     "tune",
     "tuning",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`ntkit.load`, whose files need the extra `app`: it is imported when it is asked for.
+
+    Raises:
+        AttributeError: Any other name.
+    """
+    if name != "load":
+        raise AttributeError(f"module 'ntkit' has no attribute {name!r}")
+    from ntkit.experiments.load import load
+
+    return load

@@ -1,6 +1,11 @@
 """The command line: a mistake is one line and exit code 2."""
 
+import json
+import signal
+import subprocess
 import sys
+import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +17,7 @@ pytest.importorskip("PIL")
 pytest.importorskip("matplotlib")
 pytest.importorskip("safetensors")
 pytest.importorskip("jinja2")
+pytest.importorskip("filelock")
 
 from ntkit.cli.main import main
 
@@ -62,3 +68,106 @@ def test_tune_prints_the_line_to_paste(
 def test_info(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "info") == 0
     assert "torch" in capsys.readouterr().out
+
+
+SMALL = ["--budget", "20", "--width", "8", "--depth", "2", "--n-frequencies", "8", "--threads", "1"]
+
+
+@pytest.fixture
+def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A signal; figures, which take most of the time of so small a run, are left empty."""
+    x = np.arange(128) / 128
+    np.save(tmp_path / "line.npy", 0.5 + 0.4 * np.sin(40 * x**2))
+
+    def draw(run, signal) -> None:
+        for name in ("spectrum", "learning"):
+            (run.folder / f"{name}.png").write_bytes(b"")
+
+    monkeypatch.setattr("ntkit.experiments.run._draw", draw)
+    monkeypatch.chdir(tmp_path)
+    return "line.npy"
+
+
+def test_json_is_one_object_and_quiet_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    assert call(monkeypatch, "tune", line, *SMALL, "--bandwidths", "2,8", "--json") == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert found == {
+        "folder": "runs/tune-line",
+        **json.loads(Path("runs/tune-line/result.json").read_text()),
+    }
+    assert [r["bandwidth"] for r in found["table"] if r["encoding"] == "gaussian"] == [2, 8]
+    assert printed.err == ""
+    assert call(monkeypatch, "tune", line, *SMALL, "--bandwidths=2", "--quiet") == 0
+    assert capsys.readouterr().out == "runs/tune-line-2\n"
+    assert call(monkeypatch, "runs", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [e["folder"] for e in listed] == ["runs/tune-line", "runs/tune-line-2"]
+
+
+def test_a_spec_that_was_written_is_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str, tmp_path: Path
+) -> None:
+    options = [*SMALL, "--encodings", "nerf,gaussian", "--bandwidths", "2", "8"]
+    assert call(monkeypatch, "tune", line, *options, "--out", "a", "--quiet") == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = ["--config", "../a/spec.json", "--seed", "3", "--out", "b", "--quiet"]
+    assert call(monkeypatch, "tune", *again) == 0
+    first, second = (json.loads(Path(f"{p}/spec.json").read_text()) for p in ("../a", "b"))
+    assert second == {**first, "seed": 3, "out": "b"}
+    assert json.loads(Path("b/result.json").read_text())["table"][0]["encoding"] == "nerf"
+
+
+def test_resuming_from_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    assert call(monkeypatch, "tune", line, *SMALL, "--bandwidths", "2", "--quiet") == 0
+    assert call(monkeypatch, "tune", "--resume", "runs/tune-line", "--quiet") == 0
+    assert capsys.readouterr().out == "runs/tune-line\n" * 2
+    assert call(monkeypatch, "tune", "--resume", "runs/tune-line", "--seed", "2") == 2
+    assert "takes no other options" in capsys.readouterr().err
+    assert call(monkeypatch, "tune", "--resume", "runs/none") == 2
+    assert "is no folder" in capsys.readouterr().err
+
+
+def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"ntkit {version('ntkit')}\n"
+
+
+@pytest.mark.slow
+def test_python_m_and_a_reader_that_has_gone() -> None:
+    """`ntkit --help | head -1`: no word of a broken pipe."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ntkit", "tune", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, error = process.communicate(timeout=120)
+    assert error == b""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_a_training_at_a_step_and_it_goes_on(
+    tmp_path: Path, line: str, number: int
+) -> None:
+    command = [sys.executable, "-m", "ntkit", "tune", line, *SMALL, "--bandwidths", "2"]
+    command[command.index("--budget") + 1] = "200000"
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    checkpoint = tmp_path / "runs/tune-line/checkpoint.safetensors"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert b"Traceback" not in error
+    assert json.loads((tmp_path / "runs/tune-line/result.json").read_text())["partial"] is True
+    assert (tmp_path / "runs/tune-line/report.html").exists()
+    assert checkpoint.exists()

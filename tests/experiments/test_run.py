@@ -1,6 +1,9 @@
-"""A run folder holds what was found, and says when it is partial."""
+"""A run folder holds what was found, is nobody else's, and is gone on with where it stopped."""
 
 import json
+import shutil
+from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,21 +15,29 @@ pytest.importorskip("PIL")
 pytest.importorskip("matplotlib")
 safetensors = pytest.importorskip("safetensors.torch")
 pytest.importorskip("jinja2")
+pytest.importorskip("filelock")
 
-from ntkit.experiments import run as module  # noqa: E402
-from ntkit.experiments.run import run_tune  # noqa: E402
+from ntkit._core.errors import NumericalError  # noqa: E402
+from ntkit.experiments import verify as proofs  # noqa: E402
+from ntkit.experiments.interruption import Interruption  # noqa: E402
+from ntkit.experiments.results import read_run  # noqa: E402
+from ntkit.experiments.run import resume_tune, run_tune  # noqa: E402
+from ntkit.experiments.run_folder import RunFolder  # noqa: E402
 from ntkit.experiments.spec import TuneSpec, parse_budget  # noqa: E402
+from ntkit.experiments.verify import Trainer  # noqa: E402
 from ntkit.tasks import Signal, psnr  # noqa: E402
 from ntkit.tuning import build_network  # noqa: E402
+
+PICTURES = {"bandwidth", "spectrum", "learning", "images"}
 
 
 @pytest.fixture
 def spec(tmp_path: Path) -> TuneSpec:
     y, x = np.mgrid[0:24, 0:32] / 32
-    np.save(tmp_path / "waves.npy", 0.5 + 0.25 * np.sin(12 * x + 5 * y) + 0.2 * np.cos(30 * y * x))
+    np.save(tmp_path / "waves.npy", 0.5 + 0.25 * np.sin(20 * x + 9 * y) + 0.2 * np.cos(30 * y * x))
     return TuneSpec(
         photo=tmp_path / "waves.npy",
-        budget="40",
+        budget="adam:3e-3:40",
         width=16,
         depth=2,
         n_frequencies=16,
@@ -36,26 +47,69 @@ def spec(tmp_path: Path) -> TuneSpec:
     )
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of the time of so small a run."""
+
+    def draw(run, signal) -> None:
+        for name in PICTURES:
+            (run.folder / f"{name}.png").write_bytes(b"")
+
+    monkeypatch.setattr("ntkit.experiments.run._draw", draw)
+
+
+def written(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "result.json").read_text())
+
+
+def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    return {p.stem: safetensors.load_file(p) for p in folder.glob("*.safetensors")}
+
+
+@contextmanager
+def stopping(monkeypatch: pytest.MonkeyPatch, at: int, how: Callable[[], None]):
+    """`how` happens after that many steps, of all trainings together."""
+    taken = 0
+
+    class Stopped(Trainer):
+        def _advance(self) -> float:
+            nonlocal taken
+            loss = super()._advance()
+            taken += 1
+            if taken == at:
+                how()
+            return loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(proofs, "Trainer", Stopped)
+        yield
+
+
 def test_the_folder_holds_the_run(spec: TuneSpec) -> None:
     run = run_tune(spec, show_progress=False)
-    folder = spec.folder
-    result = json.loads((folder / "result.json").read_text())
+    result = written(run.folder)
     assert result["encoding"] == run.result.choice.name
     assert result["partial"] is False
-    assert json.loads((folder / "spec.json").read_text())["budget"] == "40"
-    names = {"bandwidth", "spectrum", "learning", "images"}
-    assert {path.stem for path in folder.glob("*.png")} == names
-    page = (folder / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == len(names)
+    assert result["format"] == 2
+    assert json.loads((run.folder / "spec.json").read_text())["budget"] == "adam:3e-3:40"
+    assert {path.stem for path in run.folder.glob("*.png")} == PICTURES
+    page = (run.folder / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(PICTURES)
     assert "http" not in page.replace("http-equiv", "")  # self-contained
     assert run.result.code in page
+    left = {p.name for p in run.folder.iterdir()} - {f"{name}.png" for name in PICTURES}
+    assert left == {
+        *("spec.json", "result.json", "report.html", ".lock"),
+        *("recommended.safetensors", "no_encoding.safetensors"),
+    }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_weights_give_the_measured_error(spec: TuneSpec) -> None:
     run = run_tune(spec, show_progress=False)
     proof = run.proofs[0]
     network = build_network(run.result, run.result.choice, 2, 1)
-    network.load_state_dict(safetensors.load_file(spec.folder / "recommended.safetensors"))
+    network.load_state_dict(safetensors.load_file(run.folder / "recommended.safetensors"))
     signal = Signal(torch.from_numpy(np.load(spec.photo)), n_axes=2)
     with torch.no_grad():
         image = network(signal.grid.points().float()).reshape(*signal.shape, 1)
@@ -64,33 +118,157 @@ def test_the_weights_give_the_measured_error(spec: TuneSpec) -> None:
     assert psnr(held_out) == pytest.approx(proof.held_out_psnr, abs=1e-4)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_same_spec_gives_the_same_result(spec: TuneSpec) -> None:
     def figures() -> dict[str, object]:
-        run_tune(spec, show_progress=False)
-        result = json.loads((spec.folder / "result.json").read_text())
+        run_tune(spec, force=True, show_progress=False)
+        result = written(spec.out)
         return {k: result[k] for k in ("table", "encoding", "bandwidth", "curves")}
 
     assert figures() == figures()
 
 
-def test_an_interrupt_keeps_the_last_checkpoint(
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("symmetrise", [False, True])
+def test_a_run_is_read_back_as_it_was(spec: TuneSpec, symmetrise: bool) -> None:
+    run = run_tune(replace(spec, symmetrise=symmetrise), show_progress=False)
+    again = read_run(run.folder)
+    assert again.spec == run.spec
+    assert (again.shape, again.notes, again.started) == (run.shape, run.notes, run.started)
+    assert not again.partial
+    own, back = vars(run.result), vars(again.result)
+    assert torch.equal(own["encoding"].frequencies, back["encoding"].frequencies)
+    for name in own.keys() - {"encoding", "clock"}:
+        assert own[name] == back[name], name
+    assert str(own["clock"]) == str(back["clock"])  # nan
+    assert [vars(p) for p in again.proofs] == [vars(p) for p in run.proofs]
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("at", [1, 17, 40, 41, 70])
+def test_a_killed_run_that_is_gone_on_with_ends_like_one_that_was_not(
+    spec: TuneSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, at: int
+) -> None:
+    """Nothing of the process but its files survives; checkpoints after each step."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill() -> None:
+        raise Killed
+
+    monkeypatch.setattr(proofs, "_SECONDS", -1.0)
+    whole = run_tune(replace(spec, out=tmp_path / "whole"), show_progress=False)
+    with stopping(monkeypatch, at, kill), pytest.raises(Killed):
+        run_tune(spec, show_progress=False)
+    assert written(spec.out)["partial"] is True
+    run = resume_tune(spec.out, show_progress=False)
+    assert not run.partial
+    expected, found = weights(whole.folder), weights(run.folder)
+    assert found.keys() == expected.keys() == {"recommended", "no_encoding"}
+    for name, tensors in expected.items():
+        for key, value in tensors.items():
+            assert torch.equal(found[name][key], value), (name, key)
+    of_time = {"started", "seconds", "verified"}
+    before, after = written(whole.folder), written(run.folder)
+    assert {k: before[k] for k in before.keys() - of_time} == {
+        k: after[k] for k in after.keys() - of_time
+    }
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_stopped_run_keeps_what_it_reached_and_goes_on(
     spec: TuneSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(proof, *args, **kwargs) -> None:
-        def stop(step: int) -> None:
-            if step == 30:
-                raise KeyboardInterrupt
+    interruption = Interruption()
 
-        real(proof, *args, on_step=stop, **kwargs)
+    def stop() -> None:
+        interruption.signal = 15
 
-    real = module.verify
-    monkeypatch.setattr(module, "verify", interrupted)
-    run = run_tune(spec, show_progress=False)
+    with stopping(monkeypatch, 30, stop):
+        run = run_tune(spec, show_progress=False, interruption=interruption)
     assert run.partial
-    assert 1 <= run.proofs[0].checkpoints[-1].step <= 30
-    assert json.loads((spec.folder / "result.json").read_text())["partial"] is True
-    assert "interrupted" in (spec.folder / "report.html").read_text()
-    assert (spec.folder / "recommended.safetensors").exists()
+    assert run.interrupted
+    assert 1 <= run.proofs[0].evaluations[-1].step <= 30
+    assert written(run.folder)["partial"] is True
+    assert "interrupted" in (run.folder / "report.html").read_text()
+    assert {"recommended", "checkpoint"} == weights(run.folder).keys()
+    again = resume_tune(run.folder, show_progress=False)
+    assert not again.partial
+    assert [p.finished for p in again.proofs] == [True, True]
+    assert not (run.folder / "checkpoint.safetensors").exists()
+    assert "interrupted" not in (run.folder / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_killed_before_its_recommendation_is_started_again(
+    spec: TuneSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ntkit.experiments.run.tune", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_tune(spec, show_progress=False)
+    assert written(spec.out)["partial"] is True
+    with pytest.raises(ValueError, match="stopped before there was a recommendation"):
+        read_run(spec.out)
+    assert not resume_tune(spec.out, show_progress=False).partial
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_resuming_refuses(spec: TuneSpec, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        resume_tune(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match=r"holds no spec\.json"):
+        resume_tune(tmp_path)
+    run = run_tune(replace(spec, verify=False), show_progress=False)
+    result = written(run.folder)
+    (run.folder / "result.json").write_text(json.dumps({**result, "partial": True}))
+    np.save(spec.photo, np.load(spec.photo)[::-1])
+    with pytest.raises(ValueError, match="is no longer what the run in"):
+        resume_tune(run.folder)
+    (run.folder / "result.json").write_text(json.dumps({**result, "format": 99}))
+    with pytest.raises(ValueError, match="has format 99"):
+        resume_tune(run.folder)
+    (run.folder / "result.json").write_text('{"format": 2, "table": [3]')
+    with pytest.raises(ValueError, match="is no JSON"):
+        resume_tune(run.folder)
+    (run.folder / "result.json").write_text('{"format": 2, "table": [3]}')
+    with pytest.raises(ValueError, match="is damaged"):
+        read_run(run.folder)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_no_run_overwrites_another(
+    spec: TuneSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither one of the same name, nor a folder that was asked for, nor what else is in it."""
+    monkeypatch.chdir(tmp_path)
+    quick = replace(spec, verify=False, out=None)
+    (tmp_path / "b").mkdir()
+    other = shutil.copy(spec.photo, tmp_path / "b")
+    first = run_tune(quick, show_progress=False)
+    second = run_tune(replace(quick, photo=Path(other)), show_progress=False)
+    assert first.folder == Path("runs/tune-waves")
+    assert second.folder == Path("runs/tune-waves-2")
+    before = written(first.folder)
+    named = replace(quick, out=first.folder)
+    with pytest.raises(FileExistsError, match=r"holds something already.*--resume .*--force"):
+        run_tune(named, show_progress=False)
+    assert written(first.folder) == before
+    (first.folder / "my notes.png").write_text("mine")
+    run_tune(replace(named, goal="fit"), force=True, show_progress=False)
+    assert written(first.folder)["goal"] == "fit"
+    assert (first.folder / "my notes.png").read_text() == "mine"
+    with RunFolder(first.folder).locked():
+        for call in (
+            lambda: run_tune(named, force=True, show_progress=False),
+            lambda: resume_tune(first.folder),
+        ):
+            with pytest.raises(FileExistsError, match="is being written by another run"):
+                call()
 
 
 @pytest.mark.parametrize(
@@ -98,10 +276,15 @@ def test_an_interrupt_keeps_the_last_checkpoint(
     [
         ({"budget": "soon"}, "must be a number of steps"),
         ({"budget": "rmsprop:1:2"}, "must be"),
+        ({"budget": "1000000000"}, "would take weeks"),
         ({"encodings": ("wavelet",)}, "must name some of"),
         ({"bandwidths": (-1.0,)}, "above 0"),
         ({"threads": 0}, "at least 1"),
-        ({"downscale": 0}, "at least 1"),
+        ({"threads": 999}, "more than the .* cores"),
+        ({"downscale": 0}, "from 1 to"),
+        ({"seed": 2**70}, "from 0 to"),
+        ({"n_frequencies": 100_000}, "from 1 to"),
+        ({"width": 0}, "from 1 to"),
     ],
     ids=lambda v: next(iter(v)) if isinstance(v, dict) else "",
 )
@@ -110,7 +293,17 @@ def test_nothing_is_written_on_a_mistake(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         run_tune(replace(spec, **change), show_progress=False)  # pyright: ignore[reportArgumentType]
-    assert not spec.folder.exists()
+    assert not spec.out.exists()
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("budget", ["adam:1e9:10", "adam:1e9:40", "sgd:1e6:20"])
+def test_nothing_is_recommended_where_training_diverges(spec: TuneSpec, budget: str) -> None:
+    with pytest.raises(NumericalError, match=r"diverge.*learning rate"):
+        run_tune(replace(spec, budget=budget), show_progress=False)
+    if spec.out.exists():  # the proof diverged, not the choice
+        assert written(spec.out)["encoding"] is None
+        assert written(spec.out)["diverged"]
 
 
 def test_a_folder_that_cannot_be_written(spec: TuneSpec, tmp_path: Path) -> None:
@@ -119,8 +312,55 @@ def test_a_folder_that_cannot_be_written(spec: TuneSpec, tmp_path: Path) -> None
         run_tune(replace(spec, out=tmp_path / "file" / "run"), show_progress=False)
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_a_full_disk_names_the_file_and_leaves_the_old_one(
+    spec: TuneSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_tune(replace(spec, verify=False), show_progress=False)
+    before = (run.folder / "report.html").read_text()
+    real = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        real(path, content[: len(content) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=r"report\.html` could not be written: No space left"):
+        proofs_report(run)
+    monkeypatch.undo()
+    assert (run.folder / "report.html").read_text() == before
+    assert not list(run.folder.glob(".*part*"))
+
+
+def proofs_report(run) -> None:
+    from ntkit.experiments.report import write_report
+
+    write_report(run)
+
+
 def test_budgets() -> None:
     assert parse_budget("300", 64).steps == 300
     assert parse_budget("sgd:0.5:20", 64).optimiser == "sgd"
     with pytest.raises(ValueError, match="optimiser:rate:steps"):
         parse_budget("adam:1:2:3", 64)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "names no `photo`"),
+        ({"photo": "a.png", "sigma": 3}, "`sigma` in the spec is no option"),
+        ({"photo": 3}, "`photo` in the spec must be"),
+        ({"photo": "a.png", "goal": "win"}, "`goal` in the spec must be 'generalise' or 'fit'"),
+        ({"photo": "a.png", "width": "wide"}, "`width` in the spec must be"),
+        ({"photo": "a.png", "width": True}, "`width` in the spec must be"),
+        ({"photo": "a.png", "bandwidths": [1, "x"]}, "`bandwidths` in the spec must be"),
+    ],
+)
+def test_specs_that_are_refused(content: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TuneSpec.from_dict(content)
+
+
+def test_a_spec_survives_its_file(spec: TuneSpec) -> None:
+    assert TuneSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec

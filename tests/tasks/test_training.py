@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import encodings
+from ntkit._core.errors import NumericalError
 from ntkit.networks import mlp
-from ntkit.tasks import Budget, Checkpoint, Signal, train
+from ntkit.tasks import Budget, Evaluation, Signal, Trainer, train
+from ntkit.tasks.budget import Optimiser
 from tests.cases import randn, seeded
 from tests.tolerances import assert_near
 
@@ -96,15 +98,15 @@ def test_the_seed_decides() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_checkpoints_where_asked_and_what_they_say() -> None:
+def test_evaluations_where_asked_and_what_they_say() -> None:
     net, seen, losses = network(), [], []
     done = train(
         net,
         SIGNAL,
         Budget("adam", 1e-3, 12, N),
-        checkpoints=[3, 7, 12, 50],
+        evaluate_at=[3, 7, 12, 50],
         on_step=lambda step, loss: losses.append((step, loss)),
-        on_checkpoint=seen.append,
+        on_evaluation=seen.append,
     )
     assert [c.step for c in done] == [3, 7, 12]
     assert done == seen
@@ -120,9 +122,9 @@ def test_checkpoints_where_asked_and_what_they_say() -> None:
 
 def test_only_the_last_step_is_judged_by_default() -> None:
     done = train(network(), SIGNAL, Budget("sgd", 0.1, 5, N))
-    assert [type(c) for c in done] == [Checkpoint]
+    assert [type(c) for c in done] == [Evaluation]
     assert done[0].step == 5
-    assert train(network(), SIGNAL, Budget("sgd", 0.1, 5, N), checkpoints=()) == []
+    assert train(network(), SIGNAL, Budget("sgd", 0.1, 5, N), evaluate_at=()) == []
 
 
 def test_averaged_weights() -> None:
@@ -155,7 +157,7 @@ def test_an_interrupted_network_is_left_with_the_weights_that_were_better() -> N
                 net,
                 SIGNAL,
                 budget,
-                checkpoints=[150],
+                evaluate_at=[150],
                 average=average,
                 generator=seeded(),
                 on_step=stop,
@@ -169,17 +171,75 @@ def test_weights_that_still_descend_are_left_as_they_are() -> None:
     """Full batches of plain descent: an average lags behind."""
     net, plain = network(), network()
     budget = Budget("sgd", 0.3, 20, N)
-    done = train(net, SIGNAL, budget, average=True, checkpoints=())
+    done = train(net, SIGNAL, budget, average=True, evaluate_at=())
     last = train(plain, SIGNAL, budget)
     assert done == []
     assert torch.equal(weights(net), weights(plain))
     assert not last[0].averaged
 
 
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+@pytest.mark.parametrize("stopped", [1, 7, 19, 20, 40])
+def test_a_training_that_goes_on_from_a_state_ends_like_one_that_was_not_stopped(
+    optimiser: Optimiser, stopped: int
+) -> None:
+    """Weights, their average, batches and evaluations, to the last bit."""
+    budget, at = Budget(optimiser, 1e-2, 40, 5), [3, 20, 40]
+
+    class Stop(Exception):
+        pass
+
+    def halt(step: int, _: float) -> None:
+        if step == stopped:
+            raise Stop
+
+    whole, first, second = network(), network(), network(seed=1)
+    uninterrupted = train(whole, SIGNAL, budget, evaluate_at=at, average=True, generator=seeded(5))
+    trainer = Trainer(first, SIGNAL, budget, average=True, generator=seeded(5))
+    with pytest.raises(Stop):
+        trainer.run(evaluate_at=at, on_step=halt)
+    state = trainer.state()
+    resumed = Trainer(second, SIGNAL, budget, average=True)
+    resumed.restore(state)
+    resumed.run(evaluate_at=at)
+    resumed.take_better()
+    assert torch.equal(weights(second), weights(whole))
+    assert resumed.evaluations == uninterrupted
+    assert resumed.step == 40
+
+
+def test_a_state_is_of_its_moment() -> None:
+    trainer = Trainer(network(), SIGNAL, Budget("adam", 1e-2, 10, 5), average=True)
+    before = trainer.state()
+    kept = {k: v.clone() for k, v in before.items()}
+    trainer.run()
+    assert all(torch.equal(before[k], kept[k]) for k in kept)
+
+
+def test_a_state_of_another_network_is_refused() -> None:
+    budget = Budget("adam", 1e-2, 10, 5)
+    other = mlp(encodings.Gaussian(2, 8, 2.0, seeded()), 2, width=17, depth=2, generator=seeded())
+    state = Trainer(other, SIGNAL, budget).state()
+    with pytest.raises(ValueError, match="`state` does not belong to this training"):
+        Trainer(network(), SIGNAL, budget).restore(state)
+    with pytest.raises(ValueError, match="`state` does not belong to this training"):
+        Trainer(network(), SIGNAL, budget, average=True).restore(
+            Trainer(network(), SIGNAL, budget).state()
+        )
+
+
+@pytest.mark.parametrize("budget", [Budget("sgd", 1e6, 30, N), Budget("adam", 1e30, 30, N)])
+def test_divergence_is_called_so(budget: Budget) -> None:
+    with pytest.raises(
+        NumericalError, match=r"diverged: at step \d+ the loss is .* learning rate below"
+    ):
+        train(network(), SIGNAL, budget)
+
+
 def test_judging_changes_nothing() -> None:
     often, once = network(), network()
     budget = Budget("adam", 1e-3, 12, 5)
-    train(often, SIGNAL, budget, checkpoints=range(1, 13), generator=seeded())
+    train(often, SIGNAL, budget, evaluate_at=range(1, 13), generator=seeded())
     train(once, SIGNAL, budget, generator=seeded())
     assert torch.equal(weights(often), weights(once))
 

@@ -140,7 +140,7 @@ def test_a_real_first_layer_turns_to_the_same_frequencies() -> None:
     first_layer = net[1]
     assert isinstance(first_layer, torch.nn.Linear)
     start = first_layer.weight.detach().clone()
-    train(net, signal, budget, checkpoints=(), generator=seeded(2))
+    train(net, signal, budget, evaluate_at=(), generator=seeded(2))
     moved = (first_layer.weight.detach() - start).square().mean(0).reshape(2, -1).mean(0)
     align(many, signal, budget)
     both = torch.stack([moved.double().log(), many.amplitudes.double().log()])

@@ -26,7 +26,7 @@ MODES = PeriodicProblem(NET, SIGNAL.values).modes
 def fake_train(speed: float, asked: list[Budget], modes: Modes = MODES) -> Callable[..., list]:
     """Training with the losses of Adam's flow: that of a step is the error before it."""
 
-    def train(network, signal, budget, *, checkpoints, generator, on_step) -> list:
+    def train(network, signal, budget, *, evaluate_at, generator, on_step) -> list:
         asked.append(budget)
         steps = list(range(1, budget.steps + 1))
         run = adam_trajectories(
@@ -105,7 +105,7 @@ def test_a_real_run_is_followed_at_the_fitted_speed() -> None:
         mlp(NET[0], 1, width=64, depth=2, generator=seeded()),
         SIGNAL,
         found.pilot,
-        checkpoints=(),
+        evaluate_at=(),
         generator=seeded(),
         on_step=lambda _, loss: losses.append(loss),
     )
@@ -124,7 +124,7 @@ def test_without_a_run_or_with_too_short_a_one_the_speed_is_the_default() -> Non
 
 
 def test_a_run_that_blows_up_leaves_the_slowest_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    def train(network, signal, budget, *, checkpoints, generator, on_step) -> list:
+    def train(network, signal, budget, *, evaluate_at, generator, on_step) -> list:
         for step in range(1, budget.steps + 1):
             on_step(step, float("nan"))
         return []

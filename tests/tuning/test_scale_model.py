@@ -10,7 +10,7 @@ from torch import nn
 
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, psnr
-from ntkit.tasks.training import decayed_average
+from ntkit.tasks.trainer import decayed_average
 from ntkit.tuning import scale_model
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.scale_model import (

@@ -32,10 +32,16 @@ def use_threads(n: int | None) -> int:
     """Set torch's thread count to `n` (`None`: the free cores) and return it.
 
     Raises:
-        ValueError: `n` is below 1.
+        ValueError: `n` is below 1, or above the number of cores.
     """
     if n is not None and n < 1:
         raise ValueError(f"`threads={n}` must be at least 1; leave it out to use the free cores.")
+    cores = os.cpu_count() or 1
+    if n is not None and n > cores:
+        raise ValueError(
+            f"`threads={n}` is more than the {cores} cores of this machine, which would only slow it "
+            "down. Leave it out to use the free ones."
+        )
     count = free_cores() if n is None else n
     torch.set_num_threads(count)
     return count

@@ -1,9 +1,13 @@
 """The `ntkit` command."""
 
+import os
 import platform
 import sys
-from collections.abc import Callable
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -11,28 +15,122 @@ import tyro
 
 from ntkit._core.errors import NumericalError
 from ntkit._core.threads import free_cores
-from ntkit.cli.show import show_proof, show_recommendation
-from ntkit.experiments.run import run_tune
+from ntkit.cli.show import show_json, show_proof, show_recommendation, show_runs
+from ntkit.experiments.interruption import Interruption
+from ntkit.experiments.run import resume_tune, run_tune
+from ntkit.experiments.run_folder import RunFolder
+from ntkit.experiments.runs import list_runs
 from ntkit.experiments.spec import TuneSpec
+from ntkit.experiments.whole_files import read_json
 
 __all__ = ["main"]
 
 _USER_ERRORS = (ValueError, TypeError, OSError, NumericalError)
+_LISTS = {"--bandwidths", "--encodings"}
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """How a run is started and shown; none of it changes the result.
+
+    Attributes:
+        config: Take options from the spec.json of an earlier run; flags given as well go before it.
+        resume: Go on with the run of this folder, which was stopped or killed.
+        force: Replace the run that is in the folder of --out.
+        json: Print one JSON object, the run's result.json, instead of tables.
+        quiet: Print the run folder alone.
+    """
+
+    config: Path | None = None
+    resume: Path | None = None
+    force: bool = False
+    json: bool = False
+    quiet: bool = False
 
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends in one line and exit code 2."""
-    commands = {"tune": tune, "info": info}
+    arguments = _split_lists(sys.argv[1:])
+    with Interruption().handled() as interruption:
+        sys.exit(_guarded(lambda: _command(arguments, interruption), interruption))
+
+
+def _command(arguments: Sequence[str], interruption: Interruption) -> int:
+    if list(arguments) == ["--version"]:
+        print(f"ntkit {version('ntkit')}")
+        return 0
+    commands = {"tune": _tune(_default(arguments), interruption), "runs": runs, "info": info}
     style = (tyro.conf.PositionalRequiredArgs, tyro.conf.OmitArgPrefixes)
-    sys.exit(_guarded(lambda: tyro.extras.subcommand_cli_from_dict(commands, config=style)))
+    return tyro.extras.subcommand_cli_from_dict(
+        commands, args=arguments, config=style, prog="ntkit"
+    )
 
 
-def tune(spec: Annotated[TuneSpec, tyro.conf.arg(name="")]) -> int:
-    """Recommend an encoding and a bandwidth for a photo, and prove it by training."""
-    run = run_tune(spec, on_progress=_stage, on_recommendation=show_recommendation)
+def _tune(default: TuneSpec | None, interruption: Interruption) -> Callable[..., int]:
+    """The `tune` command, with the spec of another run as its defaults if there is one."""
+    unnamed = tyro.conf.arg(name="")
+
+    def run(spec: TuneSpec, how: TuneOptions) -> int:
+        return _run(spec, how, default, interruption)
+
+    if default is None:
+
+        def tune(
+            spec: Annotated[TuneSpec, unnamed], how: Annotated[TuneOptions, unnamed] = TuneOptions()
+        ) -> int:
+            """Recommend an encoding and a bandwidth for a photo, and prove it by training."""
+            return run(spec, how)
+
+        return tune
+
+    def tune_like(
+        spec: Annotated[TuneSpec, unnamed] = default,
+        how: Annotated[TuneOptions, unnamed] = TuneOptions(),
+    ) -> int:
+        """Recommend an encoding and a bandwidth for a photo, and prove it by training."""
+        return run(spec, how)
+
+    return tune_like
+
+
+def _run(
+    spec: TuneSpec, how: TuneOptions, default: TuneSpec | None, interruption: Interruption
+) -> int:
+    silent = how.quiet or how.json
+    told: dict[str, Any] = {
+        "on_progress": None if silent else _stage,
+        "on_recommendation": None if silent else show_recommendation,
+        "show_progress": not silent,
+        "interruption": interruption,
+    }
+    if how.resume is None:
+        run = run_tune(spec, force=how.force, **told)
+    else:
+        if how.config or how.force or spec != default:
+            raise ValueError(
+                "`--resume` goes on with a run as it was asked for; it takes no other options than "
+                "`--json` and `--quiet`. To change one, start a new run with `--config`."
+            )
+        run = resume_tune(how.resume, **told)
     _stage("")
-    show_proof(run)
-    return 130 if run.partial else 0
+    if how.json:
+        show_json(run)
+    elif how.quiet:
+        print(run.folder)
+    else:
+        show_proof(run)
+    return 128 + (interruption.signal or 2) if run.interrupted else 0
+
+
+def runs(folder: Path = Path("runs"), *, json: bool = False) -> int:
+    """List the runs in a folder: what, when, the result, whether partial, and the size.
+
+    Args:
+        folder: Where the run folders are.
+        json: Print a JSON list instead of a table.
+    """
+    show_runs(list_runs(folder), folder, json=json)
+    return 0
 
 
 def info() -> int:
@@ -44,17 +142,55 @@ def info() -> int:
     return 0
 
 
-def _guarded(command: Callable[[], Any]) -> int:
+def _default(arguments: Sequence[str]) -> TuneSpec | None:
+    """The spec that `--config` or `--resume` names, None without them."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    for flag in ("--config", "--resume"):
+        parser.add_argument(flag, nargs="?", type=Path)
+    named, _ = parser.parse_known_args(arguments)
+    if named.resume is not None:
+        return TuneSpec.from_dict(RunFolder(named.resume).spec)
+    if named.config is None:
+        return None
+    return replace(TuneSpec.from_dict(read_json(named.config)), out=None)
+
+
+def _split_lists(arguments: Sequence[str]) -> list[str]:
+    """`--bandwidths 5,10` as `--bandwidths 5 10`, for the options that take several values."""
+    found: list[str] = []
+    inside = False
+    for argument in arguments:
+        if argument.startswith("--"):
+            flag, equals, values = argument.partition("=")
+            inside = flag in _LISTS
+            found += [flag, *values.split(",")] if inside and equals else [argument]
+        else:
+            found += [v for v in argument.split(",") if v] if inside else [argument]
+    return found
+
+
+def _guarded(command: Callable[[], int | None], interruption: Interruption) -> int:
+    """The exit code of a command: mistakes are one line, and a reader that has gone is no mistake."""
     try:
-        return int(command() or 0)
+        code = int(command() or 0)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 0
     except _USER_ERRORS as error:
         _stage("")
-        print(f"ntkit: {error}", file=sys.stderr)
+        message = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
+        print(f"ntkit: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         _stage("")
-        print("ntkit: interrupted before training began; nothing to keep.", file=sys.stderr)
-        return 130
+        print(
+            "ntkit: interrupted. A run that had begun is in its folder; `ntkit runs` lists it, and "
+            "`ntkit tune --resume FOLDER` goes on.",
+            file=sys.stderr,
+        )
+        return 128 + (interruption.signal or 2)
+    return code
 
 
 def _stage(text: str) -> None:

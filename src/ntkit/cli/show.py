@@ -1,15 +1,22 @@
 """What the command line prints of a run."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from math import inf
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from ntkit.experiments.results import RunResult, summary
+from ntkit.experiments.run_folder import RunFolder
+from ntkit.experiments.runs import RunEntry
+from ntkit.experiments.whole_files import shown
 from ntkit.tasks.signals import psnr
 
-__all__ = ["show_proof", "show_recommendation"]
+__all__ = ["show_json", "show_proof", "show_recommendation", "show_runs"]
 
 _PROOF_COLUMNS = (
     "network",
@@ -117,7 +124,39 @@ def show_proof(run: RunResult) -> None:
         console.print(
             "[bold yellow]* Interrupted: the run folder holds the last checkpoint and is partial.[/]"
         )
-    console.print(f"Report: {run.spec.folder / 'report.html'}")
+    console.print(f"Report: {run.folder / 'report.html'}")
+
+
+def show_json(run: RunResult) -> None:
+    """The run's `result.json` and its folder, as one object."""
+    _print_json({"folder": shown(run.folder), **RunFolder(run.folder).result})
+
+
+def show_runs(entries: Sequence[RunEntry], folder: Path, *, json: bool) -> None:
+    """One line a run."""
+    if json:
+        _print_json([asdict(e) for e in entries])
+        return
+    console = Console(highlight=False)
+    if not entries:
+        console.print(f"No runs in {shown(folder)}.")
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("run", overflow="fold")
+    for name in ("started", "input", "state", "recommended"):
+        table.add_column(name)
+    table.add_column("held out,\ndB", justify="right")
+    table.add_column("size,\nMB", justify="right")
+    for e in entries:
+        measured = "-" if e.held_out is None else f"{e.held_out:.1f}"
+        day = e.started[:16].replace("T", " ")
+        table.add_row(shown(e.folder), day, shown(e.input), e.state, e.choice or "-", measured,
+                      f"{e.size / 1e6:.1f}")  # fmt: skip
+    console.print(table)
+
+
+def _print_json(content: object) -> None:
+    print(json.dumps(content))
 
 
 def _short(value: float) -> str:

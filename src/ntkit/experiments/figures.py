@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ntkit._core.figure_style import BLUE, GREEN, GREY, ORANGE, STYLE
-from ntkit.experiments.verify import Proof
+from ntkit.experiments.proof import Proof
 from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_spectrum
 from ntkit.tasks.signals import Signal, psnr
@@ -133,7 +133,7 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                 )
             for proof in proofs:
                 color = ORANGE if proof.candidate == result.choice else BLUE
-                points = [(c.step, psnr(getattr(c, attribute))) for c in proof.checkpoints]
+                points = [(c.step, psnr(getattr(c, attribute))) for c in proof.evaluations]
                 if points:
                     axis.plot(
                         *zip(*points, strict=True),
@@ -151,13 +151,15 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
         return figure
 
 
-def images_figure(signal: Signal, result: TuneResult, proofs: Sequence[Proof]) -> Figure:
+def images_figure(
+    signal: Signal, result: TuneResult, proofs: Sequence[Proof], outputs: Sequence[torch.Tensor]
+) -> Figure:
     """Target, no encoding, recommended, and the error of the recommended, side by side."""
     panels = [("target", signal.values)]
-    for proof in sorted(proofs, key=lambda p: p.candidate == result.choice):
-        values = proof.image(signal).double()
-        name = "no encoding" if proof.candidate.name == "identity" else f"{proof.candidate}"
-        panels.append((f"{name}\nheld out {proof.held_out_psnr:.1f} dB", values))
+    pairs = zip(proofs, outputs, strict=True)
+    for proof, values in sorted(pairs, key=lambda pair: pair[0].candidate == result.choice):
+        label = f"{proof.candidate.label}\nheld out {proof.held_out_psnr:.1f} dB"
+        panels.append((label, values.double()))
     if proofs:
         error = (panels[-1][1] - signal.values).abs().mean(-1)
         panels.append((

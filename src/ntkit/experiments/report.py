@@ -3,18 +3,19 @@
 import base64
 from importlib.metadata import version
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from ntkit.experiments.results import RunResult, summary
+from ntkit.experiments.run_folder import PICTURES, REPORT
+from ntkit.experiments.whole_files import write_bytes
 from ntkit.tasks.signals import psnr
 
 __all__ = ["write_report"]
 
 
-def write_report(run: RunResult, folder: Path) -> Path:
+def write_report(run: RunResult) -> None:
     """Write `report.html` into the run folder, pictures included."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ntkit.experiments", "templates"),
@@ -27,7 +28,8 @@ def write_report(run: RunResult, folder: Path) -> Path:
     environment.filters["steps"] = lambda s: "no end" if s == inf else f"{s:,.0f}"
     pictures = {
         path.stem: "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-        for path in sorted(folder.glob("*.png"))
+        for path in (run.folder / f"{name}.png" for name in PICTURES)
+        if path.is_file()
     }
     error = run.initial_error
     context: dict[str, Any] = {
@@ -40,6 +42,4 @@ def write_report(run: RunResult, folder: Path) -> Path:
         "initial_db": "" if error is None else f"{psnr(error):.1f}",
     }
     page = environment.get_template("report.html.jinja").render(**context)
-    path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    write_bytes(run.folder / REPORT, page.encode("utf-8", "backslashreplace"))

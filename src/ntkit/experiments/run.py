@@ -1,139 +1,259 @@
 """From a Spec to a run folder: predict, recommend, prove, draw."""
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from matplotlib.figure import Figure
+from torch import Tensor
 
+from ntkit._core.errors import NumericalError
 from ntkit._core.threads import use_threads
 from ntkit.experiments import figures
-from ntkit.experiments.photo import load_photo
+from ntkit.experiments.interruption import Interruption
+from ntkit.experiments.photo import Photo, load_photo
 from ntkit.experiments.report import write_report
-from ntkit.experiments.results import RunResult, write_json
+from ntkit.experiments.results import RunResult, read_run, write_run
+from ntkit.experiments.run_folder import CHECKPOINT, RESULT, SPEC, WEIGHTS, RunFolder
 from ntkit.experiments.spec import TuneSpec, parse_budget
-from ntkit.experiments.verify import Proof, prepare, verify
-from ntkit.tasks.signals import Signal
+from ntkit.experiments.verify import finished_proof, prove
+from ntkit.experiments.whole_files import shown, write_with
+from ntkit.tasks import Signal
 from ntkit.tuning import Candidate, initial_error, tune
 from ntkit.tuning.candidates import candidates, default_bandwidths
 
-__all__ = ["run_tune"]
+__all__ = ["resume_tune", "run_tune"]
 
 
 def run_tune(
     spec: TuneSpec,
     *,
+    force: bool = False,
     on_progress: Callable[[str], None] | None = None,
     on_recommendation: Callable[[RunResult], None] | None = None,
     show_progress: bool = True,
+    interruption: Interruption | None = None,
 ) -> RunResult:
     """Do what `spec` asks and write the run folder.
 
-    Nothing is written before the input has been read and every option checked. An interrupt during
-    training keeps what was reached: the folder then says that it is partial.
+    Nothing is written before the input has been read and every option checked, and nothing of another
+    run is touched. An interrupt during training keeps what was reached: the folder then says that it is
+    partial, and `resume_tune` goes on with it.
 
     Args:
         spec: What is asked.
+        force: Write into the folder asked for although it holds something; a run in it is replaced.
         on_progress: Called with a line of text at each stage of the prediction.
         on_recommendation: Called with the run before its proof by training.
         show_progress: Whether to draw progress bars while training.
+        interruption: What ends a training at a step; without, Ctrl-C ends the run at the last checkpoint.
+
+    Where training diverges nothing is recommended: a `NumericalError`.
     """
-    budget = parse_budget(spec.budget, spec.batch_size)
+    spec.check()
     threads = use_threads(spec.threads)
     photo = load_photo(spec.photo, downscale=spec.downscale)
-    signal = photo.signal
-    candidates(signal.shape, spec.encodings, spec.bandwidths or default_bandwidths(signal.shape))
-    folder = _writable(spec.folder)
-    result = tune(
-        signal,
-        goal=spec.goal,
-        optimiser=budget.optimiser,
-        lr=budget.lr,
-        steps=budget.steps,
-        batch_size=budget.batch_size,
-        encodings=spec.encodings,
-        bandwidths=spec.bandwidths,
-        width=spec.width,
-        depth=spec.depth,
-        n_frequencies=spec.n_frequencies,
-        engine=spec.engine,
-        generator=torch.Generator().manual_seed(spec.seed),
-        on_progress=on_progress,
-    )
-    spec = replace(spec, out=folder)
-    notes = (*photo.notes, *result.notes)
-    run = RunResult(spec, signal.shape, signal.n_outputs, result, notes, threads)
-    write_json(run, folder)
-    if on_recommendation:
-        on_recommendation(run)
-    run.initial_error = initial_error(result, signal)
-    if spec.verify:
-        _prove(run, signal, show_progress=show_progress)
-    _finish(run, signal, folder)
+    shape = photo.signal.shape
+    candidates(shape, spec.encodings, spec.bandwidths or default_bandwidths(shape))
+    with RunFolder.new(spec.out, spec.default_name, force=force) as folder:
+        _open(folder, spec, threads)
+        run = _recommended(spec, folder, photo, threads, on_progress)
+        write_run(run)
+        if on_recommendation:
+            on_recommendation(run)
+        _prove_and_finish(run, photo.signal, show_progress=show_progress, interruption=interruption)
     return run
 
 
-def _prove(run: RunResult, signal: Signal, *, show_progress: bool) -> None:
-    """Train the recommended network, then the one with no encoding; an interrupt ends it early."""
-    trained = [run.result.choice]
-    if "identity" in run.result.curves and run.result.choice.name != "identity":
-        trained.append(Candidate("identity"))
-    try:
-        for candidate in trained:
-            antisymmetric = run.spec.symmetrise
-            proof = prepare(run.result, signal, candidate, antisymmetric=antisymmetric)
-            run.proofs.append(proof)
-            verify(
-                proof, signal, run.result, antisymmetric=antisymmetric, show_progress=show_progress
-            )
-    except KeyboardInterrupt:
-        run.partial = True
-    run.partial = run.partial or len(run.proofs) < len(trained)
+def resume_tune(
+    path: Path,
+    *,
+    on_progress: Callable[[str], None] | None = None,
+    on_recommendation: Callable[[RunResult], None] | None = None,
+    show_progress: bool = True,
+    interruption: Interruption | None = None,
+) -> RunResult:
+    """Go on with the run of a folder where it stopped, however it was stopped.
 
+    With the same thread count, on the same processor, it ends with the weights of a run that was not
+    stopped. A run that is whole is returned as it is.
 
-def _finish(run: RunResult, signal: Signal, folder: Path) -> None:
-    """Weights, pictures, JSON and the report."""
-    judged = [proof for proof in run.proofs if proof.checkpoints]
-    for proof, name in zip(run.proofs, ("recommended", "no_encoding"), strict=False):
-        _save_weights(proof, folder / f"{name}.safetensors")
-    figures.save(figures.spectrum_figure(run.result, signal), folder / "spectrum.png")
-    if any(row.candidate.name == "gaussian" for row in run.result.table):
-        figures.save(figures.bandwidth_figure(run.result, judged), folder / "bandwidth.png")
-    figures.save(figures.learning_figure(run.result, judged), folder / "learning.png")
-    if judged:
-        figures.save(figures.images_figure(signal, run.result, judged), folder / "images.png")
-    write_json(run, folder)
-    write_report(run, folder)
-
-
-def _save_weights(proof: Proof, path: Path) -> None:
-    state = {k: v.contiguous() for k, v in proof.network.state_dict().items()}
-    step = proof.checkpoints[-1].step if proof.checkpoints else 0
-    metadata = {
-        "encoding": str(proof.candidate),
-        "finished": str(proof.finished),
-        "step": str(step),
-    }
-    save_file(state, path, metadata=metadata)
-
-
-def _writable(folder: Path) -> Path:
-    """Make the run folder and try it, and clear what an earlier run left there under our names.
+    Args:
+        path: The run folder.
+        on_progress: As in `run_tune`.
+        on_recommendation: As in `run_tune`.
+        show_progress: As in `run_tune`.
+        interruption: As in `run_tune`.
 
     Raises:
-        OSError: It cannot be made or written.
+        ValueError: The photo is no longer what it was.
     """
+    folder = RunFolder(path)
+    spec = TuneSpec.from_dict(folder.spec)
+    with folder.locked():
+        found = folder.result
+        threads = use_threads(found.get("threads") or spec.threads)
+        fresh = "table" not in found
+        run = None if fresh else read_run(path)
+        if run and not run.partial:
+            if on_recommendation:
+                on_recommendation(run)
+            return run
+        photo = load_photo(spec.photo, downscale=spec.downscale)
+        digest = found.get("input_sha256")
+        if digest not in {None, _digest(spec.photo)}:
+            raise ValueError(
+                f"`{shown(spec.photo)}` is no longer what the run in `{shown(path)}` was started with. "
+                "Put the old file back, or start a new run."
+            )
+        if run is None:
+            run = _recommended(spec, folder, photo, threads, on_progress)
+            write_run(run)
+        if on_recommendation:
+            on_recommendation(run)
+        run.proofs.clear()
+        _prove_and_finish(run, photo.signal, show_progress=show_progress, interruption=interruption)
+    return run
+
+
+def _open(folder: RunFolder, spec: TuneSpec, threads: int) -> None:
+    """The first bytes of a run: what is asked, and that nothing is found so far."""
+    begun = {
+        "partial": True,
+        "job": "tune",
+        "started": _now(),
+        "threads": threads,
+        "input_sha256": _digest(spec.photo),
+    }
+    folder.write(RESULT, begun)
+    folder.write(SPEC, spec.to_dict())
+
+
+def _recommended(
+    spec: TuneSpec,
+    folder: RunFolder,
+    photo: Photo,
+    threads: int,
+    on_progress: Callable[[str], None] | None,
+) -> RunResult:
+    budget = parse_budget(spec.budget, spec.batch_size)
+    begun = folder.result
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".ntkit-probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OSError(
-            f"`out={folder}` cannot be written: {error.strerror or error}. Pass another folder."
-        ) from None
-    for pattern in ("*.png", "*.safetensors", "report.html", "result.json", "spec.json"):
-        for old in folder.glob(pattern):
-            old.unlink()
-    return folder
+        result = tune(
+            photo.signal,
+            goal=spec.goal,
+            optimiser=budget.optimiser,
+            lr=budget.lr,
+            steps=budget.steps,
+            batch_size=budget.batch_size,
+            encodings=spec.encodings,
+            bandwidths=spec.bandwidths,
+            width=spec.width,
+            depth=spec.depth,
+            n_frequencies=spec.n_frequencies,
+            engine=spec.engine,
+            generator=torch.Generator().manual_seed(spec.seed),
+            on_progress=on_progress,
+        )
+    except Exception:
+        folder.discard()  # there is nothing to keep, and nothing to go on from
+        raise
+    return RunResult(
+        spec=spec,
+        folder=folder.path,
+        shape=photo.signal.shape,
+        n_outputs=photo.signal.n_outputs,
+        result=result,
+        notes=(*photo.notes, *result.notes),
+        threads=threads,
+        started=begun["started"],
+        input_digest=begun["input_sha256"],
+        initial_error=initial_error(result, photo.signal),
+    )
+
+
+def _prove_and_finish(
+    run: RunResult,
+    signal: Signal,
+    *,
+    show_progress: bool,
+    interruption: Interruption | None,
+) -> None:
+    """Train the recommended network, then the one with no encoding; an interrupt ends it early."""
+    interruption = interruption or Interruption()
+    wanted = [run.result.choice]
+    if "identity" in run.result.curves and run.result.choice.name != "identity":
+        wanted.append(Candidate("identity"))
+    for candidate, name in zip(wanted, WEIGHTS, strict=False) if run.spec.verify else ():
+        done = finished_proof(run, candidate, name)
+        if done:
+            run.proofs.append(done)
+            continue
+        try:
+            prove(
+                run, signal, candidate, name, show_progress=show_progress, interruption=interruption
+            )
+        except NumericalError as error:
+            if name == WEIGHTS[0]:
+                _diverged(run, error)
+            run.notes = (*run.notes, f"Training with {candidate.label} diverged: it was left out.")
+            run.proofs.pop()
+        if run.interrupted:
+            break
+        write_run(run)
+    run.partial = run.interrupted
+    _draw(run, signal)
+    write_report(run)
+    write_run(run)
+
+
+def _diverged(run: RunResult, error: NumericalError) -> None:
+    """Close the folder of a run whose training says that there is nothing to recommend.
+
+    Raises:
+        NumericalError: Always.
+    """
+    run.diverged, run.partial = str(error), False
+    run.proofs.clear()
+    (run.folder / CHECKPOINT).unlink(missing_ok=True)
+    write_run(run)
+    raise NumericalError(
+        f"{run.result.choice} was predicted best, but nothing is recommended. {error}"
+    ) from error
+
+
+def _draw(run: RunResult, signal: Signal) -> None:
+    judged = [proof for proof in run.proofs if proof.evaluations]
+
+    def save(figure: Figure, name: str) -> None:
+        write_with(run.folder / f"{name}.png", lambda path: figures.save(figure, path))
+
+    save(figures.spectrum_figure(run.result, signal), "spectrum")
+    if any(row.candidate.name == "gaussian" for row in run.result.table):
+        save(figures.bandwidth_figure(run.result, judged), "bandwidth")
+    save(figures.learning_figure(run.result, judged), "learning")
+    if judged:
+        save(figures.images_figure(signal, run.result, judged, _outputs(run, signal)), "images")
+
+
+def _outputs(run: RunResult, signal: Signal) -> list[Tensor]:
+    """What each trained network gives at every sample, `[*shape, o]`."""
+    found = []
+    for proof, name in zip(run.proofs, WEIGHTS, strict=False):
+        if proof.evaluations:
+            network = run.trained(name=name)
+            with torch.no_grad():
+                parts = [network(x) for x in signal.grid.points().float().split(8192)]
+            found.append(torch.cat(parts).reshape(*signal.shape, -1))
+    return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

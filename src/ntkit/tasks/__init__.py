@@ -1,6 +1,8 @@
 """Tasks: a signal on a grid, what of it is trained on, and the training itself."""
 
+from ntkit.tasks.budget import Budget, Evaluation
 from ntkit.tasks.signals import Signal, psnr
-from ntkit.tasks.training import Budget, Checkpoint, train
+from ntkit.tasks.trainer import Trainer
+from ntkit.tasks.training import train
 
-__all__ = ["Budget", "Checkpoint", "Signal", "psnr", "train"]
+__all__ = ["Budget", "Evaluation", "Signal", "Trainer", "psnr", "train"]

@@ -1,6 +1,6 @@
 """Tuning: the encoding and the bandwidth for a signal and a budget."""
 
-from ntkit.tuning.candidates import ENCODINGS, Candidate
+from ntkit.tuning.candidates import COMPARED, ENCODINGS, Candidate
 from ntkit.tuning.choice import Row
 from ntkit.tuning.clock import Clock
 from ntkit.tuning.initial_error import initial_error
@@ -9,6 +9,7 @@ from ntkit.tuning.scale_model import ScaleModel
 from ntkit.tuning.tune import TuneResult, build_network, tune
 
 __all__ = [
+    "COMPARED",
     "ENCODINGS",
     "Candidate",
     "Clock",

@@ -3,8 +3,8 @@
 import torch
 
 from ntkit.encodings import AbstractFourier
+from ntkit.tasks.budget import Budget
 from ntkit.tasks.signals import Signal
-from ntkit.tasks.training import Budget
 
 __all__ = ["align"]
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import log2
 
 import torch
 
 from ntkit._core.checks import positive
-from ntkit.encodings import AbstractEncoding, Basic, Gaussian, Identity, Positional
+from ntkit.encodings import AbstractEncoding, Basic, Gaussian, Identity, NeRF, Positional
 
-__all__ = ["ENCODINGS", "Candidate", "candidates", "default_bandwidths"]
+__all__ = ["COMPARED", "ENCODINGS", "Candidate", "candidates", "default_bandwidths"]
 
 _LADDER = (1, 2, 4, 7, 10, 14, 20, 30, 45, 60, 90, 130, 200, 300, 450, 600)
 
@@ -18,9 +19,9 @@ class Candidate:
     """An encoding to try.
 
     Attributes:
-        name: "identity", "basic", "positional" or "gaussian".
+        name: "identity", "basic", "positional", "nerf" or "gaussian".
         bandwidth: Standard deviation of the frequencies of "gaussian", the largest frequency of
-            "positional" (cycles per unit); None for the others.
+            "positional" and "nerf" (cycles per unit); None for the others.
     """
 
     name: str
@@ -46,9 +47,15 @@ class Candidate:
             "basic": f"Basic({in_dim})",
             "positional": f"Positional({in_dim}, {max(1, n_frequencies // in_dim)}, "
             f"max_frequency={self.bandwidth or 0:g})",
+            "nerf": f"NeRF({in_dim}, {_octaves(self.bandwidth or 1.0)})",
             "gaussian": f"Gaussian({in_dim}, {n_frequencies}, bandwidth={self.bandwidth or 0:g})",
         }
         return f"ntkit.encodings.{arguments[self.name]}"
+
+    @property
+    def label(self) -> str:
+        """What tables and pictures call it: the identity is no encoding."""
+        return "no encoding" if self.name == "identity" else str(self)
 
     def __str__(self) -> str:
         return self.name if self.bandwidth is None else f"{self.name} {self.bandwidth:g}"
@@ -60,11 +67,20 @@ _BUILDERS: dict[str, _Builder] = {
     "identity": lambda c, d, m, g, whole: Identity(d),
     "basic": lambda c, d, m, g, whole: Basic(d),
     "positional": lambda c, d, m, g, whole: Positional(d, max(1, m // d), c.bandwidth or 1.0),
+    "nerf": lambda c, d, m, g, whole: NeRF(d, _octaves(c.bandwidth or 1.0)),
     "gaussian": lambda c, d, m, g, whole: Gaussian(d, m, c.bandwidth or 1.0, g, integer=whole),
 }
 
 ENCODINGS = tuple(_BUILDERS)
 """Names that `tune(encodings=...)` takes."""
+
+COMPARED = ("identity", "basic", "positional", "gaussian")
+"""Those that are compared unless others are asked for."""
+
+
+def _octaves(top: float) -> int:
+    """How many of NeRF's octaves, from half a cycle per unit, there are up to `top`."""
+    return max(1, int(log2(top)) + 2)
 
 
 def default_bandwidths(shape: Sequence[int]) -> tuple[float, ...]:
@@ -78,7 +94,7 @@ def candidates(
 ) -> list[Candidate]:
     """One candidate an encoding, and one a bandwidth for "gaussian".
 
-    "positional" gets the Nyquist frequency of the training samples as its largest.
+    "positional" and "nerf" get the Nyquist frequency of the training samples as their largest.
 
     Raises:
         ValueError: An unknown encoding, a bandwidth that is not above 0, or none at all.
@@ -94,7 +110,7 @@ def candidates(
     for name in dict.fromkeys(encodings):
         if name == "gaussian":
             found += [Candidate(name, positive("bandwidths", b)) for b in sorted(set(bandwidths))]
-        elif name == "positional":
+        elif name in {"positional", "nerf"}:
             found.append(Candidate(name, max(2.0, min(shape) / 4)))
         else:
             found.append(Candidate(name))

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, log
+from math import inf, isfinite, isnan, log
 from statistics import fmean
 from typing import Literal
 
+from ntkit._core.errors import NumericalError
 from ntkit.tasks.signals import psnr
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.predict import Prediction
@@ -110,7 +111,15 @@ def choose(scores: dict[Candidate, float]) -> Candidate:
 
     A quarter of the way from the smallest of those bandwidths: less of it is safer between the samples,
     and scale models fit a little better with large ones than what they stand for.
+
+    Raises:
+        NumericalError: Nothing is known of any encoding.
     """
+    if not any(map(isfinite, scores.values())) and inf not in scores.values():
+        raise NumericalError(
+            "No encoding has a prediction that is a number. Take a smaller learning rate."
+        )
+    scores = {c: s for c, s in scores.items() if not isnan(s)}
     gaussians = _gaussians(scores)
     best = max(scores, key=lambda c: scores[c])
     if not gaussians or scores[best] > max(gaussians.values()) + _ADVANTAGE:
@@ -123,10 +132,13 @@ def choose(scores: dict[Candidate, float]) -> Candidate:
 
 
 def flat_range(scores: dict[Candidate, float]) -> tuple[float, float] | None:
-    """Smallest and largest Gaussian bandwidth within 0.3 dB of the best; None if there is no Gaussian."""
+    """Smallest and largest Gaussian bandwidth within 0.3 dB of the best.
+
+    None where another encoding is recommended: then no bandwidth is as good.
+    """
     gaussians = {c.bandwidth or 0.0: s for c, s in _gaussians(scores).items()}
-    if not gaussians:
+    if choose(scores).name != "gaussian":
         return None
-    top = max(gaussians.values())
+    top = max(s for s in gaussians.values() if not isnan(s))
     within = [bandwidth for bandwidth, score in gaussians.items() if score >= top - FLAT]
     return min(within), max(within)

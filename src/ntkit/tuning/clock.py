@@ -10,8 +10,9 @@ from torch import nn
 
 from ntkit.dynamics.adam import adam_trajectories
 from ntkit.dynamics.modes import Modes
+from ntkit.tasks.budget import Budget
 from ntkit.tasks.signals import Signal, psnr
-from ntkit.tasks.training import Budget, train
+from ntkit.tasks.training import train
 
 __all__ = ["Clock", "calibrate", "pilot_of", "theory_clock"]
 
@@ -95,7 +96,7 @@ def calibrate(
         network,
         signal,
         pilot,
-        checkpoints=(),
+        evaluate_at=(),
         generator=generator,
         on_step=lambda _, loss: losses.append(loss),
     )

@@ -13,8 +13,8 @@ from ntkit.dynamics.gradient_flow import GradientFlow
 from ntkit.dynamics.modes import Modes, Trajectory, flow_trajectory
 from ntkit.dynamics.training_time import training_time
 from ntkit.kernels.infinite import ntk
+from ntkit.tasks.budget import Budget
 from ntkit.tasks.signals import Signal, psnr
-from ntkit.tasks.training import Budget
 from ntkit.tuning.problems import AbstractProblem
 
 __all__ = [

@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from ntkit.encodings import AbstractEncoding
 from ntkit.networks import mlp
+from ntkit.tasks.budget import Budget
 from ntkit.tasks.signals import Signal, every_other, psnr
-from ntkit.tasks.training import Budget, average_share
+from ntkit.tasks.trainer import average_share
 from ntkit.tuning.candidates import Candidate
 
 __all__ = ["EVERY", "FIRST_HALF", "SECOND_HALF", "ScaleModel", "joined", "scale_models"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import inf
+from math import inf, isfinite
 from time import perf_counter
 from typing import Literal
 
@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.checks import positive_int
+from ntkit._core.errors import NumericalError
 from ntkit.dynamics.modes import Modes
 from ntkit.dynamics.training_time import training_time
 from ntkit.encodings import AbstractEncoding, AbstractFourier
 from ntkit.networks import mlp
+from ntkit.tasks.budget import Budget, Optimiser
 from ntkit.tasks.signals import Signal, psnr
-from ntkit.tasks.training import Budget, Optimiser
 from ntkit.tuning.alignment import align
-from ntkit.tuning.candidates import ENCODINGS, Candidate, candidates, default_bandwidths
+from ntkit.tuning.candidates import COMPARED, Candidate, candidates, default_bandwidths
 from ntkit.tuning.choice import (
     FINALISTS,
     Goal,
@@ -122,7 +123,7 @@ def tune(
     lr: float = 1e-3,
     steps: int = 2000,
     batch_size: int = 4096,
-    encodings: Sequence[str] = ENCODINGS,
+    encodings: Sequence[str] = COMPARED,
     bandwidths: Sequence[float] | None = None,
     width: int = 256,
     depth: int = 4,
@@ -149,7 +150,8 @@ def tune(
         lr: Learning rate.
         steps: Number of steps.
         batch_size: Samples a step.
-        encodings: Which to compare: "identity", "basic", "positional", "gaussian".
+        encodings: Which to compare: "identity", "basic", "positional", "nerf", "gaussian"; all
+            but "nerf" if left out.
         bandwidths: Standard deviations of Gaussian frequencies to try, cycles per unit; a ladder
             from 1 to an eighth of the samples along an axis if left out.
         width: Units of each hidden layer.
@@ -165,6 +167,7 @@ def tune(
 
     Raises:
         ValueError: An argument is out of range, and which.
+        NumericalError: Training diverges at this learning rate, so there is nothing to recommend.
 
     Cost: O(n log n) a candidate and budget for n samples. The scale models of a bandwidth take about a
     thirtieth of the time of its training in full.
@@ -242,6 +245,10 @@ def tune(
             best = finalists(table, models, goal, steps)
             say(f"scale models of {len(best)} bandwidths, more of them")
             models = joined(models, models_of(best, pieces=SECOND_HALF))
+        if models and not any(isfinite(m.train) for m in models):
+            raise NumericalError(
+                f"Every scale model of the training diverged. Take a learning rate below {lr:g}."
+            )
     scores = scores_of(table, models, goal, steps)
     choice = choose(scores)
     say(f"learning curve of {choice}")
@@ -328,13 +335,23 @@ def _engine_notes(engine: Engine, budget: Budget, signal: Signal) -> list[str]:
 
 
 def _stability_note(budget: Budget, modes: Modes) -> list[str]:
-    """A warning where plain gradient descent diverges: its step exceeds 2 over the top eigenvalue."""
+    """A note where plain gradient descent may diverge: its step exceeds 2 over the top eigenvalue.
+
+    Raises:
+        NumericalError: It exceeds that tenfold. (Up to some six times, wide ReLU networks have been seen to
+            find a flatter place: Lewkowycz et al. 2020, arXiv:2003.02218.)
+    """
     if budget.optimiser == "adam":
         return []
     unit = training_time(1.0, 1, nn.MSELoss(), n_samples=modes.n_samples, n_outputs=modes.n_outputs)
     limit = 2 / (unit * float(modes.eigenvalues.sum(0).max()))
     if budget.lr <= limit:
         return []
+    if budget.lr > 10 * limit:
+        raise NumericalError(
+            f"Gradient descent diverges at `lr={budget.lr:g}`: the stability limit of this network is "
+            f"{limit:.3g}. Take a learning rate below it."
+        )
     return [
         f"lr {budget.lr:g} is above {limit:.3g}, the stability limit of gradient descent for this "
         "network at its start: the prediction is gradient flow's, real training may diverge."

@@ -1,0 +1,22 @@
+"""A run back from its folder."""
+
+from pathlib import Path
+
+from ntkit.experiments.results import RunResult, read_run
+
+__all__ = ["load"]
+
+
+def load(run: Path | str) -> RunResult:
+    """The run of a folder that `ntkit tune` wrote: what was asked, what was found, the trained network.
+
+    `load(folder).network` is the recommended network as an `nn.Module`, with its trained weights; it takes
+    coordinates `[n, d]` of any floating dtype, such as `grid.points()`. Where the run trained a network
+    of your own, `load(folder).trained(network=factory)` builds it with `factory(encoding)`.
+
+    Args:
+        run: The folder. Those of earlier versions are read as well.
+
+    A folder that holds no run, a damaged one, or one from before there was a recommendation is refused.
+    """
+    return read_run(Path(run))

@@ -1,0 +1,70 @@
+"""The runs that there are: what each was, and how far it came."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ntkit.experiments.run_folder import SPEC, RunFolder
+from ntkit.experiments.whole_files import shown
+
+__all__ = ["RunEntry", "list_runs"]
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One run folder.
+
+    Attributes:
+        folder: Its path.
+        job: What was done.
+        input: The file that it was done for.
+        started: When, as an ISO date.
+        state: "done", "partial", "diverged" or "unreadable".
+        choice: The recommendation, empty if there is none.
+        held_out: Measured PSNR of the recommended network on held-out samples, dB; None if not trained.
+        size: Bytes.
+    """
+
+    folder: str
+    job: str
+    input: str
+    started: str
+    state: str
+    choice: str
+    held_out: float | None
+    size: int
+
+
+def list_runs(folder: Path) -> list[RunEntry]:
+    """The run folders inside `folder`, oldest first.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"`{shown(folder)}` is no folder. Name the one that holds your runs; `ntkit tune` writes "
+            "into `runs` in the folder where it is started."
+        )
+    found = [_entry(path) for path in folder.iterdir() if (path / SPEC).is_file()]
+    return sorted(found, key=lambda entry: (entry.started, entry.folder))
+
+
+def _entry(path: Path) -> RunEntry:
+    folder = RunFolder(path)
+    changed = datetime.fromtimestamp((path / SPEC).stat().st_mtime, UTC)
+    started, photo = changed.isoformat(timespec="seconds"), ""
+    state, choice, held_out = "unreadable", "", None
+    try:
+        photo = Path(folder.spec["photo"]).name
+        result = folder.result
+        started = result.get("started", started)
+        state = "partial" if result["partial"] else "diverged" if result.get("diverged") else "done"
+        if result.get("encoding"):
+            bandwidth = result["bandwidth"]
+            choice = result["encoding"] + (f" {bandwidth:g}" if bandwidth else "")
+        rows = result.get("verified", [])
+        held_out = float(rows[0]["held_out_measured"]) if rows else None
+    except (ValueError, KeyError, TypeError, OSError):
+        state = "unreadable"
+    return RunEntry(str(path), "tune", photo, started, state, choice, held_out, folder.size)

@@ -1,0 +1,69 @@
+"""How long, and how, a network is trained; and what a training reached."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Literal
+
+from ntkit._core.checks import positive, positive_int, replace_fields
+
+__all__ = ["Budget", "Evaluation", "Optimiser"]
+
+Optimiser = Literal["adam", "sgd"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long, and how, a network is trained on the mean squared error.
+
+    Attributes:
+        optimiser: "adam" or "sgd" (no momentum).
+        lr: Learning rate.
+        steps: Number of steps.
+        batch_size: Samples a step, drawn anew each time; all of them if there are fewer.
+
+    Example:
+        >>> str(Budget("adam", 1e-3, 2000))
+        'adam, lr 0.001, 2,000 steps of 4,096 samples'
+    """
+
+    optimiser: Optimiser = "adam"
+    lr: float = 1e-3
+    steps: int = 2000
+    batch_size: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in {"adam", "sgd"}:
+            raise ValueError(f'`optimiser={self.optimiser!r}` must be "adam" or "sgd".')
+        replace_fields(
+            self,
+            lr=positive("lr", self.lr),
+            steps=positive_int("steps", self.steps),
+            batch_size=positive_int("batch_size", self.batch_size),
+        )
+
+    def __str__(self) -> str:
+        steps = "1 step" if self.steps == 1 else f"{self.steps:,} steps"
+        samples = "1 sample" if self.batch_size == 1 else f"{self.batch_size:,} samples"
+        return f"{self.optimiser}, lr {self.lr:g}, {steps} of {samples}"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Errors of a network at a step.
+
+    Attributes:
+        step: Steps taken.
+        train: Mean square error on the training samples.
+        held_out: Mean square error on the held-out samples.
+        averaged: Whether they are those of the averaged weights.
+    """
+
+    step: int
+    train: float
+    held_out: float
+    averaged: bool = False
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether both errors are numbers: False for a training that diverged."""
+        return isfinite(self.train) and isfinite(self.held_out)

@@ -1,0 +1,241 @@
+"""One training of a coordinate network, step by step: it can be stopped anywhere, and goes on from there."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
+from math import isfinite
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from ntkit._core.devices import device_of
+from ntkit._core.errors import NumericalError
+from ntkit.tasks.budget import Budget, Evaluation
+from ntkit.tasks.signals import Signal
+
+__all__ = ["Trainer", "average_share", "decayed_average", "evaluate"]
+
+_EVALUATION_ROWS = 8192
+_ENCODED_ROWS = 2**19  # a gigabyte of 512 features
+_DECAY = 20  # `g` of the averaged weights
+_JUDGED_ROWS = 2**14  # of each kind, at evaluations before the last
+
+
+class Trainer:
+    """A training of `network` in place, see `ntkit.tasks.train`; its state can be saved and put back.
+
+    Args:
+        network: Coordinates `[n, d]` to outputs `[n, o]`.
+        signal: What to fit.
+        budget: Optimiser, learning rate, steps and batch size.
+        average: Whether to keep a running average of the weights besides.
+        generator: Source of the batches, on the CPU; a fixed seed if left out.
+
+    Attributes:
+        step: Steps taken.
+        evaluations: What was measured so far.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        signal: Signal,
+        budget: Budget,
+        *,
+        average: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.step = 0
+        self.evaluations: list[Evaluation] = []
+        self._budget = budget
+        self._generator = torch.Generator().manual_seed(0) if generator is None else generator
+        self._encoding, self._body = _split(network)
+        device = device_of(network)
+        points = signal.grid.points().float().to(device=device)
+        targets = signal.values.reshape(len(points), -1).float().to(device=device)
+        held_out = signal.held_out().flatten().to(device=device)
+        self._held_out = points[held_out], targets[held_out]
+        x, self._y = points[~held_out], targets[~held_out]
+        n = len(x)
+        self._encoding_left = self._encoding
+        if (
+            budget.steps * min(budget.batch_size, n) > n and n <= _ENCODED_ROWS
+        ):  # else batch by batch
+            with torch.no_grad():
+                x = self._encoding(x)
+            self._encoding_left = nn.Identity()
+        self._x = x
+        self._optimiser = _optimiser(self._body, budget)
+        self._mean = AveragedModel(self._body, avg_fn=decayed_average) if average else None
+
+    def run(
+        self,
+        *,
+        evaluate_at: Sequence[int] | None = None,
+        on_step: Callable[[int, float], None] | None = None,
+        on_evaluation: Callable[[Evaluation], None] | None = None,
+    ) -> None:
+        """Take the steps that are left of the budget.
+
+        Args:
+            evaluate_at: Steps after which to evaluate; the last one if left out.
+            on_step: Called after each step with its number and its batch's loss; what it raises
+                ends the run at a step, from where it can go on.
+            on_evaluation: Called with each evaluation.
+
+        A loss that is no longer finite is a `NumericalError`.
+        """
+        stops = {self._budget.steps} if evaluate_at is None else set(evaluate_at)
+        while True:
+            judged = self.evaluations[-1].step if self.evaluations else 0
+            if self.step in stops and self.step > judged:
+                self.evaluations.append(self._evaluated())
+                if on_evaluation:
+                    on_evaluation(self.evaluations[-1])
+            if self.step == self._budget.steps:
+                return
+            loss = self._advance()
+            if on_step:
+                on_step(self.step, loss)
+
+    def take_better(self) -> None:
+        """Give the network its averaged weights where they fit the training samples better."""
+        if self.step == 0:
+            return
+        if self.evaluations and self.evaluations[-1].step == self.step:
+            averaged = self.evaluations[-1].averaged
+        else:
+            averaged = self._better(1)[0] is not self._body
+        if averaged and self._mean is not None:
+            with torch.no_grad():
+                for own, mean in zip(
+                    self._body.parameters(), self._mean.module.parameters(), strict=True
+                ):
+                    own.copy_(mean)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the steps to come depend on, as a flat dict of copies.
+
+        Not the signal, the budget and the seed of the encoding, which `Trainer` is made with.
+        """
+        found = {f"network.{k}": v for k, v in self._body.state_dict().items()}
+        for index, slots in self._optimiser.state_dict()["state"].items():
+            found |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in slots.items()}
+        if self._mean is not None:
+            found |= {f"mean.{k}": v for k, v in self._mean.state_dict().items()}
+        found["generator"] = self._generator.get_state()
+        found["step"] = torch.tensor(self.step)
+        rows = [astuple(e) for e in self.evaluations]
+        found["evaluations"] = torch.tensor(rows, dtype=torch.float64).reshape(-1, 4)
+        return {k: v.detach().cpu().clone() for k, v in found.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `state` returned, of a trainer made with the same arguments.
+
+        Raises:
+            ValueError: It is the state of another network, or of another kind of training.
+        """
+
+        def part(name: str) -> dict[str, Tensor]:
+            start = f"{name}."
+            return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+
+        slots: dict[int, dict[str, Tensor]] = {}
+        for key, value in part("optimiser").items():
+            index, name = key.split(".", 1)
+            slots.setdefault(int(index), {})[name] = value
+        try:
+            self._body.load_state_dict(part("network"))
+            groups = self._optimiser.state_dict()["param_groups"]
+            self._optimiser.load_state_dict({"state": slots, "param_groups": groups})
+            if self._mean is not None:
+                self._mean.load_state_dict(part("mean"))
+            self._generator.set_state(state["generator"])
+            self.step = int(state["step"])
+            rows = state["evaluations"].tolist()
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(
+                f"`state` does not belong to this training: {str(error).splitlines()[0]} "
+                "Make the trainer with the network, signal and budget of the state."
+            ) from None
+        self.evaluations = [Evaluation(int(s), t, h, bool(a)) for s, t, h, a in rows]
+
+    def _advance(self) -> float:
+        """One step; the loss of its batch, before the step.
+
+        Raises:
+            NumericalError: The loss is not finite.
+        """
+        x, y, size = self._x, self._y, self._budget.batch_size
+        if len(y) > size:
+            batch = torch.randint(len(y), (size,), generator=self._generator).to(y.device)
+            x, y = x.index_select(0, batch), y.index_select(0, batch)
+        self._optimiser.zero_grad()
+        loss = nn.functional.mse_loss(self._body(self._encoding_left(x)), y)
+        value = float(loss.detach())
+        if not isfinite(value):
+            raise NumericalError(
+                f"The training diverged: at step {self.step + 1} the loss is {value}. "
+                f"Take a learning rate below {self._budget.lr:g}."
+            )
+        loss.backward()
+        self._optimiser.step()
+        if self._mean is not None:
+            self._mean.update_parameters(self._body)
+        self.step += 1
+        return value
+
+    def _evaluated(self) -> Evaluation:
+        few = 1 if self.step == self._budget.steps else max(1, len(self._y) // _JUDGED_ROWS)
+        best, error = self._better(few)
+        x, y = self._held_out
+        held_out = evaluate(best, x[::few], y[::few], self._encoding)
+        return Evaluation(self.step, error, held_out, averaged=best is not self._body)
+
+    def _better(self, few: int) -> tuple[nn.Module, float]:
+        """Of the weights and their average those that fit better, and their error."""
+        x, y, encoding = self._x[::few], self._y[::few], self._encoding_left
+        error = evaluate(self._body, x, y, encoding)
+        if self._mean is not None:
+            averaged = evaluate(self._mean.module, x, y, encoding)
+            if averaged < error:
+                return self._mean.module, averaged
+        return self._body, error
+
+
+def decayed_average(averaged: Tensor, weight: Tensor, steps: Tensor | int) -> Tensor:
+    """An average of so many steps with one more: the `avg_fn` of `Trainer(..., average=True)`."""
+    return averaged.lerp(weight, average_share(int(steps)))
+
+
+def average_share(steps: int) -> float:
+    """What the next step counts in an average of so many."""
+    return (_DECAY + 1) / (_DECAY + 1 + steps)
+
+
+def evaluate(network: nn.Module, inputs: Tensor, targets: Tensor, encoding: nn.Module) -> float:
+    """Mean square error of `network` (on encoded inputs), a few thousand rows at a time."""
+    total = 0.0
+    with torch.no_grad():
+        for x, y in zip(
+            inputs.split(_EVALUATION_ROWS), targets.split(_EVALUATION_ROWS), strict=True
+        ):
+            output = network(encoding(x))
+            total += float(((output - y) ** 2).sum(dtype=torch.float64))
+    return total / targets.numel()
+
+
+def _split(network: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """A leading module without parameters, and the rest; `network` itself if there is none."""
+    if type(network) is nn.Sequential and len(network) > 1:
+        first = network[0]
+        if not any(True for _ in first.parameters()):
+            return first, network[1:]
+    return nn.Identity(), network
+
+
+def _optimiser(body: nn.Module, budget: Budget) -> torch.optim.Optimizer:
+    parameters = [p for p in body.parameters() if p.requires_grad]
+    if budget.optimiser == "adam":
+        return torch.optim.Adam(parameters, lr=budget.lr, fused=True)
+    return torch.optim.SGD(parameters, lr=budget.lr)
