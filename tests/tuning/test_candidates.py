@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ntkit import encodings
-from ntkit.tuning import ENCODINGS, Candidate
+from ntkit.tuning import COMPARED, ENCODINGS, Candidate
 from ntkit.tuning.candidates import candidates, default_bandwidths
 from tests.cases import seeded
 
@@ -27,11 +27,12 @@ def test_the_ladder_ends_where_it_should(n: int) -> None:
 
 
 def test_one_candidate_a_bandwidth_in_order_without_repeats() -> None:
-    found = candidates((64, 48), ENCODINGS, [7.0, 1, 7])
+    found = candidates((64, 48), COMPARED, [7.0, 1, 7])
     assert [str(c) for c in found] == [
         "identity", "basic", "positional 12", "gaussian 1", "gaussian 7",
     ]  # fmt: skip
     assert candidates((64,), ["basic", "basic"], []) == [Candidate("basic")]
+    assert candidates((64, 48), ["nerf"], []) == [Candidate("nerf", 8.0)]
     assert candidates((64,), ["gaussian"], [2]) == [Candidate("gaussian", 2.0)]
 
 
@@ -45,6 +46,8 @@ def test_the_code_builds_the_same_encoding(candidate: Candidate, d: int) -> None
     pasted = eval(candidate.code(d, 24), {"ntkit": type("ntkit", (), {"encodings": encodings})})
     x = torch.rand(5, d, generator=seeded(1))
     assert repr(pasted) == repr(built)
+    if candidate.name == "nerf":
+        assert float(built.frequencies.max()) == candidate.bandwidth
     if candidate.name != "gaussian":
         assert torch.equal(pasted(x), built(x))
     else:

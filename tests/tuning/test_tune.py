@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import GradientFlow, encodings, ntk, training_time, tune
+from ntkit._core.errors import NumericalError
 from ntkit.networks import mlp
 from ntkit.tasks import Signal
 from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import Candidate
-from ntkit.tuning.choice import FLAT, Row, choose, finalists, scores_of
+from ntkit.tuning.choice import FLAT, Row, choose, finalists, flat_range, scores_of
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.scale_model import ScaleModel
 from tests.cases import randn, seeded
@@ -304,14 +305,26 @@ def test_signals_that_are_refused(unchecked, signal, error, match: str) -> None:
         tune(signal)
 
 
-def test_an_unstable_learning_rate_is_noted() -> None:
+def test_an_unstable_learning_rate_is_noted_and_a_hopeless_one_refused() -> None:
     x = torch.arange(64) / 64
     signal = 0.5 + 0.4 * torch.sin(2 * torch.pi * 3 * x)
     options = {"optimiser": "sgd", "steps": 50, "encodings": ("basic",), "width": 16, "depth": 2}
     calm = tune(signal, lr=1e-3, **options)
-    wild = tune(signal, lr=1e3, **options)
+    wild = tune(signal, lr=2.0, **options)
     assert not any("stability" in note for note in calm.notes)
     assert any("stability limit" in note for note in wild.notes)
+    with pytest.raises(NumericalError, match=r"diverges at `lr=1000`.* stability limit"):
+        tune(signal, lr=1e3, **options)
+
+
+def test_a_flat_range_is_of_the_encoding_that_is_recommended() -> None:
+    gaussian = [Candidate("gaussian", b) for b in (1.0, 2.0, 1e9)]
+    near = dict(zip(gaussian, (20.0, 19.9, 3.0), strict=True))
+    assert flat_range(near) == (1.0, 2.0)
+    assert flat_range({**near, Candidate("positional", 16.0): 30.0}) is None
+    assert flat_range({**near, gaussian[2]: float("nan")}) == (1.0, 2.0)
+    with pytest.raises(NumericalError, match="smaller learning rate"):
+        choose(dict.fromkeys(gaussian, float("nan")))
 
 
 @pytest.mark.parametrize("engine", ["periodic", "exact"])

@@ -94,7 +94,7 @@ def candidates(
 ) -> list[Candidate]:
     """One candidate an encoding, and one a bandwidth for "gaussian".
 
-    "positional" and "nerf" get the Nyquist frequency of the training samples as their largest.
+    "positional" gets the Nyquist frequency of the training samples as its largest, "nerf" the octave below.
 
     Raises:
         ValueError: An unknown encoding, a bandwidth that is not above 0, or none at all.
@@ -110,8 +110,10 @@ def candidates(
     for name in dict.fromkeys(encodings):
         if name == "gaussian":
             found += [Candidate(name, positive("bandwidths", b)) for b in sorted(set(bandwidths))]
-        elif name in {"positional", "nerf"}:
+        elif name == "positional":
             found.append(Candidate(name, max(2.0, min(shape) / 4)))
+        elif name == "nerf":  # its octaves are powers of two
+            found.append(Candidate(name, 2.0 ** int(log2(max(2.0, min(shape) / 4)))))
         else:
             found.append(Candidate(name))
     return found
