@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit.kernels.empirical.auto import Auto
-from ntkit.kernels.empirical.batch import Points
+from ntkit.kernels.empirical.batch import Batch, Points
 from ntkit.kernels.empirical.lazy import LazyProduct
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs, check_outputs
@@ -58,15 +58,14 @@ class EmpiricalKernel(AbstractMatrixFree):
     def __call__(self, x1: Points, x2: Points | None = None) -> Tensor:
         """The Gram matrix `[n, m]` of `x1` against `x2` (itself if left out); "full": `[n, m, o, o]`."""
         with self.target.evaluation():
-            first = self.target.batch("x1", x1)
-            second = None if x2 is None else self.target.batch("x2", x2)
+            first, second = self._batches(self.target, x1, x2)
             found = self._method.gram(self.target, first, second, self._outputs)
         return found.to(self._dtype(x1))
 
     def diag(self, x: Points) -> Tensor:
         """`k(x_i, x_i)`, `[n]`; with outputs="full" `[n, o, o]`."""
         with self.target.evaluation():
-            batch = self.target.batch("x", x)
+            batch = self._batch(x)
             found = self._method.diag(self.target, batch, self._outputs)
         return found.to(self._dtype(x))
 
@@ -77,14 +76,14 @@ class EmpiricalKernel(AbstractMatrixFree):
         outputs for the trace.
         """
         with self.target.evaluation():
-            batch = self.target.batch("x", x)
+            batch = self._batch(x)
             found = self._method.features(self.target, batch, self._outputs)
         return found.to(self._dtype(x))
 
     def size(self, x: Points) -> int:
         """Rows of the matrix: the number of points, times that of the outputs with "full"."""
         with self.target.evaluation():
-            batch = self.target.batch("x", x)
+            batch = self._batch(x)
             every = self._outputs == "full"
             return len(batch) * (self.target.probe(batch) if every else 1)
 
@@ -112,8 +111,7 @@ class EmpiricalKernel(AbstractMatrixFree):
         """
         with self.target.evaluation():
             still = self.target.snapshot()
-            first = still.batch("x1", x1)
-            second = None if x2 is None else still.batch("x2", x2)
+            first, second = self._batches(still, x1, x2)
             product = LazyProduct(still, first, second, self._outputs, memory)
         columns = first if second is None else second
 
@@ -140,7 +138,7 @@ class EmpiricalKernel(AbstractMatrixFree):
     def plan(self, x: Points) -> Plan:
         """How `kernel(x)` is computed: for each parameter the way, and why it is no better one."""
         with self.target.evaluation():
-            batch = self.target.batch("x", x)
+            batch = self._batch(x)
             return self._method.plan(self.target, batch, self._outputs)
 
     def verify(self, x: Points, generator: torch.Generator | None = None) -> float:
@@ -157,9 +155,20 @@ class EmpiricalKernel(AbstractMatrixFree):
             `max |K v - J J^T v| / max |J J^T v|`: a few times the precision of the parameters.
         """
         with self.target.evaluation():
-            batch = self.target.batch("x", x)
+            batch = self._batch(x)
             found = self._method.gram(self.target, batch, None, self._outputs)
             return product_error(self.target, batch, found, self._outputs, generator)
+
+    def _batch(self, x: Points) -> Batch:
+        batch = self.target.batch("x", x)
+        self.target.refuse_mixing(batch)
+        return batch
+
+    def _batches(self, target: Target, x1: Points, x2: Points | None) -> tuple[Batch, Batch | None]:
+        first = target.batch("x1", x1)
+        second = None if x2 is None else target.batch("x2", x2)
+        target.refuse_mixing(first, second)
+        return first, second
 
     def _dtype(self, points: Any) -> torch.dtype:
         kinds = [t.dtype for t in _leaves(points) if t.dtype in {torch.float32, torch.float64}]

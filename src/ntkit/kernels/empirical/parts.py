@@ -133,17 +133,7 @@ def remembered(target: Target, batch: Batch) -> Reading | None:
 
     Whether its present runs still are as was read, `Reading.fits` tells.
     """
-    return _READ.get(target.module, {}).get(_kind(target, batch))
-
-
-def _kind(target: Target, batch: Batch) -> Hashable:
-    modes = tuple(
-        (layer.training, *layer._forward_hooks, *layer._forward_pre_hooks)
-        for layer in target.module.modules()
-    )
-    points = tuple((t.dtype, t.device, t.shape[1:]) for t in batch.tensors)
-    shapes = tuple(p.shape for p in target.parameters)
-    return target.names, shapes, modes, tuple(batch.kwargs), points
+    return _READ.get(target.module, {}).get(target.kind(batch))
 
 
 def read(target: Target, batch: Batch) -> Reading:
@@ -171,7 +161,7 @@ def read(target: Target, batch: Batch) -> Reading:
     parts = tuple(_connected(run.uses, probe.layouts, unclaimed))
     found = Reading(run.y.shape[1], parts, unclaimed, run.signature, probe.has_end)
     if not run.chooses and None not in probe.layouts:  # no gradient at all: it may have one later
-        _READ.setdefault(target.module, {})[_kind(target, batch)] = found
+        _READ.setdefault(target.module, {})[target.kind(batch)] = found
     return found
 
 

@@ -1,15 +1,18 @@
 """A module with the parameters that its kernel is taken over, as a function of them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from ntkit._core.checks import finite
+from ntkit._core.company import refuse_mixing
+from ntkit._core.company_rows import few_of
 from ntkit.kernels.empirical.batch import Batch, batched
 from ntkit.kernels.empirical.evaluation import evaluation
 from ntkit.kernels.empirical.refusals import refuse_unfit
@@ -20,8 +23,8 @@ __all__ = ["Selection", "Target"]
 Selection = Sequence[str] | Callable[[str, nn.Parameter], bool]
 """Names of parameters, or a predicate of name and parameter."""
 
-_COUPLED = {torch.float64: 1e-6, torch.float32: 1e-3}
-"""Change of a sample's output with its company, relative to the outputs, that is not rounding."""
+_LOOKED_AT: WeakKeyDictionary[nn.Module, set[Hashable]] = WeakKeyDictionary()
+"""For points of which kinds and numbers the samples were found not to mix."""
 
 
 class Target:
@@ -150,38 +153,54 @@ class Target:
         """The selected parameters as fresh leaves that require gradients: no hook of theirs runs."""
         return tuple(p.requires_grad_() for p in self.parameters)
 
+    def kind(self, batch: Batch) -> Hashable:
+        """What the module does hangs on this, as far as it is known without running it."""
+        modes = tuple(
+            (layer.training, *layer._forward_hooks, *layer._forward_pre_hooks)
+            for layer in self.module.modules()
+        )
+        points = tuple((t.dtype, t.device, t.shape[1:]) for t in batch.tensors)
+        shapes = tuple(p.shape for p in self.parameters)
+        return self.names, shapes, modes, tuple(batch.kwargs), points
+
+    def refuse_mixing(self, x1: Batch, x2: Batch | None = None) -> None:
+        """Refuse a module whose output of a sample hangs on chance or on the other samples.
+
+        Looked at once for each kind and number of points, on some of them.
+        """
+        batches = [x1] if x2 is None else [x1, x2]
+        key = tuple((len(batch), self.kind(batch)) for batch in batches)
+        if key in _LOOKED_AT.get(self.module, set()):
+            return
+        few = [few_of(batch.tensors) for batch in batches]
+        if len({tuple((t.dtype, t.shape[1:]) for t in each) for each in few}) == 1:
+            few = [tuple(torch.cat(both) for both in zip(*few, strict=True))]
+        leaves = self.leaves()
+        for each in few:
+            refuse_mixing(
+                "`module`",
+                lambda tensors: self.outputs(leaves, x1.of(*tensors)),
+                each,
+                "The kernel of one sample is then not defined.",
+            )
+        _LOOKED_AT.setdefault(self.module, set()).add(key)
+
     def probe(self, batch: Batch) -> int:
         """Check what the module does on at most two samples, as `probed`, and return its outputs `o`."""
         return self.probed(batch[: min(2, len(batch))])[0].shape[1]
 
     def probed(self, few: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run the module on a few samples and check what it does.
+        """Run the module on a few samples.
+
+        Parameters held where they cannot be replaced are refused, and values that are not finite.
 
         Returns:
             The outputs `[n, o]` and the leaves that they were computed from.
-
-        Raises:
-            ValueError: It draws random numbers, mixes the samples, holds its parameters where they
-                cannot be replaced, or gives values that are not finite.
         """
-        before = torch.get_rng_state()
         leaves = self.leaves()
         y = self.outputs(leaves, few)
-        if not torch.equal(before, torch.get_rng_state()):
-            raise ValueError(
-                "`module` draws random numbers when it runs; call `module.eval()`, or take the "
-                "drawing out of it."
-            )
-        values = y.detach()
-        finite("module(x)", values)
+        finite("module(x)", y.detach())
         refuse_underivable(y, lambda: self.outputs(leaves, few[:1]), leaves, self.module)
-        alone = self.outputs(leaves, few[:1]).detach()
-        change = float((alone - values[:1]).abs().max())
-        if change > _COUPLED.get(y.dtype, 0.1) * float(values.abs().max()):
-            raise ValueError(
-                "`module` mixes the samples of a batch: the first sample's output changes by "
-                f"{change:.3g} in company. The kernel of one sample is then not defined."
-            )
         return y, leaves
 
 
