@@ -6,10 +6,10 @@ import torch
 from tests.fuzz.limits import Effort, extrapolated, said_at
 from tests.fuzz.wide import draw
 
-SEEDS = (2, 7, 11, 20, 22, 23, 24, 26, 28, 30, 31, 33)
+SEEDS = (2, 11, 20, 23, 24, 26, 28, 31, 33)
 """Those whose duals are quickly there."""
 WIDTHS = (24, 96)
-EFFORT = Effort(draws=512)
+EFFORT = Effort(draws=384)
 
 BOUND = 5
 """Standard errors. The draws are the same at every run."""
