@@ -1,5 +1,6 @@
 """Rules in steps: closed forms against brute force, and against training the linearised network."""
 
+from functools import partial
 from math import inf, sqrt
 
 import pytest
@@ -19,8 +20,9 @@ from ntkit import (
 from ntkit._core.errors import NumericalError
 from ntkit.dynamics.gradient_descent import DescentResponse
 from ntkit.dynamics.heavy_ball import HeavyBallResponse
+from ntkit.dynamics.stopping import Ripple, best_moment
 from ntkit.dynamics.two_step import TwoStepResponse
-from ntkit.kernels import RBF
+from ntkit.kernels import RBF, Matern
 from tests.cases import randn, seeded
 from tests.tolerances import assert_near, relative_error
 
@@ -250,6 +252,41 @@ def test_early_stopping() -> None:
     assert steps.time == int(steps.time)
     assert abs(steps.time * 0.01 / stop.time - 1) < 0.05
     assert GradientFlow(kernel, x, randn(30)).best_time(other, 0 * truth(other)).time == 0
+
+
+SWINGING = {
+    "heavy ball": (partial(HeavyBallFlow, damping=0.5), torch.logspace(-1, 2, 1500).double()),
+    "momentum": (partial(Momentum, lr=0.02, beta=0.9), torch.arange(400.0).double()),
+    "momentum of large steps": (
+        partial(Momentum, lr=0.14, beta=0.9),
+        torch.arange(400.0).double(),
+    ),
+    "nesterov": (partial(Nesterov, lr=0.02, beta=0.9), torch.arange(400.0).double()),
+    "descent of large steps": (partial(GradientDescent, lr=0.074), torch.arange(400.0).double()),
+}
+
+
+@pytest.mark.parametrize("name", SWINGING)
+def test_early_stopping_of_rules_that_swing(name: str) -> None:
+    """The least of a fine scan; a logarithmic one misses turns."""
+    rule, moments = SWINGING[name]
+    x, other = torch.rand(40, 1, generator=seeded()).double(), randn(60, 1, seed=1).sigmoid()
+    y, truth = torch.sin(8 * x[:, 0]) + 0.5 * randn(40, seed=2), torch.sin(8 * other[:, 0])
+    trained = rule(Matern(1.5, 0.2), x, y)
+    stop = trained.best_time(other, truth)
+    errors = (trained.predict(other, moments) - truth).square().mean(1)
+    assert stop.error <= float(errors.min()) * (1 + 1e-6)
+    again = (trained.predict(other, [stop.time])[0] - truth).square().mean()
+    assert stop.error == pytest.approx(float(again))
+
+
+def test_a_search_among_too_many_turns_says_so() -> None:
+    def errors(moments: list[float]) -> Tensor:
+        return torch.tensor(moments).cos() + 1
+
+    with pytest.warns(UserWarning, match=r"`best_time`: modes swing for 1e\+06 .* the 50 moments"):
+        found = best_moment(errors, [1.0], in_steps=False, ripple=Ripple(1e6, 6.28), most=50)
+    assert len(found.times) > 50
 
 
 def test_the_kernel_of_the_last_points_is_kept_but_not_when_they_change() -> None:

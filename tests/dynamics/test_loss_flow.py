@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ntkit import GradientFlow, LossFlow, empirical_ntk, linearize
+from ntkit._core.errors import NumericalError
 from ntkit.kernels import RBF
 from tests.cases import randn, seeded
 from tests.dynamics.test_discrete import network
@@ -126,3 +127,48 @@ def test_scipy_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_errors(unchecked, call, match: str) -> None:
     with pytest.raises((TypeError, ValueError), match=match):
         call()
+
+
+ENDLESS = {
+    "L1": nn.L1Loss(reduction="sum"),
+    "hinge": lambda f, y: (1 - f * y.sign()).clamp_min(0).sum(),
+    "quantile": lambda f, y: torch.maximum(0.3 * (y - f), -0.7 * (y - f)).sum(),
+    "unbounded, in finite time": lambda f, y: -((f - y) ** 4).sum(),
+    "unbounded": lambda f, y: -((f - y) ** 2).sum(),
+}
+
+
+@pytest.mark.parametrize("loss", ENDLESS.values(), ids=ENDLESS)
+def test_integrations_without_an_end_are_ended(loss) -> None:
+    flow = LossFlow(KERNEL, X, 1 + X[:, 0].abs(), loss=loss, max_evaluations=300)
+    with pytest.raises(NumericalError, match=r"300 evaluations .* at t = .*kinks .*runs off"):
+        flow.predict(OTHER, [1e3])
+
+
+@pytest.mark.parametrize("method", ["LSODA", "DOP853"])
+def test_gradients_that_are_not_finite_are_refused(method) -> None:
+    y = X[:, 0]
+    with pytest.raises(NumericalError, match=r"`loss\(f, y\)` is not finite: nan"):
+        LossFlow(KERNEL, X, 1 + y.abs(), loss=lambda f, y: (f - y).log().sum())
+
+    def root(f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return ((f - y) ** 2).sqrt().sum()  # its slope at f = y is 0 / 0
+
+    with pytest.raises(NumericalError, match="gradient of the loss is not finite at the start"):
+        LossFlow(KERNEL, X, 0 * y, loss=root).predict(OTHER, [1.0])
+
+    def falls(f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return -((y - f).sqrt() ** 0.5).sum()  # up to f = y, and not defined beyond
+
+    flow = LossFlow(KERNEL, X, 1 + y.abs(), loss=lambda f, y: -falls(f, y), method=method)
+    with pytest.raises(NumericalError, match=r"not finite at t = |evaluations|integration stopped"):
+        flow.predict(OTHER, [100.0])
+
+
+def test_a_loss_that_becomes_infinite_is_refused() -> None:
+    def steep(f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return torch.exp(1e3 * f.detach()).sum() - f.sum()
+
+    flow = LossFlow(KERNEL, X, 0 * X[:, 0], loss=steep)
+    with pytest.raises(NumericalError, match=r"`loss\(f, y\)` is not finite: \[.*inf"):
+        flow.loss([0.0, 5.0])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ntkit._core.checks import positive_int
 from ntkit.dynamics.lazy_probe import log_steps
+from ntkit.dynamics.targets import fitting_targets
 from ntkit.dynamics.training import AbstractTraining, OptimiserFactory
 from ntkit.grids import Grid
 
@@ -106,17 +107,19 @@ def compare(
     like = parameters[0]
     x, x_probe = _inputs(points, like), _inputs(probe, like)
     weights = training.sample_weights.to(like)[:, None]
-    y = targets.to(like).reshape(len(targets), -1)
+    y = targets.to(like).reshape(len(points), -1)
+    tail = training.targets_tail
+    truth = None if validation is None else fitting_targets("validation[1]", *validation, tail)
 
     def loss() -> Tensor:
-        return 0.5 * (weights * (network(x).reshape(y.shape) - y) ** 2).sum()
+        return 0.5 * (weights * (_outputs(network, x, y.shape[1]) - y) ** 2).sum()
 
     losses, outputs = [], []
     for step in range(steps + 1):
         if step in looked:
             with torch.no_grad():
                 losses.append(float(loss()))
-                outputs.append(network(x_probe).double().reshape(len(x_probe), -1))
+                outputs.append(_outputs(network, x_probe, y.shape[1]).double())
         if step == steps:
             break
         stepper.zero_grad()
@@ -132,9 +135,8 @@ def compare(
     moved = (predictions - predictions[0]).flatten(1).norm(dim=1)
     nothing = torch.full((len(looked),), torch.nan, dtype=torch.float64)
     errors = [nothing, nothing]
-    if validation is not None:
-        truth = validation[1].double().reshape(len(x_probe), -1)
-        errors = [(f - truth).square().mean((1, 2)) for f in (predictions, reality)]
+    if truth is not None:
+        errors = [(f - truth.to(f)).square().mean((1, 2)) for f in (predictions, reality)]
     return Comparison(
         steps=torch.tensor(looked),
         predicted=training.loss(times),
@@ -147,4 +149,21 @@ def compare(
 
 
 def _inputs(points: Grid | Tensor, like: Tensor) -> Tensor:
-    return (points.points() if isinstance(points, Grid) else points).to(like)
+    """Points where the network computes, in its precision unless they are whole numbers."""
+    x = points.points() if isinstance(points, Grid) else points
+    return x.to(like) if x.is_floating_point() else x.to(like.device)
+
+
+def _outputs(network: nn.Module, x: Tensor, n_outputs: int) -> Float[Tensor, "n o"]:
+    """What the network gives, one row a point.
+
+    Raises:
+        ValueError: It has not as many outputs as the targets.
+    """
+    found = network(x)
+    if found.numel() != len(x) * n_outputs or len(found) != len(x):
+        raise ValueError(
+            f"`module(points)` has shape {tuple(found.shape)}, and the targets have {len(x)} points of "
+            f"{n_outputs} outputs. Give both as many."
+        )
+    return found.reshape(len(x), n_outputs)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ntkit._core.checks import moments, non_negative
-from ntkit.dynamics.expansion import as_tensor, output_axes
+from ntkit.dynamics.expansion import as_tensor
 from ntkit.dynamics.normal import Normal
+from ntkit.dynamics.targets import output_axes
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.solvers.response import FlowResponse, Limit, with_ridge
@@ -82,8 +83,8 @@ class Ensemble:
         """
         x = as_tensor(self._ntk, points)
         values, vectors, inside, target = self._basis
-        features = self._ntk(x, self._points) @ vectors
-        prior, cross = self._nngp(x), self._nngp(x, self._points) @ vectors
+        features = self._ntk(x, self._points).double() @ vectors
+        prior, cross = self._nngp(x).double(), self._nngp(x, self._points).double() @ vectors
         means, covariances = [], []
         for t in moments("times", times):
             response = with_ridge(Limit() if isinf(t) else FlowResponse(t), self._ridge)
@@ -99,9 +100,9 @@ class Ensemble:
     @cached_property
     def _basis(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Eigenvalues and vectors of the tangent kernel; NNGP kernel and targets in their basis."""
-        values, vectors = torch.linalg.eigh(self._ntk(self._points))
+        values, vectors = torch.linalg.eigh(self._ntk(self._points).double())
         floor = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
         values = torch.where(values > floor, values, torch.zeros_like(values))
-        inside = vectors.T @ self._nngp(self._points) @ vectors
+        inside = vectors.T @ self._nngp(self._points).double() @ vectors
         inside = inside + self._noise * torch.eye(len(values)).to(values)
         return values, vectors, inside, vectors.T @ self._y

@@ -5,7 +5,6 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import finite, floating_tensor
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel, as_stationary, points_of
 from ntkit.kernels.empirical import EmpiricalKernel
@@ -13,7 +12,7 @@ from ntkit.kernels.gram import DENSE_BYTES, Structure, gram
 from ntkit.operators.base import AbstractOperator
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
 
-__all__ = ["Expansion", "FlowStructure", "as_tensor", "output_axes"]
+__all__ = ["Expansion", "FlowStructure", "as_tensor"]
 
 FlowStructure = Structure | Literal["low-rank"]
 
@@ -118,27 +117,12 @@ class Expansion:
 
 
 def as_tensor(kernel: AbstractKernel, points: Grid | Tensor) -> Tensor:
-    """The points in float64, those of a grid where the kernel computes."""
-    return points_of(kernel, points).double()
+    """The points, those of a grid where the kernel computes: in float64, unless they are whole numbers.
 
-
-def output_axes(points: Grid | Tensor, y: Tensor) -> tuple[int, ...]:
-    """The axes of checked targets behind those of the points.
-
-    Raises:
-        ValueError: `y` does not begin with the shape of the points.
+    Whole numbers, such as token ids, are places in a table, which an embedding takes as they are.
     """
-    finite("y", floating_tensor("y", y))
-    shapes: list[tuple[int, ...]] = [(len(points),)]
-    if isinstance(points, Grid):
-        shapes.insert(0, points.shape)
-    for shape in shapes:
-        if tuple(y.shape[: len(shape)]) == tuple(shape) and y.ndim <= len(shape) + 1:
-            return tuple(y.shape[len(shape) :])
-    raise ValueError(
-        f"`y` has shape {tuple(y.shape)}, but the points have {' or '.join(map(str, shapes))}; "
-        "one more axis may follow, for outputs."
-    )
+    found = points_of(kernel, points)
+    return found.double() if found.is_floating_point() else found
 
 
 def _auto(kernel: AbstractKernel, points: Grid | Tensor) -> FlowStructure:

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ntkit._core.checks import positive, positive_int
 from ntkit._core.errors import NumericalError
-from ntkit.dynamics.expansion import as_tensor, output_axes
+from ntkit.dynamics.expansion import as_tensor
 from ntkit.dynamics.normal import Normal
+from ntkit.dynamics.targets import output_axes
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.hyperparameter import Hyperparameter, in_double, scalar
@@ -89,9 +90,9 @@ class GaussianProcess:
         """
         x = as_tensor(self._kernel, points)
         root = self._inverse_root()
-        whitened = root @ self._kernel(self._points, x)
+        whitened = root @ self._kernel(self._points, x).double()
         mean = whitened.T @ (root @ self._y)
-        covariance = self._kernel(x) - whitened.T @ whitened
+        covariance = self._kernel(x).double() - whitened.T @ whitened
         return Normal(
             mean.reshape(len(x), *self._tail).to(self._out_dtype), covariance.to(self._out_dtype)
         )
@@ -147,7 +148,7 @@ class GaussianProcess:
         return len(self._points)
 
     def _noisy(self) -> Tensor:
-        matrix = self._kernel(self._points)
+        matrix = self._kernel(self._points).double()
         return matrix + in_double(self._noise, matrix) * torch.eye(len(matrix)).to(matrix)
 
     def _inverse_root(self) -> Tensor:
@@ -155,7 +156,7 @@ class GaussianProcess:
         if in_double(self._noise, self._points).detach() > 0:
             matrix = self._noisy()
             return _cholesky(matrix).whiten(torch.eye(len(matrix)).to(matrix))
-        values, vectors = torch.linalg.eigh(self._kernel(self._points))
+        values, vectors = torch.linalg.eigh(self._kernel(self._points).double())
         floor = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
         kept = values > floor
         return (vectors[:, kept] / values[kept].sqrt()).T

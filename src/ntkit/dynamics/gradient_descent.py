@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import Unpack
 
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit.dynamics.descent import AbstractDescent
+from ntkit.dynamics.stopping import SETTLED, Ripple
 from ntkit.dynamics.training import OptimiserFactory, TrainingOptions
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
@@ -64,6 +65,14 @@ class GradientDescent(AbstractDescent):
     @property
     def _time_unit(self) -> float:
         return self.lr
+
+    def _ripple(self) -> Ripple | None:
+        factor = (
+            self.lr * self.largest_eigenvalue - 1
+        )  # a mode changes its sign at each step above 0
+        if factor <= 0:
+            return None
+        return Ripple(until=log(SETTLED) / log(factor) if factor < 1 else inf, turn=1.0)
 
     def optimiser(self) -> OptimiserFactory | None:
         """`torch.optim.SGD` with the options of the rule."""

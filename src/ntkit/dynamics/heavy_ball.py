@@ -1,7 +1,7 @@
 """Training with inertia in continuous time, predicted from the kernel alone."""
 
 from dataclasses import dataclass
-from math import ceil, isinf, sqrt
+from math import ceil, isinf, log, pi, sqrt
 from typing import Unpack
 
 import torch
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit._core.checks import positive
+from ntkit.dynamics.stopping import SETTLED, Ripple
 from ntkit.dynamics.training import AbstractTraining, OptimiserFactory, TrainingOptions
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
@@ -61,6 +62,13 @@ class HeavyBallFlow(AbstractTraining):
     @property
     def _time_unit(self) -> float:
         return 1 / self.damping
+
+    def _ripple(self) -> Ripple | None:
+        half = self.damping / 2
+        square = self.largest_eigenvalue - half**2
+        if square <= 0:
+            return None
+        return Ripple(until=-log(SETTLED) / half, turn=pi / sqrt(square))
 
     def optimiser(self) -> OptimiserFactory | None:
         """None: a flow has no steps."""

@@ -12,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.func import jacrev
 
-from ntkit._core.checks import finite, moments, positive
+from ntkit._core.checks import finite, moments, positive, positive_int
 from ntkit._core.errors import NumericalError
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
+from ntkit.dynamics.targets import start_values
+from ntkit.dynamics.watch import Watch
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.dense import DenseOperator
@@ -48,6 +50,9 @@ class LossFlow:
         method: Of `solve_ivp`. "LSODA" changes to an implicit method where the problem is stiff; the
             Jacobian, `(n o)^2` numbers, is exact. "DOP853" for large and short problems.
         structure: As in `ntkit.GradientFlow`; implicit methods need a dense matrix.
+        max_evaluations: Of the loss's gradient, in one integration; a Jacobian counts as ten. Most
+            problems take less than a thousand. Where a loss has kinks, or is not bounded from below,
+            there is no end, and `NumericalError` says so.
 
     Raises:
         ValueError: Shapes do not fit, or the method needs a dense matrix.
@@ -75,6 +80,7 @@ class LossFlow:
         tolerance: float = 1e-8,
         method: OdeMethod = "LSODA",
         structure: FlowStructure = "auto",
+        max_evaluations: int = 20_000,
     ) -> None:
         if len(y) != len(points):
             raise ValueError(f"`y` has {len(y)} entries, and there are {len(points)} points.")
@@ -87,6 +93,7 @@ class LossFlow:
         self._loss_of = _callable(loss)
         self._method = method
         self._tolerance = positive("tolerance", tolerance)
+        self._most = positive_int("max_evaluations", max_evaluations)
         self._y = finite("y", y).double() if y.is_floating_point() else y
         self._out_dtype = points.dtype if isinstance(points, Tensor) else torch.float64
         if y.is_floating_point():
@@ -98,6 +105,7 @@ class LossFlow:
         self._start = torch.zeros(len(points), *self._tail).double() if start is None else start
         self._start, self._y = self._start.to(device), self._y.to(device)
         _check_value(self._loss_of(self._start, self._y))
+        _refuse_broadcasting(self._loss_of, self._start, self._y)
         if method in _STIFF and not isinstance(self._expansion.operator, DenseOperator):
             raise ValueError(
                 f'`method="{method}"` needs a dense matrix, and the kernel is held as '
@@ -125,7 +133,7 @@ class LossFlow:
     def loss(self, times: Sequence[float] | Tensor) -> Tensor:
         """The loss over the training points, one number a time."""
         values = [self._value(rows) for rows in self.expansion_weights(times)]
-        return torch.stack([self._loss_of(f, self._y).detach() for f in values])
+        return _finite_loss(torch.stack([self._loss_of(f, self._y).detach() for f in values]))
 
     def expansion_weights(self, times: Sequence[float] | Tensor) -> Float[Tensor, "t c n"]:
         """`a_t`, in rows: one an output, or one of all where outputs couple.
@@ -147,13 +155,19 @@ class LossFlow:
         shape = self._expansion.rows(self._start.reshape(len(self._start), -1)).shape
         ordered = sorted({0.0, *times})
         rate = np.abs(self._rate(0.0, np.zeros(shape.numel()))).max()
+        if not np.isfinite(rate):
+            raise NumericalError(
+                "The gradient of the loss is not finite at the start. Take a loss that is defined "
+                "there, or another `f0`."
+            )
         if len(ordered) == 1 or rate == 0:
             return self._start.new_zeros(len(times), *shape)
         # Weights settle at about the rate over the largest eigenvalue, which the trace bounds.
         scale = rate / float(self._expansion.operator.diagonal().sum())
-        options = {"jac": self._jacobian} if self._method in _STIFF else {}
+        watch = Watch(self._rate, self._jacobian, self._most)
+        options = {"jac": watch.jacobian} if self._method in _STIFF else {}
         found = self._scipy.solve_ivp(
-            self._rate,
+            watch.rate,
             (0.0, ordered[-1]),
             np.zeros(shape.numel()),
             method=self._method,
@@ -162,7 +176,7 @@ class LossFlow:
             atol=self._tolerance * scale,
             **options,
         )
-        if not found.success:
+        if not found.success or not np.isfinite(found.y).all():
             raise NumericalError(
                 f"The integration stopped at t = {found.t[-1]:.4g}: {found.message} "
                 "Try another `method`, or a larger `tolerance`."
@@ -202,18 +216,21 @@ class LossFlow:
 
     def _initial(self, points: Grid | Tensor) -> Tensor:
         assert self._f0 is not None
-        with torch.no_grad():
-            return self._f0(as_tensor(self._kernel, points).to(self._out_dtype)).double()
+        return start_values(self._f0, as_tensor(self._kernel, points), self._out_dtype)
 
 
 def _output_axes(y: Tensor, start: Tensor | None, n_outputs: int | None) -> tuple[int, ...]:
     """Shape of one sample's function values.
 
     Raises:
-        ValueError: More than one axis.
+        ValueError: More than one axis, or a number of outputs that `f0` has not.
     """
+    if n_outputs is not None:
+        n_outputs = positive_int("n_outputs", n_outputs)
     if start is not None:
         tail = tuple(start.shape[1:])
+        if n_outputs is not None and prod(tail) != n_outputs:
+            raise ValueError(f"`n_outputs={n_outputs}`, and `f0(points)` has {prod(tail)}.")
     elif n_outputs is not None:
         tail = (n_outputs,)
     else:
@@ -237,17 +254,57 @@ def _callable(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Ten
     return loss
 
 
-def _check_value(value: Tensor) -> None:
-    """Refuse a loss that is not one number.
+def _refuse_broadcasting(loss: Callable[[Tensor, Tensor], Tensor], f: Tensor, y: Tensor) -> None:
+    """Refuse a loss in which targets of another shape than `f` act on other samples.
+
+    `[n, 1]` against `[n]` broadcasts to all pairs. The gradient at every sample but the first is the same
+    whatever the first target is, unless that has happened.
 
     Raises:
-        ValueError: It is not.
+        ValueError: It has happened.
+    """
+    if f.shape == y.shape or not y.is_floating_point() or len(y) < 2:
+        return
+    moved = y.clone()
+    moved[0] += 1
+    slopes = []
+    for targets in (y, moved):
+        values = f.clone().requires_grad_()
+        with torch.enable_grad():
+            slopes.append(torch.autograd.grad(loss(values, targets), values)[0])
+    if not torch.allclose(slopes[0][1:], slopes[1][1:], equal_nan=True):
+        raise ValueError(
+            f"`loss(f, y)` mixes samples: `f` has shape {tuple(f.shape)} and `y` {tuple(y.shape)}, which "
+            f"broadcast to pairs. Pass `y` in the shape of `f`, or a loss that brings them together."
+        )
+
+
+def _finite_loss(value: Tensor) -> Tensor:
+    """The loss, refused where it is not finite.
+
+    Raises:
+        NumericalError: It is not.
+    """
+    if not bool(torch.isfinite(value).all()):
+        raise NumericalError(
+            f"`loss(f, y)` is not finite: {value.tolist()}. Take a loss that is defined for every value "
+            "of the function, or another `f0`, or earlier times."
+        )
+    return value
+
+
+def _check_value(value: Tensor) -> None:
+    """Refuse a loss that is not one finite number.
+
+    Raises:
+        ValueError: It is not one number.
     """
     if not isinstance(value, Tensor) or value.numel() != 1:
         got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise ValueError(
             f"`loss(f, y)` must be one number, a tensor of one entry, got {got}. Sum or average it."
         )
+    _finite_loss(value.detach())
 
 
 def _scipy() -> ModuleType:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from ntkit._core.checks import non_negative
 from ntkit.dynamics.descent import AbstractDescent
+from ntkit.dynamics.stopping import Ripple
 from ntkit.dynamics.training import OptimiserFactory, TrainingOptions
-from ntkit.dynamics.two_step import TwoStepResponse
+from ntkit.dynamics.two_step import TwoStepResponse, two_step_ripple
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.solvers.response import AbstractResponse
@@ -44,6 +45,11 @@ class _WithMomentum(AbstractDescent):
     @property
     def _time_unit(self) -> float:
         return self.lr / (1 - self.beta)
+
+    def _ripple(self) -> Ripple | None:
+        return two_step_ripple(
+            self.lr * self.largest_eigenvalue, self.beta, nesterov=self._is_nesterov
+        )
 
     def optimiser(self) -> OptimiserFactory | None:
         """`torch.optim.SGD` with the options of the rule."""

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from ntkit._core.checks import finite, floating_tensor, moments, non_negative, positive
 from ntkit._core.errors import NumericalError
-from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor, output_axes
+from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
 from ntkit.dynamics.parameters import trained_parameters
-from ntkit.dynamics.stopping import Stopping, best_moment
+from ntkit.dynamics.stopping import Ripple, Stopping, best_moment
+from ntkit.dynamics.targets import fitting_targets, output_axes, start_values
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.base import AbstractOperator
@@ -27,6 +28,12 @@ from ntkit.solvers.response import AbstractResponse, with_ridge
 __all__ = ["AbstractTraining", "OptimiserFactory", "TrainingOptions"]
 
 OptimiserFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+_TOGETHER = 64
+"""Moments of a search that are predicted at a time."""
+
+_MOST, _MOST_PRODUCTS = 5_000, 400
+"""Moments of a search where a moment is a scaling, and where it is a series of its own."""
 
 _DEFAULT_TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-6}
 
@@ -152,6 +159,11 @@ class AbstractTraining(ABC):
         return self._expansion.points
 
     @property
+    def targets_tail(self) -> tuple[int, ...]:
+        """Axes of the targets behind those of the points: `()` or `(o,)`."""
+        return self._tail
+
+    @property
     def sample_weights(self) -> Float[Tensor, " n"]:
         """Weight of each sample in the loss, 1 unless given."""
         n = len(self.points)
@@ -258,21 +270,33 @@ class AbstractTraining(ABC):
 
         Args:
             points: Validation points.
-            y: Their targets, in the layout of `predict` at one time.
+            y: Their targets, in the layout of `predict` at one time; an axis for one output may stand
+                or be left out.
 
         Returns:
             The moment, its error, and the curve that was searched: a logarithmic scan from well
-            before the fastest mode learns, and infinity; then finer about the minimum.
+            before the fastest mode learns, and infinity; where modes oscillate, eight moments in
+            each turn of the fastest; then finer about the lowest five minima. Where they turn too
+            often for that a warning says so.
         """
+        truth = fitting_targets("y", points, y, self._tail)
 
         def errors(moments: list[float]) -> Tensor:
-            found = self.predict(points, moments).double()
-            return (found - y.double()).square().flatten(1).mean(1)
+            parts = [
+                self.predict(points, moments[i : i + _TOGETHER]).double().reshape(-1, *truth.shape)
+                for i in range(0, len(moments), _TOGETHER)
+            ]
+            return torch.cat([(p - truth.to(p)).square().mean((1, 2)) for p in parts])
 
         # From before the fastest mode's moment to where rounding ends all learning.
         fastest = 1 / (self.largest_eigenvalue * self._time_unit)
         scan = [fastest * 10 ** (k / 8 - 2) for k in range(17 * 8)]
-        return best_moment(errors, scan, in_steps=self._in_steps)
+        most = _MOST if isinstance(self._prepared, Eigenbasis) else _MOST_PRODUCTS
+        return best_moment(errors, scan, in_steps=self._in_steps, ripple=self._ripple(), most=most)
+
+    def _ripple(self) -> Ripple | None:
+        """How long and how fast modes swing about their targets; None where they do not."""
+        return None
 
     @cached_property
     def _prepared(self) -> AbstractPrepared:
@@ -324,10 +348,21 @@ class AbstractTraining(ABC):
         return with_ridge(self._response(moment), self.ridge)
 
     def _initial(self, points: Grid | Tensor) -> Tensor:
+        """`f_0` at points, `[n, o]`.
+
+        Raises:
+            ValueError: It has not the outputs of the targets.
+        """
         assert self._f0 is not None
-        with torch.no_grad():
-            start = self._f0(as_tensor(self._expansion.kernel, points).to(self._out_dtype))
-        return start.double().reshape(len(points), -1)
+        x = as_tensor(self._expansion.kernel, points)
+        start = start_values(self._f0, x, self._out_dtype).flatten(1 if len(x) else 0)
+        start = start.reshape(len(x), -1)
+        if start.shape[1] != prod(self._tail):
+            raise ValueError(
+                f"`f0(points)` has {start.shape[1]} outputs a point, and `y` has {prod(self._tail)}. "
+                "Pass targets of as many, or wrap `f0` in a function that picks them."
+            )
+        return start
 
     def _root_weights(self, weights: Tensor | None) -> Tensor | None:
         """`sqrt(w)`, one an entry of a row.

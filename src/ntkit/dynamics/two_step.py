@@ -1,16 +1,17 @@
 """Linear recurrences of two steps, in closed form: what momentum makes of each mode."""
 
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, log, sqrt
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ntkit.dynamics.gradient_descent import power, power_sum
+from ntkit.dynamics.stopping import SETTLED, Ripple
 from ntkit.solvers.response import AbstractResponse
 
-__all__ = ["TwoStepResponse"]
+__all__ = ["TwoStepResponse", "two_step_ripple"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,26 @@ class TwoStepResponse(AbstractResponse):
         )
         left, learned = (torch.where(turning, x, y) for x, y in zip(complex_, real, strict=True))
         return left, self.lr * learned
+
+
+def two_step_ripple(largest: float, beta: float, *, nesterov: bool) -> Ripple | None:
+    """How long the modes up to `largest = lr s` swing, and how fast; None where none does.
+
+    From the roots of the recurrence on a grid of modes.
+    """
+    a = torch.linspace(0, largest, 400, dtype=torch.float64)[1:]
+    trace = (1 + beta) * (1 - a) if nesterov else 1 + beta - a
+    det = beta * (1 - a) if nesterov else torch.full_like(a, beta)
+    turning = trace**2 < 4 * det
+    root = (trace**2 - 4 * det).clamp_min(0).sqrt()
+    negative = ((trace - root) / 2).clamp_max(0).abs()  # 0 where no root changes its sign
+    size = torch.where(turning, det.clamp_min(0).sqrt(), negative)
+    slowest = float(size.max())
+    if slowest == 0:
+        return None
+    angle = torch.acos((trace[turning] / (2 * det[turning].sqrt())).clamp(-1, 1))
+    turn = 1.0 if bool((negative[~turning] > 0).any()) else torch.pi / float(angle.max())
+    return Ripple(until=log(SETTLED) / log(slowest) if slowest < 1 else inf, turn=turn)
 
 
 def _real_roots(

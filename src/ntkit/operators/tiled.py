@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import isqrt
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ntkit.operators.base import AbstractOperator
@@ -37,8 +37,8 @@ class TiledOperator(AbstractOperator):
     def __init__(
         self,
         kernel: Callable[[Tensor, Tensor], Tensor],
-        x1: Float[Tensor, "n ..."],
-        x2: Float[Tensor, "m ..."],
+        x1: Shaped[Tensor, "n ..."],
+        x2: Shaped[Tensor, "m ..."],
         *,
         dtype: torch.dtype = torch.float64,
         tile_bytes: int = 64 * 2**20,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ntkit._core.checks import positive, positive_int
@@ -31,7 +31,7 @@ class Factor:
     """
 
     left: Float[Tensor, "n r"]
-    pivots: Float[Tensor, "r d"]
+    pivots: Shaped[Tensor, "r d"]
     triangle: Float[Tensor, "r r"]
     error: float
     converged: bool
@@ -41,20 +41,20 @@ class Factor:
         """The matrix as an operator."""
         return LowRankOperator(self.left)
 
-    def features(self, kernel: AbstractKernel, x: Float[Tensor, "m d"]) -> Float[Tensor, "m r"]:
+    def features(self, kernel: AbstractKernel, x: Shaped[Tensor, "m d"]) -> Float[Tensor, "m r"]:
         """The same features at other points: `K(x, pivots) triangle^-T`."""
         columns = kernel(x, self.pivots)
         return torch.linalg.solve_triangular(self.triangle, columns.T, upper=False).T
 
 
 def pivoted_cholesky(
-    kernel: AbstractKernel, x: Float[Tensor, "n d"], *, tolerance: float, max_rank: int
+    kernel: AbstractKernel, x: Shaped[Tensor, "n d"], *, tolerance: float, max_rank: int
 ) -> Factor:
     """Low-rank factor of `K(x, x)` from columns drawn in proportion to what is still wrong there.
 
     Args:
         kernel: Any kernel.
-        x: Points, float64.
+        x: Points, float64 or whole numbers.
         tolerance: Stop when the trace left out is below this share of the whole trace.
         max_rank: Columns allowed.
 

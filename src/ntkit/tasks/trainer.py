@@ -165,13 +165,20 @@ class Trainer:
 
         Raises:
             NumericalError: The loss is not finite.
+            ValueError: The network's outputs have not the shape of the samples.
         """
         x, y, size = self._x, self._y, self._budget.batch_size
         if len(y) > size:
             batch = torch.randint(len(y), (size,), generator=self._generator).to(y.device)
             x, y = x.index_select(0, batch), y.index_select(0, batch)
         self._optimiser.zero_grad()
-        loss = nn.functional.mse_loss(self._body(self._encoding_left(x)), y)
+        found = self._body(self._encoding_left(x))
+        if found.shape != y.shape:
+            raise ValueError(
+                f"`network(points)` has shape {tuple(found.shape)}, and the samples of the signal "
+                f"{tuple(y.shape)}. Give the network as many outputs, on one last axis."
+            )
+        loss = nn.functional.mse_loss(found, y)
         value = float(loss.detach())
         if not isfinite(value):
             raise NumericalError(

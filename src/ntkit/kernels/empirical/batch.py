@@ -71,13 +71,17 @@ def _checked(label: str, t: Any) -> Tensor:
     """One tensor, detached, refused unless it holds samples and finite values.
 
     Raises:
-        TypeError: It is no tensor.
+        TypeError: It is no tensor, or a sparse one.
         ValueError: It has no samples, or no values.
     """
     if not isinstance(t, Tensor):
         raise TypeError(
             f"`{label}` must be a torch.Tensor, got {type(t).__name__}. "
             "Convert with `torch.as_tensor(...)`."
+        )
+    if t.layout != torch.strided:
+        raise TypeError(
+            f"`{label}` must be dense, got a tensor of layout {t.layout}. Pass `{label}.to_dense()`."
         )
     if t.ndim == 0 or len(t) == 0:
         raise ValueError(
