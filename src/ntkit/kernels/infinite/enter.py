@@ -15,6 +15,9 @@ _NEAR = 0.05
 _NEARER = 1e-3
 """Below this it is computed in twice the precision: unit vectors have rounding of their own."""
 
+_PARALLEL = (4 * torch.finfo(torch.float64).eps) ** 2
+"""Of `|u||v|`: a distance that rounding of the vectors' own entries makes."""
+
 _AT_ONCE = 2**22
 """Entries of the differences that are held at a time."""
 
@@ -139,15 +142,34 @@ def _exact(
     for start in range(0, len(first[0]), chunk):
         u = rows[tuple(k[start : start + chunk] for k in first)]
         v = cols[tuple(k[start : start + chunk] for k in second)]
-        near, far = _plain(u, v)
-        if not (u.requires_grad or v.requires_grad):
-            norms = (u**2).mean(1).sqrt() * (v**2).mean(1).sqrt()
-            hard = (torch.minimum(near, far) < 2 * _NEARER * norms).nonzero()[:, 0]
-            if len(hard):
-                near[hard], far[hard] = _twofold(u[hard], v[hard])
-        parts.append((near, far))
+        parts.append(_settled(u, v, *_plain(u, v)))
     near, far = (torch.cat(tables) for tables in zip(*parts, strict=True))
     return near, far
+
+
+def _settled(u: Tensor, v: Tensor, near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
+    """The same with the closest in twice the precision; gradients stay those of the unit vectors.
+
+    Where these are asked for, vectors parallel (or opposite) up to their own rounding count as just
+    that: a kernel that bends there would else have a slope in the direction of the rounding.
+    """
+    with torch.no_grad():
+        norms = (u**2).mean(1).sqrt() * (v**2).mean(1).sqrt()
+        smaller = torch.minimum(near, far)
+        hard = (smaller < 2 * _NEARER * norms).nonzero()[:, 0]
+    if not len(hard):
+        return near, far
+    with torch.no_grad():
+        exact = _twofold(u[hard], v[hard])
+    if not (near.requires_grad or far.requires_grad):
+        near[hard], far[hard] = exact
+        return near, far
+    found = []
+    for plain, value in zip((near, far), exact, strict=True):
+        here = plain[hard]
+        value = torch.where(value > _PARALLEL * norms[hard], value, 0)
+        found.append(plain.index_put((hard,), value + (here - here.detach())))
+    return found[0], found[1]
 
 
 def _plain(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,7 +178,11 @@ def _plain(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     left = u / torch.where(length1 > 0, length1, 1)[:, None]
     right = v / torch.where(length2 > 0, length2, 1)[:, None]
     norms = length1 * length2 / u.shape[1]
-    return norms * ((left - right) ** 2).sum(1), norms * ((left + right) ** 2).sum(1)
+    near, far = norms * ((left - right) ** 2).sum(1), norms * ((left + right) ** 2).sum(1)
+    if near.requires_grad:  # a zero vector has no unit vector, but its products have gradients
+        dots = torch.where(norms > 0, 0, 2 * (u * v).mean(1))
+        near, far = near - dots, far + dots
+    return near, far
 
 
 def _twofold(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:

@@ -68,10 +68,15 @@ class Pair:
         return Pair(-self.cov, self.together, self.apart, self.var1, self.var2)
 
     def folded(self) -> "Pair":
-        """The pair `(u, v)` or `(u, -v)`, whichever has the smaller angle."""
-        apart = torch.minimum(self.apart, self.together)
-        together = torch.maximum(self.apart, self.together)
-        return Pair(self.cov.abs(), apart, together, self.var1, self.var2)
+        """The pair `(u, v)` or `(u, -v)`, whichever has the smaller angle.
+
+        By the sign of the covariance: `minimum` and `abs` would halve gradients, or lose them, where
+        it is 0.
+        """
+        turned = self.cov < 0
+        apart = torch.where(turned, self.together, self.apart)
+        together = torch.where(turned, self.apart, self.together)
+        return Pair(torch.where(turned, -self.cov, self.cov), apart, together, self.var1, self.var2)
 
 
 def safe_sqrt(x: Tensor) -> Tensor:

@@ -102,7 +102,9 @@ class PairState:
         var1, var2 = w * pair.var1 + b, w * pair.var2 + b
         norms, new = w * pair.norms, safe_sqrt(var1) * safe_sqrt(var2)
         spread = (safe_sqrt(pair.var1) - safe_sqrt(pair.var2)) ** 2
-        defect = 2 * w * b * spread / (new + norms + b)  # 2 (new - norms - b), never cancelling
+        total = new + norms + b
+        # 2 (new - norms - b), never cancelling; a tensor `b` may be 0, and so may the lengths
+        defect = 2 * w * b * spread / torch.where(total > 0, total, 1)
         return replace(
             self,
             **tables,

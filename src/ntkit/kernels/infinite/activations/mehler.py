@@ -8,13 +8,18 @@ __all__ = ["power_sum", "terms_needed"]
 _TOLERANCE = 1e-15
 
 
-def terms_needed(share: Tensor, largest: float) -> int:
+def terms_needed(share: Tensor, largest: float, derivatives: int = 0) -> int:
     """Number of degrees whose sum reaches 1e-15 of the root mean squares at `|rho| <= largest`.
 
-    `share[k]` bounds the coefficient of degree `k` over the root mean squares.
+    `share[k]` bounds the coefficient of degree `k` over the root mean squares. With `derivatives`,
+    those of the sum by `rho` too, up to that order: at `rho = 0` the next degrees are all of them.
     """
-    powers = largest ** torch.arange(len(share), dtype=torch.float64)
-    tails = (share * powers).flip(0).cumsum(0).flip(0)
+    degrees = torch.arange(len(share), dtype=torch.float64)
+    weights = largest**degrees
+    for order in range(1, derivatives + 1):
+        falling = torch.stack([degrees - j for j in range(order)]).prod(0).clamp_min(0)
+        weights = torch.maximum(weights, falling * largest ** (degrees - order).clamp_min(0))
+    tails = (share * weights).flip(0).cumsum(0).flip(0)
     return max(1, int((tails > _TOLERANCE).sum()))
 
 

@@ -21,6 +21,7 @@ _CHUNK = 2**20
 """Values of the function that are held at once."""
 
 Function = Callable[[Tensor], Tensor]
+Rule = Callable[..., tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,17 @@ class PlaneMoments:
     Attributes:
         cov: `E[s(u) s(v)]`.
         slope: `E[s'(u) s'(v)]`.
-        growth1: `E[u s'(u) s(v)]`.
-        growth2: `E[s(u) v s'(v)]`.
         apart: `E[(s(u) / |s(u)| - s(v) / |s(v)|)^2]`, without a difference of large numbers.
         together: The same with a plus.
+        partials: `[4, 3, e]`, of these four by the two standard deviations and by the angle, the
+            lengths held; None where they were not asked for.
     """
 
     cov: Tensor
     slope: Tensor
-    growth1: Tensor
-    growth2: Tensor
     apart: Tensor
     together: Tensor
+    partials: Tensor | None
 
 
 def integrate_pairs(
@@ -53,6 +53,8 @@ def integrate_pairs(
     far: Tensor,
     length1: Tensor,
     length2: Tensor,
+    *,
+    with_partials: bool = False,
 ) -> PlaneMoments:
     """The moments at standard deviations `scale1`, `scale2` and the angle `near = pi - far`, all `[e]`.
 
@@ -63,6 +65,7 @@ def integrate_pairs(
     axis halves the angle, and both are split at the lines of the `k` kinks and at zero: about
     `(12 k + 150) (12 k^2 + 170)` values.
     Errors are below 1e-12 of the root mean squares, and of the distances themselves.
+    The partial derivatives are those of the panels' sums, whose ends move with the kinks: jumps count.
 
     Source: Cho and Saul 2009 (the rays).
     """
@@ -72,15 +75,39 @@ def integrate_pairs(
     k, plain = len(bent) + 1, 12 + 2 * levels
     lines = _NODES**2 * (plain + k**2) * (plain + 2 * k)
     size = lines if bent else 200 * (levels + 3) ** 2
-    chunks = zip(
-        *(
-            t.split(max(1, _CHUNK // size))
-            for t in (scale1, scale2, near, far, 1 / length1, 1 / length2)
-        ),
-        strict=True,
-    )
-    parts = [rule(function, bent, *chunk) for chunk in chunks]
-    return PlaneMoments(*(torch.cat(p) for p in zip(*parts, strict=True)))
+    inputs = (scale1, scale2, near, far, 1 / length1, 1 / length2)
+    chunks = zip(*(t.detach().split(max(1, _CHUNK // size)) for t in inputs), strict=True)
+    if not with_partials:
+        with torch.no_grad():
+            parts = [rule(function, bent, *chunk) for chunk in chunks]
+        return PlaneMoments(*(torch.cat(p) for p in zip(*parts, strict=True)), None)
+    pieces = [_differentiated(rule, function, bent, chunk) for chunk in chunks]
+    values, partials = (torch.cat(p, -1) for p in zip(*pieces, strict=True))
+    return PlaneMoments(*values, partials)
+
+
+def _differentiated(
+    rule: Rule, function: Function, bent: list[float], chunk: tuple[Tensor, ...]
+) -> tuple[Tensor, Tensor]:
+    """The four moments `[4, e]`, and their partial derivatives `[4, 3, e]`."""
+    r1, r2, near, far, over1, over2 = chunk
+    with torch.inference_mode(False), torch.enable_grad():
+        leaves = [t.clone().requires_grad_() for t in (r1, r2, torch.zeros_like(r1))]
+        found = rule(
+            *(function, bent, leaves[0], leaves[1]),
+            *(near + leaves[2], far - leaves[2], over1.clone(), over2.clone()),
+        )
+        rows = [
+            torch.autograd.grad(
+                moment.sum(), leaves, retain_graph=True, materialize_grads=True, allow_unused=True
+            )
+            for moment in found
+        ]
+    partials = torch.stack([torch.stack(row) for row in rows])
+    # The moments are symmetric in the two. Kinks of both in one place split the panels in one order.
+    shared = partials[:, :2].mean(1, keepdim=True)
+    partials[:, :2] = torch.where(r1 == r2, shared, partials[:, :2])
+    return torch.stack(found).detach(), partials
 
 
 def _by_rays(
@@ -100,7 +127,7 @@ def _by_rays(
     low, weights = _composite((0.0, *(2.0**-k for k in range(levels + 2, 0, -1))))
     left, right = torch.cat([low, 1 - low.flip(0)]), torch.cat([1 - low, low.flip(0)])
     weights = torch.cat([weights, weights.flip(0)])
-    total = [torch.zeros_like(r1) for _ in range(6)]
+    total = [torch.zeros_like(r1) for _ in range(4)]
     for angle, sign in ((far, 1), (near, -1)):  # both of one sign, and of opposite ones
         wide = angle[:, None]
         u = (r1[:, None] * (wide * right).sin())[:, :, None] * radius
@@ -112,8 +139,6 @@ def _by_rays(
             products = (
                 first * second,
                 slope1 * slope2,
-                one * slope1 * second,
-                first * two * slope2,
                 (first * over1 - second * over2) ** 2,
                 (first * over1 + second * over2) ** 2,
             )
@@ -157,9 +182,10 @@ def _by_lines(
     c, d = half.cos(), half.sin()
     own, other = kinks / r1.clamp_min(1e-290)[:, None], sign * kinks / r2.clamp_min(1e-290)[:, None]
     base = _bases(_levels(torch.maximum(r1, r2)))
-    # Where a kink of u and one of v cross, the integral over x bends as a function of y.
-    crossings = ((own[:, :, None] - other[:, None, :]) / 2).flatten(1)
-    y, mass = _between(base, _over(crossings, d))
+    # Where a kink of u and one of v cross, the integral over x bends as a function of y; it does not
+    # jump, so to move the ends of these panels changes nothing (and at the angle 0 they move at once).
+    crossings = ((own[:, :, None] - other[:, None, :]) / 2).flatten(1).detach()
+    y, mass = _between(base, _over(crossings, d.detach()))
     c, d = c[..., None], d[..., None]
     splits = torch.cat([own[:, None] - d * y[..., None], other[:, None] + d * y[..., None]], -1)
     x, w = _between(base, _over(splits, c))
@@ -174,8 +200,6 @@ def _by_lines(
     products = (
         first * second,
         slope1 * slope2,
-        one * slope1 * second,
-        first * two * slope2,
         (left - right) ** 2,
         (left + right) ** 2,
     )

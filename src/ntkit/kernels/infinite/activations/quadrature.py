@@ -1,16 +1,18 @@
 """Any elementwise function: Hermite coefficients by quadrature, and close pairs over the plane."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
+from ntkit.kernels.infinite.activations.gauss import derivative as derivative_of
+from ntkit.kernels.infinite.activations.gauss import first_order
 from ntkit.kernels.infinite.activations.hermite_table import DEGREE, Decay, HermiteTable
 from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
 from ntkit.kernels.infinite.activations.mehler import power_sum, terms_needed
-from ntkit.kernels.infinite.activations.plane import PlaneMoments, integrate_pairs
+from ntkit.kernels.infinite.activations.plane import integrate_pairs
 from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
 __all__ = ["Quadrature"]
@@ -46,6 +48,10 @@ class Quadrature(AbstractActivation):
 
     A jump (threshold, hard shrinkage) has no slope: the derivative is taken without it, as autograd
     and gradient descent take it. Parameters inside the function count as constants.
+
+    Both moments have derivatives by the covariance and the variances: of every order where the
+    series serves, and of the first order over the plane and for bent functions of one and the same
+    unit, where a second one is refused.
 
     Args:
         function: Elementwise, float64 to float64.
@@ -89,43 +95,42 @@ class Quadrature(AbstractActivation):
         scale1, scale2 = safe_sqrt(pair.var1), safe_sqrt(pair.var2)
         decays = self._table.decay(scale1), self._table.decay(scale2)
         norms = pair.norms
-        alive = norms > 0
-        rho = torch.where(alive, pair.cov / torch.where(alive, norms, 1), 0).clamp(-1, 1)
+        rho = _correlation(pair, norms)
+        tracked = scale1.requires_grad or scale2.requires_grad or rho.requires_grad
         far = rho.detach().abs() > _limit(*decays)
-        same = None
-        if not (scale1.requires_grad or scale2.requires_grad or rho.requires_grad):
-            same = (pair.apart <= _SAME * norms) & (scale1 == scale2)
-            far = far & ~same
-            rho = torch.where(same, 0, rho)
+        same = ((pair.apart <= _SAME * norms) & (scale1 == scale2)).detach()
+        if tracked:  # the series knows its derivatives of any order, the line the first
+            same = same & far
+        far = far & ~same
+        rho = torch.where(same, 0, rho)
         close = bool(far.any())
         within = torch.where(far, 0, rho) if close else rho
         largest = float(within.detach().abs().max()) if within.numel() else 0.0
         shares = decays[0].share * decays[1].share
-        counts = [terms_needed(share, largest) for share in (shares if slope else shares[:1])]
+        counts = [
+            terms_needed(share, largest, derivatives=2 if tracked else 0)
+            for share in (shares if slope else shares[:1])
+        ]
         tables = [self._coefficients(scale, max(counts)) for scale in (scale1, scale2)]
         cov, *rest = (
             power_sum(one[:count], two[:count], within, _parity(share[:count]))
             for one, two, count, share in zip(*tables, counts, shares, strict=False)
         )
         derivative = rest[0] if slope else None
-        if same is not None and bool(same.any()):
-            places = same.expand(cov.shape).nonzero(as_tuple=True)
-            own = scale1.expand(cov.shape)[places]
-            cov[places] = self._table.mean_square(own)
-            if derivative is not None:
-                derivative[places] = self._table.mean_square_slope(own)
+        if bool(same.any()):
+            cov, derivative = self._alone((scale1, scale2), same, cov, derivative)
         length1, length2 = (safe_sqrt(self.variance(var)) for var in (pair.var1, pair.var2))
         exact: list[_Exact] = []
         if close:
-            places, found = self._over_plane(pair, far, (length1, length2))
-            cov = cov.index_put(places, found.cov)
-            derivative = (
-                derivative if derivative is None else derivative.index_put(places, found.slope)
-            )
-            exact.append((places, found.apart, found.together))
+            places, found = self._over_plane(pair, far, (scale1, scale2), (length1, length2))
+            cov = cov.index_put(places, found[0])
+            derivative = None if derivative is None else derivative.index_put(places, found[1])
+            exact.append((places, found[2], found[3]))
         near = ~far & (rho.detach().abs() > 1 - _NEAR)
         if bool(near.any()):
             exact.append(_by_series(pair, near, tables[0][0], tables[1][0]))
+        if tracked:
+            cov, derivative = self._at_zero(pair, (scale1, scale2), cov, derivative)
         apart, together = _distances(pair, cov, length1 * length2, exact)
         return rounded(Dual(cov, derivative, apart, together), dtype)
 
@@ -145,39 +150,102 @@ class Quadrature(AbstractActivation):
         self._recent = [(scale, reach, values), *self._recent[:_REMEMBERED]]
         return values
 
-    def _over_plane(
-        self, pair: Pair, far: Tensor, lengths: tuple[Tensor, Tensor]
-    ) -> tuple[tuple[Tensor, ...], PlaneMoments]:
-        """The entries at `far`, and their moments.
+    def _alone(
+        self,
+        scales: tuple[Tensor, Tensor],
+        same: Tensor,
+        cov: Tensor,
+        derivative: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The tables with units that are one: integrals over the line.
 
-        The gradient is Price's theorem: `d E[s s] / d cov = E[s' s']`, and by the variances what
-        Stein's identity makes of `E[s'' s]`; the nodes' own would lose it where the angle is 0.
+        To turn one of the two away lowers both moments, on whichever side: they bend there, or are
+        flat, and have no slope in that direction. To stretch one moves them half as far as both do.
         """
+        places = same.expand(cov.shape).nonzero(as_tuple=True)
+        own = sum(scale.expand(cov.shape)[places] for scale in scales) / 2
+        found = first_order(
+            torch.stack([self._table.mean_square(own), self._table.mean_square_slope(own)]), own
+        )
+        cov = cov.index_put(places, found[0])
+        return cov, None if derivative is None else derivative.index_put(places, found[1])
+
+    def _at_zero(
+        self,
+        pair: Pair,
+        scales: tuple[Tensor, Tensor],
+        cov: Tensor,
+        derivative: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The tables with their gradients at zero vectors, whose correlation has none.
+
+        There `d E[s s] / d cov = E[s'] E[s']` and `d E[s' s'] / d cov = E[s''] E[s'']`; a function
+        that bends at zero has no second derivative there, and the slope no gradient.
+        """
+        dead = ((scales[0] == 0) | (scales[1] == 0)).detach()
+        if not bool(dead.any()):
+            return cov, derivative
+        moved = torch.where(dead, pair.cov - pair.cov.detach(), 0)
+        first, second = (self._table.at(scale, 2)[1] for scale in scales)
+        cov = cov + moved * first[0] * second[0]
+        if derivative is not None:
+            steep = self._bend(scales[0], first[1]), self._bend(scales[1], second[1])
+            derivative = derivative + moved * steep[0] * steep[1]
+        return cov, derivative
+
+    def _bend(self, scale: Tensor, coefficient: Tensor) -> Tensor:
+        """`E[s''(u)]`, which by Stein is `E[s'(r x) x] / r`."""
+        alive = scale > 0
+        return torch.where(
+            alive, coefficient / torch.where(alive, scale, 1), self._second_derivative_at_zero
+        )
+
+    @cached_property
+    def _second_derivative_at_zero(self) -> float:
+        """`s''(0)`; 0 where it bends."""
+        if 0.0 in self.kinks:
+            return 0.0
+        with torch.inference_mode(False), torch.enable_grad():
+            zero = torch.zeros((), dtype=torch.float64, requires_grad=True)
+            slope = derivative_of(self._function, zero)
+            if not slope.requires_grad:
+                return 0.0
+            (second,) = torch.autograd.grad(slope, zero, allow_unused=True, materialize_grads=True)
+        return float(second)
+
+    def _over_plane(
+        self,
+        pair: Pair,
+        far: Tensor,
+        scales: tuple[Tensor, Tensor],
+        lengths: tuple[Tensor, Tensor],
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """The entries at `far`, and `[4, e]`: their moments, and their distances over the lengths."""
         shape = pair.cov.shape
         places = far.expand(shape).nonzero(as_tuple=True)
 
         def taken(table: Tensor) -> Tensor:
             return table.expand(shape)[places]
 
-        var1, var2, product = taken(pair.var1), taken(pair.var2), taken(pair.cov)
+        scale1, scale2 = (taken(scale) for scale in scales)
         near, opposite = (taken(angle) for angle in pair.angles())
-        length1, length2 = (taken(length).detach() for length in lengths)
+        sources = (scale1, scale2, near)
+        is_tracked = torch.is_grad_enabled() and any(t.requires_grad for t in sources)
         found = integrate_pairs(
-            *(self._function, self.kinks, safe_sqrt(var1), safe_sqrt(var2)),
-            *(near, opposite, length1, length2),
+            *(self._function, self.kinks, scale1, scale2, near, opposite),
+            *(taken(length) for length in lengths),
+            with_partials=is_tracked,
         )
-        value = found.cov
-        if value.requires_grad:
-            by_cov, fixed = found.slope.detach(), product.detach()
-            value = value.detach() + by_cov * (product - fixed)
-            for var, growth in ((var1, found.growth1), (var2, found.growth2)):
-                by_var = (growth.detach() - fixed * by_cov) / (2 * var.detach())
-                value = value + by_var * (var - var.detach())
-        return places, replace(found, cov=value)
+        values = torch.stack([found.cov, found.slope, found.apart, found.together])
+        if found.partials is None:
+            return places, values
+        for k, source in enumerate(sources):
+            values = values + found.partials[:, k] * (source - source.detach())
+        return places, first_order(values, *sources)
 
 
 _Exact = tuple[tuple[Tensor, ...], Tensor, Tensor]
-"""Places in a table, and both distances there over the lengths, without gradients."""
+"""Places in a table, and both distances there over the lengths."""
 
 
 def _by_series(pair: Pair, near: Tensor, first: Tensor, second: Tensor) -> _Exact:
@@ -190,7 +258,7 @@ def _by_series(pair: Pair, near: Tensor, first: Tensor, second: Tensor) -> _Exac
     places = near.expand(shape).nonzero(as_tuple=True)
 
     def taken(table: Tensor) -> Tensor:
-        return table.detach().expand(shape)[places]
+        return table.expand(shape)[places]
 
     def every(tables: Tensor) -> Tensor:
         return torch.stack([taken(table) for table in tables])
@@ -209,17 +277,29 @@ def _by_series(pair: Pair, near: Tensor, first: Tensor, second: Tensor) -> _Exac
 def _distances(
     pair: Pair, cov: Tensor, lengths: Tensor, exact: Sequence[_Exact]
 ) -> tuple[Tensor, Tensor]:
-    """`2 (lengths -+ cov)`, with the gradient of this and the values that are known better."""
+    """`2 (lengths -+ cov)`, and at some places the values that are known better.
+
+    A distance over the lengths is the least, or the largest, at the lengths that these are: they
+    count as constants there.
+    """
     found = []
+    fixed = lengths.detach().expand(cov.shape)
     for k, sign in enumerate((-1, 1)):
         plain = 2 * (lengths + sign * cov)
         value = torch.where(plain > _ROUNDING * lengths, plain, 0)
         for places, *shares in exact:
-            known = shares[k].detach() * lengths.detach().expand(cov.shape)[places]
-            here = plain[places]
-            value = value.index_put(places, known.clamp_min(0) + (here - here.detach()))
+            value = value.index_put(places, (shares[k] * fixed[places]).clamp_min(0))
         found.append(value)
-    return torch.where(pair.gap == 0, 0, found[0]), found[1]
+    apart, together = found
+    return torch.where(pair.gap == 0, apart - apart.detach(), apart), together
+
+
+def _correlation(pair: Pair, norms: Tensor) -> Tensor:
+    """`cov / norms` within `[-1, 1]`, with its gradient at the ends too; 0 at a zero vector."""
+    alive = norms > 0
+    rho = torch.where(alive, pair.cov / torch.where(alive, norms, 1), 0)
+    beyond = (rho.detach().abs() - 1).clamp_min(0)
+    return rho - torch.where(rho.detach() < 0, -beyond, beyond)
 
 
 def _limit(first: Decay, second: Decay) -> float:

@@ -79,11 +79,11 @@ class Sinusoid(AbstractClosedForm):
 def waves(pair: Pair, frequency: float) -> tuple[Tensor, Tensor]:
     """`E[sin(f u) sin(f v)]` and `E[cos(f u) cos(f v)]`."""
     square = frequency**2 / 2
-    spread = pair.spread
-    nearer = torch.minimum(pair.apart, pair.together) + spread
-    peak = torch.exp(-square * nearer) / 2
-    ratio = -4 * square * pair.cov.abs()  # the other exponent less this one
-    return -peak * torch.expm1(ratio) * torch.sign(pair.cov), peak * (1 + torch.exp(ratio))
+    near = pair.folded()
+    peak = torch.exp(-square * near.gap) / 2
+    ratio = -4 * square * near.cov  # the other exponent less this one
+    sine = -peak * torch.expm1(ratio)
+    return torch.where(pair.cov < 0, -sine, sine), peak * (1 + torch.exp(ratio))
 
 
 def _sinh_defect(x: Tensor, y: Tensor, gap: Tensor) -> Tensor:
