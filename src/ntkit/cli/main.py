@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,13 +16,13 @@ import tyro
 
 from ntkit._core.errors import NumericalError
 from ntkit._core.threads import free_cores
+from ntkit._core.whole_files import read_json
 from ntkit.cli.show import show_json, show_proof, show_recommendation, show_runs
 from ntkit.experiments.interruption import Interruption
 from ntkit.experiments.run import resume_tune, run_tune
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import list_runs
 from ntkit.experiments.spec import TuneSpec
-from ntkit.experiments.whole_files import read_json
 
 __all__ = ["main"]
 
@@ -50,6 +51,9 @@ class TuneOptions:
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends in one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows another
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = _split_lists(sys.argv[1:])
     with Interruption().handled() as interruption:
         sys.exit(_guarded(lambda: _command(arguments, interruption), interruption))
@@ -99,6 +103,7 @@ def _run(
     silent = how.quiet or how.json
     told: dict[str, Any] = {
         "on_progress": None if silent else _stage,
+        "on_notice": None if silent else _notice,
         "on_recommendation": None if silent else show_recommendation,
         "show_progress": not silent,
         "interruption": interruption,
@@ -191,6 +196,12 @@ def _guarded(command: Callable[[], int | None], interruption: Interruption) -> i
         )
         return 128 + (interruption.signal or 2)
     return code
+
+
+def _notice(text: str) -> None:
+    """A line that stays."""
+    _stage("")
+    print(f"ntkit: {text}", file=sys.stderr)
 
 
 def _stage(text: str) -> None:

@@ -10,10 +10,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ntkit._core.whole_files import shown
 from ntkit.experiments.results import RunResult, summary
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import RunEntry
-from ntkit.experiments.whole_files import shown
 from ntkit.tasks.signals import psnr
 
 __all__ = ["show_json", "show_proof", "show_recommendation", "show_runs"]

@@ -21,6 +21,10 @@ from ntkit.tuning import TuneResult, build_network
 __all__ = ["bandwidth_figure", "images_figure", "learning_figure", "save", "spectrum_figure"]
 
 
+_MOST_OBLONG = 2.5
+"""Pictures with sides further apart than this are drawn squeezed: 40 x 3,000 would be 31,000 pixels high."""
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG."""
     figure.savefig(path, dpi=130, bbox_inches="tight", facecolor="white")
@@ -170,11 +174,19 @@ def images_figure(
         if len(signal.shape) == 1:
             return _lines_figure(signal, panels)
         tall = signal.shape[-2] / signal.shape[-1]
-        figure = Figure(figsize=(3.3 * len(panels), 3.3 * tall + 0.7), layout="constrained")
+        shown = min(max(tall, 1 / _MOST_OBLONG), _MOST_OBLONG)
+        figure = Figure(figsize=(3.3 * len(panels), 3.3 * shown + 0.7), layout="constrained")
         for axis, (title, values) in zip(
             np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True
         ):
-            axis.imshow(_picture(values), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            axis.imshow(
+                _picture(values),
+                cmap="gray",
+                vmin=0,
+                vmax=1,
+                interpolation="nearest",
+                aspect="equal" if shown == tall else 1 / tall * shown,
+            )
             axis.set_title(title, fontsize=10)
             axis.axis("off")
         return figure

@@ -7,9 +7,9 @@ from typing import Any
 
 import jinja2
 
+from ntkit._core.whole_files import write_bytes
 from ntkit.experiments.results import RunResult, summary
 from ntkit.experiments.run_folder import PICTURES, REPORT
-from ntkit.experiments.whole_files import write_bytes
 from ntkit.tasks.signals import psnr
 
 __all__ = ["write_report"]

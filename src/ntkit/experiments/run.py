@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 
 import torch
@@ -11,20 +12,22 @@ from torch import Tensor
 
 from ntkit._core.errors import NumericalError
 from ntkit._core.threads import use_threads
+from ntkit._core.whole_files import shown, write_with
 from ntkit.experiments import figures
 from ntkit.experiments.interruption import Interruption
-from ntkit.experiments.photo import Photo, load_photo
 from ntkit.experiments.report import write_report
 from ntkit.experiments.results import RunResult, read_run, write_run
 from ntkit.experiments.run_folder import CHECKPOINT, RESULT, SPEC, WEIGHTS, RunFolder
 from ntkit.experiments.spec import TuneSpec, parse_budget
 from ntkit.experiments.verify import finished_proof, prove
-from ntkit.experiments.whole_files import shown, write_with
 from ntkit.tasks import Signal
+from ntkit.tasks.files.photo import Photo, load_photo
 from ntkit.tuning import Candidate, initial_error, tune
 from ntkit.tuning.candidates import candidates, default_bandwidths
 
 __all__ = ["resume_tune", "run_tune"]
+
+_SECONDS_A_MEGAPIXEL = 20.0  # of a choice between a dozen candidates, measured on two cores
 
 
 def run_tune(
@@ -32,6 +35,7 @@ def run_tune(
     *,
     force: bool = False,
     on_progress: Callable[[str], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
     on_recommendation: Callable[[RunResult], None] | None = None,
     show_progress: bool = True,
     interruption: Interruption | None = None,
@@ -46,6 +50,7 @@ def run_tune(
         spec: What is asked.
         force: Write into the folder asked for although it holds something; a run in it is replaced.
         on_progress: Called with a line of text at each stage of the prediction.
+        on_notice: Called with a line of text before work that takes minutes.
         on_recommendation: Called with the run before its proof by training.
         show_progress: Whether to draw progress bars while training.
         interruption: What ends a training at a step; without, Ctrl-C ends the run at the last checkpoint.
@@ -54,11 +59,12 @@ def run_tune(
     """
     spec.check()
     threads = use_threads(spec.threads)
-    photo = load_photo(spec.photo, downscale=spec.downscale)
+    photo = _photo(spec)
     shape = photo.signal.shape
     candidates(shape, spec.encodings, spec.bandwidths or default_bandwidths(shape))
     with RunFolder.new(spec.out, spec.default_name, force=force) as folder:
         _open(folder, spec, threads)
+        _announce(spec, photo.signal, on_notice)
         run = _recommended(spec, folder, photo, threads, on_progress)
         write_run(run)
         if on_recommendation:
@@ -71,6 +77,7 @@ def resume_tune(
     path: Path,
     *,
     on_progress: Callable[[str], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
     on_recommendation: Callable[[RunResult], None] | None = None,
     show_progress: bool = True,
     interruption: Interruption | None = None,
@@ -83,6 +90,7 @@ def resume_tune(
     Args:
         path: The run folder.
         on_progress: As in `run_tune`.
+        on_notice: As in `run_tune`.
         on_recommendation: As in `run_tune`.
         show_progress: As in `run_tune`.
         interruption: As in `run_tune`.
@@ -101,7 +109,7 @@ def resume_tune(
             if on_recommendation:
                 on_recommendation(run)
             return run
-        photo = load_photo(spec.photo, downscale=spec.downscale)
+        photo = _photo(spec)
         digest = found.get("input_sha256")
         if digest not in {None, _digest(spec.photo)}:
             raise ValueError(
@@ -109,6 +117,7 @@ def resume_tune(
                 "Put the old file back, or start a new run."
             )
         if run is None:
+            _announce(spec, photo.signal, on_notice)
             run = _recommended(spec, folder, photo, threads, on_progress)
             write_run(run)
         if on_recommendation:
@@ -116,6 +125,12 @@ def resume_tune(
         run.proofs.clear()
         _prove_and_finish(run, photo.signal, show_progress=show_progress, interruption=interruption)
     return run
+
+
+def _photo(spec: TuneSpec) -> Photo:
+    return load_photo(
+        spec.photo, downscale=spec.downscale, channels=spec.channels, frame=spec.frame
+    )
 
 
 def _open(folder: RunFolder, spec: TuneSpec, threads: int) -> None:
@@ -129,6 +144,18 @@ def _open(folder: RunFolder, spec: TuneSpec, threads: int) -> None:
     }
     folder.write(RESULT, begun)
     folder.write(SPEC, spec.to_dict())
+
+
+def _announce(spec: TuneSpec, signal: Signal, on_notice: Callable[[str], None] | None) -> None:
+    """Say beforehand how long a choice will take that takes minutes, and how to have it sooner."""
+    seconds = signal.values[..., 0].numel() / 1e6 * _SECONDS_A_MEGAPIXEL
+    if on_notice and seconds > 60:
+        shape = " x ".join(map(str, signal.shape))
+        factor = max(2, ceil((seconds / 30) ** (1 / len(signal.shape))))
+        on_notice(
+            f"{shape} samples: the choice will take about {seconds / 60:.0f} min. `--downscale "
+            f"{factor * spec.downscale}` takes half a minute, for the smaller picture."
+        )
 
 
 def _recommended(

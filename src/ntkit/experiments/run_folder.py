@@ -7,7 +7,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ntkit.experiments.whole_files import read_json, shown, write_json
+from ntkit._core.whole_files import read_json, shown, write_json
 
 __all__ = ["CHECKPOINT", "FORMAT", "PICTURES", "REPORT", "RESULT", "SPEC", "WEIGHTS", "RunFolder"]
 

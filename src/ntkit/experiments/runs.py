@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ntkit._core.whole_files import shown
 from ntkit.experiments.run_folder import SPEC, RunFolder
-from ntkit.experiments.whole_files import shown
 
 __all__ = ["RunEntry", "list_runs"]
 

@@ -31,8 +31,8 @@ class TuneSpec:
     """Which encoding and bandwidth to train a coordinate network with, for a photo.
 
     Attributes:
-        photo: An image file, or a NumPy array (.npy): a line [n], an image [h, w] or [h, w, c], a
-            volume [z, y, x].
+        photo: An image file, or a NumPy array (.npy, .npz): a line [n], an image [h, w] or [h, w, c],
+            a volume [z, y, x].
         goal: "generalise" for quality between the training pixels, "fit" for quality on them.
         budget: Training: steps, or optimiser:rate:steps, for example 2000 or sgd:0.1:5000.
         batch_size: Pixels a step.
@@ -48,6 +48,8 @@ class TuneSpec:
         verify: Train the recommended network, and one with no encoding, to prove the prediction.
         symmetrise: Train the pair that starts at zero, without a random initial function.
         downscale: Shrink the photo by this whole factor first.
+        channels: The last axis of an array is one of channels: stereo sound, many bands.
+        frame: Which picture of a file that holds several (TIFF, GIF), or slice of a volume, from 0.
         threads: CPU threads; the free cores by default.
         seed: Seed of frequencies, weights and batches.
     """
@@ -66,6 +68,8 @@ class TuneSpec:
     verify: bool = True
     symmetrise: bool = False
     downscale: int = 1
+    channels: bool = False
+    frame: int | None = None
     threads: int | None = None
     seed: int = 0
 

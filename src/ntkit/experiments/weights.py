@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from ntkit._core.whole_files import shown, write_bytes
 from ntkit.encodings import AbstractEncoding
-from ntkit.experiments.whole_files import shown, write_bytes
 from ntkit.networks import mlp, symmetrise
 from ntkit.tuning import Candidate
 

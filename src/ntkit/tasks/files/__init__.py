@@ -1,0 +1,1 @@
+"""Files as signals: one reader a format. They need the extra `app`."""
