@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
@@ -109,7 +110,8 @@ def _run(
         "interruption": interruption,
     }
     if how.resume is None:
-        run = run_tune(spec, force=how.force, **told)
+        command = shlex.join(["ntkit", *sys.argv[1:]])
+        run = run_tune(spec, force=how.force, command=command, **told)
     else:
         if how.config or how.force or spec != default:
             raise ValueError(

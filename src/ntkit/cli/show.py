@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from math import inf
 from pathlib import Path
 
 from rich import box
@@ -15,6 +14,7 @@ from ntkit.experiments.results import RunResult, summary
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import RunEntry
 from ntkit.tasks.signals import psnr
+from ntkit.tuning.choice import name_of
 
 __all__ = ["show_json", "show_proof", "show_recommendation", "show_runs"]
 
@@ -38,14 +38,13 @@ def show_recommendation(run: RunResult) -> None:
         caption="-: a perfect fit, or nothing to fit",
         box=box.SIMPLE_HEAD,
     )
-    table.add_column("encoding")
+    table.add_column("encoding", no_wrap=True)
     for steps in result.steps:
-        name = "no end" if steps == inf else f"{steps:,.0f} steps"
-        table.add_column(name, justify="right")
+        table.add_column(name_of(steps), justify="right", no_wrap=True)
     for row in result.table:
         chosen = row.candidate == result.choice
         cells = [f"{p.held_out:.1f} / {_short(p.train)}" for p in row.predictions]
-        table.add_row(str(row.candidate), *cells, style="bold green" if chosen else None)
+        table.add_row(row.candidate.label, *cells, style="bold green" if chosen else None)
     table.add_section()
     table.add_row("bicubic", *[f"{result.bicubic:.1f} /    -"] * len(result.steps), style="dim")
     console.print(table)
@@ -79,16 +78,23 @@ def show_recommendation(run: RunResult) -> None:
             ),
             style="dim",
         )
-    console.print(f"  engine: {result.engine}; {run.threads} threads", style="dim")
+    console.print(
+        f"  engine: {result.engine}; {run.threads} thread{'s' if run.threads > 1 else ''}",
+        style="dim",
+    )
     goal = "held-out" if result.goal == "generalise" else "training"
     value = result.predicted.held_out if result.goal == "generalise" else result.predicted.train
     console.print(
-        f"\n[bold]Recommended: {result.choice}[/bold] - {value:.1f} dB predicted on {goal} pixels, "
+        f"\n[bold]Recommended: {result.choice.label}[/bold] - {value:.1f} dB predicted on {goal} pixels, "
         f"chosen in {result.seconds:.1f} s."
     )
     if result.flat_range:
         low, high = result.flat_range
-        console.print(f"Within 0.3 dB of the best: bandwidths {low:g} to {high:g}.")
+        console.print(
+            f"Within 0.3 dB of the best: bandwidths {low:g} to {high:g}."
+            if low < high
+            else "Of the bandwidths that were tried, no other is within 0.3 dB of it."
+        )
     console.print(f"\n    {result.code}\n", style="cyan")
 
 
@@ -122,9 +128,9 @@ def show_proof(run: RunResult) -> None:
             )
     if run.partial:
         console.print(
-            "[bold yellow]* Interrupted: the run folder holds the last checkpoint and is partial.[/]"
+            f"[bold yellow]* Interrupted. `ntkit tune --resume {shown(run.folder)}` goes on.[/]"
         )
-    console.print(f"Report: {run.folder / 'report.html'}")
+    console.print(f"Report: {shown(run.folder / 'report.html')}")
 
 
 def show_json(run: RunResult) -> None:

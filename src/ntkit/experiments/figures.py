@@ -17,6 +17,7 @@ from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_spectrum
 from ntkit.tasks.signals import Signal, psnr
 from ntkit.tuning import TuneResult, build_network
+from ntkit.tuning.choice import name_of
 
 __all__ = ["bandwidth_figure", "images_figure", "learning_figure", "save", "spectrum_figure"]
 
@@ -45,7 +46,7 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                 if steps == inf and attribute == "train":
                     continue  # a perfect fit at every bandwidth
                 values = [getattr(r.at(steps), attribute) for r in rows]
-                label = "without end" if steps == inf else f"{steps:,.0f} steps"
+                label = name_of(steps)
                 wide = 2.6 if steps == result.budget.steps else 1.4
                 axis.plot([r.candidate.bandwidth for r in rows], values, "o-", ms=3.5, color=shade,
                           lw=wide, label=label)  # fmt: skip
@@ -60,7 +61,7 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                               label="measured", zorder=5)  # fmt: skip
             if attribute == "held_out":
                 axis.axhline(result.bicubic, color=GREY, ls="--", lw=1.2, label="bicubic")
-            axis.set(xscale="log", xlabel="bandwidth (cycles per unit)", title=title)
+            axis.set(xscale="log", xlabel="bandwidth (cycles per unit of coordinate)", title=title)
             _plain_ticks(axis, [r.candidate.bandwidth or 1 for r in rows])
         axes[0].set_ylabel("PSNR (dB)")
         if result.flat_range:
@@ -91,8 +92,8 @@ def spectrum_figure(result: TuneResult, signal: Signal) -> Figure:
         figure = Figure(figsize=(6.6, 4.0), layout="constrained")
         left = figure.subplots()
         left.fill_between(frequency[1:], power[1:], power[1:].min(), color=GREY, alpha=0.25, lw=0)
-        left.set(xscale="log", yscale="log", xlabel="frequency (cycles per unit)")
-        left.set_ylabel("power of the signal", color=GREY)
+        left.set(xscale="log", yscale="log", xlabel="frequency (cycles per unit of coordinate)")
+        left.set_ylabel("power of the signal (levels squared)", color=GREY)
         right = left.twinx()
         for candidate, color in zip(kept, (ORANGE, BLUE, GREEN), strict=False):
             if candidate.name == "identity":
@@ -102,10 +103,12 @@ def spectrum_figure(result: TuneResult, signal: Signal) -> Figure:
             floor = float(eigenvalue.max()) * 1e-9
             wide = 2.4 if candidate == result.choice else 1.3
             right.plot(
-                k[1:], eigenvalue[1:].clamp_min(floor), color=color, lw=wide, label=str(candidate)
+                k[1:], eigenvalue[1:].clamp_min(floor), color=color, lw=wide, label=candidate.label
             )
         right.set_yscale("log")
-        right.set_ylabel("how fast a frequency is learned (kernel)")
+        right.set_ylabel(
+            "rate at which a frequency is learned\n(eigenvalue of the kernel, 1 / time)"
+        )
         right.spines["right"].set_visible(True)
         right.grid(visible=False)
         nyquist = min(signal.shape) / 4
@@ -121,6 +124,7 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.5, 3.9), layout="constrained")
         axes = list(figure.subplots(1, 2, sharey=True))
+        labels = {str(r.candidate): r.candidate.label for r in result.table}
         for axis, attribute, title in (
             (axes[0], "held_out", "Held-out samples"),
             (axes[1], "train", "Training samples"),
@@ -133,7 +137,7 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                     color=color,
                     ls="--",
                     lw=1.5,
-                    label=f"{name}, predicted",
+                    label=f"{labels.get(name, name)}, predicted",
                 )
             for proof in proofs:
                 color = ORANGE if proof.candidate == result.choice else BLUE
@@ -144,11 +148,11 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                         "o-",
                         ms=4,
                         color=color,
-                        label=f"{proof.candidate}, measured",
+                        label=f"{proof.candidate.label}, measured",
                     )
             if attribute == "held_out":
                 axis.axhline(result.bicubic, color=GREY, ls=":", lw=1.2, label="bicubic")
-            axis.set(xscale="log", xlabel="steps", title=title)
+            axis.set(xscale="log", xlabel="training (steps)", title=title)
         axes[0].set_ylabel("PSNR (dB)")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, fontsize=9, loc="outside lower center", ncols=len(labels))
@@ -167,7 +171,7 @@ def images_figure(
     if proofs:
         error = (panels[-1][1] - signal.values).abs().mean(-1)
         panels.append((
-            f"error of {result.choice}\n(white: 0, black: 0.2 and more)",
+            f"error of {result.choice.label}\n(white: 0, black: 0.2 and more)",
             1 - 5 * error[..., None],
         ))
     with mpl.rc_context({**STYLE, "axes.grid": False}):
@@ -198,7 +202,7 @@ def _lines_figure(signal: Signal, panels: list[tuple[str, torch.Tensor]]) -> Fig
     x = signal.grid.axes()[0]
     for (title, values), color in zip(panels[:3], ("black", BLUE, ORANGE), strict=False):
         axis.plot(x, values[:, 0], color=color, lw=1.2, label=title.replace("\n", ", "))
-    axis.set(xlabel="coordinate")
+    axis.set(xlabel="coordinate (units)", ylabel="level (0 to 1)")
     axis.legend(fontsize=8)
     return figure
 

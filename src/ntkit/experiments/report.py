@@ -7,10 +7,11 @@ from typing import Any
 
 import jinja2
 
-from ntkit._core.whole_files import write_bytes
+from ntkit._core.whole_files import shown, write_bytes
 from ntkit.experiments.results import RunResult, summary
 from ntkit.experiments.run_folder import PICTURES, REPORT
 from ntkit.tasks.signals import psnr
+from ntkit.tuning.choice import name_of
 
 __all__ = ["write_report"]
 
@@ -25,7 +26,7 @@ def write_report(run: RunResult) -> None:
         lstrip_blocks=True,
     )
     environment.filters["db"] = lambda v: "perfect" if v == inf or v > 100 else f"{v:.1f}"
-    environment.filters["steps"] = lambda s: "no end" if s == inf else f"{s:,.0f}"
+    environment.filters["steps"] = name_of
     pictures = {
         path.stem: "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
         for path in (run.folder / f"{name}.png" for name in PICTURES)
@@ -38,7 +39,9 @@ def write_report(run: RunResult) -> None:
         "pictures": pictures,
         "summary": summary(run),
         "version": version("ntkit"),
-        "inf_": inf,
+        "photo": shown(run.spec.photo.name),
+        "folder": shown(run.folder),
+        "started": run.started[:16].replace("T", " ") + " UTC" if run.started else "",
         "initial_db": "" if error is None else f"{psnr(error):.1f}",
     }
     page = environment.get_template("report.html.jinja").render(**context)

@@ -33,6 +33,7 @@ class RunResult:
         threads: CPU threads used.
         started: When, as an ISO date.
         input_digest: SHA-256 of the input file.
+        command: The command line that started it, empty if there was none.
         initial_error: What training leaves of the random initial function, see
             `ntkit.tuning.initial_error`.
         proofs: Real training runs: the recommended network, then the one with no encoding.
@@ -50,6 +51,7 @@ class RunResult:
     threads: int
     started: str
     input_digest: str | None
+    command: str = ""
     initial_error: float | None = None
     proofs: list[Proof] = field(default_factory=list)
     partial: bool = True
@@ -133,6 +135,7 @@ def content(run: RunResult) -> dict[str, Any]:
         "partial": run.partial,
         "diverged": run.diverged,
         "started": run.started,
+        "command": run.command,
         "input_sha256": run.input_digest,
         "seed": run.spec.seed,
         "threads": run.threads,
@@ -238,6 +241,7 @@ def _restored(spec: TuneSpec, path: Path, found: dict[str, Any]) -> RunResult:
         threads=int(found["threads"]),
         started=found.get("started", ""),
         input_digest=found.get("input_sha256"),
+        command=found.get("command", ""),
         initial_error=None if initial is None else float(initial),
         proofs=proofs,
         partial=bool(found["partial"]),

@@ -34,6 +34,7 @@ def run_tune(
     spec: TuneSpec,
     *,
     force: bool = False,
+    command: str = "",
     on_progress: Callable[[str], None] | None = None,
     on_notice: Callable[[str], None] | None = None,
     on_recommendation: Callable[[RunResult], None] | None = None,
@@ -49,6 +50,7 @@ def run_tune(
     Args:
         spec: What is asked.
         force: Write into the folder asked for although it holds something; a run in it is replaced.
+        command: The command line, for the report.
         on_progress: Called with a line of text at each stage of the prediction.
         on_notice: Called with a line of text before work that takes minutes.
         on_recommendation: Called with the run before its proof by training.
@@ -63,7 +65,7 @@ def run_tune(
     shape = photo.signal.shape
     candidates(shape, spec.encodings, spec.bandwidths or default_bandwidths(shape))
     with RunFolder.new(spec.out, spec.default_name, force=force) as folder:
-        _open(folder, spec, threads)
+        _open(folder, spec, threads, command)
         _announce(spec, photo.signal, on_notice)
         run = _recommended(spec, folder, photo, threads, on_progress)
         write_run(run)
@@ -133,7 +135,7 @@ def _photo(spec: TuneSpec) -> Photo:
     )
 
 
-def _open(folder: RunFolder, spec: TuneSpec, threads: int) -> None:
+def _open(folder: RunFolder, spec: TuneSpec, threads: int, command: str) -> None:
     """The first bytes of a run: what is asked, and that nothing is found so far."""
     begun = {
         "partial": True,
@@ -141,6 +143,7 @@ def _open(folder: RunFolder, spec: TuneSpec, threads: int) -> None:
         "started": _now(),
         "threads": threads,
         "input_sha256": _digest(spec.photo),
+        "command": command,
     }
     folder.write(RESULT, begun)
     folder.write(SPEC, spec.to_dict())
@@ -197,6 +200,7 @@ def _recommended(
         threads=threads,
         started=begun["started"],
         input_digest=begun["input_sha256"],
+        command=begun.get("command", ""),
         initial_error=initial_error(result, photo.signal),
     )
 

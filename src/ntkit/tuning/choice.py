@@ -19,6 +19,7 @@ __all__ = [
     "choose",
     "finalists",
     "flat_range",
+    "name_of",
     "scores_of",
     "shortlist",
 ]
@@ -58,6 +59,13 @@ class Row:
     def at(self, steps: float) -> Prediction:
         """The prediction for so many steps."""
         return next(p for p in self.predictions if p.steps == steps)
+
+
+def name_of(steps: float) -> str:
+    """What tables and pictures call a budget: "1 step", "2,000 steps", "without end"."""
+    if steps == inf:
+        return "without end"
+    return "1 step" if steps == 1 else f"{steps:,.0f} steps"
 
 
 def _value(reached: Prediction | ScaleModel, goal: Goal) -> float:

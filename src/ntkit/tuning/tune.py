@@ -204,7 +204,7 @@ def tune(
 
     problems: list[AbstractProblem] = []
     for candidate in tried:
-        say(f"kernel of {candidate}")
+        say(f"kernel of {candidate.label}")
         problems.append(_problem(network(candidate, integer=True), candidate, whole, budget, notes))
     modes = [p.modes for p in problems]
     clock = None
@@ -218,7 +218,7 @@ def tune(
                 whole,
                 modes[tried.index(chosen)],
                 budget,
-                encoding=str(chosen),
+                encoding=chosen.label,
                 generator=torch.Generator().manual_seed(seed),
             )
     speed = clock.speed if clock else 1.0
@@ -251,7 +251,7 @@ def tune(
             )
     scores = scores_of(table, models, goal, steps)
     choice = choose(scores)
-    say(f"learning curve of {choice}")
+    say(f"learning curve of {choice.label}")
     shown = [i for i, c in enumerate(tried) if c == choice or c.name == "identity"]
     stops = _curve_steps(steps)
     runs = trajectories([modes[i] for i in shown], budget, stops, speed=speed)
@@ -372,7 +372,7 @@ def _problem(
         return PeriodicProblem(network, signal.even_part())
     problem = LowRankProblem(network, signal.values)
     notes.append(
-        f"{candidate}: low-rank kernel of rank {len(problem.modes.energy)}, leaving out "
+        f"{candidate.label}: low-rank kernel of rank {len(problem.modes.energy)}, leaving out "
         f"{problem.error:.1e} of its trace; all layers share one learning rate."
     )
     return problem
