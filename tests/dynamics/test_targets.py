@@ -190,7 +190,7 @@ def test_an_error_of_f0_comes_through() -> None:
     with pytest.raises(RuntimeError, match="not today"):
         start_values(wrong, X, torch.float64)
     with pytest.raises(TypeError, match=r"`f0\(points\)` must be a torch.Tensor, got tuple"):
-        start_values(lambda x: (x,), X, torch.float64)  # pyright: ignore[reportArgumentType]
+        start_values(lambda x: (x,), X, torch.float64)
 
 
 class Words(nn.Module):

@@ -35,7 +35,7 @@ def test_vectors_of_other_kinds(op: AbstractOperator, unchecked) -> None:
     v = torch.arange(op.shape[1])
     assert torch.equal(op @ v, op @ v.double())
     with pytest.raises(TypeError, match=r"`op @ v`: `v` must be a torch.Tensor, got ndarray"):
-        op @ v.numpy()  # pyright: ignore[reportOperatorIssue]
+        op @ v.numpy()
     with pytest.raises(TypeError, match=r"`v` must be dense, .* Pass `v.to_dense\(\)`"):
         op @ v.double().to_sparse()
 

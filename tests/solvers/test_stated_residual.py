@@ -105,7 +105,7 @@ def test_the_residual_stated_is_that_of_what_is_returned(name: str) -> None:
     op, rhs, options = SOLVES[name]()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        found = solve(op, rhs, **options)  # pyright: ignore[reportArgumentType]
+        found = solve(op, rhs, **options)
     assert found.x.dtype == rhs.dtype and found.x.shape == rhs.shape
     ridge = options.get("ridge", 0.0)
     assert isinstance(ridge, float)
@@ -165,7 +165,7 @@ def test_a_matrix_is_an_operator() -> None:
 
 def test_what_is_no_matrix(unchecked) -> None:
     with pytest.raises(TypeError, match=r"`operator` must be an operator .* got ndarray"):
-        solve(SMOOTH.numpy(), randn(30))  # pyright: ignore[reportArgumentType]
+        solve(SMOOTH.numpy(), randn(30))
     with pytest.raises(TypeError, match=r"`operator` must be float32 or float64, got torch.int64"):
         solve(torch.eye(30).long(), randn(30))
     with pytest.raises(TypeError, match=r"`rhs` is complex.* real and imaginary"):

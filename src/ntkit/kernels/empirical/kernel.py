@@ -46,6 +46,11 @@ class EmpiricalKernel(AbstractMatrixFree):
         return f"<empirical NTK of {name}, outputs={self._outputs!r}, {self._method!r}>"
 
     @property
+    def method(self) -> AbstractMethod:
+        """How it is computed."""
+        return self._method
+
+    @property
     def outputs(self) -> Outputs:
         """What becomes of several outputs: "trace", "full", or the index of one."""
         return self._outputs
