@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ntkit._core.company_rows import midpoints, spread, telling_rows
 from ntkit._core.rounding import Rounding
+from ntkit._core.settings import full_products
 
 __all__ = ["Run", "mixing", "refuse_mixing"]
 
@@ -196,16 +197,15 @@ def _apart(device: torch.device) -> Iterator[None]:
 
     No TF32 on a GPU: convolutions of one and of many samples would differ by 1e-3.
     """
-    before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
-    torch.set_float32_matmul_precision("highest")
     try:
         with (
+            full_products(),
             warnings.catch_warnings(),
             torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         ):
             warnings.simplefilter("ignore")
             yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before[0]
-        torch.set_float32_matmul_precision(before[1])
+        torch.backends.cudnn.allow_tf32 = before

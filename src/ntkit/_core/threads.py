@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from threading import Lock
 from typing import TypeVar
 
 import torch
@@ -59,9 +60,8 @@ def in_threads(
         _pools[threads] = ThreadPoolExecutor(
             threads, initializer=torch.set_num_threads, initargs=(1,)
         )
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # MKL's count belongs to the whole process
     futures: list[Future[_Out]] = []
+    _count.one()
     try:
         futures += [_pools[threads].submit(work, item) for item in items]
         yield (future.result() for future in futures)
@@ -69,7 +69,31 @@ def in_threads(
         for future in futures:
             future.cancel()
         wait(futures)
-        torch.set_num_threads(before)
+        _count.before()
+
+
+class _Count:
+    """Torch's thread count, 1 while anyone asks: MKL's belongs to the whole process."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._found = Lock(), 0, 1
+
+    def one(self) -> None:
+        """Set it to 1."""
+        with self._lock:
+            if self._users == 0:  # a second one would find 1, and leave it
+                self._found = torch.get_num_threads()
+            self._users += 1
+            torch.set_num_threads(1)
+
+    def before(self) -> None:
+        """Set it to what the first found."""
+        with self._lock:
+            self._users -= 1
+            torch.set_num_threads(self._found)
+
+
+_count = _Count()
 
 
 if hasattr(os, "register_at_fork"):

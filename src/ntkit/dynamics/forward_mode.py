@@ -2,14 +2,15 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.func import jvp
-from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from ntkit._core.settings import Shared, plain_attention
 
 __all__ = ["forward_terms", "plain_kernels"]
 
@@ -60,20 +61,27 @@ def plain_kernels(module: nn.Module) -> Iterator[None]:
     Args:
         module: The network.
     """
+    is_recurrent = any(isinstance(part, nn.RNNBase) for part in module.modules())
+    # the libraries serve convolutions well
+    with _LIBRARIES() if is_recurrent else nullcontext(), plain_attention():
+        yield
+
+
+@contextmanager
+def _without_libraries() -> Iterator[None]:
     backends: list[Any] = [torch.backends.mkldnn, torch.backends.cudnn]
-    if not any(isinstance(part, nn.RNNBase) for part in module.modules()):
-        backends = []  # they serve convolutions well
-    fast_path, enabled = torch.backends.mha.get_fastpath_enabled(), [b.enabled for b in backends]
-    torch.backends.mha.set_fastpath_enabled(False)
+    enabled = [b.enabled for b in backends]
     try:
         for backend in backends:
             backend.enabled = False
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
+        yield
     finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
         for backend, before in zip(backends, enabled, strict=True):
             backend.enabled = before
+
+
+_LIBRARIES = Shared(_without_libraries)
+"""The formulas of recurrent layers, whose fused kernels have no forward derivative."""
 
 
 @cache

@@ -33,6 +33,10 @@ class Batch:
         # a module may have set `requires_grad` on them, for a derivative by its input
         return self.of(*(t.detach()[index] for t in self.tensors))
 
+    def copied(self) -> "Batch":
+        """The same values in memory of their own."""
+        return self.of(*(t.clone() for t in self.tensors))
+
     def of(self, *tensors: Tensor) -> "Batch":
         """The same arguments with other values, in the order of `tensors`."""
         k = len(self.args)

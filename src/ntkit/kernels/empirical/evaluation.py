@@ -1,6 +1,5 @@
 """The settings of torch under which an empirical kernel is computed, and put back afterwards."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from ntkit._core.settings import Shared, as_written, full_products, plain_attention
 
 __all__ = ["evaluation"]
 
@@ -21,31 +21,37 @@ def evaluation(device: torch.device) -> Iterator[None]:
     `nn.MultiheadAttention` no derivative at all. `torch.compile`d parts run as they were written.
     The three parts of a packed projection are taken from it at once, see `_taken_at_once`.
     """
-    fast = torch.backends.mha.get_fastpath_enabled()
-    precision = torch.get_float32_matmul_precision()
     with ExitStack() as stack:
         if device.type == "cuda":
             stack.enter_context(torch.random.fork_rng([device], device_type="cuda"))
         else:
-            stack.callback(torch.set_rng_state, torch.get_rng_state())
+            stack.callback(_put_back, torch.get_rng_state())
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
-        torch.backends.mha.set_fastpath_enabled(False)
-        if precision != "highest":
-            stack.callback(torch.set_float32_matmul_precision, precision)
-            torch.set_float32_matmul_precision("highest")
-        if (
-            "torch._dynamo" in sys.modules
-        ):  # else nothing is compiled, and loading it takes a second
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        if _TORCHS is not None and getattr(functional, _NAME, None) is _TORCHS:
-            stack.callback(setattr, functional, _NAME, _TORCHS)
-            setattr(functional, _NAME, _taken_at_once)
+        for setting in (plain_attention, full_products, as_written, _PROJECTIONS):
+            stack.enter_context(setting())
         yield
 
+
+def _put_back(state: Tensor) -> None:
+    if not torch.equal(state, torch.get_rng_state()):
+        torch.set_rng_state(state)
+
+
+@contextmanager
+def _projections_at_once() -> Iterator[None]:
+    if _TORCHS is None or getattr(functional, _NAME, None) is not _TORCHS:
+        yield
+        return
+    setattr(functional, _NAME, _taken_at_once)
+    try:
+        yield
+    finally:
+        setattr(functional, _NAME, _TORCHS)
+
+
+_PROJECTIONS = Shared(_projections_at_once)
 
 _NAME = "_in_projection_packed"
 """What `nn.MultiheadAttention` makes queries, keys and values with."""

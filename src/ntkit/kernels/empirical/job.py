@@ -48,10 +48,13 @@ class Job:
     ) -> None:
         keep_freed_memory()
         batches = [x1] if x2 is None else [x1, x2]
-        reading = remembered(target, x1)
+        known = remembered(target, x1)
+        reading = (
+            read(target, x1) if known is None else known
+        )  # before the runs: it says how to run
         self.runs = [Run.of(target, batch) for batch in batches]
         self.counts = [len(batch) for batch in batches]
-        if reading is None or self._misfit(reading):
+        if known is not None and self._misfit(reading):
             reading = read(target, x1)
         misfit = self._misfit(reading)
         for run in self.runs:

@@ -1,15 +1,18 @@
 """The tangent kernel of a network as it stands."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ntkit._core.copies import Copier, snapshot
 from ntkit.kernels.empirical.auto import Auto
 from ntkit.kernels.empirical.batch import Batch, Points
 from ntkit.kernels.empirical.lazy import LazyProduct
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs, check_outputs
+from ntkit.kernels.empirical.parts import share_readings
 from ntkit.kernels.empirical.plan import Plan
 from ntkit.kernels.empirical.target import Selection, Target
 from ntkit.kernels.empirical.verify import product_error
@@ -62,16 +65,15 @@ class EmpiricalKernel(AbstractMatrixFree):
 
     def __call__(self, x1: Points, x2: Points | None = None) -> Tensor:
         """The Gram matrix `[n, m]` of `x1` against `x2` (itself if left out); "full": `[n, m, o, o]`."""
-        with self.target.evaluation():
-            first, second = self._batches(self.target, x1, x2)
-            found = self._method.gram(self.target, first, second, self._outputs)
+        with self.target.evaluation() as target:
+            first, second = _batches(target, x1, x2)
+            found = self._method.gram(target, first, second, self._outputs)
         return found.to(self._dtype(x1))
 
     def diag(self, x: Points) -> Tensor:
         """`k(x_i, x_i)`, `[n]`; with outputs="full" `[n, o, o]`."""
-        with self.target.evaluation():
-            batch = self._batch(x)
-            found = self._method.diag(self.target, batch, self._outputs)
+        with self.target.evaluation() as target:
+            found = self._method.diag(target, _batch(target, x), self._outputs)
         return found.to(self._dtype(x))
 
     def features(self, x: Points) -> Tensor:
@@ -80,17 +82,16 @@ class EmpiricalKernel(AbstractMatrixFree):
         The sketch with `method=Sketch(...)`; else the Jacobian itself, over the root of the number of
         outputs for the trace.
         """
-        with self.target.evaluation():
-            batch = self._batch(x)
-            found = self._method.features(self.target, batch, self._outputs)
+        with self.target.evaluation() as target:
+            found = self._method.features(target, _batch(target, x), self._outputs)
         return found.to(self._dtype(x))
 
     def size(self, x: Points) -> int:
         """Rows of the matrix: the number of points, times that of the outputs with "full"."""
-        with self.target.evaluation():
-            batch = self._batch(x)
+        with self.target.evaluation() as target:
+            batch = _batch(target, x)
             every = self._outputs == "full"
-            return len(batch) * (self.target.probe(batch) if every else 1)
+            return len(batch) * (target.probe(batch) if every else 1)
 
     def operator(
         self,
@@ -114,37 +115,27 @@ class EmpiricalKernel(AbstractMatrixFree):
             dtype: Of what comes back; products are computed in the parameters' dtype.
             memory: Bytes for factors or graphs.
         """
-        with self.target.evaluation():
-            still = self.target.snapshot()
-            first, second = self._batches(still, x1, x2)
-            product = LazyProduct(still, first, second, self._outputs, memory)
+        still = snapshot(self)
+        with still.target.evaluation() as target:
+            first, second = _batches(target, x1, x2)
+        first = first.copied()
+        second = None if second is None else second.copied()
+        product = LazyProduct(still.target, first, second, self._outputs, memory)
         columns = first if second is None else second
-
-        def diagonal() -> Tensor:
-            with still.evaluation():
-                if second is None:
-                    return _blocks(self._method.diag(still, first, self._outputs))
-                pairs = [
-                    self._method.gram(still, first[i : i + 1], second[i : i + 1], self._outputs)
-                    for i in range(min(len(first), len(second)))
-                ]
-                return _blocks(torch.cat(pairs)[:, 0])
-
         return MatrixFreeOperator(
             product,
-            diagonal,
+            _Diagonal(still.target, self._method, self._outputs, first, second),
             (product.block * len(first), product.block * len(columns)),
-            inner=still.accumulation,
-            device=still.device,
+            inner=still.target.accumulation,
+            device=still.target.device,
             dtype=dtype,
             about=product.about,
         )
 
     def plan(self, x: Points) -> Plan:
         """How `kernel(x)` is computed: for each parameter the way, and why it is no better one."""
-        with self.target.evaluation():
-            batch = self._batch(x)
-            return self._method.plan(self.target, batch, self._outputs)
+        with self.target.evaluation() as target:
+            return self._method.plan(target, _batch(target, x), self._outputs)
 
     def verify(self, x: Points, generator: torch.Generator | None = None) -> float:
         """Relative error of `K v` against `J (J^T v)` for a random `v`, by another route.
@@ -159,21 +150,16 @@ class EmpiricalKernel(AbstractMatrixFree):
         Returns:
             `max |K v - J J^T v| / max |J J^T v|`: a few times the precision of the parameters.
         """
-        with self.target.evaluation():
-            batch = self._batch(x)
-            found = self._method.gram(self.target, batch, None, self._outputs)
-            return product_error(self.target, batch, found, self._outputs, generator)
+        with self.target.evaluation() as target:
+            batch = _batch(target, x)
+            found = self._method.gram(target, batch, None, self._outputs)
+            return product_error(target, batch, found, self._outputs, generator)
 
-    def _batch(self, x: Points) -> Batch:
-        batch = self.target.batch("x", x)
-        self.target.refuse_mixing(batch)
-        return batch
-
-    def _batches(self, target: Target, x1: Points, x2: Points | None) -> tuple[Batch, Batch | None]:
-        first = target.batch("x1", x1)
-        second = None if x2 is None else target.batch("x2", x2)
-        target.refuse_mixing(first, second)
-        return first, second
+    def copied_by(self, copier: Copier) -> "EmpiricalKernel":
+        """The kernel of a copy of the module."""
+        made = copier.fields(self)
+        share_readings(self.target.module, made.target.module)
+        return made
 
     def _dtype(self, points: Any) -> torch.dtype:
         kinds = [t.dtype for t in _leaves(points) if t.dtype in {torch.float32, torch.float64}]
@@ -223,6 +209,42 @@ def _leaves(points: Any) -> list[Tensor]:
     if isinstance(points, Tensor):
         return [points]
     return list(points.values() if isinstance(points, dict) else points)
+
+
+def _batch(target: Target, x: Points) -> Batch:
+    batch = target.batch("x", x)
+    target.refuse_mixing(batch)
+    return batch
+
+
+def _batches(target: Target, x1: Points, x2: Points | None) -> tuple[Batch, Batch | None]:
+    first = target.batch("x1", x1)
+    second = None if x2 is None else target.batch("x2", x2)
+    target.refuse_mixing(first, second)
+    return first, second
+
+
+@dataclass(frozen=True)
+class _Diagonal:
+    """The diagonal of the matrix of an operator."""
+
+    target: Target
+    method: AbstractMethod
+    outputs: Outputs
+    first: Batch
+    second: Batch | None
+
+    def __call__(self) -> Tensor:
+        with self.target.evaluation() as target:
+            if self.second is None:
+                return _blocks(self.method.diag(target, self.first, self.outputs))
+            pairs = [
+                self.method.gram(
+                    target, self.first[i : i + 1], self.second[i : i + 1], self.outputs
+                )
+                for i in range(min(len(self.first), len(self.second)))
+            ]
+            return _blocks(torch.cat(pairs)[:, 0])
 
 
 def _blocks(found: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """The choice between the two ways of multiplying without the matrix."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.derivatives import DerivativeProducts
+from ntkit.kernels.empirical.evaluation import evaluation
 from ntkit.kernels.empirical.job import Job
 from ntkit.kernels.empirical.kept import KeptProducts, kept_bytes
 from ntkit.kernels.empirical.multiply import AbstractProducts, mean_product, whole_product
@@ -17,8 +20,10 @@ __all__ = ["LazyProduct"]
 class LazyProduct:
     """`v -> K v` on rows, by kept factors where they hold and fit, else by derivatives.
 
+    A copy makes the factors or graphs again: they hold what no file can.
+
     Args:
-        target: The network; its values are copied.
+        target: The network, whose values nobody changes.
         x1: Row points.
         x2: Column points; None for the same.
         outputs: As in the kernel.
@@ -32,20 +37,24 @@ class LazyProduct:
     def __init__(
         self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs, memory: int
     ) -> None:
-        self._target = target
-        job = Job(target, x1, x2, outputs, memory)
-        self._n_outputs = len(job.outputs)
-        self.block = self._n_outputs if job.full else 1
+        self._of = target, x1, x2, outputs, memory
         self._products: AbstractProducts
-        if not job.left_out and kept_bytes(job) <= memory:
-            self._products = KeptProducts(job)
-        else:
-            columns = x1 if x2 is None else x2
-            self._products = DerivativeProducts(target, x1, columns, job.outputs, memory)
+        with target.evaluation() as still:
+            job = Job(still, x1, x2, outputs, memory)
+            self._n_outputs = len(job.outputs)
+            self.block = self._n_outputs if job.full else 1
+            if not job.left_out and kept_bytes(job) <= memory:
+                self._products = KeptProducts(job)
+            else:
+                columns = x1 if x2 is None else x2
+                self._products = DerivativeProducts(still, x1, columns, job.outputs, memory)
         self.about = self._products.about
 
     def __call__(self, v: Tensor) -> Tensor:
         """The product with each row of `v [w, m]`, `m` times the outputs with all pairs of them."""
         product = whole_product if self.block > 1 else mean_product
-        with self._target.evaluation(), torch.no_grad():
+        with evaluation(self._of[0].device), torch.no_grad():
             return product(self._products, v, self._n_outputs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LazyProduct, self._of

@@ -18,7 +18,7 @@ from ntkit.kernels.empirical.rules.explicit import ScaledUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
-__all__ = ["Part", "Reading", "read", "remembered"]
+__all__ = ["Part", "Reading", "read", "remembered", "share_readings"]
 
 _FEW = (3, 5, 7)
 """Samples of the probe: with two, several ways to lay samples out look alike. So they do with three if
@@ -134,6 +134,12 @@ def remembered(target: Target, batch: Batch) -> Reading | None:
     Whether its present runs still are as was read, `Reading.fits` tells.
     """
     return _READ.get(target.module, {}).get(target.kind(batch))
+
+
+def share_readings(module: nn.Module, copy: nn.Module) -> None:
+    """Let a copy of a module know what was read of it."""
+    if module in _READ:
+        _READ[copy] = {**_READ[module], **_READ.get(copy, {})}
 
 
 def read(target: Target, batch: Batch) -> Reading:

@@ -1,6 +1,5 @@
 """A module with the parameters that its kernel is taken over, as a function of them."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -13,8 +12,10 @@ from torch import Tensor, nn
 from ntkit._core.checks import finite
 from ntkit._core.company import refuse_mixing
 from ntkit._core.company_rows import few_of
+from ntkit._core.copies import Copier
 from ntkit.kernels.empirical.batch import Batch, batched
 from ntkit.kernels.empirical.evaluation import evaluation
+from ntkit.kernels.empirical.moment import Moment, plain
 from ntkit.kernels.empirical.refusals import refuse_unfit
 from ntkit.kernels.empirical.underivable import refuse_underivable
 
@@ -50,20 +51,26 @@ class Target:
         self.module: nn.Module = inner if isinstance(inner, nn.Module) else module
         refuse_unfit(self.module)
         self.names = _selected(self.module, params)
-        self._copies: dict[str, Tensor] = {}
+        self._home = self.module
+        self._moment: Moment | None = None
 
-    def snapshot(self) -> "Target":
-        """The same network with the values that it has now, whatever becomes of the module's."""
+    def copied_by(self, copier: Copier) -> "Target":
+        """The same network of a copy of the module."""
         still = copy(self)
-        named = [*self.module.named_parameters(), *self.module.named_buffers()]
-        still._copies = {name: t.detach().clone() for name, t in named}
+        still.module = copier(self.module)
+        _LOOKED_AT.setdefault(still.module, set()).update(_LOOKED_AT.get(self.module, ()))
         return still
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_home": self.module, "_moment": None}
 
     @property
     def parameters(self) -> tuple[Tensor, ...]:
         """Present values of the selected parameters, detached."""
-        own = {**dict(self.module.named_parameters()), **self._copies}
-        return tuple(_plain(own[name]) for name in self.names)
+        if self._moment is not None:
+            return tuple(self._moment.parameters[name].detach() for name in self.names)
+        own = dict(self.module.named_parameters())
+        return tuple(plain(own[name]) for name in self.names)
 
     @property
     def device(self) -> torch.device:
@@ -100,24 +107,21 @@ class Target:
         return found
 
     @contextmanager
-    def evaluation(self) -> Iterator[None]:
-        """The settings under which `outputs` is to be called; attributes it sets are put back.
+    def evaluation(self) -> Iterator["Target"]:
+        """The network of this moment, and the settings under which its `outputs` is to be called.
 
-        Forward hooks of the user's run, as they may be part of the network; backward hooks are part
-        of a training, and do not.
+        A copy of the module's structure runs, so that attributes that it sets are its own. Forward
+        hooks of the user's run, as they may be part of the network; backward hooks are part of a
+        training, and do not.
         """
-        before = [(layer, dict(vars(layer))) for layer in self.module.modules()]
-        for layer, _ in before:
-            vars(layer).update(_backward_hooks=OrderedDict(), _backward_pre_hooks=OrderedDict())
-            if isinstance(layer, nn.Embedding | nn.EmbeddingBag):
-                layer.sparse = False  # the same numbers, in a form that can be added up
-        try:
-            with evaluation(self.device):
-                yield
-        finally:
-            for layer, attributes in before:
-                vars(layer).clear()
-                vars(layer).update(attributes)
+        with evaluation(self.device):
+            if self._moment is not None:
+                yield self
+                return
+            still = copy(self)
+            still._moment = moment = Moment(self.module, self._home)
+            yield still
+            moment.check()
 
     def outputs(self, parameters: Sequence[Tensor], batch: Batch) -> Tensor:
         """The module's output at these values of the selected parameters, flattened to `[n, o]`.
@@ -126,10 +130,10 @@ class Target:
             TypeError: The output is no floating tensor.
             ValueError: Its first axis is not that of the samples.
         """
-        frozen = {k: _plain(self._copies.get(k, p)) for k, p in self.module.named_parameters()}
-        buffers = {k: self._copies.get(k, b).clone() for k, b in self.module.named_buffers()}
-        state = {**frozen, **buffers, **dict(zip(self.names, parameters, strict=True))}
-        y = torch.func.functional_call(self.module, state, batch.args, batch.kwargs)
+        now = self._moment or Moment(self.module, self._home)
+        buffers = {name: buffer.clone() for name, buffer in now.buffers.items()}
+        selected = dict(zip(self.names, parameters, strict=True))
+        y = now.run({**now.parameters, **buffers, **selected}, batch.args, batch.kwargs)
         if not isinstance(y, Tensor) or not y.is_floating_point():
             what = str(y.dtype) if isinstance(y, Tensor) else type(y).__name__
             raise TypeError(
@@ -172,6 +176,8 @@ class Target:
         key = tuple((len(batch), self.kind(batch)) for batch in batches)
         if key in _LOOKED_AT.get(self.module, set()):
             return
+        if self._moment is not None and not self._moment.is_known:
+            self.probe(x1)  # before anything else: it says how to run
         few = [few_of(batch.tensors) for batch in batches]
         if len({tuple((t.dtype, t.shape[1:]) for t in each) for each in few}) == 1:
             few = [tuple(torch.cat(both) for both in zip(*few, strict=True))]
@@ -197,15 +203,30 @@ class Target:
         Returns:
             The outputs `[n, o]` and the leaves that they were computed from.
         """
-        leaves = self.leaves()
-        y = self.outputs(leaves, few)
+        y, leaves = self._found(few)
         finite("module(x)", y.detach())
-        refuse_underivable(y, lambda: self.outputs(leaves, few[:1]), leaves, self.module)
+        if self._moment is not None:
+            self._moment.note_writing()
         return y, leaves
 
+    def _found(self, few: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Outputs and their leaves, by the first way of running the module that reaches these alone."""
+        try:
+            return self._followed(few)
+        except Exception as first:
+            if self._moment is None or not self._moment.go_in_place():
+                raise
+            try:
+                return self._followed(few)
+            except Exception:
+                self._moment.go_back()
+                raise first from None  # the copy's word: the module itself says the same
 
-def _plain(p: Tensor) -> Tensor:
-    return p.detach().clone() if p.is_inference() else p.detach()
+    def _followed(self, few: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
+        leaves = self.leaves()
+        y = self.outputs(leaves, few)
+        refuse_underivable(y, lambda: self.outputs(leaves, few[:1]), leaves, self.module)
+        return y, leaves
 
 
 def _selected(module: nn.Module, params: Selection | None) -> tuple[str, ...]:
