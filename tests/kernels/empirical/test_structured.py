@@ -278,6 +278,24 @@ def test_as_many_samples_as_outputs(method: AbstractMethod, n: int) -> None:
     assert_near(kernel(x[:1], x[:n]), expected[:1])
 
 
+@pytest.mark.parametrize("method", [Structured(), Contraction()], ids=repr)
+@pytest.mark.parametrize("where", ["one row", "first two alike"])
+def test_samples_that_look_alike_to_a_wrong_rule(method: AbstractMethod, where: str) -> None:
+    """A multiple of a sample has the signs of the sample, and behind a norm the same numbers."""
+    before = nn.Conv1d(2, 4, 1, bias=False), nn.GroupNorm(1, 4, affine=False), nn.PReLU()
+    bias = nn.Conv1d(4, 4, 1), nn.PReLU(), nn.Flatten(), nn.Linear(12, 3)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(*before, *bias).double()
+        for layer in (net[0], net[3], net[6]):
+            layer.reset_parameters()
+    x = randn(4, 2, 3)
+    x1, x2 = (x[:1], x[1:]) if where == "one row" else (x[[0, 0, 1]], x[1:])
+    j1, j2 = oracle.jacobian(net, x1), oracle.jacobian(net, x2)
+    expected = torch.einsum("nop,mop->nm", j1, j2) / 3
+    assert_near(empirical_ntk(net, method=method)(x1, x2), expected)
+
+
 def test_unused_parameters_are_named() -> None:
     net = Unusual(lambda _, x: torch.tanh(x)).double()
     plan = empirical_ntk(net, method=Structured()).plan(randn(3, 3))

@@ -101,9 +101,9 @@ def contracted(
     full: bool,
 ) -> Tensor:
     """`J(x1) J(x2)^T` over the wanted parameters, `[n, m, o, o]` or the mean over outputs `[n, m]`."""
-    block = _Blocks(target, x1, outputs, wanted, memory)
-    rows = block.tiles(x1)
     other = x1 if x2 is None else x2
+    block = _Blocks(target, max(x1, other, key=len), outputs, wanted, memory)
+    rows = block.tiles(x1)
     columns = rows if x2 is None else block.tiles(other)
     o = len(outputs)
     shape = (len(x1), o, len(other), o) if full else (len(x1), len(other))
