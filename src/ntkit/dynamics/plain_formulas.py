@@ -1,8 +1,9 @@
 """Functions of PyTorch whose forward derivatives are missing or wrong, in plain operations.
 
 The second forward derivative of layer, batch and instance normalisation in PyTorch 2.13 is
-wrong without a word, by as much as its own size; that of `glu`, and the first one of weight
-normalisation and of bags of embeddings, are missing. Rows of embeddings that are not trained
+wrong without a word, by as much as its own size; the first one of weight normalisation and of bags of
+embeddings is missing, and neither mode has all of those of `glu`, `sinc`, `std`, `hardsigmoid` and of
+the modulus of complex numbers. Rows of embeddings that are not trained
 (`padding_idx`), `.data`, and what is computed under `torch.no_grad`, have tangents, and gradients none:
 here they are constants, as they are in training.
 """
@@ -115,6 +116,47 @@ def _glu(input: Tensor, dim: int = -1) -> Tensor:
     return left * right.sigmoid()
 
 
+def _std(*args: Any, **kwargs: Any) -> Tensor:
+    """With a derivative of zero at a spread of zero, as in PyTorch."""
+    var = torch.var(*args, **kwargs)
+    is_zero = var == 0
+    return torch.where(is_zero, 0.0, torch.where(is_zero, 1.0, var).sqrt())
+
+
+def _abs(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Of complex numbers the root of squares, with a derivative of zero at zero, as in PyTorch."""
+    if not input.is_complex():
+        return torch.abs(input, *args, **kwargs)
+    square = input.real.square() + input.imag.square()
+    is_zero = square == 0
+    return torch.where(is_zero, 0.0, torch.where(is_zero, 1.0, square).sqrt())
+
+
+def _sinc(input: Tensor) -> Tensor:
+    """`sin(y) / y`, by its series where quotients lose digits."""
+    y = torch.pi * input
+    is_small = y.abs() < 0.5
+    square = torch.where(is_small, y, 0.0).square()
+    series = torch.ones_like(y)
+    for k in range(10, 0, -1):  # the next term is below 1e-28
+        series = 1 - series * square / (2 * k * (2 * k + 1))
+    safe = torch.where(is_small, 1.0, y)
+    return torch.where(is_small, series, safe.sin() / safe)
+
+
+def _hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    found = F.relu6(input + 3) / 6
+    return input.copy_(found) if inplace else found
+
+
+def _prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """The slope at zero is that of the left, as in a backward pass of PyTorch."""
+    shape = [1] * input.ndim
+    if weight.numel() > 1:
+        shape[min(1, input.ndim - 1)] = -1
+    return torch.where(input > 0, input, input * weight.reshape(shape))
+
+
 def _standardised(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
     centred = x - x.mean(axes, keepdim=True)
     return centred * (centred.square().mean(axes, keepdim=True) + eps).rsqrt()
@@ -141,6 +183,18 @@ _FIRST: dict[Any, Callable[..., Tensor]] = {
     torch._weight_norm: _weight_norm,  # pyright: ignore[reportPrivateImportUsage]
     F.embedding: plain_embedding,
     F.embedding_bag: plain_bag,
+    F.glu: _glu,
+    F.hardsigmoid: _hardsigmoid,
+    F.prelu: _prelu,
+    torch.abs: _abs,
+    Tensor.abs: _abs,
+    Tensor.__abs__: _abs,
+    torch.prelu: _prelu,
+    Tensor.prelu: _prelu,
+    torch.sinc: _sinc,
+    Tensor.sinc: _sinc,
+    torch.std: _std,
+    Tensor.std: _std,
     _DATA: _constant,
 }
 
@@ -155,7 +209,6 @@ _HIGHER: dict[Any, Callable[..., Tensor]] = {
     torch.instance_norm: lambda x, w, b, mean, var, use, momentum, eps, _: _instance_norm(
         x, mean, var, w, b, use, momentum, eps
     ),
-    F.glu: _glu,
 }
 
 _REVERSE: dict[Any, Callable[..., Tensor]] = {

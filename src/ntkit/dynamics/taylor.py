@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ntkit._core.checks import whole
 from ntkit.dynamics.forward_mode import plain_kernels
-from ntkit.dynamics.line_derivatives import LineDerivatives
+from ntkit.dynamics.line_derivatives import RECOMPUTES, LineDerivatives
 from ntkit.dynamics.skeleton import (
     Branch,
     grow,
@@ -153,11 +153,7 @@ def _refuse_recomputing(_: Tensor) -> None:
     Raises:
         NotImplementedError: Always.
     """
-    raise NotImplementedError(
-        "`module` computes parts of itself again in a backward pass (`torch.utils.checkpoint`), which "
-        "an expansion cannot. Switch that off in the network before it is expanded; values are the "
-        "same, and under `torch.no_grad` they are right as it is."
-    )
+    raise NotImplementedError(RECOMPUTES)
 
 
 def _is_smooth(tensor: Tensor) -> bool:
