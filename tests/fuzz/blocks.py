@@ -111,13 +111,18 @@ def multiples(d: Drawing) -> list[nn.Module]:
         (lambda x: x + x, "x + x"),
         (lambda x: x.mul(0.5).add(x), "x.mul(0.5).add(x)"),
         (lambda x: 0.3 * x - x, "0.3 x - x"),
+        (lambda x: x + 0.4, "x + 0.4"),
     )
     return [Does(function, words), d.act(), d.layer()]
 
 
 def dropout(d: Drawing) -> list[nn.Module]:
     """Which in eval mode does nothing."""
-    return [d.act(), d.pick(nn.Dropout(0.3), nn.AlphaDropout(0.2), nn.Identity()), d.layer()]
+    whole = (nn.Dropout1d, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)[len(d.sizes)]
+    kinds = [nn.Dropout, nn.AlphaDropout, nn.Identity]
+    kinds += [whole, nn.FeatureAlphaDropout] if d.kind == "maps" else []
+    kind = d.pick(*kinds)
+    return [d.act(), nn.Identity() if kind is nn.Identity else kind(0.3), d.layer()]
 
 
 def linear_pair(d: Drawing) -> list[nn.Module]:

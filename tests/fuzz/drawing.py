@@ -12,10 +12,10 @@ from torch import nn
 from ntkit import networks
 from tests.fuzz.activations import ACTIVATIONS, OWN_NAMES
 
-__all__ = ["Drawing", "Kind", "Parametrisation"]
+__all__ = ["Drawing", "Initialisation", "Kind", "normal", "weighted"]
 
 Kind = Literal["vector", "tokens", "maps"]
-Parametrisation = Literal["ntk", "own", "default"]
+Initialisation = Literal["ntk", "normal", "uniform", "torch"]
 
 _CONV = {
     1: (networks.Conv1d, nn.Conv1d),
@@ -37,8 +37,9 @@ class Drawing:
     Attributes:
         rng: Source of every choice.
         width: Units of a hidden layer.
-        parametrisation: Of all layers: `ntkit.networks`, or plain ones with an initialisation of their
-            own (normal), or torch's.
+        initialisation: Of all layers: those of `ntkit.networks`, or plain ones, drawn normal or
+            uniform with a gain, or as torch does.
+        bias_std: Of the biases of plain layers that are not torch's own.
         kind: What passes: `[n, c]`, `[n, t, c]` or `[n, c, *sizes]`.
         sizes: Of the positions.
         channels: How many.
@@ -48,7 +49,8 @@ class Drawing:
 
     rng: Random
     width: int
-    parametrisation: Parametrisation
+    initialisation: Initialisation
+    bias_std: float = 0.3
     kind: Kind = "vector"
     sizes: tuple[int, ...] = ()
     channels: int = 0
@@ -62,6 +64,16 @@ class Drawing:
         return self.rng.choice(options)
 
     @property
+    def takes_few(self) -> bool:
+        """Whether inputs may be few: sums of few uniform weights are not normal at any width."""
+        return self.initialisation in {"ntk", "normal"}
+
+    def first(self, n_in: int) -> nn.Module:
+        """A dense layer to the width; vectors pass from here on."""
+        self.channels = self.width
+        return self.dense(n_in, self.width)
+
+    @property
     def axis(self) -> int:
         """Of the channels."""
         return 1 if self.kind == "maps" else -1
@@ -70,7 +82,7 @@ class Drawing:
         """A dense layer."""
         bias = self.chance(0.6) if bias is None else bias
         gain, b_std = self.pick(0.8, 1.0, 1.4, 2.0), self.pick(0.1, 0.3, 1.0)
-        if self.parametrisation == "ntk":
+        if self.initialisation == "ntk":
             return networks.Linear(n_in, n_out, bias, w_std=gain**0.5, b_std=b_std)
         return self.plain(nn.Linear(n_in, n_out, bias), gain)
 
@@ -102,11 +114,11 @@ class Drawing:
             options["padding_mode"] = self.pick("circular", "reflect", "replicate")
             if axes == 3:  # torch has no others there
                 options["padding_mode"] = "circular"
-        can = not simple and n_in % 2 == 0 and n_in > 8 and self.parametrisation != "ntk"
+        can = not simple and n_in % 2 == 0 and n_in > 8 and self.initialisation != "ntk"
         groups = 2 if can and self.chance(0.2) else 1
         gain = self.pick(1.0, 1.4, 2.0)
         ours, plain = _CONV[axes]
-        if self.parametrisation == "ntk":
+        if self.initialisation == "ntk":
             layer: Any = ours(n_in, n_out, kernel, w_std=gain**0.5, b_std=0.3, **options)
         else:
             layer = self.plain(plain(n_in, n_out, kernel, groups=groups, **options), gain)
@@ -131,7 +143,7 @@ class Drawing:
         ours, plain = _UP[len(self.sizes)]
         stride, kernel = self.pick((1, 3), (2, 2), (2, 3))
         self.sizes = tuple((n - 1) * stride + kernel for n in self.sizes)
-        if self.parametrisation == "ntk":
+        if self.initialisation == "ntk":
             return ours(self.channels, self.width, kernel, stride, w_std=1.3, b_std=0.3)
         return self.plain(plain(self.channels, self.width, kernel, stride), 1.7)
 
@@ -156,7 +168,7 @@ class Drawing:
 
     def norm(self) -> nn.Module:
         """A normalisation of what passes."""
-        affine = self.chance(0.15 if self.parametrisation == "ntk" else 0.7)
+        affine = self.chance(0.15 if self.initialisation == "ntk" else 0.7)
         c = self.channels
         kinds = {
             "vector": ("LayerNorm", "RMSNorm", "BatchNorm", "GroupNorm"),

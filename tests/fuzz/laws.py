@@ -64,11 +64,12 @@ def _law(network: Network, layer: nn.Module, name: str, p: Tensor) -> Law:
         return Law("normal", 1.0)
     assert isinstance(layer, _LAYERS), f"{layer} has no law"
     fan_in = _fan_in(layer)
-    if network.parametrisation == "default":
+    if network.initialisation == "torch":
         return Law("uniform", 1 / sqrt(3 * _torch_fan_in(layer)))
     if name == "bias":
-        return Law("normal", 0.3)
-    return Law("normal", sqrt(network.gains[id(layer)] / fan_in))
+        return Law("normal", network.bias_std)
+    kind: Any = network.initialisation
+    return Law(kind, sqrt(network.gains[id(layer)] / fan_in))
 
 
 def _fan_in(layer: Any) -> int:
@@ -109,7 +110,8 @@ def pin(network: Network, seed: int = 0) -> Network:
 def _at_moments(p: Tensor, deviation: float) -> None:
     if p.numel() >= 16:
         p -= p.mean()
-    p *= deviation / p.square().mean().sqrt()
+    if deviation:
+        p *= deviation / p.square().mean().sqrt()
 
 
 def _orthogonal(p: Tensor) -> None:

@@ -61,6 +61,12 @@ def said_at(seed: int, narrow: int, wide: int) -> dict[int, Said]:
     return {w: infinite(pin(draw(seed, w), seed), seed) for w in (narrow, wide)}
 
 
+def _picked(found: Any, axes: int) -> Tensor:
+    """Of the first result, at its second position where it has any."""
+    first = found[0] if isinstance(found, tuple) else found
+    return first if first.ndim == axes else first[..., 1]
+
+
 def weights(seed: int) -> Tensor:
     """The random projection: one number a point."""
     v = torch.randn(N, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
@@ -76,11 +82,12 @@ def infinite(network: Network, seed: int) -> Said:
         warnings.simplefilter("always")
         for name, make in (("ntk", ntk), ("nngp", nngp)):
             kernel = make(network.module, variances=network.variances)
-            k = kernel(points)
+            k = _picked(kernel(points), 2)
             one = tuple(t[:1] for t in x) if len(x) > 1 else x[0][:1]
             scale = k.abs().max() + 1e-300
-            off = max(off, float((kernel(one, points) - k[:1]).abs().max() / scale))
-            off = max(off, float((kernel.diag(points) - k.diagonal()).abs().max() / scale))
+            row, diagonal = _picked(kernel(one, points), 2), _picked(kernel.diag(points), 1)
+            off = max(off, float((row - k[:1]).abs().max() / scale))
+            off = max(off, float((diagonal - k.diagonal()).abs().max() / scale))
             values[name] = float(v @ k @ v)
     said = {str(w.message) for w in caught if issubclass(w.category, UserWarning)}
     return Said(values, tuple(sorted(said)), off)
@@ -152,7 +159,7 @@ def _sampled(
 
     def projected(mine: dict[str, Tensor], frozen: dict[str, Tensor]) -> Tensor:
         y = functional_call(module, {**mine, **frozen}, x)
-        return v @ y[:, 0]
+        return v @ _picked((y if isinstance(y, Tensor) else y[0]).movedim(-1, 1)[:, 0], 1)
 
     def parts(mine: dict[str, Tensor], frozen: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         blocks = grad(projected)(mine, frozen)

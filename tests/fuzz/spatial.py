@@ -18,7 +18,12 @@ Build = Callable[[Drawing], list[nn.Module]]
 def table(d: Drawing) -> list[nn.Module]:
     """Learned positions."""
     d.words.append("positions")
-    made = Table(d.sizes[0], d.channels, looked_up=d.chance(0.4))
+    made: nn.Module = Table(d.sizes[0], d.channels, looked_up=d.chance(0.4))
+    if d.chance(0.2):  # the transformer's, which does not train
+        angles = torch.arange(d.sizes[0])[:, None] / 10 ** torch.linspace(0, 2, d.channels // 2)
+        waves = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
+        made = With(lambda x, table: x + table, waves, "sinusoidal positions")
+        d.words.append("sinusoidal")
     return [made.requires_grad_(d.chance(0.7)), d.act(), d.layer()]
 
 
@@ -132,6 +137,10 @@ def upsampled(d: Drawing) -> list[nn.Module]:
         made: nn.Module = d.up()
         d.channels = d.width
         return [act, made]
+    if len(d.sizes) == 2 and d.chance(0.3):
+        d.sizes = tuple(2 * n for n in d.sizes)
+        kind = d.pick(nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d)
+        return [d.act(), kind(scale_factor=2), d.layer()]
     mode = d.pick("nearest", ("linear", "bilinear", "trilinear")[len(d.sizes) - 1])
     d.sizes = tuple(2 * n for n in d.sizes)
     if d.chance(0.5):
@@ -167,7 +176,7 @@ def separable(d: Drawing) -> list[nn.Module]:
 
 def local(d: Drawing) -> list[nn.Module]:
     """Weights of each position's own, in the NTK parametrisation."""
-    if d.parametrisation != "ntk":
+    if d.initialisation != "ntk":
         return [d.act(), d.layer()]
     d.words.append("local")
     kind = (networks.LocalConv1d, networks.LocalConv2d, networks.LocalConv3d)[len(d.sizes) - 1]
@@ -228,14 +237,14 @@ def to_tokens(d: Drawing) -> list[nn.Module]:
 
 
 MAPS: dict[str, tuple[float, Build]] = {
-    "pool": (2, pool),
-    "upsampled": (1, upsampled),
+    "pool": (1.5, pool),
+    "upsampled": (1.3, upsampled),
     "border": (1, padded),
     "separable": (1, separable),
-    "local": (0.7, local),
+    "local": (1.3, local),
     "excite": (0.7, excited),
     "channels last": (1, turned),
-    "unflattened": (0.4, unflattened),
+    "unflattened": (0.7, unflattened),
     "tokens": (0.7, to_tokens),
 }
 """By name: how often, and how."""

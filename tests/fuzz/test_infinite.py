@@ -30,7 +30,7 @@ def test_an_architecture_does_not_depend_on_the_width() -> None:
     for seed in range(40):
         narrow, wide = draw(seed, 16), draw(seed, 32)
         assert narrow.words == wide.words
-        assert narrow.shapes == wide.shapes
+        assert narrow.inputs == wide.inputs
         names = [[name for name, _ in n.module.named_parameters()] for n in (narrow, wide)]
         assert names[0] == names[1]
 
