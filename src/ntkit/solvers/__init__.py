@@ -10,7 +10,11 @@ from ntkit.solvers.conjugate_gradients import (
 )
 from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare, solve_flow
 from ntkit.solvers.lanczos import RitzPairs, lanczos
-from ntkit.solvers.lanczos_quadrature import gauss_rule, lanczos_coefficients
+from ntkit.solvers.lanczos_quadrature import (
+    gauss_rule,
+    lanczos_coefficients,
+    radau_coefficients,
+)
 from ntkit.solvers.methods import Auto, Cholesky, ConjugateGradients
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
 from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
@@ -57,6 +61,7 @@ __all__ = [
     "phi",
     "pivoted_cholesky",
     "prepare",
+    "radau_coefficients",
     "solve",
     "solve_flow",
     "with_ridge",

@@ -100,8 +100,17 @@ def block_lanczos(
             keep = min(len(basis), count + max(_SPARE, (longest - count) // 3))
             basis = rotation[:, :keep].T @ basis
             projected = torch.diag(values[:keep])
-    vectors = rotation[:, :count].T @ basis
-    return EigenPairs(values[:count], vectors, residuals[:count], products, converged)
+    vectors, values = rotation[:, :count].T @ basis, values[:count]
+    if op.dtype == torch.float32:  # what the recurrence carries along is far below its own rounding
+        wide = (
+            op.to(torch.float64).rows(vectors.double())
+            - values.double()[:, None] * vectors.double()
+        )
+        residuals, products = wide.norm(dim=1), products + 1
+    else:
+        residuals = residuals[:count] + 8 * torch.finfo(op.dtype).eps * values.abs().max()
+    converged = len(values) >= count and bool((residuals <= 1.01 * bound).all())
+    return EigenPairs(values, vectors, residuals, products, converged)
 
 
 def _extended(

@@ -7,7 +7,7 @@ from torch import Tensor
 from ntkit._core.checks import positive_int
 from ntkit.operators.base import AbstractOperator
 
-__all__ = ["gauss_rule", "lanczos_coefficients"]
+__all__ = ["gauss_rule", "lanczos_coefficients", "radau_coefficients"]
 
 
 def lanczos_coefficients(
@@ -70,3 +70,27 @@ def gauss_rule(
     off = torch.diag_embed(beside.double(), offset=1)
     nodes, rotation = torch.linalg.eigh(torch.diag_embed(diagonal.double()) + off + off.mT)
     return nodes, rotation[:, 0] ** 2
+
+
+def radau_coefficients(
+    diagonal: Float[Tensor, "c k"], beside: Float[Tensor, "c k-1"]
+) -> Float[Tensor, "c k"]:
+    """The diagonal with which `gauss_rule` has a node at zero, of an operator with none below.
+
+    Gauss-Radau's rule. For a function whose derivatives alternate in sign, such as `s / (s + ridge)`, it
+    errs to the other side than Gauss's: the value of the measure lies between both.
+
+    Args:
+        diagonal: From `lanczos_coefficients`.
+        beside: The same.
+
+    Source: Golub and Meurant 1994, theorem 3.2 and section 4.
+    """
+    alphas, betas = diagonal.double(), beside.double()
+    pivot, last = torch.ones_like(alphas[:, 0]), torch.zeros_like(alphas[:, 0])
+    for i in range(betas.shape[1]):  # pivots of the part before the last row: last = beta^2 / pivot
+        pivot = alphas[:, i] - last
+        # At rounding a node is at zero as it is, and there is nothing to be moved.
+        safe = pivot > 1e-14 * alphas.abs().amax(1)
+        last = torch.where(safe, betas[:, i] ** 2 / torch.where(safe, pivot, 1.0), alphas[:, i + 1])
+    return torch.cat([alphas[:, :-1], last[:, None]], 1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ntkit._core.checks import positive, positive_int
 from ntkit.operators.base import AbstractOperator
-from ntkit.solvers.lanczos_quadrature import gauss_rule, lanczos_coefficients
+from ntkit.solvers.lanczos_quadrature import gauss_rule, lanczos_coefficients, radau_coefficients
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,8 +25,8 @@ class Estimate:
 
     Attributes:
         value: The number.
-        error: Its standard error over the probes, and the change that the last fifth of the
-            products made, in quadrature.
+        error: Its standard error over the probes, and what the products leave open: the change that
+            the last fifth of them made, or that a node at zero makes, in quadrature.
     """
 
     value: float
@@ -42,6 +42,8 @@ class SpectralDensity:
         weights: `[probes, steps]`, how many of the `n` eigenvalues each stands for.
         coarse_nodes: The same after four fifths of the products.
         coarse_weights: The same after four fifths of the products.
+        low_nodes: The same of the rule that has a node at zero.
+        low_weights: The same of the rule that has a node at zero.
         n_points: `n`.
 
     Example:
@@ -59,6 +61,8 @@ class SpectralDensity:
     weights: Float[Tensor, "c k"]
     coarse_nodes: Float[Tensor, "c q"]
     coarse_weights: Float[Tensor, "c q"]
+    low_nodes: Float[Tensor, "c k"]
+    low_weights: Float[Tensor, "c k"]
     n_points: int
 
     def trace(self, g: Callable[[Tensor], Tensor]) -> Estimate:
@@ -71,8 +75,9 @@ class SpectralDensity:
         """
         found = (self.weights * g(self.nodes)).sum(1)
         coarse = (self.coarse_weights * g(self.coarse_nodes)).sum(1)
+        low = (self.low_weights * g(self.low_nodes)).sum(1)
         spread = float(found.std()) / sqrt(len(found))
-        drift = float((found - coarse).mean())
+        drift = max(abs(float((found - other).mean())) for other in (coarse, low))
         return Estimate(float(found.mean()), (spread**2 + drift**2) ** 0.5)
 
     def effective_dimension(self, ridge: float) -> Estimate:
@@ -155,4 +160,7 @@ def spectral_density(
     nodes, weights = gauss_rule(diagonal, beside)
     early = max(1, 4 * diagonal.shape[1] // 5)
     coarse_nodes, coarse_weights = gauss_rule(diagonal[:, :early], beside[:, : early - 1])
-    return SpectralDensity(nodes, n * weights, coarse_nodes, n * coarse_weights, n)
+    low_nodes, low_weights = gauss_rule(radau_coefficients(diagonal, beside), beside)
+    return SpectralDensity(
+        nodes, n * weights, coarse_nodes, n * coarse_weights, low_nodes, n * low_weights, n
+    )
