@@ -23,6 +23,7 @@ from ntkit.dynamics.heavy_ball import HeavyBallResponse
 from ntkit.dynamics.stopping import Ripple, best_moment
 from ntkit.dynamics.two_step import TwoStepResponse
 from ntkit.kernels import RBF, Matern
+from ntkit.solvers import chebyshev_series
 from tests.cases import randn, seeded
 from tests.tolerances import assert_near, relative_error
 
@@ -278,6 +279,32 @@ def test_early_stopping_of_rules_that_swing(name: str) -> None:
     assert stop.error <= float(errors.min()) * (1 + 1e-6)
     again = (trained.predict(other, [stop.time])[0] - truth).square().mean()
     assert stop.error == pytest.approx(float(again))
+
+
+LONG = {
+    "descent": (DescentResponse(1.9, 10**6), 12_000),
+    "momentum": (TwoStepResponse(1.0, 0.9, 10**6, nesterov=False), 20_000),
+    "momentum near its limit": (TwoStepResponse(3.6, 0.9, 10**5, nesterov=False), 12_000),
+    "momentum, one turn": (TwoStepResponse(1.0, 0.99, 30, nesterov=False), 31),
+    "nesterov": (TwoStepResponse(1.0, 0.9, 10**6, nesterov=True), 20_000),
+    "heavy ball": (HeavyBallResponse(1e5, 0.1), 8_000),
+    "heavy ball, swinging": (HeavyBallResponse(300.0, 0.01), 1_000),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_many_steps_are_few_products(name: str) -> None:
+    """About the root of their number, and the series is the function to its tolerance."""
+    response, most = LONG[name]
+    functions = [response.left, response.learned]
+    degree = response.degree(1.0, 1e-14)
+    series = chebyshev_series(functions, upper=1.0, tolerances=[1e-8, 1e-8], degree=degree)
+    assert series.shape[1] <= most
+    angles = torch.pi * (1 - torch.linspace(0, 1, 200, dtype=torch.float64) ** 2)
+    table = torch.cos(angles[:, None] * torch.arange(series.shape[1]))
+    for row, function in zip(series, functions, strict=True):
+        exact = function((angles / 2).cos() ** 2)
+        assert float((table @ row - exact).abs().max()) <= 3e-8 + 1e-11 * float(exact.max())
 
 
 def test_a_search_among_too_many_turns_says_so() -> None:

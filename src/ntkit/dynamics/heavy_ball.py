@@ -112,7 +112,8 @@ class HeavyBallResponse(AbstractResponse):
     def degree(self, upper: float, tolerance: float) -> int:
         """An overdamped mode is a flow, an oscillating one turns `t sqrt(upper)` times."""
         slow = FlowResponse(2 * self.t / self.damping).degree(upper, tolerance)
-        return slow + 2 * ceil(self.t * sqrt(upper)) + 16
+        swings = min(self.t, 4 * log(4 / tolerance) / self.damping)  # then they have settled
+        return slow + 2 * ceil(swings * sqrt(upper)) + 16
 
     def _frequency(self, s: Tensor) -> Tensor:
         return (self.damping**2 / 4 - s).clamp_min(0).sqrt()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ntkit.dynamics.gradient_descent import power, power_sum
 from ntkit.dynamics.stopping import SETTLED, Ripple
+from ntkit.solvers.chebyshev import flow_degree
 from ntkit.solvers.response import AbstractResponse
 
 __all__ = ["TwoStepResponse", "two_step_ripple"]
@@ -50,8 +51,17 @@ class TwoStepResponse(AbstractResponse):
         return self._both(s)[1]
 
     def degree(self, upper: float, tolerance: float) -> int:
-        """A polynomial of degree `k`."""
-        return self.steps + 1
+        """A polynomial of degree `k`; where the rule is stable, about that of the flow it tends to.
+
+        Modes that have not settled after many steps are slow ones, `exp(-k lr s / (1 - beta))`; those
+        that swing decay within `1 / (1 - beta)` steps, of which enough are counted for the digits asked.
+        """
+        top = 2 * (1 + self.beta) / (1 + 2 * self.beta if self.nesterov else 1)
+        if self.lr * upper > top:
+            return self.steps + 1
+        slow = flow_degree(self.lr * self.steps / (1 - self.beta) * upper / 2, tolerance)
+        swinging = int(4 * log(4 / tolerance) / (1 - self.beta))
+        return min(self.steps + 1, slow + swinging)
 
     def _both(self, s: Tensor) -> tuple[Tensor, Tensor]:
         if self.steps == 0:

@@ -47,12 +47,16 @@ def chebyshev_series(
     shift = torch.exp(-0.5j * torch.pi * torch.arange(n, dtype=torch.float64) / n)
     coefficients = (spectrum * shift).real / n
     coefficients[:, 0] /= 2
-    tails = coefficients.abs().flip(1).cumsum(1).flip(1)
+    # Coefficients at the rounding of the values are noise: summed over a long tail they would pass for
+    # something, and every product up to `degree` be made for them.
+    sizes, largest = coefficients.abs(), values.abs().amax(1)
+    noise = torch.finfo(torch.float64).eps * largest[:, None]
+    tails = torch.where(sizes > noise, sizes, 0.0).flip(1).cumsum(1).flip(1)
     # The cosine transform itself is only good to rounding: no tail can be asked to fall below that.
-    floor = 8 * torch.finfo(torch.float64).eps * values.abs().amax(1) * log(n)
+    floor = 8 * torch.finfo(torch.float64).eps * largest * log(n)
     bound = torch.maximum(torch.tensor(tolerances, dtype=torch.float64), floor)
     keep = tails > bound[:, None]
-    length = max(1, int(keep.sum(1).max()))
+    length = min(max(1, int(keep.sum(1).max())), degree + 1)
     return (coefficients * keep)[:, :length]
 
 
