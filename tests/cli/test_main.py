@@ -19,6 +19,7 @@ pytest.importorskip("safetensors")
 pytest.importorskip("jinja2")
 pytest.importorskip("filelock")
 
+import ntkit
 from ntkit.cli.main import main
 
 
@@ -131,6 +132,26 @@ def test_resuming_from_the_command_line(
     assert "takes no other options" in capsys.readouterr().err
     assert call(monkeypatch, "tune", "--resume", "runs/none") == 2
     assert "is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", [50, 60, 80, 200])
+def test_every_number_is_there_in_terminals_of_any_width(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+    columns: int,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert call(monkeypatch, "tune", line, *SMALL, "--bandwidths", "2", "8") == 0
+    printed = capsys.readouterr().out
+    run = ntkit.load("runs/tune-line")
+    assert f"\n    {run.result.code}\n" in printed
+    words = printed.replace("/", " ").replace("(", " ").replace(")", " ").replace(",", " ").split()
+    for row in run.result.table:
+        for p in row.predictions:
+            assert f"{p.held_out:.1f}" in words, (columns, row.candidate)
+    for proof in run.proofs:
+        assert f"{proof.held_out_psnr:.1f}" in words
 
 
 def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,20 +18,14 @@ from ntkit.tuning.choice import name_of
 
 __all__ = ["show_json", "show_proof", "show_recommendation", "show_runs"]
 
-_PROOF_COLUMNS = (
-    "network",
-    "steps",
-    "held out:\npredicted",
-    "\nmeasured",
-    "\ndiff.",
-    "training:\npredicted",
-    "\nmeasured",
-)
+_WIDE = 76
+"""Columns of a terminal from which two numbers stand side by side in a cell, and not one above the other."""
 
 
 def show_recommendation(run: RunResult) -> None:
     """The table of predictions, the recommendation, and the line to paste."""
     console = Console(highlight=False)
+    between = " / " if console.width >= _WIDE else "\n"
     result = run.result
     table = Table(
         title=f"Predicted PSNR in dB, held-out / training pixels\n{result.budget}",
@@ -40,13 +34,15 @@ def show_recommendation(run: RunResult) -> None:
     )
     table.add_column("encoding", no_wrap=True)
     for steps in result.steps:
-        table.add_column(name_of(steps), justify="right", no_wrap=True)
+        table.add_column(name_of(steps), justify="right", overflow="fold", min_width=5)
     for row in result.table:
         chosen = row.candidate == result.choice
-        cells = [f"{p.held_out:.1f} / {_short(p.train)}" for p in row.predictions]
+        cells = [f"{p.held_out:.1f}{between}{_short(p.train)}" for p in row.predictions]
         table.add_row(row.candidate.label, *cells, style="bold green" if chosen else None)
     table.add_section()
-    table.add_row("bicubic", *[f"{result.bicubic:.1f} /    -"] * len(result.steps), style="dim")
+    table.add_row(
+        "bicubic", *[f"{result.bicubic:.1f}{between}   -"] * len(result.steps), style="dim"
+    )
     console.print(table)
     for note in run.notes:
         console.print(f"  note: {note}", style="dim")
@@ -95,7 +91,7 @@ def show_recommendation(run: RunResult) -> None:
             if low < high
             else "Of the bandwidths that were tried, no other is within 0.3 dB of it."
         )
-    console.print(f"\n    {result.code}\n", style="cyan")
+    console.print(f"\n    {result.code}\n", style="cyan", soft_wrap=True)
 
 
 def show_proof(run: RunResult) -> None:
@@ -103,22 +99,24 @@ def show_proof(run: RunResult) -> None:
     console = Console(highlight=False)
     rows = summary(run)
     if rows:
-        table = Table(title="Predicted and measured PSNR, dB", box=box.SIMPLE_HEAD)
-        for name in _PROOF_COLUMNS:
-            table.add_column(
-                name, justify="left" if name == "network" else "right", no_wrap=name == "network"
-            )
+        table = Table(title="Measured and predicted PSNR, dB", box=box.SIMPLE_HEAD)
+        table.add_column("network", no_wrap=True)
+        for name in (
+            "steps",
+            "held-out:\nmeasured\n(predicted)",
+            "training:\nmeasured\n(predicted)",
+        ):
+            table.add_column(name, justify="right", overflow="fold", min_width=5)
+        between = " " if console.width >= _WIDE else "\n"
         for row in rows:
+            held_out = f"({row['held_out_predicted']:.1f}, {row['held_out_error']:+.1f})"
             table.add_row(
                 row["name"] + ("" if row["finished"] else "*"),
                 f"{row['steps']:,}",
-                f"{row['held_out_predicted']:.1f}",
-                f"{row['held_out_measured']:.1f}",
-                f"{row['held_out_error']:+.1f}",
-                _decibels(row["train_predicted"]),
-                _decibels(row["train_measured"]),
+                f"{row['held_out_measured']:.1f}{between}{held_out}",
+                f"{_decibels(row['train_measured'])}{between}({_decibels(row['train_predicted'])})",
             )
-        table.add_row("bicubic", "-", "-", f"{run.result.bicubic:.1f}", "-", "-", "-", style="dim")
+        table.add_row("bicubic", "-", f"{run.result.bicubic:.1f}", "-", style="dim")
         console.print(table)
         if run.initial_error is not None and not run.spec.symmetrise:
             console.print(
@@ -130,7 +128,7 @@ def show_proof(run: RunResult) -> None:
         console.print(
             f"[bold yellow]* Interrupted. `ntkit tune --resume {shown(run.folder)}` goes on.[/]"
         )
-    console.print(f"Report: {shown(run.folder / 'report.html')}")
+    console.print(f"Report: {shown(run.folder / 'report.html')}", soft_wrap=True)
 
 
 def show_json(run: RunResult) -> None:
