@@ -129,7 +129,7 @@ def _run(
     return 128 + (interruption.signal or 2) if run.interrupted else 0
 
 
-def runs(folder: Path = Path("runs"), *, json: bool = False) -> int:
+def runs(folder: tyro.conf.Positional[Path] = Path("runs"), *, json: bool = False) -> int:
     """List the runs in a folder: what, when, the result, whether partial, and the size.
 
     Args:

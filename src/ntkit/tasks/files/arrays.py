@@ -1,7 +1,10 @@
 """NumPy arrays from `.npy` and `.npz` files."""
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,12 @@ import numpy as np
 from ntkit._core.whole_files import shown
 
 __all__ = ["read_array"]
+
+_DAMAGED = (
+    ValueError, EOFError, zipfile.BadZipFile, SyntaxError, TokenError, KeyError, TypeError, OverflowError,
+    NotImplementedError, RecursionError, MemoryError, struct.error, zlib.error,
+)  # fmt: skip
+"""What NumPy has been seen to raise of files with flipped or missing bytes."""
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -20,7 +29,7 @@ def read_array(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as file:
             found = _only(np.load(file, allow_pickle=False))
-    except (ValueError, EOFError, zipfile.BadZipFile, SyntaxError, MemoryError) as error:
+    except _DAMAGED as error:
         raise ValueError(f"`{shown(path)}` is no plain NumPy array: {error}.") from None
     kind = getattr(found, "dtype", None)
     if (

@@ -1,6 +1,7 @@
 """Image files: every bit that they hold, and what was converted, in words."""
 
 import struct
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,18 +40,14 @@ def read_image(
     """
     if path.stat().st_size == 0:
         raise ValueError(f"`{shown(path)}` is empty: the file has no bytes.")
-    with _opened(path) as opened:
-        notes = _chosen(opened, path, frame)
-        check_size(opened.size[0] * opened.size[1])
-        if _is_deep_png(path):
-            return _deep_png(path), notes
-        if opened.format == "TIFF" and _bits(opened) == 16 and opened.mode not in _SEVERAL_BITS:
-            raise ValueError(
-                f"`{shown(path)}` is a TIFF of 16 bits a channel, of which 8 would be read. Save it as "
-                "PNG or .npy, which are read whole."
-            )
-        values, more = _converted(ImageOps.exif_transpose(opened))
-    return values, [*notes, *more]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")  # Pillow's, of metadata that it could not read
+        with _opened(path) as opened:
+            notes = _chosen(opened, path, frame)
+            check_size(opened.size[0] * opened.size[1])
+            values, more = _levels(opened, path)
+    warned = dict.fromkeys(" ".join(str(w.message).split()) for w in said)
+    return values, [*notes, *more, *(f"Pillow warned: {text}" for text in warned)]
 
 
 @contextmanager
@@ -101,6 +98,22 @@ def _chosen(opened: Image.Image, path: Path, frame: int | None) -> list[str]:
     raise ValueError(
         f"`{shown(path)}` holds {frames} pictures. Say which one with `--frame`, from 0."
     )
+
+
+def _levels(opened: Image.Image, path: Path) -> tuple[np.ndarray, list[str]]:
+    """All bits of the picture, and notes.
+
+    Raises:
+        ValueError: Pillow would read half of its bits.
+    """
+    if _is_deep_png(path):
+        return _deep_png(path), []
+    if opened.format == "TIFF" and _bits(opened) == 16 and opened.mode not in _SEVERAL_BITS:
+        raise ValueError(
+            f"`{shown(path)}` is a TIFF of 16 bits a channel, of which 8 would be read. Save it as "
+            "PNG or .npy, which are read whole."
+        )
+    return _converted(ImageOps.exif_transpose(opened))
 
 
 def _converted(image: Image.Image) -> tuple[np.ndarray, list[str]]:

@@ -1,0 +1,23 @@
+"""Hostile files end in one line and exit code 2, or are read; nothing is half written."""
+
+from pathlib import Path
+
+import pytest
+
+for _package in ("PIL", "png", "matplotlib", "safetensors", "jinja2", "filelock", "tyro", "rich"):
+    pytest.importorskip(_package)
+
+from tests.fuzz.files import KINDS, outcome  # noqa: E402
+
+
+@pytest.mark.parametrize("seed", range(6 * len(KINDS)))
+def test_no_traceback_and_no_half_file(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(run, signal) -> None:
+        """Figures, which take most of the time of so small a run, are left out."""
+
+    monkeypatch.setattr("ntkit.experiments.run._draw", draw)
+    monkeypatch.chdir(tmp_path)
+    found = outcome(seed, tmp_path)
+    assert not found.fault, found
