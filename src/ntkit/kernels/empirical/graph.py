@@ -13,9 +13,6 @@ from ntkit.kernels.empirical.uses import AbstractUse
 
 __all__ = ["Run", "walk"]
 
-_CHOOSERS = ("Index", "Gather", "Masked", "Take", "Sort", "Topk", "Scatter", "Put", "Nonzero")
-"""Beginnings of the names of nodes that may place rows according to their values."""
-
 
 class Run:
     """One batch through the network, and what its graph says.
@@ -32,7 +29,6 @@ class Run:
         unclaimed: Why no rule holds, for parameters with such a use.
         nodes: The nodes of the graph, in the order of the walk.
         signature: Their names.
-        chooses: Whether rows may be placed according to values.
     """
 
     def __init__(self, y: Tensor, leaves: Sequence[Tensor]) -> None:
@@ -43,7 +39,6 @@ class Run:
         self.unclaimed: dict[int, str] = {}
         self.nodes = walk(y.grad_fn)
         self.signature = [node.name() for node in self.nodes]
-        self.chooses = any(name.startswith(_CHOOSERS) for name in self.signature)
         for node in self.nodes:
             if self.operand(node) is None:
                 self._read(node)

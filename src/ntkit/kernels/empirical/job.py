@@ -16,7 +16,7 @@ from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.jacobian import can_vmap
 from ntkit.kernels.empirical.orders import MACS, Order, Sizes, best_order
 from ntkit.kernels.empirical.outputs import Outputs, positions
-from ntkit.kernels.empirical.parts import Part, Reading, read, remembered
+from ntkit.kernels.empirical.parts import Part, Reading, misplaced, read, remembered
 from ntkit.kernels.empirical.plan import Plan, PlannedPart
 from ntkit.kernels.empirical.rules.linear import LinearUse
 from ntkit.kernels.empirical.target import Target
@@ -48,14 +48,14 @@ class Job:
     ) -> None:
         keep_freed_memory()
         batches = [x1] if x2 is None else [x1, x2]
+        largest = max(batches, key=len)
         known = remembered(target, x1)
-        reading = (
-            read(target, x1) if known is None else known
-        )  # before the runs: it says how to run
+        # Read before the runs: it says how to run.
+        reading = read(target, largest) if known is None else known
         self.runs = [Run.of(target, batch) for batch in batches]
         self.counts = [len(batch) for batch in batches]
         if known is not None and self._misfit(reading):
-            reading = read(target, x1)
+            reading = read(target, largest)
         misfit = self._misfit(reading)
         for run in self.runs:
             finite("module(x)", run.y.detach())
@@ -90,7 +90,10 @@ class Job:
     def _misfit(self, reading: Reading) -> str | None:
         """None if all runs are laid out as was read, else what differs."""
         found = (reading.fits(run, n) for run, n in zip(self.runs, self.counts, strict=True))
-        return next((why for why in found if why is not None), None)
+        why = next((why for why in found if why is not None), None)
+        if why is None and any(misplaced(reading, run) for run in self.runs):
+            return "the network puts the samples in an order of its own"
+        return why
 
     def seconds(self) -> tuple[float, float]:
         """Estimates of the time that the parts take here, and by the whole Jacobian, on one core.

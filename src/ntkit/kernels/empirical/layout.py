@@ -50,6 +50,18 @@ class Layout:
         """Whether an axis of this size holds `n` samples like those that were probed."""
         return size == n * self.per_sample
 
+    def holds(self, once: Tensor, graded: Tensor, n: int) -> bool:
+        """Whether samples lie like this in a gradient, from what `find_layout` takes."""
+        if not once.numel() or once.shape[self.axis] != n * self.per_sample:
+            return not once.numel()
+        place = torch.arange(once.shape[self.axis], device=once.device)
+        sample = place % n if self.samples_last else place // self.per_sample
+        shape = [1] * once.ndim
+        shape[self.axis] = len(place)
+        factor = (sample + 1).to(once.dtype).reshape(shape)
+        bound = _TOLERANCE.get(once.dtype, 0.1) * float(graded.abs().max())
+        return float((once * factor - graded).abs().max()) <= bound
+
 
 def find_layout(once: Tensor, graded: Tensor, n: int) -> Layout | None:
     """The layout of a gradient, from that of all samples and that of `i + 1` times sample `i`.
@@ -58,19 +70,13 @@ def find_layout(once: Tensor, graded: Tensor, n: int) -> Layout | None:
     for a decision.
     """
     axes = [axis for axis, size in enumerate(once.shape) if not size % n]
-    largest = float(graded.abs().max()) if axes else 0.0
-    if not largest:
+    if not axes or not graded.numel() or not float(graded.abs().max()):
         return None
-    bound = _TOLERANCE.get(once.dtype, 0.1) * largest
     found: list[Layout] = []
     for axis in axes:
         size = once.shape[axis]
         for last in (False, True) if size > n > 1 else (False,):
-            place = torch.arange(size, device=once.device)
-            sample = place % n if last else place // (size // n)
-            shape = [1] * once.ndim
-            shape[axis] = size
-            factor = (sample + 1).to(once.dtype).reshape(shape)
-            if float((once * factor - graded).abs().max()) <= bound:
-                found.append(Layout(axis, size // n, last))
+            layout = Layout(axis, size // n, last)
+            if layout.holds(once, graded, n):
+                found.append(layout)
     return found[0] if len(found) == 1 else None

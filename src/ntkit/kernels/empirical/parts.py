@@ -14,11 +14,12 @@ from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.ending import Ending, ending
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.layout import Layout, find_layout
+from ntkit.kernels.empirical.row_order import may_reorder
 from ntkit.kernels.empirical.rules.explicit import ScaledUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
-__all__ = ["Part", "Reading", "read", "remembered", "share_readings"]
+__all__ = ["Part", "Reading", "misplaced", "read", "remembered", "share_readings"]
 
 _FEW = (3, 5, 7)
 """Samples of the probe: with two, several ways to lay samples out look alike. So they do with three if
@@ -106,6 +107,7 @@ class Reading:
         unclaimed: For each other parameter, why no rule holds.
         signature: Names of the nodes of the graph.
         has_end: Whether the gradients at the network's end are known without a backward pass.
+        may_reorder: Whether where samples lie may hang on their values (`misplaced`).
     """
 
     n_outputs: int
@@ -113,6 +115,7 @@ class Reading:
     unclaimed: dict[int, str]
     signature: list[str]
     has_end: bool
+    may_reorder: bool
 
     def fits(self, run: Run, n: int) -> str | None:
         """None if a run over `n` samples is laid out as was read, else what differs."""
@@ -145,19 +148,19 @@ def share_readings(module: nn.Module, copy: nn.Module) -> None:
 def read(target: Target, batch: Batch) -> Reading:
     """Check the network on a few samples; find the uses of each parameter, and where samples lie in them.
 
-    Where values may decide where rows go (indexing), all samples are looked at, each time; else what
-    was found is remembered.
+    Where values may decide where rows go, all samples are looked at, each time; else what was found is
+    remembered.
     """
-    places = torch.arange(_FEW[0], device=target.device) % len(batch)
-    run = Run(*target.probed(batch[places]))
-    if run.chooses and len(batch) > 1:
+    run, more = (_run(target, batch, n) for n in _FEW[:2])
+    may_move = may_reorder(run.nodes, more.nodes)
+    if may_move and len(batch) > 1:
         run = Run.of(target, batch)
-    probe = _probed(run)
+    probe = _probed(run, may_end=not may_move)
     for n in _FEW[1:]:
-        if None not in probe.layouts or run.chooses:
+        if None not in probe.layouts or may_move:
             break
-        run = Run.of(target, batch[torch.arange(n, device=target.device) % len(batch)])
-        probe = _probed(run)
+        run = _run(target, batch, n)
+        probe = _probed(run, may_end=True)
     unclaimed = dict(run.unclaimed)
     for use, layout in zip(run.uses, probe.layouts, strict=True):
         if layout is None or not use.allows(layout):
@@ -165,10 +168,41 @@ def read(target: Target, batch: Batch) -> Reading:
                 why = "no axis of its output tells the samples apart"
                 unclaimed.setdefault(k, f"{use.what}: {why}")
     parts = tuple(_connected(run.uses, probe.layouts, unclaimed))
-    found = Reading(run.y.shape[1], parts, unclaimed, run.signature, probe.has_end)
-    if not run.chooses and None not in probe.layouts:  # no gradient at all: it may have one later
+    n_outputs = run.y.shape[1]
+    found = Reading(n_outputs, parts, unclaimed, run.signature, probe.has_end, may_move)
+    if not may_move and None not in probe.layouts:  # no gradient at all: it may have one later
         _READ.setdefault(target.module, {})[target.kind(batch)] = found
     return found
+
+
+def _run(target: Target, batch: Batch, n: int) -> Run:
+    """`n` samples, the same again where there are fewer."""
+    return Run(*target.probed(batch[torch.arange(n, device=target.device) % len(batch)]))
+
+
+def misplaced(reading: Reading, run: Run) -> bool:
+    """Whether some sample's gradients lie where the reading has another's, in a run that it fits.
+
+    Two backward passes, where the network may order its samples by their values.
+    """
+    n = len(run.y)
+    uses = [run.uses[index] for part in reading.parts for index in part.uses]
+    if not reading.may_reorder or n == 1 or not uses:
+        return False
+    u, ramp = _weights(run)
+    edges = run.edges(uses)
+    found, graded = weighted(run.y, edges, u), weighted(run.y, edges, u * ramp)
+    layouts = [layout for part in reading.parts for layout in part.layouts]
+    each = zip(layouts, found, graded, strict=True)
+    return not all(layout.holds(a, b, n) for layout, a, b in each)
+
+
+def _weights(run: Run) -> tuple[Tensor, Tensor]:
+    """Weights of the outputs of all samples alike, `[n, o]`, and factors of each sample, `[n, 1]`."""
+    generator = torch.Generator().manual_seed(0)
+    u = torch.randn(run.y.shape[1], generator=generator, dtype=torch.float64) + 3
+    ramp = torch.arange(1, len(run.y) + 1, device=run.y.device).to(run.y)[:, None]
+    return u.to(run.y).expand_as(run.y).contiguous(), ramp
 
 
 @dataclass(frozen=True)
@@ -179,20 +213,17 @@ class _Probe:
     has_end: bool
 
 
-def _probed(run: Run) -> _Probe:
+def _probed(run: Run, *, may_end: bool) -> _Probe:
     n = len(run.y)
-    generator = torch.Generator().manual_seed(0)
-    u = torch.randn(run.y.shape[1], generator=generator, dtype=torch.float64) + 3
-    once = u.to(run.y).expand_as(run.y).contiguous()
-    ramp = torch.arange(1, n + 1, device=run.y.device).to(run.y)[:, None]
+    once, ramp = _weights(run)
     edges = run.edges(run.uses)
     if not edges:
         return _Probe([], has_end=False)
     found = weighted(run.y, edges, once)
     graded = weighted(run.y, edges, once * ramp)
     layouts = [find_layout(a, b, n) for a, b in zip(found, graded, strict=True)]
-    end = ending(run)
-    return _Probe(layouts, end is not None and _holds(end, run, u.to(run.y), found, layouts))
+    end = ending(run) if may_end else None
+    return _Probe(layouts, end is not None and _holds(end, run, once[0], found, layouts))
 
 
 def _holds(

@@ -16,7 +16,7 @@ from ntkit.kernels.empirical.hashing import add_projection
 from ntkit.kernels.empirical.jacobian import can_vmap, jacobians
 from ntkit.kernels.empirical.method import AbstractMethod
 from ntkit.kernels.empirical.outputs import Outputs, positions
-from ntkit.kernels.empirical.parts import read
+from ntkit.kernels.empirical.parts import misplaced, read
 from ntkit.kernels.empirical.plan import Plan, PlannedPart
 from ntkit.kernels.empirical.target import Target
 
@@ -132,9 +132,9 @@ class Sketch(AbstractMethod):
         for start in range(0, len(x), step):
             samples = slice(start, min(start + step, len(x)))
             run = Run.of(target, x[samples])
-            if run.chooses and start and step > 1:  # rows of a single sample are all its own
+            if reading.may_reorder and start and step > 1:  # rows of a single sample are its own
                 reading = read(target, x[samples])
-            misfit = reading.fits(run, len(x[samples]))
+            misfit = reading.fits(run, len(x[samples])) or misplaced(reading, run)
             parts = () if misfit else reading.parts
             left = range(len(target.names)) if misfit else sorted(reading.unclaimed)
             if left and not knows:
