@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.empirical.backward import Gradient
+from ntkit.kernels.empirical.cancellation import loses_digits, pair_squares, part_squares
 from ntkit.kernels.empirical.contraction import contracted_diagonal
 from ntkit.kernels.empirical.job import Job
 from ntkit.kernels.empirical.parts import Part
@@ -56,14 +57,20 @@ def _outer_diagonal(a: Tensor, g: Tensor, *, full: bool) -> Tensor:
     for left, right in zip(a.to(kind), g.to(kind), strict=True):
         one = (_by_pairs if paired else _by_jacobian)(left, right, full=full)
         found.append(one.double())
+    if paired and t > 1:
+        squares = [each.diagonal(dim1=1, dim2=2) for each in found] if full else found
+        if loses_digits(torch.stack(squares), part_squares(a.to(kind), g.to(kind))):
+            found = [
+                _by_jacobian(left, right, full=full).double()
+                for left, right in zip(a.to(kind), g.to(kind), strict=True)
+            ]
     return torch.stack(found).sum(0)
 
 
 def _by_pairs(a: Tensor, g: Tensor, *, full: bool) -> Tensor:
-    inputs = a @ a.mT  # [n, t, s]
     if not full:
-        columns = g.permute(1, 2, 0, 3).flatten(2)
-        return (inputs * (columns @ columns.mT)).sum((1, 2))
+        return pair_squares(a, g)
+    inputs = a @ a.mT  # [n, t, s]
     rows = [[(inputs * (p @ q.mT)).sum((1, 2)) for q in g] for p in g]
     return torch.stack([torch.stack(row, -1) for row in rows], -2)
 

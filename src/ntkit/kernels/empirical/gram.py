@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.empirical.backward import Gradient
+from ntkit.kernels.empirical.cancellation import few_cancel
 from ntkit.kernels.empirical.contraction import contracted
+from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.job import Job
-from ntkit.kernels.empirical.orders import Order, Total
+from ntkit.kernels.empirical.orders import Total
 from ntkit.kernels.empirical.parts import Part
 from ntkit.kernels.empirical.products import GramSum
 from ntkit.kernels.empirical.rules.linear import LinearUse
@@ -24,13 +26,15 @@ _BYTES_OF_SUM = 12
 
 def gram(job: Job) -> Tensor:
     """`[n, m, o, o]`, or the mean over outputs `[n, m]`, over the parameters."""
-    value = _sum_of_singles(job).to(job.accumulation) if _has_only_singles(job) else _by_passes(job)
+    if _has_only_singles(job):
+        value, cancelling = _sum_of_singles(job).to(job.accumulation), []
+    else:
+        value, cancelling = _by_passes(job)
     value = value if job.full else value / len(job.outputs)
-    if not job.left_out:
+    left = sorted([*job.left_out, *cancelling])
+    if not left:
         return value
-    rest = contracted(
-        job.target, *job.batches, job.outputs, job.left_out, job.memory, full=job.full
-    )
+    rest = contracted(job.target, *job.batches, job.outputs, left, job.memory, full=job.full)
     return rest if not job.parts else value + rest
 
 
@@ -42,10 +46,17 @@ def _has_only_singles(job: Job) -> bool:
     )
 
 
-def _by_passes(job: Job) -> Tensor:
-    """Gradients of all outputs, then each part in its best order."""
+def _by_passes(job: Job) -> tuple[Tensor, list[int]]:
+    """Gradients of all outputs, then each part in its best order.
+
+    Returns:
+        The sum, and the parameters that it is without: their uses cancel, and their Jacobian is too
+        large.
+    """
     n, m, like = _extent(job)
     total = Total(n, m, len(job.outputs), full=job.full, like=like)
+    cancels: dict[Part, bool] = {}  # asked of the first outputs
+    left: list[int] = []
     for chosen, parts in job.passes(is_gram=True):
         found = [
             job.gradients(side, chosen, parts, summed=not job.full, is_gram=True)
@@ -53,17 +64,30 @@ def _by_passes(job: Job) -> Tensor:
         ]
         with torch.no_grad():
             for part in parts:
+                sides = list(zip(job.runs, [side.pop(0) for side in found], strict=True))
                 order = job.order(part, len(chosen))
-                _add(job, total, part, [g.pop(0) for g in found], order)
-    return total.finished()
+                if order == "direct":
+                    _add_direct(total, part, sides)
+                    continue
+                first = part.factors(*sides[0])
+                if part not in cancels:
+                    cancels[part] = few_cancel(*first)
+                    if cancels[part] and _explicit_bytes(job, part, len(chosen)) > job.memory:
+                        left += part.params
+                if not cancels[part]:
+                    second = part.factors(*sides[1]) if len(sides) > 1 else None
+                    total.add_outer(first, second, order)
+                elif part.params[0] not in left:
+                    _add_direct(total, part, sides)
+    return total.finished(), left
 
 
-def _add(job: Job, total: Total, part: Part, g: Sequence[list[Gradient]], order: Order) -> None:
-    sides = list(zip(job.runs, g, strict=True))
-    if order != "direct":
-        factors = [part.factors(run, side) for run, side in sides]
-        total.add_outer(factors[0], factors[1] if len(factors) > 1 else None, order)
-        return
+def _explicit_bytes(job: Job, part: Part, n_outputs: int) -> int:
+    item = torch.finfo(job.accumulation).bits // 8
+    return sum(job.counts) * n_outputs * job.numel(part) * item
+
+
+def _add_direct(total: Total, part: Part, sides: Sequence[tuple[Run, list[Gradient]]]) -> None:
     jacobians = [part.explicit(run, side) for run, side in sides]
     for k in range(len(part.params)):
         total.add_jacobians(jacobians[0][k], jacobians[1][k] if len(sides) > 1 else None)
