@@ -3,6 +3,7 @@
 import types
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ _OF_TORCH = frozenset(vars(nn.Module()))
 class Copier:
     """Copies a module, or what holds one, without a run of any of its code.
 
-    Modules, containers, bound methods, `functools.partial`, and functions that close over modules or
+    Modules, containers, dataclasses, bound methods, `functools.partial`, and functions that close over modules or
     tensors are made again around the copies of their parts; so hooks, a `forward` replaced on an
     instance, and names in lists reach the copy. A class with a method `copied_by(copier)` says
     itself what its copy is. All else is shared. What occurs twice is copied once. Backward hooks
@@ -65,6 +66,8 @@ class Copier:
             return self._function(value)
         elif hasattr(kind, "copied_by"):
             made = value.copied_by(self)  # type: ignore[attr-defined]
+        elif kind is types.SimpleNamespace or (is_dataclass(kind) and hasattr(value, "__dict__")):
+            return self.fields(value)
         self._made[id(value)] = value, made
         return made
 

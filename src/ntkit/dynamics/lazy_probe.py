@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils._pytree import tree_map_only
 from torch.utils.hooks import RemovableHandle
 
 from ntkit._core.checks import positive_int
+from ntkit._core.copies import Copier, cloned
+from ntkit._core.running import call
 from ntkit.dynamics.flat_outputs import FlatOutputs, flat
 from ntkit.dynamics.lazy_history import LazyHistory, LazyRow
 from ntkit.dynamics.linearize import linearize
@@ -82,6 +83,7 @@ class LazyProbe:
     ) -> None:
         self._linear = linearize(module).eval()
         self._module, self._steps = module, steps
+        x = Copier(cloned)(x)
         x = tree_map_only(Tensor, Tensor.detach, x)  # those handed in keep their `requires_grad`
         self._args = x if isinstance(x, tuple) else () if isinstance(x, Mapping) else (x,)
         self._kwargs = dict(x) if isinstance(x, Mapping) else {}
@@ -157,7 +159,8 @@ class LazyProbe:
     def _outputs(self) -> Float[Tensor, "n o"]:
         """The network's outputs as they are now, one row a sample."""
         with torch.enable_grad():  # it may take derivatives by its input
-            outputs = flat(self._module(*self._args, **self._kwargs))
+            values = {k: cloned(p) for k, p in self._module.named_parameters()}
+            outputs = flat(call(self._module, values, *self._args, **self._kwargs))
         return outputs.detach()
 
     def _empirical(self) -> tuple[EmpiricalKernel, tuple[Tensor, ...]]:
@@ -186,7 +189,7 @@ class LazyProbe:
     def _nonlinearity(self, now: dict[str, Tensor]) -> float:
         with _as_found(self._module), torch.no_grad():
             outputs = self._outputs().double()
-            linear = flat(functional_call(self._linear, now, self._args, self._kwargs)).double()
+            linear = flat(call(self._linear, now, *self._args, **self._kwargs)).double()
         return _ratio(float((outputs - linear).norm()), float((outputs - self._outputs0).norm()))
 
 

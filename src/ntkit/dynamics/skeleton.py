@@ -2,33 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Branch", "grow", "plant", "refuse_unusable", "skeleton", "slots", "untouched"]
+from ntkit._core.copies import Copier
+
+__all__ = ["Branch", "grow", "plant", "refuse_unusable", "skeleton", "untouched"]
 
 
 class Branch(nn.Module):
     """Parameters, buffers and branches under the names that they have in a module; no forward."""
-
-
-def slots(module: nn.Module, kind: str) -> dict[str, list[str]]:
-    """All names of each tensor, by its first; several where it is tied.
-
-    A submodule that occurs twice counts once. The first names are those of `named_parameters()`.
-
-    Args:
-        module: Where to look.
-        kind: "parameters" or "buffers".
-    """
-    names: dict[int, list[str]] = {}
-    for prefix, part in module.named_modules():
-        own = getattr(part, f"named_{kind}")(recurse=False, remove_duplicate=False)
-        for name, tensor in own:
-            names.setdefault(id(tensor), []).append(f"{prefix}.{name}" if prefix else name)
-    return {found[0]: found for found in names.values()}
 
 
 def grow(root: nn.Module, module: nn.Module) -> None:
@@ -76,25 +60,20 @@ def plant(root: nn.Module, name: str, tensor: Tensor) -> None:
 def skeleton(module: nn.Module) -> nn.Module:
     """A copy of `module` whose parameters and buffers have shapes but no memory.
 
-    It computes once `torch.func.functional_call` hands it tensors. Backward hooks stay behind: they
+    It computes once `ntkit._core.running.StandIn` hands it tensors. Backward hooks stay behind: they
     are no part of the function.
     """
-    hollow: dict[int, object] = {}
-    for parameter in module.parameters():
-        hollow[id(parameter)] = nn.Parameter(
-            parameter.detach().to("meta"), requires_grad=parameter.requires_grad
-        )
-    for buffer in module.buffers():
-        hollow[id(buffer)] = buffer.detach().to("meta")
-    for part in module.modules():  # left there by a forward pass: deepcopy refuses them
-        for value in vars(part).values():
-            if isinstance(value, Tensor) and not value.is_leaf:
-                hollow.setdefault(id(value), value.detach().clone())
-    copy = deepcopy(module, hollow)
-    for part in copy.modules():
-        part._backward_hooks.clear()
-        part._backward_pre_hooks.clear()
-    return copy
+    own = {id(t) for t in module.buffers()}
+
+    def hollow(tensor: Tensor) -> Tensor:
+        if isinstance(tensor, nn.Parameter):
+            empty = tensor.detach().to("meta")
+            return nn.Parameter(empty, requires_grad=tensor.requires_grad)
+        if id(tensor) in own:
+            return tensor.detach().to("meta")
+        return tensor.detach().clone()  # left there by a forward pass, or a constant
+
+    return Copier(hollow)(module)
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ntkit._core.checks import whole
+from ntkit._core.running import StandIn
 from ntkit.dynamics.forward_mode import plain_kernels
 from ntkit.dynamics.line_derivatives import RECOMPUTES, LineDerivatives
 from ntkit.dynamics.skeleton import (
@@ -17,8 +17,6 @@ from ntkit.dynamics.skeleton import (
     plant,
     refuse_unusable,
     skeleton,
-    slots,
-    untouched,
 )
 
 __all__ = ["Taylor", "taylor"]
@@ -50,8 +48,7 @@ class Taylor(nn.Module):
         grow(self, module)
         self._order = order
         self._derivatives = LineDerivatives(order)
-        self._parameter_slots = slots(module, "parameters")
-        self._buffer_slots = slots(module, "buffers")
+        self._buffer_names = [name for name, _ in module.named_buffers()]
         self._skeleton = (skeleton(module),)  # in a tuple: no child, its tensors are not ours
         self._point = "expansion_point"
         while self._point in self._modules:  # the expansion of an expansion
@@ -78,7 +75,7 @@ class Taylor(nn.Module):
             total = terms[0]
             for k, term in enumerate(terms[1:], 1):
                 total = {i: part + term[i] / factorial(k) for i, part in total.items()}
-        if any(part.training for part in self._skeleton[0].modules()):
+        if network.is_training:
             self._take(buffers)
         if not has_graph:
             total = {i: part.detach() for i, part in total.items()}
@@ -113,13 +110,13 @@ class _Call:
     def __init__(
         self, owner: Taylor, constants: _Tensors, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        self._network = owner._skeleton[0]
-        for name, part in self._network.named_modules():
+        self._run = StandIn(owner._skeleton[0])  # of this call alone: threads do not meet
+        for name, part in self._run.module.named_modules():
             part.training = owner.get_submodule(name).training
         own = dict(owner.named_buffers(remove_duplicate=False))
-        self._buffers = {name: own[name] for name in owner._buffer_slots}
-        self._slots = {**owner._parameter_slots, **owner._buffer_slots}
+        self._buffers = {name: own[name] for name in owner._buffer_names}
         self._constants, self._args, self._kwargs = constants, args, kwargs
+        self.is_training = any(part.training for part in self._run.module.modules())
         self._rest: dict[int, Any] = {}
         self._form: Any = None
 
@@ -129,17 +126,13 @@ class _Call:
             name: value.clone() for name, value in self._buffers.items()
         }  # may be written to
         given = {**self._constants, **parameters, **buffers}
-        tensors = {slot: value for name, value in given.items() for slot in self._slots[name]}
-        with untouched(self._network):
-            output = functional_call(
-                self._network, tensors, self._args, self._kwargs, tie_weights=False
-            )
+        output = self._run(given, self._args, self._kwargs)
         leaves, self._form = tree_flatten(output)
         tensor_at = {i: leaf for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
         self._rest = {i: leaf for i, leaf in enumerate(leaves) if i not in tensor_at}
         smooth = {i: leaf for i, leaf in tensor_at.items() if _is_smooth(leaf)}
         others = {i: leaf for i, leaf in tensor_at.items() if i not in smooth}
-        return smooth, (others, {name: tensors[name] for name in buffers})
+        return smooth, (others, buffers)
 
     def assemble(self, smooth: _Leaves, others: _Leaves) -> Any:
         """Outputs in the network's own form."""

@@ -6,7 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntkit._core.copies import Copier, cloned
 from ntkit._core.devices import device_of
+from ntkit._core.running import call
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.infinite.points import checked
 
@@ -53,15 +55,20 @@ class FeatureMap(AbstractKernel):
         """Squared lengths of the features."""
         return (self._map("x", x) ** 2).sum(1).to(x.dtype)
 
+    def copied_by(self, copier: Copier) -> "FeatureMap":
+        """The map as it is now; gradients still reach the parameters of the user's module."""
+        return FeatureMap(Copier(cloned)(self.function))
+
     def _features(self, x: Tensor) -> Tensor:
         return self._map("x", x).to(x.dtype)
 
     def _map(self, name: str, x: Tensor) -> Tensor:
         points = checked(name, x, 1)[0].double()
         if isinstance(self.function, nn.Module):
-            weights = [*self.function.named_parameters(), *self.function.named_buffers()]
-            double = {k: w.double() if w.is_floating_point() else w for k, w in weights}
-            features = torch.func.functional_call(self.function, double, (points,))
+            weights = dict(self.function.named_parameters())
+            weights |= {k: b.clone() for k, b in self.function.named_buffers()}  # may be written to
+            double = {k: w.double() if w.is_floating_point() else w for k, w in weights.items()}
+            features = call(self.function, double, points)
         else:
             features = self.function(points)
         if not isinstance(features, Tensor) or features.shape[:1] != points.shape[:1]:

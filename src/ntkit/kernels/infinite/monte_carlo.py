@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import grad, vmap
 
+from ntkit._core.running import StandIn
 from ntkit.kernels.infinite.variances import Variances, mean_square
 
 __all__ = ["Estimate", "estimate"]
@@ -126,9 +127,11 @@ def _tangent(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
     with torch.no_grad():
         size = module(*(x[:1] for x in inputs)).numel()
 
+    run = StandIn(module)
+
     def output(values: dict[str, Tensor], index: int, *point: Tensor) -> Tensor:
         alone = tuple(x[None] for x in point)
-        return functional_call(module, values, alone).flatten()[index]
+        return run(values, alone, {}).flatten()[index]
 
     total = inputs[0].new_zeros(())
     axes = (None, None, *(0,) * len(inputs))

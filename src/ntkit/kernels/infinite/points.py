@@ -8,7 +8,8 @@ from torch import Tensor, fx
 from torch.fx.node import map_arg
 
 from ntkit._core.checks import finite, floating_tensor
-from ntkit.encodings.base import AbstractFourier
+from ntkit._core.copies import Copier, cloned
+from ntkit.encodings.base import AbstractEncoding, AbstractFourier
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import Traced
@@ -113,5 +114,14 @@ def _forward(
             continue
         else:
             args, kwargs = map_arg((node.args, node.kwargs), lambda n: values[n])
-            values[node] = traced.call(node, args, kwargs)
+            values[node] = _apart(traced, node, args, kwargs)
     return {node: values[node] for node in wanted}
+
+
+def _apart(traced: Traced, node: fx.Node, args: Any, kwargs: Any) -> Any:
+    """A call; where a layer of others' is called that may write into itself, that of a copy."""
+    if node.op == "call_module":
+        layer = traced.layer(node)
+        if next(layer.buffers(), None) is not None and not isinstance(layer, AbstractEncoding):
+            return Copier(cloned)(layer)(*args, **kwargs)
+    return traced.call(node, args, kwargs)

@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,7 +16,9 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 from torch.fx.proxy import TraceError
 
+from ntkit._core.copies import Copier, cloned
 from ntkit._core.errors import UnsupportedLayerError
+from ntkit._core.running import AsFound
 from ntkit.encodings.base import AbstractEncoding
 from ntkit.kernels.infinite.activations import duals
 from ntkit.kernels.infinite.aliases import parameters_used_twice, settle_in_place
@@ -76,13 +78,15 @@ class Traced:
         values: dict[fx.Node, Any] = {}
         found: dict[fx.Node, Any] = {}
         waiting = [x.clone() for x in inputs]
+        copier = Copier(cloned)  # what runs write, attributes and buffers, is not the user's
+        still = replace(self, root=copier(self.root), body=copier(self.body))
         with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.manual_seed(0)
             for node in self.graph.nodes:
                 args, kwargs = map_arg((node.args, node.kwargs), lambda n: values[n])
                 try:
-                    values[node] = self._sampled(node, args, kwargs, waiting)
+                    values[node] = still._sampled(node, args, kwargs, waiting)
                 except (RuntimeError, TypeError, IndexError, ValueError) as error:
                     raise ValueError(
                         f"The network does not take `{name}`, points of shape {_points(inputs)}: at "
@@ -91,7 +95,7 @@ class Traced:
                     ) from error
                 found[node] = _shapes(values[node])
             torch.manual_seed(0)
-            expected = self.body(*[x.clone() for x in inputs])
+            expected = still.body(*[x.clone() for x in inputs])
         if not _agree(values[self.output], expected):
             raise UnsupportedLayerError(
                 f"The calls that `{type(self.body).__name__}` was read as do not compute what its "
@@ -150,7 +154,8 @@ def trace(module: nn.Module) -> Traced:
     _refuse_sharing(body)
     tracer = _Tracer()
     wrap = tracer.is_leaf_module(body, "") or type(body) in written_out
-    root = nn.Sequential(body) if wrap else body
+    root = nn.Sequential(body) if wrap else _beside(body)
+    before = AsFound(body)
     try:
         graph = tracer.trace(root)
     except UnsupportedLayerError:
@@ -163,6 +168,8 @@ def trace(module: nn.Module) -> Traced:
             "without them, or put that part into a module of its own and file a rule for it "
             "(`ntkit.kernels.rules.register`)."
         ) from error
+    finally:
+        before.put_back()  # attributes that the forward sets
     settle_in_place(root, graph)
     twice = parameters_used_twice(root, graph)
     if twice is not None:
@@ -172,6 +179,13 @@ def trace(module: nn.Module) -> Traced:
             "weights. Give each place a parameter of its own.",
         )
     return Traced(root, body, graph, type(module) is Symmetrised)
+
+
+def _beside(module: nn.Module) -> nn.Module:
+    """Another object with the attributes and parts of a module, for what tracing sets on it."""
+    made = object.__new__(type(module))
+    vars(made).update(vars(module))
+    return made
 
 
 def where(node: fx.Node) -> str:
