@@ -2,15 +2,19 @@
 
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.derivatives import without_derivative
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel, as_stationary, points_of
 from ntkit.kernels.empirical import EmpiricalKernel
 from ntkit.kernels.gram import DENSE_BYTES, Structure, gram
 from ntkit.operators.base import AbstractOperator
+from ntkit.operators.low_rank import LowRankOperator
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
+from ntkit.solvers.tracked import NO_DERIVATIVE
 
 __all__ = ["Expansion", "FlowStructure", "as_tensor"]
 
@@ -59,10 +63,16 @@ class Expansion:
         if structure == "auto" and not self.is_coupled:
             structure = _auto(kernel, points)
         if structure == "low-rank":
-            self.factor = pivoted_cholesky(
-                kernel, as_tensor(kernel, points), tolerance=low_rank_tolerance, max_rank=max_rank
+            with torch.no_grad():
+                self.factor = pivoted_cholesky(
+                    kernel,
+                    as_tensor(kernel, points),
+                    tolerance=low_rank_tolerance,
+                    max_rank=max_rank,
+                )
+            self.operator: AbstractOperator = _without_derivative(
+                self.factor.operator, kernel, as_tensor(kernel, points)
             )
-            self.operator: AbstractOperator = self.factor.operator
         else:
             self.operator = gram(kernel, points, structure=structure)
         rows = len(points) * (n_outputs if self.is_coupled else 1)
@@ -123,6 +133,17 @@ def as_tensor(kernel: AbstractKernel, points: Grid | Tensor) -> Tensor:
     """
     found = points_of(kernel, points)
     return found.double() if found.is_floating_point() else found
+
+
+def _without_derivative(
+    op: LowRankOperator, kernel: AbstractKernel, points: Tensor
+) -> LowRankOperator:
+    """A factor, which was chosen column by column, says that it has no derivative."""
+    if not torch.is_grad_enabled():
+        return op
+    why = NO_DERIVATIVE.format("low-rank factors")
+    left = without_derivative(op.left, why, kernel(points[:1]))
+    return LowRankOperator(left)
 
 
 def _auto(kernel: AbstractKernel, points: Grid | Tensor) -> FlowStructure:

@@ -14,7 +14,7 @@ from ntkit.dynamics.stopping import SETTLED, Ripple
 from ntkit.dynamics.training import OptimiserFactory, TrainingOptions
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
-from ntkit.solvers.response import AbstractResponse
+from ntkit.solvers.response import AbstractResponse, phi
 
 __all__ = ["DescentResponse", "GradientDescent", "power", "power_sum"]
 
@@ -120,7 +120,17 @@ def power_sum(x: Float[Tensor, "*k"], steps: int) -> Float[Tensor, "*k"]:
     """`(1 - (1 - x)^steps) / x = sum_{j < steps} (1 - x)^j`; `steps` at zero."""
     near = x < 0.5
     inside = torch.where(near, x, torch.full_like(x, 0.25))
-    small = -torch.expm1(steps * torch.log1p(-inside))
+    rate = -torch.log1p(-inside)
+    # By quotients whose derivatives keep their digits at zero: `phi`, and a series.
+    small = phi(rate, float(steps)) * _log_quotient(inside, rate)
     outside = torch.where(near, torch.ones_like(x), x)
-    found = torch.where(near, small / inside, (1 - (1 - outside) ** steps) / outside)
-    return torch.where(x == 0, torch.full_like(x, steps), found)
+    return torch.where(near, small, (1 - (1 - outside) ** steps) / outside)
+
+
+def _log_quotient(x: Tensor, rate: Tensor) -> Tensor:
+    """`-log(1 - x) / x` for `x` below 0.5, `rate = -log(1 - x)`."""
+    near = x.abs() < 0.03
+    inside, series = torch.where(near, x, 0), torch.zeros_like(x)
+    for k in range(10, 0, -1):
+        series = series * inside + 1 / k
+    return torch.where(near, series, rate / torch.where(near, 1, x))

@@ -116,10 +116,25 @@ class HeavyBallResponse(AbstractResponse):
         return slow + 2 * ceil(swings * sqrt(upper)) + 16
 
     def _frequency(self, s: Tensor) -> Tensor:
-        return (self.damping**2 / 4 - s).clamp_min(0).sqrt()
+        return _root(self.damping**2 / 4 - s)
 
     def _oscillation(self, s: Tensor) -> Tensor:
         half = self.damping / 2
-        angle = self.t * (s - half**2).clamp_min(0).sqrt()
-        turned = torch.cos(angle) + half * self.t * torch.sinc(angle / torch.pi)
+        angle = self.t * _root(s - half**2)
+        turned = torch.cos(angle) + half * self.t * _sinc(angle)
         return torch.exp(torch.tensor(-half * self.t, dtype=s.dtype)) * turned
+
+
+def _root(x: Tensor) -> Tensor:
+    """The square root of what is positive, else 0; at 0 itself it has no derivative, which is NaN."""
+    positive = x >= 0
+    return torch.where(positive, torch.where(positive, x, 1).sqrt(), 0)
+
+
+def _sinc(angle: Tensor) -> Tensor:
+    """`sin(a) / a`; torch's own loses the digits of its derivative near 0."""
+    near = angle < 0.3
+    square, series = torch.where(near, angle, 0) ** 2, torch.ones_like(angle)
+    for k in range(6, 0, -1):
+        series = 1 - series * square / (2 * k * (2 * k + 1))
+    return torch.where(near, series, torch.sin(angle) / torch.where(near, 1, angle))

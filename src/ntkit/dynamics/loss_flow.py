@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.func import jacrev
 
 from ntkit._core.checks import finite, moments, positive, positive_int
+from ntkit._core.derivatives import without_derivative
 from ntkit._core.errors import NumericalError
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
 from ntkit.dynamics.targets import start_values
@@ -20,10 +21,16 @@ from ntkit.dynamics.watch import Watch
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.dense import DenseOperator
+from ntkit.solvers.tracked import source_of
 
 __all__ = ["LossFlow", "OdeMethod"]
 
 OdeMethod = Literal["LSODA", "BDF", "Radau", "DOP853", "RK45"]
+
+_NO_DERIVATIVE = (
+    "A derivative of `LossFlow` by the kernel, the targets or the start was asked for, and it has none. "
+    "Work under `torch.no_grad()`, take differences, or for squares use `ntkit.GradientFlow`."
+)
 
 _STIFF = {"LSODA", "BDF", "Radau"}
 
@@ -132,8 +139,10 @@ class LossFlow:
 
     def loss(self, times: Sequence[float] | Tensor) -> Tensor:
         """The loss over the training points, one number a time."""
-        values = [self._value(rows) for rows in self.expansion_weights(times)]
-        return _finite_loss(torch.stack([self._loss_of(f, self._y).detach() for f in values]))
+        weights = self.expansion_weights(times)
+        values = [self._value(rows.detach()).detach() for rows in weights]
+        losses = torch.stack([self._loss_of(f, self._y).detach() for f in values])
+        return without_derivative(_finite_loss(losses), _NO_DERIVATIVE, weights)
 
     def expansion_weights(self, times: Sequence[float] | Tensor) -> Float[Tensor, "t c n"]:
         """`a_t`, in rows: one an output, or one of all where outputs couple.
@@ -148,8 +157,11 @@ class LossFlow:
                 "closed form for this loss."
             )
         if key not in self._solved:
-            self._solved[key] = self._integrated(key)
-        return self._solved[key]
+            with torch.no_grad():
+                self._solved[key] = self._integrated(key)
+        op = self._expansion.operator
+        sources = [t for t in (source_of(op), self._start, self._y) if t is not None]
+        return without_derivative(self._solved[key], _NO_DERIVATIVE, *sources)
 
     def _integrated(self, times: tuple[float, ...]) -> Tensor:
         shape = self._expansion.rows(self._start.reshape(len(self._start), -1)).shape
@@ -210,9 +222,9 @@ class LossFlow:
         start = self._expansion.rows(self._start.reshape(len(self._start), -1))
         with torch.enable_grad():
             # Backward twice: forward derivatives of losses come with a warning of torch's own.
-            curvature = jacrev(jacrev(of_rows))(start + op.rows(rows))
+            curvature = jacrev(jacrev(of_rows))((start + op.rows(rows)).detach())
         # [c, n, c, n] times K along the last axis, for each output alike
-        return -(curvature @ op.matrix).reshape(len(a), len(a)).cpu().numpy()
+        return -(curvature @ op.matrix).detach().reshape(len(a), len(a)).cpu().numpy()
 
     def _initial(self, points: Grid | Tensor) -> Tensor:
         assert self._f0 is not None

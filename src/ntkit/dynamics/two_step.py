@@ -74,8 +74,16 @@ class TwoStepResponse(AbstractResponse):
         else:
             trace, det = 1 + b - a, torch.full_like(a, b)
             discriminant = (a - (1 - sqrt(b)) ** 2) * (a - (1 + sqrt(b)) ** 2)
-        real = _real_roots(a, trace, det, discriminant.clamp_min(0), c, self.steps)
         turning = discriminant < 0
+        # Neither formula is evaluated where the other serves: gradients there would be NaN.
+        real = _real_roots(
+            torch.where(turning, 0, a),
+            torch.where(turning, 1 + b, trace),
+            torch.where(turning, b, det),
+            torch.where(turning, (1 - b) ** 2, discriminant),
+            c,
+            self.steps,
+        )
         safe = torch.where(turning, a, torch.ones_like(a))
         complex_ = _complex_roots(
             safe,
@@ -112,16 +120,19 @@ def two_step_ripple(largest: float, beta: float, *, nesterov: bool) -> Ripple | 
 def _real_roots(
     a: Tensor, trace: Tensor, det: Tensor, discriminant: Tensor, c: float, steps: int
 ) -> tuple[Tensor, Tensor]:
-    root = discriminant.sqrt()
+    are_real = discriminant >= 0  # a double root has no derivative by itself, which is NaN
+    root = torch.where(are_real, torch.where(are_real, discriminant, 1).sqrt(), 0)
     sign = torch.where(trace < 0, -torch.ones_like(a), torch.ones_like(a))
     large = (trace + sign * root) / 2  # the root of larger size
-    small = torch.where(large == 0, torch.zeros_like(a), det / large)
+    nonzero = torch.where(large == 0, 1, large)
+    small = torch.where(large == 0, 0, det / nonzero)
     # 1 - large, and that over a: from the other root where `large` may be close to one.
     slow = trace >= 0
-    over_a = torch.where(slow, 1 / (1 - small), (1 - large) / a.clamp_min(1e-300))
+    other = torch.where(slow, 1 - small, 1)
+    over_a = torch.where(slow, 1 / other, (1 - large) / torch.where(slow, 1, a))
     gap = torch.where(slow, a * over_a, 1 - large)
     # U_{k-1} = large^{k-1} (1 - q^k) / (1 - q), q = small / large
-    apart = torch.where(large == 0, torch.zeros_like(a), sign * root / large)  # 1 - q
+    apart = torch.where(large == 0, 0, sign * root / nonzero)  # 1 - q
     u = power(gap, steps - 1) * power_sum(apart, steps)
     left = power(gap, steps) + (gap - c * a) * u
     return left, over_a * power_sum(gap, steps) - (over_a - c) * u

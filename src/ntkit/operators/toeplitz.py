@@ -85,7 +85,11 @@ class ToeplitzOperator(AbstractOperator):
 
     def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
         """The product by FFT: along the last axis, along the others, and back."""
-        last, out = self._padded[-1], v.new_empty(len(v), *self.row_shape)
+        last = self._padded[-1]
+        if torch.is_grad_enabled() and (v.requires_grad or self._spectrum.requires_grad):
+            x = self._forward(rfft(v.reshape(-1, *self.col_shape), n=last)) * self._spectrum
+            return irfft(self._backward(x), n=last)[..., : self.row_shape[-1]].flatten(1)
+        out = v.new_empty(len(v), *self.row_shape)
         for part, into in zip(
             v.split(self._rows_at_once), out.split(self._rows_at_once), strict=True
         ):

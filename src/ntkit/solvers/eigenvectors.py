@@ -72,7 +72,9 @@ def eigenvectors(matrix: Float[Tensor, "n n"]) -> Eigenvectors:
         >>> eigenvectors(matrix).values
         tensor([1., 3.])
     """
-    stages = _stages() if matrix.device.type == "cpu" and len(matrix) >= _LARGE else None
+    tracked = matrix.requires_grad and torch.is_grad_enabled()  # LAPACK's stages have no derivative
+    large = matrix.device.type == "cpu" and len(matrix) >= _LARGE
+    stages = _stages() if large and not tracked else None
     found = None if stages is None else stages(matrix)
     if found is None:
         values, vectors = torch.linalg.eigh(matrix)

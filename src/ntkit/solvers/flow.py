@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from math import isinf
 
 import torch
@@ -25,6 +25,8 @@ from ntkit.solvers.conjugate_gradients import chan_preconditioner, conjugate_gra
 from ntkit.solvers.eigenvectors import eigenvectors
 from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.response import AbstractResponse, FlowResponse, Limit
+from ntkit.solvers.slopes import responding
+from ntkit.solvers.tracked import refusing, source_of, with_derivative
 
 __all__ = ["AbstractPrepared", "Eigenbasis", "FlowSolution", "prepare", "solve_flow"]
 
@@ -121,7 +123,12 @@ def prepare(
         on_step: Called once a product, for progress.
     """
     settings = _Settings(tolerance, dtype, on_step or (lambda: None))
-    return _methods[op](op, r.to(op.dtype), settings)
+    method = _methods[op]
+    r = r.to(op.dtype)
+    is_tracked = torch.is_grad_enabled() and (r.requires_grad or source_of(op) is not None)
+    if is_tracked and not isinstance(op, CirculantOperator):  # an FFT has derivatives by itself
+        return _Tracked(op, r, settings)
+    return method(op, r, settings)
 
 
 class Eigenbasis(AbstractPrepared):
@@ -180,16 +187,14 @@ class Eigenbasis(AbstractPrepared):
 
     def largest(self) -> float:
         """The largest eigenvalue, to rounding."""
-        return float(self.values.max())
+        return float(self.values.detach().max())
 
     def _scaled(
         self,
         responses: Sequence[AbstractResponse],
         factor: Callable[[AbstractResponse, Tensor], Tensor],
     ) -> Tensor:
-        factors = torch.stack([
-            factor(g, self._ended if isinstance(g, Limit) else self.values) for g in responses
-        ])
+        factors = self._factors(responses, factor)
         every = self.spectrum * factors.to(self.spectrum)[:, None]
         found = self.back(every.flatten(0, 1)).reshape(len(factors), len(self.spectrum), -1)
         if self._outside is not None:
@@ -203,7 +208,8 @@ class Eigenbasis(AbstractPrepared):
         factor: Callable[[AbstractResponse, Tensor], Tensor],
     ) -> Tensor:
         return torch.stack([
-            factor(g, self._ended if isinstance(g, Limit) else self.values) for g in responses
+            responding(partial(factor, g), self._ended if isinstance(g, Limit) else self.values)
+            for g in responses
         ])
 
 
@@ -235,7 +241,7 @@ def _circulant(op: CirculantOperator, r: Tensor, settings: _Settings) -> Eigenba
     shape = op.grid_shape
     axes = list(range(1, len(shape) + 1))
     values = op.eigenvalues()
-    floor = float(values.abs().max()) * torch.finfo(op.dtype).eps
+    floor = float(values.detach().abs().max()) * torch.finfo(op.dtype).eps
 
     def back(spectrum: Tensor) -> Tensor:
         return torch.fft.irfftn(spectrum, shape, dim=axes).reshape(len(spectrum), -1)
@@ -345,6 +351,37 @@ class _ByProducts(AbstractPrepared):
         if settings.dtype == torch.float32:  # its rounding grows with the degree
             error = max(error, _misfit(self._op, self._r, decay, weights))
         return FlowSolution(decay, weights, "chebyshev", products, error)
+
+
+class _Tracked(AbstractPrepared):
+    """An operator, or a residual, that asks for gradients."""
+
+    def __init__(self, op: AbstractOperator, r: Tensor, settings: _Settings) -> None:
+        self._op, self._r, self._settings = op, r, settings
+
+    def solve(self, responses: Sequence[AbstractResponse]) -> FlowSolution:
+        """With derivatives where the matrix is dense; else each says that it has none."""
+        if isinstance(self._op, DenseOperator):
+            matrix = self._op.matrix
+            decay, weights = with_derivative(matrix, self._r, responses)
+            return FlowSolution(decay, weights, "eigh", 0, torch.finfo(matrix.dtype).eps)
+        with torch.no_grad():
+            found = self._plain.solve(responses)
+        decay, weights = (refusing(t, self._op, self._r) for t in (found.decay, found.weights))
+        return replace(found, decay=decay, weights=weights)
+
+    def largest(self) -> float:
+        """Without a derivative."""
+        with torch.no_grad():
+            if isinstance(self._op, DenseOperator):
+                return float(torch.linalg.eigvalsh(self._op.matrix)[-1].clamp_min(0))
+            return self._plain.largest()
+
+    @cached_property
+    def _plain(self) -> AbstractPrepared:
+        """Without gradients."""
+        with torch.no_grad():
+            return _methods[self._op](self._op, self._r.detach(), self._settings)
 
 
 def _linear_solve(

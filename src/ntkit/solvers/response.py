@@ -13,13 +13,23 @@ from ntkit.solvers.chebyshev import flow_degree
 __all__ = ["AbstractResponse", "FlowResponse", "Limit", "Shifted", "phi", "with_ridge"]
 
 
+_NEAR, _TERMS = 0.5, 13
+"""Where `(1 - exp(-x)) / x` is summed by its Taylor series, whose rest is 1e-16 there."""
+
+
 def phi(eigenvalues: Tensor, t: float) -> Tensor:
     """`(1 - exp(-t s)) / s`, with its limit `t` at zero eigenvalues; `1 / s` (or 0) at `t = inf`."""
     if isinf(t):
-        return torch.where(eigenvalues > 0, 1 / eigenvalues, torch.zeros_like(eigenvalues))
-    x = t * eigenvalues
-    safe = torch.where(x > 0, x, torch.ones_like(x))
-    return t * torch.where(x > 0, -torch.expm1(-safe) / safe, torch.ones_like(x))
+        alive = eigenvalues > 0
+        return torch.where(alive, 1 / torch.where(alive, eigenvalues, 1), 0)
+    x = t * eigenvalues  # infinite where even the product is beyond numbers: all is learned
+    near = x.abs() < _NEAR
+    inside = torch.where(near, x, 0)
+    series = torch.zeros_like(x)
+    for k in range(_TERMS, 0, -1):  # its derivative keeps all digits, which the quotient's loses
+        series = 1 - series * inside / (k + 1)
+    outside = -torch.expm1(-x) / torch.where(near, 1, eigenvalues)
+    return torch.where(near, t * series, outside)
 
 
 class AbstractResponse(ABC):

@@ -1,6 +1,7 @@
 """`(K + ridge I) x = b` for every kind of operator, by the method asked for or by the one that suits."""
 
 import warnings
+from dataclasses import replace
 from math import log10, sqrt
 
 import torch
@@ -21,6 +22,7 @@ from ntkit.solvers.conjugate_gradients import iterate, row_sizes
 from ntkit.solvers.methods import AbstractMethod, Auto, Cholesky, ConjugateGradients
 from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
 from ntkit.solvers.solution import Solution
+from ntkit.solvers.tracked import implicit
 
 __all__ = ["choose", "solve"]
 
@@ -75,6 +77,9 @@ def solve(
     Raises:
         ValueError: The operator is not square, or `rhs` has not as many rows.
 
+    Gradients of `x` are those of the solution itself, one more solve each, by `rhs` and by what the
+    operator depends on.
+
     Cost: Cholesky `n^3 / 3` multiply-adds and `2 n^2` numbers; conjugate gradients one product an
     iteration, and the preconditioner's factor.
 
@@ -96,8 +101,28 @@ def solve(
     finite("rhs", rhs)
     ridge = non_negative("ridge", ridge)
     goal = _TOLERANCE if tolerance is None else positive("tolerance", tolerance)
+    with torch.no_grad():
+        found = _solved(operator, rhs, ridge, goal, tolerance is None, method, progress)
+
+    def inverse(b: Tensor) -> Tensor:
+        return _solved(operator, b, ridge, goal, True, method, False).x
+
+    return replace(found, x=implicit(found.x, inverse, operator, rhs, ridge))
+
+
+def _solved(
+    operator: AbstractOperator,
+    rhs: Tensor,
+    ridge: float,
+    goal: float,
+    is_default: bool,
+    method: AbstractMethod,
+    progress: bool | None,
+) -> Solution:
+    """The same for checked arguments, without gradients."""
+    n = operator.shape[0]
     wide = operator.dtype == rhs.dtype == torch.float64
-    limit = goal if tolerance is not None or wide else _ROUNDED
+    limit = goal if wide or not is_default else _ROUNDED
     why = ""
     if isinstance(method, Auto):
         method, why = choose(operator, goal)
@@ -125,7 +150,7 @@ def solve(
             + f"). {advice}, or add a ridge"
             + (", or allow more `max_iterations`." if iterations else "."),
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return Solution(
         x.T.reshape(rhs.shape), residual <= limit, residual, iterations, name, why + words

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ntkit._core.errors import NumericalError
-from ntkit.kernels.infinite.activations.gauss import derivative, legendre
+from ntkit._core.quadrature import legendre
+from ntkit.kernels.infinite.activations.gauss import derivative
 
 __all__ = ["DEGREE", "Decay", "HermiteTable"]
 

@@ -7,7 +7,8 @@ from math import ceil, log2, pi
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.activations.gauss import derivative, legendre
+from ntkit._core.quadrature import legendre
+from ntkit.kernels.infinite.activations.gauss import derivative
 
 __all__ = ["PlaneMoments", "integrate_pairs"]
 
@@ -80,10 +81,11 @@ def integrate_pairs(
     if not with_partials:
         with torch.no_grad():
             parts = [rule(function, bent, *chunk) for chunk in chunks]
-        return PlaneMoments(*(torch.cat(p) for p in zip(*parts, strict=True)), None)
+        cov, slope, apart, together = (torch.cat(p) for p in zip(*parts, strict=True))
+        return PlaneMoments(cov, slope, apart, together, None)
     pieces = [_differentiated(rule, function, bent, chunk) for chunk in chunks]
     values, partials = (torch.cat(p, -1) for p in zip(*pieces, strict=True))
-    return PlaneMoments(*values, partials)
+    return PlaneMoments(values[0], values[1], values[2], values[3], partials)
 
 
 def _differentiated(

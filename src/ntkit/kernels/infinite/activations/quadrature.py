@@ -6,9 +6,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ntkit._core.derivatives import first_order
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.gauss import derivative as derivative_of
-from ntkit.kernels.infinite.activations.gauss import first_order
 from ntkit.kernels.infinite.activations.hermite_table import DEGREE, Decay, HermiteTable
 from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
 from ntkit.kernels.infinite.activations.mehler import power_sum, terms_needed
@@ -28,6 +28,13 @@ _REMEMBERED = 3
 _NEAR = 1e-4
 """One less `|rho|` below which the outputs' distance is summed in its own right: the difference has
 errors of 1e-15 of the lengths, which is 1e-13 in the angle there."""
+
+_FIRST = (
+    "A second derivative of an infinite-width kernel was asked for, at pairs of points where an "
+    "activation without a formula (bent, or steep: near or long points) has the first alone. Use an "
+    "activation with a formula (`nn.GELU`, `ntkit.networks.Erf`, `Sine`), or differences of first "
+    "derivatives."
+)
 
 _ROUNDING = 8 * torch.finfo(torch.float64).eps
 """Share of the lengths that a distance got as a difference is not told from 0 below."""
@@ -163,9 +170,12 @@ class Quadrature(AbstractActivation):
         flat, and have no slope in that direction. To stretch one moves them half as far as both do.
         """
         places = same.expand(cov.shape).nonzero(as_tuple=True)
-        own = sum(scale.expand(cov.shape)[places] for scale in scales) / 2
+        one, two = (scale.expand(cov.shape)[places] for scale in scales)
+        own = (one + two) / 2
         found = first_order(
-            torch.stack([self._table.mean_square(own), self._table.mean_square_slope(own)]), own
+            torch.stack([self._table.mean_square(own), self._table.mean_square_slope(own)]),
+            _FIRST,
+            own,
         )
         cov = cov.index_put(places, found[0])
         return cov, None if derivative is None else derivative.index_put(places, found[1])
@@ -241,7 +251,7 @@ class Quadrature(AbstractActivation):
             return places, values
         for k, source in enumerate(sources):
             values = values + found.partials[:, k] * (source - source.detach())
-        return places, first_order(values, *sources)
+        return places, first_order(values, _FIRST, *sources)
 
 
 _Exact = tuple[tuple[Tensor, ...], Tensor, Tensor]

@@ -5,8 +5,8 @@ from math import factorial, pi
 import torch
 from torch import Tensor
 
+from ntkit._core.quadrature import legendre
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
-from ntkit.kernels.infinite.activations.gauss import legendre
 from ntkit.kernels.infinite.pair import Pair
 
 __all__ = ["RectifiedMonomial"]

@@ -6,7 +6,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.activations.gauss import legendre
+from ntkit._core.quadrature import legendre
 
 __all__ = ["defect"]
 
