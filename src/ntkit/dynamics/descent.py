@@ -2,7 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from math import isinf
+from math import inf, isinf
 
 from torch import Tensor
 
@@ -56,7 +56,8 @@ class AbstractDescent(AbstractTraining):
 
         From the largest eigenvalue, which operators without eigenvectors know from below.
         """
-        return self._reach / self.largest_eigenvalue
+        largest = self.largest_eigenvalue
+        return self._reach / largest if largest else inf  # a kernel that is zero moves nothing
 
     def moment(self, step: int, lr: float) -> float:
         """The step."""

@@ -175,7 +175,7 @@ class LossFlow:
         if len(ordered) == 1 or rate == 0:
             return self._start.new_zeros(len(times), *shape)
         # Weights settle at about the rate over the largest eigenvalue, which the trace bounds.
-        scale = rate / float(self._expansion.operator.diagonal().sum())
+        scale = rate / (float(self._expansion.operator.diagonal().sum()) or 1.0)
         watch = Watch(self._rate, self._jacobian, self._most)
         options = {"jac": watch.jacobian} if self._method in _STIFF else {}
         found = self._scipy.solve_ivp(

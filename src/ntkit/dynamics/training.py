@@ -281,6 +281,7 @@ class AbstractTraining(ABC):
         """
         truth = fitting_targets("y", points, y, self._tail)
 
+        @torch.no_grad()
         def errors(moments: list[float]) -> Tensor:
             parts = [
                 self.predict(points, moments[i : i + _TOGETHER]).double().reshape(-1, *truth.shape)
@@ -289,7 +290,8 @@ class AbstractTraining(ABC):
             return torch.cat([(p - truth.to(p)).square().mean((1, 2)) for p in parts])
 
         # From before the fastest mode's moment to where rounding ends all learning.
-        fastest = 1 / (self.largest_eigenvalue * self._time_unit)
+        # (Of a kernel that is zero everywhere no moment differs from another.)
+        fastest = 1 / ((self.largest_eigenvalue or 1.0) * self._time_unit)
         scan = [fastest * 10 ** (k / 8 - 2) for k in range(17 * 8)]
         most = _MOST if isinstance(self._prepared, Eigenbasis) else _MOST_PRODUCTS
         return best_moment(errors, scan, in_steps=self._in_steps, ripple=self._ripple(), most=most)

@@ -187,7 +187,7 @@ class Eigenbasis(AbstractPrepared):
 
     def largest(self) -> float:
         """The largest eigenvalue, to rounding."""
-        return float(self.values.detach().max())
+        return float(self.values.detach().max()) if self.values.numel() else 0.0
 
     def _scaled(
         self,
@@ -253,7 +253,7 @@ def _circulant(op: CirculantOperator, r: Tensor, settings: _Settings) -> Eigenba
 @_methods.register(LowRankOperator)
 def _low_rank(op: LowRankOperator, r: Tensor, settings: _Settings) -> Eigenbasis:
     values, rotation = torch.linalg.eigh((op.left.T @ op.left).double())
-    kept = values > values.max() * 1e-14
+    kept = values > values.abs().amax() * 1e-14 if len(values) else values > 0
     values = values[kept]
     vectors = ((op.left.double() @ rotation[:, kept]) / values.sqrt()).to(op.dtype)
     inside = r @ vectors
@@ -313,6 +313,8 @@ class _ByProducts(AbstractPrepared):
         q = _modes_to_deflate(pairs)
         deflate = pairs.vectors(q)
         upper = float((pairs.values[q] + pairs.residuals[q]) * 1.02)
+        if upper <= 0 and not q:  # a zero operator: every mode does as that of eigenvalue zero
+            return _of_zero(self._r, responses, "chebyshev")
         inside = self._r @ deflate.T
         rest = _without(self._r - inside @ deflate, deflate)
         fast, modes = self._op.to(settings.dtype), deflate.to(settings.dtype)
@@ -402,6 +404,8 @@ def _linear_solve(
         ),
         on_step=settings.on_step,
     )
+    if not solution.converged and not shift and not bool(op.rows(r).any()):
+        return _of_zero(r, [Limit()], "cg")
     if not solution.converged:
         raise NumericalError(
             f"t = inf: conjugate gradients stopped at a relative residual of "
@@ -425,6 +429,14 @@ def _misfit(op: AbstractOperator, r: Tensor, decay: Tensor, weights: Tensor) -> 
     scale = r.norm(dim=1).clamp_min(torch.finfo(r.dtype).tiny)
     # The answers themselves are no better than a few roundings, even where those cancel.
     return 2 * float((rest / scale).max()) + 16 * torch.finfo(r.dtype).eps
+
+
+def _of_zero(r: Tensor, responses: Sequence[AbstractResponse], method: str) -> FlowSolution:
+    """For an operator that makes zero of all that is there."""
+    zero = r.new_zeros(1)
+    decay = torch.stack([response.left(zero) * r for response in responses])
+    weights = torch.stack([response.learned(zero) * r for response in responses])
+    return FlowSolution(decay, weights, method, 1, 0.0)
 
 
 def _without(v: Tensor, modes: Tensor) -> Tensor:

@@ -43,6 +43,8 @@ class Factor:
 
     def features(self, kernel: AbstractKernel, x: Shaped[Tensor, "m d"]) -> Float[Tensor, "m r"]:
         """The same features at other points: `K(x, pivots) triangle^-T`."""
+        if not len(self.pivots):  # of a kernel that is zero
+            return self.left.new_zeros(len(x), 0)
         columns = kernel(x, self.pivots)
         return torch.linalg.solve_triangular(self.triangle, columns.T, upper=False).T
 
@@ -112,7 +114,7 @@ def pivoted_columns(
         if not len(kept) or float(rest.max()) <= rounding:
             break
     pivots = torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.long)
-    return left[:, :k], pivots, float(rest.sum()) / total
+    return left[:, :k], pivots, float(rest.sum()) / total if total else 0.0
 
 
 def _worthwhile(matrix: Tensor, floor: Tensor, rounding: float) -> tuple[list[int], Tensor]:

@@ -104,6 +104,8 @@ class Nystrom(AbstractPreconditioner):
         test = torch.randn(op.shape[0], rank, generator=draw, dtype=torch.float64).to(op.device)
         test = torch.linalg.qr(test).Q
         sketch = op.rows(test.T.to(op.dtype)).T.double()
+        if not bool(sketch.any()):
+            return (lambda r: r), "nothing: the sketch is zero"
         # Lifted by a rounding of its own size, so that the small matrix has a Cholesky factor.
         lift = torch.finfo(op.dtype).eps * float(sketch.norm())
         sketch += lift * test
@@ -146,6 +148,8 @@ def low_rank_inverse(left: Float[Tensor, "n r"], shift: float) -> Inverse:
     eigenvectors it is what two nearly equal numbers leave. Below a shift of `_CANCELS` of the largest
     eigenvalue nothing would be left, and eigenvectors are taken instead.
     """
+    if not left.shape[1]:
+        return lambda r: r / shift
     if shift <= _CANCELS * float(left.double().square().sum()):
         return _by_eigenvectors(left, shift)
     rows = max(1, _ENTRIES // max(1, left.shape[1]))

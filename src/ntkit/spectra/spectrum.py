@@ -176,12 +176,14 @@ class Spectrum:
         1 for a kernel that learns the target and nothing else. Over the known modes where `k < n`.
 
         Raises:
-            ValueError: The target is zero everywhere.
+            ValueError: The target, or the kernel, is zero everywhere.
 
         Source: Cristianini et al. 2001, definition 1.
         """
         target = self._columns(y)
         norm = float((target.T @ target).norm())
+        if not bool(self.eigenvalues.any()):
+            raise ValueError("The kernel is zero everywhere: it is aligned with no target.")
         if norm == 0:
             raise ValueError("`y` is zero everywhere: no kernel is aligned with it.")
         return float(self.eigenvalues @ self.power(y) / (self.eigenvalues.norm() * norm))
