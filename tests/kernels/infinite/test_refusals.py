@@ -54,10 +54,10 @@ REFUSED = {
         "returns a dict. Return a tensor, or a tuple of tensors",
     ),
     "mean of the batch": (hidden(3), lambda s, x: s.o(relu(s.a(x) - s.a2(x).mean(0))), "positions"),
-    "a stack": (
+    "a stack of points": (
         hidden(3, 3),
-        lambda s, x: s.o(torch.stack([s.a(x), s.b(x)], 1).mean(1)),
-        r"Give each part its axis \(`x.unsqueeze\(1\)`\)",
+        lambda s, x: s.o(torch.stack([s.a(x), s.b(x)]).mean(0)),
+        r"a stack of points \(axis 0\) has no rule. Stack along 1 or a later axis",
     ),
     "a ratio": (hidden(3, 3), lambda s, x: s.o(s.a(x) / s.b(x)), "a quotient by random units"),
 }
@@ -129,7 +129,7 @@ def test_modules_that_cannot_be_read(make, error, match: str) -> None:
     ("points", "error", "match"),
     [
         (torch.zeros(3, 2, dtype=torch.float16), TypeError, "`x1` must be float32 or float64"),
-        (torch.zeros(3, 2, dtype=torch.complex64), TypeError, "`x1` must be float32 or float64"),
+        (torch.zeros(3, 2, dtype=torch.complex64), TypeError, "`x1` is complex, and must be real"),
         (torch.zeros(0, 2), ValueError, r"`x1` is empty: shape \(0, 2\)"),
         (torch.tensor(0.0), ValueError, r"at least 2 axes, got shape \(\)"),
         (torch.zeros(3, 2, device="meta"), ValueError, "meta device, which holds no values"),

@@ -13,6 +13,7 @@ from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
 from ntkit.kernels.infinite.calls.table import check_modules
 from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices, is_by_angle
+from ntkit.kernels.infinite.heads import check_heads
 from ntkit.kernels.infinite.job import MEMORY, Job
 from ntkit.kernels.infinite.lag_values import layers_at_gaps, values_at_gaps
 from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
@@ -29,9 +30,15 @@ from ntkit.kernels.infinite.prepared import Prepared
 from ntkit.kernels.infinite.read import read
 from ntkit.kernels.infinite.result_file import Out
 from ntkit.kernels.infinite.steps import Side
-from ntkit.kernels.infinite.trace import trace
+from ntkit.kernels.infinite.trace import Traced
+from ntkit.kernels.infinite.traces import Traces
 from ntkit.kernels.infinite.variances import Variances
-from ntkit.kernels.infinite.warn import warn_of_copies, warn_of_dropout, warn_of_scales
+from ntkit.kernels.infinite.warn import (
+    warn_of_copies,
+    warn_of_dropout,
+    warn_of_means,
+    warn_of_scales,
+)
 
 __all__ = ["InfiniteKernel", "Positions"]
 
@@ -61,13 +68,17 @@ class InfiniteKernel(AbstractLagKernel):
             raise ValueError(f'`variances={variances!r}` must be "measured" or "default".')
         if positions not in {"each", "pairs"}:
             raise ValueError(f'`positions={positions!r}` must be "each" or "pairs".')
-        self._traced = trace(module)
-        check_modules(self._traced)
+        self._traces = Traces(module, check_modules)
         self._module = module
         self._which: Literal["ntk", "nngp"] = which
         self._variances: Variances = variances
         self._positions: Positions = positions
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
+
+    @property
+    def _traced(self) -> Traced:
+        """The module's graph, of the points that were seen last."""
+        return self._traces.latest
 
     @property
     def device(self) -> torch.device | None:
@@ -117,8 +128,8 @@ class InfiniteKernel(AbstractLagKernel):
             ...     numpy.load(f"{folder}/gram.npy", mmap_mode="r").shape
             (2, 2)
         """
-        first = checked("x1", x1, len(self._traced.inputs))
-        second = None if x2 is None or x2 is x1 else checked("x2", x2, len(self._traced.inputs))
+        first = checked("x1", x1, self._traces.counts)
+        second = None if x2 is None or x2 is x1 else checked("x2", x2, self._traces.counts)
         prepared, left = self._ready("x1", first)
         right = None
         if second is not None:
@@ -133,14 +144,14 @@ class InfiniteKernel(AbstractLagKernel):
                     f"`x2` is {second[0].dtype}, and `x1` {first[0].dtype}. Convert one of them: "
                     "`x2.to(x1.dtype)`."
                 )
-            right = side(self._traced, prepared.reading, second)
+            right = side(prepared.reading.traced, prepared.reading, second)
         found = gram_matrices(prepared, left, right, first[0].dtype, Job(out, memory, progress))
         found = [self._finished(k.to(first[0].dtype)) for k in found]
         return found[0] if len(found) == 1 else tuple(found)
 
     def diag(self, x: Points) -> Any:
         """`k(x_i, x_i)` of finite float points, in O(n f)."""
-        inputs = checked("x", x, len(self._traced.inputs))
+        inputs = checked("x", x, self._traces.counts)
         prepared, points = self._ready("x", inputs)
         found = [self._finished(k.to(inputs[0].dtype)) for k in diagonal_values(prepared, points)]
         return found[0] if len(found) == 1 else tuple(found)
@@ -180,7 +191,7 @@ class InfiniteKernel(AbstractLagKernel):
             >>> bool(((mean - nngp(net)(x)).abs() < 4 * error).all())
             True
         """
-        inputs = checked("x", x, len(self._traced.inputs))
+        inputs = checked("x", x, self._traces.counts)
         reading = self._ready("x", inputs)[0].reading
         if len(reading.outputs) > 1 or any(
             reading.steps[k].value.positions for k in reading.outputs
@@ -216,7 +227,7 @@ class InfiniteKernel(AbstractLagKernel):
             route: layer by layer; 16.0 KiB a pair of points at its largest
             work: 42,295 numbers for the 55 pairs of 10 points
         """
-        inputs = checked("x", x, len(self._traced.inputs))
+        inputs = checked("x", x, self._traces.counts)
         prepared, points = self._ready("x", inputs)
         quick = is_by_angle(prepared, points, inputs[0].dtype)
         return prepared.plan(len(inputs[0]), "one function of the angle" if quick else LAYERS)
@@ -297,7 +308,7 @@ class InfiniteKernel(AbstractLagKernel):
     @cached_property
     def _fourier(self) -> AbstractFourier | None:
         """The stationary encoding whose features are all that the layers see, if there is one."""
-        encoding = first_encoding(self._traced)
+        encoding = None if self._traces.is_empty else first_encoding(self._traced)
         if encoding is None:
             return None
         like = next(self._module.parameters())
@@ -321,7 +332,13 @@ class InfiniteKernel(AbstractLagKernel):
         key = tuple(x.shape[1:] for x in inputs)
         if key not in self._prepared:
             small = [x[:1].detach().to(like.dtype).repeat(2, *(1,) * (x.ndim - 1)) for x in inputs]
-            reading = read(self._traced, self._traced.sample(name, small), self._variances)
+            traced = self._traces.of(small)
+            reading = read(
+                traced,
+                traced.sample(name, small),
+                self._variances,
+                less_means=self._which == "nngp",
+            )
             live = any(
                 isinstance(scale, Tensor) and scale.requires_grad
                 for layer in self._traced.root.modules()
@@ -330,13 +347,14 @@ class InfiniteKernel(AbstractLagKernel):
             scales = partial(plain_scales, self._traced.root)
             prepared = Prepared(reading, self._which == "ntk", self._positions, live, scales)
             warn_of_dropout(reading)
-            warn_of_copies(self._traced)
-            warn_of_scales(
-                self._traced, reading, side(self._traced, reading, [x[:1] for x in inputs])
-            )
+            warn_of_copies(traced)
+            warn_of_means(reading)
+            point = side(traced, reading, [x[:1] for x in inputs])
+            check_heads(reading, point)
+            warn_of_scales(traced, reading, point)
             self._prepared[key] = prepared
         prepared = self._prepared[key]
-        return prepared, side(self._traced, prepared.reading, inputs)
+        return prepared, side(prepared.reading.traced, prepared.reading, inputs)
 
     def _check_device(self, name: str, inputs: tuple[Tensor, ...]) -> Tensor:
         """A parameter of the network.
@@ -360,4 +378,5 @@ class InfiniteKernel(AbstractLagKernel):
         return table
 
     def __repr__(self) -> str:
-        return f"<{self._which} of {len(self._traced.on_weights())} layers, {self._variances} variances>"
+        count = "unread" if self._traces.is_empty else len(self._traced.on_weights())
+        return f"<{self._which} of {count} layers, {self._variances} variances>"

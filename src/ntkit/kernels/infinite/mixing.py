@@ -1,7 +1,7 @@
 """Linear maps of positions that are the same for every channel: pooling, resizing, cropping."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
@@ -10,6 +10,9 @@ from torch import Tensor
 from ntkit.kernels.infinite.state import PairState
 
 __all__ = ["Mixing", "probe"]
+
+_CHANNELS = 6
+"""With which a map is probed, to see that it treats each of them alike."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,12 @@ class Mixing:
         factors: `[out, in]` for each axis; a single `[prod(out), prod(in)]` where the map does
             not separate.
         positions: Sizes of the position axes afterwards.
+        moves_channels: Whether the channels come out in another order.
     """
 
     factors: tuple[Tensor, ...]
     positions: tuple[int, ...]
+    moves_channels: bool = False
 
     @property
     def mixes(self) -> bool:
@@ -109,16 +114,43 @@ def probe(
     )
     expected = image_to_image(noise)
     out = tuple(expected.shape[1:])
+    moves = _moves_channels(function, image_to_image, positions, (channel_axis, axis), what)
     if len(out) == len(positions):
         separable = Mixing(_factors(image_to_image, positions), out)
         if _agrees(separable, noise, expected):
-            return separable, axis
+            return replace(separable, moves_channels=moves), axis
     total = prod(positions)
     units = torch.eye(total, dtype=torch.float64).reshape(total, *positions)
     whole = Mixing((image_to_image(units).reshape(total, -1).T.contiguous(),), out)
     if not _agrees(whole, noise, expected):
         raise ValueError(f"{what} is no linear map of positions, so it has no infinite-width rule.")
-    return whole, axis
+    return replace(whole, moves_channels=moves), axis
+
+
+def _moves_channels(
+    function: Callable[[Tensor], Tensor],
+    image_to_image: Callable[[Tensor], Tensor],
+    shape: Sequence[int],
+    axes: tuple[int, int],
+    what: str,
+) -> bool:
+    """Whether several channels come out in another order (flips and rolls along them do so).
+
+    Raises:
+        ValueError: They are mixed.
+    """
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(2, _CHANNELS, *shape, dtype=torch.float64, generator=generator)
+    found = function(images.movedim(1, axes[0])).movedim(axes[1], 1)
+    kept = torch.stack([image_to_image(images[:, c]) for c in range(_CHANNELS)], 1)
+    if found.shape == kept.shape and torch.allclose(found, kept, rtol=1e-12, atol=1e-12):
+        return False
+    if found.shape == kept.shape:
+        one, other = (z.transpose(0, 1).flatten(1) for z in (found, kept))
+        same = torch.cdist(one, other) < 1e-9
+        if bool((same.sum(0) == 1).all()) and bool((same.sum(1) == 1).all()):
+            return True
+    raise ValueError(f"{what} mixes channels")
 
 
 def _factors(

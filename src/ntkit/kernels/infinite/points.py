@@ -20,16 +20,18 @@ Points = Tensor | tuple[Tensor, ...]
 """One tensor `[n, ...]`, or one for each input of the module."""
 
 
-def checked(name: str, points: Points, n_inputs: int) -> tuple[Tensor, ...]:
+def checked(name: str, points: Points, counts: tuple[int, int]) -> tuple[Tensor, ...]:
     """The points as a tuple, refused unless finite float tensors with one common first axis.
 
     Raises:
         ValueError: They are empty, or disagree.
     """
     inputs: list[Tensor] = list(points) if isinstance(points, tuple) else [points]
-    if len(inputs) != n_inputs:
+    least, most = counts
+    if not least <= len(inputs) <= most:
+        wanted = f"{least}" if least == most else f"at least {least}"
         raise ValueError(
-            f"`{name}` has {len(inputs)} tensors for a module with {n_inputs} inputs. "
+            f"`{name}` has {len(inputs)} tensors for a module with {wanted} inputs. "
             "Pass a tuple with one for each."
         )
     for k, x in enumerate(inputs):

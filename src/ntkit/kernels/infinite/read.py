@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from ntkit.kernels.infinite.calls.concatenation import pieces
+from ntkit.kernels.infinite.calls.covariance import covariance
 from ntkit.kernels.infinite.calls.parameters import detached, note_parameter
 from ntkit.kernels.infinite.calls.table import read_function, read_module
 from ntkit.kernels.infinite.reader import Reader
@@ -26,6 +28,7 @@ class Reading:
     """A module as steps.
 
     Attributes:
+        traced: The module.
         steps: In order of computation.
         outputs: The steps that the module returns.
         features: By step, the node of the traced module whose tensor it takes from the points.
@@ -33,18 +36,36 @@ class Reading:
         transforms: By such a step, a function that the features go through first.
         channel_axes: By such a step, where that tensor has its channels; None for weights of
             positions.
+        heads: Outputs that are concatenations, and the steps that they are made of.
+        with_means: Outputs whose units have a mean that is not known.
     """
 
+    traced: Traced
     steps: tuple[Step, ...]
     outputs: tuple[int, ...]
     features: dict[int, fx.Node]
     channel_axes: dict[int, int | None]
     ranks: dict[int, int]
     transforms: dict[int, Transform]
+    heads: tuple[tuple[fx.Node, tuple[int, ...]], ...] = ()
+    with_means: tuple[fx.Node, ...] = ()
 
 
-def read(traced: Traced, sample: dict[fx.Node, Any], variances: Variances) -> Reading:
-    """The steps of a module for points of the sample's shapes."""
+def read(
+    traced: Traced,
+    sample: dict[fx.Node, Any],
+    variances: Variances,
+    *,
+    less_means: bool = False,
+) -> Reading:
+    """The steps of a module for points of the sample's shapes.
+
+    Args:
+        traced: The module.
+        sample: What its nodes make of a few points.
+        variances: Where those of plain layers come from.
+        less_means: Whether the outputs' covariances are wanted, not their second moments.
+    """
     reader = Reader(traced, sample, variances)
     for node in traced.graph.nodes:
         if node.op == "output":
@@ -64,14 +85,21 @@ def read(traced: Traced, sample: dict[fx.Node, Any], variances: Variances) -> Re
         if found is not None and node.meta.get("no_grad"):
             found = detached(reader, found)
         reader.states[node] = found
-    outputs = _outputs(reader, traced.output)
+    outputs = _outputs(traced.output, _returned(reader, traced.output))
+    heads = _heads(reader, outputs)
+    steps, with_means = [k for _, k in outputs], ()
+    if less_means:
+        steps, with_means = _less_means(reader, outputs)
     return Reading(
+        traced,
         tuple(reader.steps),
-        outputs,
+        tuple(steps),
         reader.features,
         reader.channel_axes,
         reader.ranks,
         reader.transforms,
+        heads,
+        with_means,
     )
 
 
@@ -106,19 +134,54 @@ def _check_points(reader: Reader, node: fx.Node) -> None:
         )
 
 
-def _outputs(reader: Reader, output: fx.Node) -> tuple[int, ...]:
+def _returned(reader: Reader, output: fx.Node) -> list[tuple[Any, int | None]]:
+    """What the module returns: nodes, and their steps."""
     returned = output.args[0]
     if isinstance(returned, dict):
         refuse(output, "the module returns a dict. Return a tensor, or a tuple of tensors.")
+    if isinstance(returned, fx.Node) and returned in reader.pieces:
+        return [(returned, k) for k in pieces(reader, output, returned)]
     nodes = list(returned) if isinstance(returned, list | tuple) else [returned]
-    outputs = []
-    for node in nodes:
-        index = reader.state(node)
-        if index is None or node in reader.pieces:
+    return [(node, None if node in reader.pieces else reader.state(node)) for node in nodes]
+
+
+def _outputs(output: fx.Node, returned: list[tuple[Any, int | None]]) -> list[tuple[fx.Node, int]]:
+    """The same, where all are results of layers."""
+    for node, index in returned:
+        if index is None:
             refuse(
                 output,
                 f"the output `{node}` hangs on no layer with parameters, or is no tensor. "
                 "Return the results of layers alone, as a tensor or a tuple.",
             )
-        outputs.append(index)
-    return tuple(outputs)
+    return [(node, index) for node, index in returned if index is not None]
+
+
+def _heads(
+    reader: Reader, outputs: list[tuple[fx.Node, int]]
+) -> tuple[tuple[fx.Node, tuple[int, ...]], ...]:
+    """The outputs that are concatenations; refuse those whose units differ and have no parts any more."""
+    found = []
+    for node, index in outputs:
+        value, concat = reader.value(index), reader.concats.get(index)
+        if value.is_alike:
+            continue
+        values = [reader.value(part) for part in concat.parts] if concat else []
+        if not concat or any(v.positions != value.positions or not v.sources for v in values):
+            refuse(
+                node,
+                "the outputs come from a concatenation whose parts differ, so that no one kernel is "
+                "that of all outputs. Let a layer with weights come last, or return the parts as a "
+                "tuple: each then has its own.",
+            )
+        found.append((node, concat.parts))
+    return tuple(found)
+
+
+def _less_means(
+    reader: Reader, outputs: list[tuple[fx.Node, int]]
+) -> tuple[list[int], tuple[fx.Node, ...]]:
+    """The steps that give covariances, and the nodes for which there are none."""
+    less = [covariance(reader, k) for _, k in outputs]
+    steps = [k if new is None else new for (_, k), new in zip(outputs, less, strict=True)]
+    return steps, tuple(n for (n, _), new in zip(outputs, less, strict=True) if new is None)

@@ -59,10 +59,13 @@ class Reader:
         channel_axes: By such a step, where that tensor has its channels; None for weights of
             positions, which have none.
         concats: The steps that are concatenations.
+        cuts: By step of a share of the channels, the step that it was taken from, where it begins and
+            ends, and of how many.
         ranks: By such a step, the rank that the tensor is brought to by axes in front.
         transforms: By such a step, a function that the features go through first.
         entries: By node, channel axis, positions and transform, the step that makes a state of its features.
         pointwise: The steps that are elementwise functions of one step of Gaussian units.
+        shifted: The steps that are another one plus a constant.
         terms: For sums, the steps that were added and their factors.
         parameters: The nodes that are a bare parameter in some shape.
         pieces: The nodes that split a tensor, which is the state that `states` has for them.
@@ -78,8 +81,10 @@ class Reader:
     ranks: dict[int, int] = field(default_factory=dict)
     transforms: dict[int, Transform] = field(default_factory=dict)
     concats: dict[int, Concat] = field(default_factory=dict)
+    cuts: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
     entries: dict[tuple[fx.Node, int, tuple[int, ...], str], int] = field(default_factory=dict)
     pointwise: dict[int, Pointwise] = field(default_factory=dict)
+    shifted: dict[int, int] = field(default_factory=dict)
     terms: dict[int, dict[int, float]] = field(default_factory=dict)
     parameters: dict[fx.Node, nn.Parameter] = field(default_factory=dict)
     pieces: set[fx.Node] = field(default_factory=set)
@@ -200,33 +205,39 @@ class Reader:
         def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
             return on_state(states[0])
 
-        return self.add(Step(name, (index,), run, value, back, is_homogeneous))
+        return self.add(Step(name, (index,), run, value, back, is_homogeneous, is_linear=True))
 
     def per_part(self, index: int, each: Callable[[int], int]) -> int:
         """Apply what acts on each unit alone: to each part of a concatenation by itself."""
         concat = self.concats.get(index)
         if concat is None:
             return each(index)
-        parts = tuple(each(part) for part in concat.parts)
-        whole = self.value(index)
+        return self.join(tuple(each(part) for part in concat.parts), concat.weights)
+
+    def join(self, parts: tuple[int, ...], weights: tuple[float, ...]) -> int:
+        """File a concatenation of features; flattened units beside others count by their means."""
         values = [self.value(part) for part in parts]
+        first = values[0]
+        is_ragged = any(
+            (v.is_flat, v.positions) != (first.is_flat, first.positions) for v in values
+        )
         value = Value(
-            whole.channel_axis,
-            values[0].positions,
-            whole.is_flat,
-            False,  # units of the parts differ in law
+            first.channel_axis,
+            () if is_ragged else first.positions,
+            first.is_flat and not is_ragged,
+            False,
             all(v.is_centred for v in values),
             frozenset().union(*(v.sources for v in values)),
+            is_alike=False,
         )
-        return self.join(parts, concat.weights, value)
-
-    def join(self, parts: tuple[int, ...], weights: tuple[float, ...], value: Value) -> int:
-        """File a concatenation."""
 
         def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+            if is_ragged:
+                states = tuple(state.read_out() for state in states)
             return weighted_sum(states, weights)
 
-        index = self.add(Step("concatenation", parts, run, value))
+        back = "each" if is_ragged else "same"
+        index = self.add(Step("concatenation", parts, run, value, back, is_linear=True))
         self.concats[index] = Concat(parts, weights)
         return index
 

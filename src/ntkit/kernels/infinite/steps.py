@@ -28,11 +28,26 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Source:
-    """Fresh weights: those of the step `place`, for a share of its channels."""
+    """Fresh weights: those of the step `place`, for a share of its channels.
+
+    Attributes:
+        place: The step.
+        start: Where the share begins.
+        stop: Where it ends.
+        is_scattered: Whether the channels came into another order: a part of them may be any.
+    """
 
     place: int
     start: float = 0.0
     stop: float = 1.0
+    is_scattered: bool = False
+
+    def part(self, start: float, stop: float) -> "Source":
+        """The weights of a part of the channels, from `start` to `stop` of one."""
+        if self.is_scattered:
+            return self
+        size = self.stop - self.start
+        return Source(self.place, self.start + size * start, self.start + size * stop)
 
 
 @dataclass(frozen=True)
@@ -40,13 +55,17 @@ class Value:
     """What is known of a step's units before anything is computed.
 
     Attributes:
-        channel_axis: Where the network's tensor has its channels.
+        channel_axis: Where the network's tensor has its channels; 0 where that axis is gone, since
+            one unit was taken.
         positions: Sizes of its other axes, the batch apart.
         is_flat: Whether one axis of features holds channels and positions.
         is_gaussian: Whether the units are jointly Gaussian.
         is_centred: Whether their mean is zero.
         sources: The layers whose fresh weights the units hang on, and which share of their
             channels; units of disjoint sources are independent.
+        is_alike: Whether all units have one law. In a concatenation, and what is made of it, those
+            of the parts differ, and the state is their mean: right for weights that mix them all,
+            and for nothing that acts on some of them.
     """
 
     channel_axis: int
@@ -55,6 +74,7 @@ class Value:
     is_gaussian: bool
     is_centred: bool
     sources: frozenset[Source]
+    is_alike: bool = True
 
     @property
     def places(self) -> frozenset[int]:
@@ -190,6 +210,7 @@ class Step:
         is_homogeneous: Whether scaling all inputs scales the output.
         learns_alone: Whether it must see each point alone first, even when no variances are needed
             of it (attention).
+        is_linear: Whether the units are a fixed linear map of its inputs' units, plus independent ones.
         windows: The convolution that it is, as its weights are now; None for all else.
         activation: The nonlinearity that it is; None for all else.
     """
@@ -201,6 +222,7 @@ class Step:
     back: Back = "same"
     is_homogeneous: bool = True
     learns_alone: bool = False
+    is_linear: bool = False
     windows: Callable[[], Windows] | None = None
     activation: AbstractActivation | None = None
 

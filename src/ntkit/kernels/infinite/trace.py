@@ -1,39 +1,37 @@
 """Reading a module: the graph of calls in its forward, and the shapes that go through it."""
 
 import linecache
-import operator
-import sys
 import traceback
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NoReturn
 
-import jaxtyping
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
-from torch.fx.proxy import TraceError
 
 from ntkit._core.copies import Copier, cloned
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.running import AsFound
-from ntkit.encodings.base import AbstractEncoding
-from ntkit.kernels.infinite.activations import duals
 from ntkit.kernels.infinite.aliases import parameters_used_twice, settle_in_place
-from ntkit.kernels.infinite.rules import rules
+from ntkit.kernels.infinite.lengths import with_lengths
+from ntkit.kernels.infinite.tracer import (
+    PLACE,
+    BranchError,
+    Tracer,
+    call,
+    is_inside,
+    n_inputs,
+)
 from ntkit.kernels.infinite.written_out import written_out
-from ntkit.networks.linear_model import LinearModel
 from ntkit.networks.symmetrise import Symmetrised
 
-__all__ = ["Traced", "refuse", "trace"]
+__all__ = ["NeedsPointsError", "Traced", "refuse", "takes", "trace", "where"]
 
-_INSIDE = tuple(str(Path(file).parent) for file in (torch.__file__, jaxtyping.__file__, __file__))
-"""Frames of torch, of the checker of types and of ours are no place in the user's forward."""
 
-_PLACE = "ntkit_place"
-"""Where a node's meta data hold the line of the user's that made it."""
+class NeedsPointsError(UnsupportedLayerError):
+    """A forward that cannot be followed before it is known which points it gets."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +104,7 @@ class Traced:
 
     def call(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
         """What a node makes of its arguments."""
-        if node.op == "get_attr":
-            return attribute(self.root, str(node.target))
-        if node.op == "call_module":
-            return self.layer(node)(*args, **kwargs)
-        if node.op == "call_method":
-            return getattr(args[0], str(node.target))(*args[1:], **kwargs)
-        assert callable(node.target)
-        return node.target(*args, **kwargs)
+        return call(self.root, node, args, kwargs)
 
     @property
     def output(self) -> fx.Node:
@@ -131,12 +122,40 @@ class Traced:
         return args[0] if node.op == "output" else self.call(node, args, kwargs)
 
 
-def trace(module: nn.Module) -> Traced:
+def takes(module: nn.Module) -> tuple[int, int]:
+    """The least and the most tensors that a module takes."""
+    return n_inputs(type(_rooted(module)[0]).forward)
+
+
+def trace(
+    module: nn.Module, count: int | None = None, points: Sequence[Tensor] | None = None
+) -> Traced:
     """The calls of a module's forward, in order.
+
+    Args:
+        module: It.
+        count: Tensors that it is given; those without a default if left out.
+        points: Some of them, for a forward that asks for their shapes.
+    """
+    root, body = _rooted(module)
+    count = n_inputs(type(root).forward)[0] if count is None else count
+    graph = _graph(root, body, count, points)
+    settle_in_place(root, graph)
+    twice = parameters_used_twice(root, graph)
+    if twice is not None:
+        refuse(
+            twice[1],
+            f"the parameter `{twice[0]}` acts in two places, and the limit holds for independent "
+            "weights. Give each place a parameter of its own.",
+        )
+    return Traced(root, body, graph, type(_unwrapped(module)) is Symmetrised)
+
+
+def _rooted(module: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """What is followed, and the module itself: one layer is put into a container.
 
     Raises:
         TypeError: `module` is no `nn.Module`.
-        UnsupportedLayerError: Its forward cannot be followed.
         ValueError: It has no parameters, or uses one twice.
     """
     if not isinstance(module, nn.Module):
@@ -152,33 +171,8 @@ def trace(module: nn.Module) -> Traced:
             "Add one, for example `nn.Sequential(encoding, ntkit.networks.Linear(f, 1))`."
         )
     _refuse_sharing(body)
-    tracer = _Tracer()
-    wrap = tracer.is_leaf_module(body, "") or type(body) in written_out
-    root = nn.Sequential(body) if wrap else _beside(body)
-    before = AsFound(body)
-    try:
-        graph = tracer.trace(root)
-    except UnsupportedLayerError:
-        raise
-    except (TraceError, TypeError, RuntimeError) as error:
-        raise UnsupportedLayerError(
-            f"The forward of `{type(body).__name__}` cannot be followed by torch.fx: "
-            f"{_line_of(error)}{str(error).splitlines()[0]}. Branches on data or on shapes, "
-            "assignments to entries and loops over tensors have no graph: rewrite the forward "
-            "without them, or put that part into a module of its own and file a rule for it "
-            "(`ntkit.kernels.rules.register`)."
-        ) from error
-    finally:
-        before.put_back()  # attributes that the forward sets
-    settle_in_place(root, graph)
-    twice = parameters_used_twice(root, graph)
-    if twice is not None:
-        refuse(
-            twice[1],
-            f"the parameter `{twice[0]}` acts in two places, and the limit holds for independent "
-            "weights. Give each place a parameter of its own.",
-        )
-    return Traced(root, body, graph, type(module) is Symmetrised)
+    wrap = Tracer().is_leaf_module(body, "") or type(body) in written_out
+    return nn.Sequential(body) if wrap else _beside(body), body
 
 
 def _beside(module: nn.Module) -> nn.Module:
@@ -188,10 +182,46 @@ def _beside(module: nn.Module) -> nn.Module:
     return made
 
 
+def _graph(
+    root: nn.Module, body: nn.Module, count: int, points: Sequence[Tensor] | None
+) -> fx.Graph:
+    """What torch.fx makes of the forward.
+
+    Raises:
+        NeedsPointsError: The forward cannot be followed without points.
+        UnsupportedLayerError: It cannot be followed.
+    """
+    tracer, before = Tracer(count, points), AsFound(body)
+    try:
+        graph = tracer.trace(root)
+        if not tracer.took_length:
+            return graph
+        assert points is not None
+        more = [torch.cat([x, x[:1]]) for x in points]
+        sizes = len(points[0]), len(more[0])
+        return with_lengths(root, graph, Tracer(count, more).trace(root), sizes)
+    except UnsupportedLayerError:
+        raise
+    except Exception as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = (
+            f"The forward of `{type(body).__name__}` cannot be followed by torch.fx: "
+            f"{_line_of(error)}{why}. Branches on data, assignments to entries and loops over tensors "
+            "have no graph: rewrite the forward without them, or put that part into a module of its own "
+            "and file a rule for it (`ntkit.kernels.rules.register`)."
+        )
+        if points is None and not isinstance(error, BranchError):
+            more = " Or it is one that cannot be read before it is known which points it gets: call the kernel on some."
+            raise NeedsPointsError(message + more) from error
+        raise UnsupportedLayerError(message) from error
+    finally:
+        before.put_back()  # attributes that the forward sets
+
+
 def where(node: fx.Node) -> str:
     """A node's name and its line in the user's forward."""
     name = str(node.target) if node.op == "call_module" else node.name
-    place = node.meta.get(_PLACE)
+    place = node.meta.get(PLACE)
     if place is None:
         return f"`{name}`"
     file, line = place
@@ -205,66 +235,6 @@ def refuse(node: fx.Node, why: str) -> NoReturn:
         UnsupportedLayerError: Always.
     """
     raise UnsupportedLayerError(f"At {where(node)}: {why}")
-
-
-def attribute(root: nn.Module, path: str) -> Any:
-    """What `root.a.b` is, by its path."""
-    found: Any = root
-    for name in path.split("."):
-        found = getattr(found, name)
-    return found
-
-
-class _Proxy(fx.Proxy):
-    """Records `x += y` as what it is: whoever else holds `x` sees it change."""
-
-    def __iadd__(self, other: Any) -> Any:
-        return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
-
-    def __isub__(self, other: Any) -> Any:
-        return self.tracer.create_proxy("call_function", operator.isub, (self, other), {})
-
-    def __imul__(self, other: Any) -> Any:
-        return self.tracer.create_proxy("call_function", operator.imul, (self, other), {})
-
-    def __itruediv__(self, other: Any) -> Any:
-        return self.tracer.create_proxy("call_function", operator.itruediv, (self, other), {})
-
-
-class _Tracer(fx.Tracer):
-    """Follows containers and users' modules; stops at layers with rules, their kin, and encodings."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._with_grad = torch.is_grad_enabled()
-
-    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
-        """Notes the line of the user's, and marks what is computed without gradients.
-
-        Weights before the latter never see it. Torch's own record of lines loads its compiler first,
-        which takes over a second.
-        """
-        node = super().create_node(*args, **kwargs)
-        node.meta[_PLACE] = _users_line()
-        if self._with_grad and not torch.is_grad_enabled():
-            node.meta["no_grad"] = True
-        return node
-
-    def proxy(self, node: fx.Node) -> fx.Proxy:
-        """A proxy that knows in-place arithmetic."""
-        return _Proxy(node, self)
-
-    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-        """Torch's composite layers as calls of their parts."""
-        if type(m) in written_out and self.path_of_module(m):
-            return written_out[type(m)](m, *args, **kwargs)
-        return super().call_module(m, forward, args, kwargs)
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Whether a module is one call; a subclass of a known layer is, so that it can be refused."""
-        kin = (*rules, *duals, AbstractEncoding)
-        own = type(m).__module__.startswith("ntkit.") and type(m) is not LinearModel
-        return isinstance(m, kin) or own or super().is_leaf_module(m, module_qualified_name)
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:
@@ -299,24 +269,10 @@ def _unwrapped(module: nn.Module) -> nn.Module:
 
 def _line_of(error: BaseException) -> str:
     """Where in the user's code tracing came to an end."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _inside(f.filename)]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_inside(f.filename)]
     if not frames:
         return ""
     return f'at File "{frames[-1].filename}", line {frames[-1].lineno}: `{frames[-1].line}`: '
-
-
-def _users_line() -> tuple[str, int] | None:
-    """File and line of the innermost call in the forward that is neither torch's nor ours."""
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_code is not fx.Tracer.trace.__code__:
-        if not _inside(frame.f_code.co_filename):
-            return frame.f_code.co_filename, frame.f_lineno
-        frame = frame.f_back
-    return None
-
-
-def _inside(place: str) -> bool:
-    return any(folder in place for folder in _INSIDE)
 
 
 def _points(inputs: Sequence[Tensor]) -> str:

@@ -10,9 +10,9 @@ from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.plan import demands
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.steps import Context, Demand, Side, Watch
-from ntkit.kernels.infinite.trace import Traced
+from ntkit.kernels.infinite.trace import Traced, where
 
-__all__ = ["warn_of_copies", "warn_of_dropout", "warn_of_scales"]
+__all__ = ["warn_of_copies", "warn_of_dropout", "warn_of_means", "warn_of_scales"]
 
 _LIMIT = 1e8
 """Growth or decay of the variance over the layers from which a network is called ill-scaled."""
@@ -52,6 +52,18 @@ def warn_of_copies(traced: Traced) -> None:
             )
             return
         seen[mark] = name
+
+
+def warn_of_means(reading: Reading) -> None:
+    """Say where the second moments of outputs are no covariances, and these are not known."""
+    for node in reading.with_means:
+        warnings.warn(
+            f"The units of the output {where(node)} have a mean that is not known here, so the values are "
+            "their second moments `E[f(x) f(x')]` and not their covariances. With a layer with weights "
+            "at the end the two are the same.",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def warn_of_scales(traced: Traced, reading: Reading, point: Side) -> None:

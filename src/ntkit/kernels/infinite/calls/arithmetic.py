@@ -1,5 +1,6 @@
 """Sums, products and quotients of branches."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -15,7 +16,20 @@ from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step
 from ntkit.kernels.infinite.trace import refuse
 
-__all__ = ["difference", "negative", "product", "quotient", "total"]
+__all__ = [
+    "added",
+    "difference",
+    "multiplied",
+    "negative",
+    "number",
+    "product",
+    "quotient",
+    "total",
+    "weighted",
+]
+
+_FILLED: dict[Hashable, float] = {torch.zeros_like: 0.0, torch.ones_like: 1.0}
+"""Tensors that are a number, of whatever shape."""
 
 
 def total(reader: Reader, node: fx.Node) -> int:
@@ -40,6 +54,7 @@ def product(reader: Reader, node: fx.Node) -> int:
     left, right = _operands(reader, node)
     a, b = reader.state(left), reader.state(right)
     if a is not None and b is not None:
+        _check_channels(reader, node, left, right)
         return multiplied(reader, node, a, b)
     index, factor = (a, right) if a is not None else (b, left)
     assert index is not None
@@ -47,7 +62,7 @@ def product(reader: Reader, node: fx.Node) -> int:
         return times(reader, index, float(factor))
     if factor in reader.parameters:
         return parameters.scale(reader, node, index, factor)
-    return _weigh(reader, node, index, factor, 1)
+    return weighted(reader, node, index, factor)
 
 
 def quotient(reader: Reader, node: fx.Node) -> int:
@@ -68,7 +83,7 @@ def quotient(reader: Reader, node: fx.Node) -> int:
         return times(reader, a, 1 / float(right))
     if right in reader.parameters:
         refuse(node, "a division by a parameter has no rule. Multiply by it instead.")
-    return _weigh(reader, node, a, right, -1)
+    return weighted(reader, node, a, right, torch.reciprocal)
 
 
 def multiplied(reader: Reader, node: fx.Node, a: int, b: int) -> int:
@@ -77,13 +92,25 @@ def multiplied(reader: Reader, node: fx.Node, a: int, b: int) -> int:
     found = composed(reader, [a, b], torch.mul, node.name)
     if found is not None:
         return found
+    one, other = reader.concats.get(a), reader.concats.get(b)
+    if one is not None and other is not None and one.weights == other.weights:
+        pairs = zip(one.parts, other.parts, strict=True)
+        return reader.join(tuple(multiplied(reader, node, *pair) for pair in pairs), one.weights)
     _check_independent(reader, node, [a, b], "multiplied")
     values = [reader.value(a), reader.value(b)]
+    if not (values[0].is_alike or values[1].is_alike):
+        refuse(
+            node,
+            "two tensors whose channels differ (concatenations, or what was made of them) are "
+            "multiplied: the product of their means is not the mean of their products. Multiply the "
+            "parts before they are concatenated.",
+        )
     value = replace(
         values[0],
         is_gaussian=False,
         is_centred=any(v.is_centred for v in values),
         sources=values[0].sources | values[1].sources,
+        is_alike=all(v.is_alike for v in values),
     )
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
@@ -121,13 +148,18 @@ def _sum(reader: Reader, node: fx.Node, left: Any, right: Any, factor: float) ->
             return parameters.shift(reader, node, index, other, of_other)
         if reader.state(other) is None:
             axis = reader.value(index).channel_axis
-            if reader.value(index).is_flat:
-                refuse(node, "features are added to flattened units. Add them before.")
+            if reader.value(index).is_flat or not axis:
+                refuse(
+                    node,
+                    "features are added to flattened units, or to one unit without its axis. "
+                    "Add them before.",
+                )
             entered = reader.entered(other, axis, like=reader.shape(node))
-            return _added(reader, node, index, entered, of_one, of_other)
+            return added(reader, node, index, entered, of_one, of_other)
     a, b = reader.state(left), reader.state(right)
     assert a is not None and b is not None
-    return _added(reader, node, a, b, 1.0, factor)
+    _check_channels(reader, node, left, right)
+    return added(reader, node, a, b, 1.0, factor)
 
 
 def _plus(reader: Reader, node: fx.Node, index: int, constant: float) -> int:
@@ -142,12 +174,14 @@ def _plus(reader: Reader, node: fx.Node, index: int, constant: float) -> int:
                 f"adding the constant {constant:g} gives units a mean that cannot be followed here: "
                 "they are no elementwise function of one layer's output. Use a layer's bias.",
             )
+        reader.shifted[found] = part
         return found
 
     return reader.per_part(index, each)
 
 
-def _added(reader: Reader, node: fx.Node, a: int, b: int, of_a: float, of_b: float) -> int:
+def added(reader: Reader, node: fx.Node, a: int, b: int, of_a: float, of_b: float) -> int:
+    """The sum of two branches, each times a number."""
     a, b = shapes.broadcast(reader, node, a, b)
     terms = {k: of_a * c for k, c in _terms(reader, a).items()}
     for k, c in _terms(reader, b).items():
@@ -173,6 +207,7 @@ def _added(reader: Reader, node: fx.Node, a: int, b: int, of_a: float, of_b: flo
         is_gaussian=all(v.is_gaussian for v in values),
         is_centred=not uncentred,
         sources=frozenset().union(*(v.sources for v in values)),
+        is_alike=all(v.is_alike for v in values),
     )
     squares = tuple(c**2 for c in terms.values())
     if len(uncentred) > 1:
@@ -182,7 +217,7 @@ def _added(reader: Reader, node: fx.Node, a: int, b: int, of_a: float, of_b: flo
         def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
             return weighted_sum(states, squares)
 
-        new = reader.add(Step("sum", tuple(indices), run, value))
+        new = reader.add(Step("sum", tuple(indices), run, value, is_linear=True))
     reader.terms[new] = terms
     return new
 
@@ -208,7 +243,7 @@ def _gathered(reader: Reader, node: fx.Node, terms: dict[int, float]) -> int | N
             part = composed(reader, members, mix, node.name)
             if part is None:
                 return None
-        total_ = part if total_ is None else _added(reader, node, total_, part, 1.0, 1.0)
+        total_ = part if total_ is None else added(reader, node, total_, part, 1.0, 1.0)
     return total_
 
 
@@ -270,12 +305,18 @@ def _scaled(reader: Reader, index: int, factor: float) -> int:
     return index if factor == 1 else times(reader, index, factor)
 
 
-def _weigh(reader: Reader, node: fx.Node, index: int, factor: fx.Node, power: int) -> int:
-    """Times a tensor of one channel: masks and weights of positions."""
+def weighted(
+    reader: Reader,
+    node: fx.Node,
+    index: int,
+    factor: fx.Node,
+    function: Callable[[Tensor], Tensor] | None = None,
+) -> int:
+    """Times a tensor of one channel (or a function of it): masks and weights of positions."""
     value = reader.value(index)
     shape, full = list(reader.shape(factor)), reader.shape(node)
     shape = [1] * (len(full) - len(shape)) + shape
-    if shape[value.channel_axis] != 1 or value.is_flat:
+    if (value.channel_axis and shape[value.channel_axis] != 1) or value.is_flat:
         refuse(
             node,
             f"units are scaled by a tensor of shape {tuple(shape)}, which differs from channel to "
@@ -284,6 +325,9 @@ def _weigh(reader: Reader, node: fx.Node, index: int, factor: fx.Node, power: in
     place = len(reader.steps)
     reader.features[place] = factor
     reader.channel_axes[place] = None
+    reader.ranks[place] = len(full)
+    if function is not None:
+        reader.transforms[place] = function
     axis, positions = value.channel_axis, value.positions
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
@@ -291,7 +335,7 @@ def _weigh(reader: Reader, node: fx.Node, index: int, factor: fx.Node, power: in
         k, pairs = len(positions), demand.layout == "pairs"
 
         def shaped(weight: torch.Tensor, *, first: bool) -> torch.Tensor:
-            weight = weight.double() ** power
+            weight = weight.double()
             weight = weight.reshape(*weight.shape[:2], *_without(weight.shape[2:], axis - 1, full))
             if not (pairs and k):
                 return weight
@@ -305,13 +349,14 @@ def _weigh(reader: Reader, node: fx.Node, index: int, factor: fx.Node, power: in
 
         return states[0].weighted(shaped(left, first=True), shaped(right, first=False))
 
-    return reader.add(Step("weights of positions", (index,), run, value))
+    return reader.add(Step("weights of positions", (index,), run, value, is_linear=True))
 
 
 def _without(shape: torch.Size, axis: int, full: torch.Size) -> tuple[int, ...]:
     """Sizes `[1.., ...]` completed to the rank of `full` (batch apart), less the channel axis."""
     sizes = [1] * (len(full) - 1 - len(shape)) + list(shape)
-    del sizes[axis]
+    if axis >= 0:  # one unit has none
+        del sizes[axis]
     return tuple(sizes)
 
 
@@ -319,11 +364,11 @@ def _operands(reader: Reader, node: fx.Node) -> tuple[Any, Any]:
     found = [*node.args, *(node.kwargs[n] for n in ("input", "other") if n in node.kwargs)]
     if len(found) != 2:
         refuse(node, f"it takes {len(found)} operands, and two have a rule.")
-    left, right = (_plain(reader, value) for value in found)
+    left, right = (number(reader, value) for value in found)
     return left, right
 
 
-def _plain(reader: Reader, value: Any) -> Any:
+def number(reader: Reader, value: Any) -> Any:
     """A number in place of the node that computes it, or of a frozen parameter that is one."""
     if not isinstance(value, fx.Node):
         return value
@@ -331,14 +376,30 @@ def _plain(reader: Reader, value: Any) -> Any:
     if parameter is not None and parameter.numel() == 1 and not parameter.requires_grad:
         return float(parameter)
     found = reader.sample[value]
-    return found if isinstance(found, Real) else value
+    if isinstance(found, Real):
+        return found
+    return _FILLED.get(value.target, value)
 
 
 def _alpha(reader: Reader, node: fx.Node) -> float:
-    alpha = _plain(reader, node.kwargs.get("alpha", 1))
+    alpha = number(reader, node.kwargs.get("alpha", 1))
     if not isinstance(alpha, Real):
         refuse(node, "`alpha` of a sum is no number.")
     return float(alpha)
+
+
+def _check_channels(reader: Reader, node: fx.Node, *operands: fx.Node) -> None:
+    """Refuse one unit that meets many."""
+    sizes = set()
+    for operand in operands:
+        value = reader.value(reader.states[operand] or 0)
+        sizes.add(reader.shape(operand)[value.channel_axis] if value.channel_axis else 1)
+    if len(sizes) > 1:
+        refuse(
+            node,
+            f"one unit is broadcast over {max(sizes)} channels: they all share its chance, at any width, "
+            f"so that no one kernel is left. Make as many of it (`nn.Linear(..., {max(sizes)})`).",
+        )
 
 
 def _dependent(reader: Reader, indices: list[int]) -> bool:

@@ -1,6 +1,6 @@
 """Concatenation of features and of positions, and splitting features again."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Any
 
@@ -10,38 +10,67 @@ from torch import Tensor, fx, nn
 from ntkit.kernels.infinite.activations import duals
 from ntkit.kernels.infinite.calls import arithmetic, parameters, shapes
 from ntkit.kernels.infinite.calls.pointwise import activated
-from ntkit.kernels.infinite.reader import Reader
+from ntkit.kernels.infinite.reader import Concat, Reader
 from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value
+from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
 from ntkit.kernels.infinite.trace import refuse
 
-__all__ = ["concatenate", "gated", "piece", "split", "stack", "taken"]
+__all__ = ["channels", "concatenate", "gated", "piece", "pieces", "split", "stack"]
 
 
 def concatenate(reader: Reader, node: fx.Node) -> int:
     """Of features: weights mix them in proportion to their numbers. Of positions, if independent."""
-    parts: Any = node.args[0] if node.args else node.kwargs["tensors"]
+    given: Any = node.args[0] if node.args else node.kwargs["tensors"]
+    default = 1 if node.target is torch.hstack else 0
     dim: Any = node.kwargs.get(
-        "dim", node.kwargs.get("axis", node.args[1] if len(node.args) > 1 else 0)
+        "dim", node.kwargs.get("axis", node.args[1] if len(node.args) > 1 else default)
     )
-    known = [k for part in parts if (k := reader.state(part)) is not None]
-    axis = reader.value(known[0]).channel_axis
-    shape = reader.shape(node)
+    parts = _parts(reader, node, given)
+    known = [part.index for part in parts if part.index is not None]
+    axis, dim = reader.value(known[0]).channel_axis, dim % len(reader.shape(node))
     if any(reader.value(k).channel_axis != axis for k in known):
         refuse(node, "units are concatenated whose channels are at different axes.")
-    if dim % len(shape) == 0:
+    if dim == 0:
         refuse(node, "a concatenation of points (axis 0) has no rule.")
-    if dim % len(shape) != axis:
-        return _positions(reader, node, parts, known[0], dim % len(shape))
+    if dim != axis:
+        return _positions(reader, node, parts, known[0], dim)
     return _features(reader, node, parts, axis)
 
 
 def stack(reader: Reader, node: fx.Node) -> int:
     """A concatenation along a new axis of positions."""
-    refuse(
-        node,
-        "a stack has no rule. Give each part its axis (`x.unsqueeze(1)`), then `torch.cat(parts, 1)`.",
-    )
+    given: Any = node.args[0] if node.args else node.kwargs["tensors"]
+    dim: Any = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
+    dim = dim % len(reader.shape(node))
+    if dim == 0 or node.target is torch.vstack:
+        refuse(node, "a stack of points (axis 0) has no rule. Stack along 1 or a later axis.")
+    parts = []
+    for part in _parts(reader, node, given):
+        after = torch.Size((*part.shape[:dim], 1, *part.shape[dim:]))
+        if part.index is None:
+            refuse(node, "features are stacked with units. Embed them first.")
+        index = shapes.unsqueezed(reader, part.index, dim)
+        parts.append(replace(part, index=index, shape=after))
+    assert parts[0].index is not None
+    return _positions(reader, node, parts, parts[0].index, dim)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is concatenated: a node (None for a piece of a split), its step if it has one, its shape."""
+
+    node: fx.Node | None
+    index: int | None
+    shape: torch.Size
+
+
+def _parts(reader: Reader, node: fx.Node, given: Any) -> list[_Part]:
+    if isinstance(given, fx.Node):
+        if given not in reader.pieces:
+            refuse(node, "it takes a tensor in place of a list of tensors.")
+        found = zip(pieces(reader, node, given), reader.sample[given], strict=True)
+        return [_Part(None, index, shape) for index, shape in found]
+    return [_Part(part, reader.state(part), reader.shape(part)) for part in given]
 
 
 def split(reader: Reader, node: fx.Node) -> int:
@@ -53,50 +82,34 @@ def split(reader: Reader, node: fx.Node) -> int:
 def piece(reader: Reader, node: fx.Node) -> int:
     """One of the pieces of a split: channels, or positions."""
     argument, number = node.args
-    assert isinstance(argument, fx.Node) and isinstance(number, int)
+    assert isinstance(argument, fx.Node)
+    if not isinstance(number, int):
+        refuse(node, "several pieces of a split are taken at once. Take them one by one.")
+    return _piece(reader, node, argument, number)
+
+
+def pieces(reader: Reader, node: fx.Node, given: fx.Node) -> list[int]:
+    """All pieces of a split."""
+    return [_piece(reader, node, given, k) for k in range(len(reader.sample[given]))]
+
+
+def _piece(reader: Reader, node: fx.Node, argument: fx.Node, number: int) -> int:
     (source,) = [n for n in argument.all_input_nodes if reader.states.get(n) is not None]
     index = reader.states[source]
     assert index is not None
     axis, before = reader.value(index).channel_axis, reader.shape(source)
     pieces = reader.sample[argument]
     number = number % len(pieces)
-    if len(pieces[0]) == len(before) and pieces[number][axis] != before[axis]:
+    if axis and len(pieces[0]) == len(before) and pieces[number][axis] != before[axis]:
         start = sum(p[axis] for p in pieces[:number])
-        return _channels(reader, node, index, before[axis], start, pieces[number][axis])
+        return channels(reader, node, index, before[axis], start, pieces[number][axis])
 
     def call(x: Tensor) -> Tensor:
         args = [x if a is source else reader.argument(a) for a in argument.args]
         kwargs = {k: x if a is source else reader.argument(a) for k, a in argument.kwargs.items()}
         return reader.traced.call(argument, args, kwargs)[number]
 
-    return shapes.of_position(reader, node, call)
-
-
-def taken(reader: Reader, node: fx.Node) -> int:
-    """Entries by index: a slice of channels, new axes, or positions."""
-    argument: Any = node.args[0]
-    if argument in reader.pieces:
-        return piece(reader, node)
-    index = reader.only_state(node)
-    if not isinstance(reader.sample[argument], torch.Size):
-        return index  # an entry of a layer's tuple of results
-    before, after = reader.shape(argument), reader.shape(node)
-    if before.numel() == after.numel():
-        return shapes.reshape(reader, node)
-    where = reader.argument(node.args[1])
-    where = list(where) if isinstance(where, tuple) else [where]
-    if Ellipsis in where:
-        k = where.index(Ellipsis)
-        missing = len(before) - (len(where) - 1 - where.count(None))
-        where[k : k + 1] = [slice(None)] * missing
-    axis = reader.value(index).channel_axis
-    plain = all(isinstance(w, slice) for w in where) and len(where) > axis
-    others = [w for k, w in enumerate(where) if k != axis]
-    if plain and all(w == slice(None) for w in others):
-        start, stop, step = where[axis].indices(before[axis])
-        if step == 1 and not reader.value(index).is_flat:
-            return _channels(reader, node, index, before[axis], start, stop - start)
-    return shapes.positions(reader, node)
+    return reader.per_part(index, lambda part: shapes.mapped(reader, node, call, part))
 
 
 def gated(reader: Reader, node: fx.Node) -> int:
@@ -114,8 +127,8 @@ def gated(reader: Reader, node: fx.Node) -> int:
     ):
         refuse(node, "a gate between positions has no rule; its halves must be of the channels.")
     half = before[axis] // 2
-    value = _channels(reader, node, index, 2 * half, 0, half)
-    gate = _channels(reader, node, index, 2 * half, half, half)
+    value = channels(reader, node, index, 2 * half, 0, half)
+    gate = channels(reader, node, index, 2 * half, half, half)
     if not reader.value(gate).is_gaussian:
         refuse(
             node, "the gate acts on units that are not Gaussian. Put a layer with weights before."
@@ -125,35 +138,57 @@ def gated(reader: Reader, node: fx.Node) -> int:
     return arithmetic.multiplied(reader, node, value, opened)
 
 
-def _channels(reader: Reader, node: fx.Node, index: int, total: int, start: int, count: int) -> int:
+def channels(reader: Reader, node: fx.Node, index: int, total: int, start: int, count: int) -> int:
     """A share of the channels: as good as another layer's, for its weights are its own."""
     value = reader.value(index)
-    if value.is_flat or index in reader.concats:
+    if count == total:
+        return index
+    if index in reader.concats and not value.is_flat and _is_ordered(value):
+        return _of_parts(reader, node, reader.concats[index], total, start, count)
+    if value.is_flat or not value.is_alike:
         refuse(
             node,
-            "channels are taken from a concatenation or from flattened units. "
-            "Take them before that.",
+            "channels are taken from flattened units, or from a concatenation and what was made of it, "
+            "whose channels differ. Take them before that.",
         )
     if not value.sources:
         refuse(node, "channels are taken from features. Take them before they meet a layer.")
-    sources = frozenset(
-        Source(
-            s.place,
-            s.start + (s.stop - s.start) * start / total,
-            s.start + (s.stop - s.start) * (start + count) / total,
-        )
-        for s in value.sources
-    )
+    share = start / total, (start + count) / total
+    sources = frozenset(source.part(*share) for source in value.sources)
     name = f"channels {start} to {start + count}"
-    return reader.apply(name, index, lambda state: state, replace(value, sources=sources))
+    new = reader.apply(name, index, lambda state: state, replace(value, sources=sources))
+    reader.cuts[new] = (index, start, start + count, total)
+    return new
 
 
-def _features(reader: Reader, node: fx.Node, parts: Any, axis: int) -> int:
+def _is_ordered(value: Value) -> bool:
+    return not any(source.is_scattered for source in value.sources)
+
+
+def _of_parts(
+    reader: Reader, node: fx.Node, concat: Concat, total: int, start: int, count: int
+) -> int:
+    """A share of the channels of a concatenation: what it takes of each part."""
+    found, weights, begin = [], [], 0
+    for part, weight in zip(concat.parts, concat.weights, strict=True):
+        size = round(weight * total)
+        first, last = max(start, begin), min(start + count, begin + size)
+        if first < last:
+            found.append(channels(reader, node, part, size, first - begin, last - first))
+            weights.append((last - first) / count)
+        begin += size
+    return found[0] if len(found) == 1 else reader.join(tuple(found), tuple(weights))
+
+
+def _features(reader: Reader, node: fx.Node, parts: list[_Part], axis: int) -> int:
     shape = reader.shape(node)
     indices, weights = [], []
     for part in parts:
-        index = reader.entered(part, axis)
-        share = reader.shape(part)[axis] / shape[axis]
+        if part.index is None:
+            assert part.node is not None
+        index = part.index if part.node is None else reader.entered(part.node, axis)
+        assert index is not None
+        share = part.shape[axis] / shape[axis]
         nested = reader.concats.get(index)
         if nested is None:
             indices.append(index)
@@ -161,28 +196,31 @@ def _features(reader: Reader, node: fx.Node, parts: Any, axis: int) -> int:
         else:
             indices += nested.parts
             weights += [share * w for w in nested.weights]
-    values = [reader.value(k) for k in indices]
-    value = Value(
-        axis,
-        values[0].positions,
-        values[0].is_flat,
-        False,
-        all(v.is_centred for v in values),
-        frozenset().union(*(v.sources for v in values)),
-    )
-    return reader.join(tuple(indices), tuple(weights), value)
+    whole = _put_together(reader, indices)
+    return reader.join(tuple(indices), tuple(weights)) if whole is None else whole
 
 
-def _positions(reader: Reader, node: fx.Node, parts: Any, beside: int, dim: int) -> int:
+def _put_together(reader: Reader, indices: list[int]) -> int | None:
+    """What was cut into these pieces, in this order; None if that is not so."""
+    cuts = [reader.cuts.get(k) for k in indices]
+    end = 0
+    for cut in cuts:
+        if cut is None or cuts[0] is None or cut[0] != cuts[0][0] or cut[1] != end:
+            return None
+        end = cut[2]
+    return cuts[0][0] if cuts[0] is not None and end == cuts[0][3] else None
+
+
+def _positions(reader: Reader, node: fx.Node, parts: list[_Part], beside: int, dim: int) -> int:
     axis = reader.value(beside).channel_axis
     indices = []
     for part in parts:
-        if part in reader.parameters:
-            indices.append(parameters.token(reader, node, part, beside, axis))
-        elif reader.state(part) is None:
+        if part.node in reader.parameters:
+            indices.append(parameters.token(reader, node, part.node, beside, axis))
+        elif part.index is None:
             refuse(node, "features are concatenated with units along positions. Embed them first.")
         else:
-            indices.append(reader.state(part))
+            indices.append(part.index)
     values = [reader.value(k) for k in indices]
     shared = any(v.shared(w) for i, v in enumerate(values) for w in values[:i])
     if shared or sum(not v.is_centred for v in values) > 1 or any(v.is_flat for v in values):
@@ -191,7 +229,7 @@ def _positions(reader: Reader, node: fx.Node, parts: Any, beside: int, dim: int)
             f"units are concatenated along positions (axis {dim}; the channels are at axis {axis}) that "
             "hang on the same weights or have means. Only independent ones have a rule.",
         )
-    place = dim - 1 - (dim > axis)
+    place = dim - 1 - (0 < axis < dim)
     sizes = [v.positions[place] for v in values]
     positions = list(values[0].positions)
     positions[place] = sum(sizes)
@@ -206,8 +244,11 @@ def _positions(reader: Reader, node: fx.Node, parts: Any, beside: int, dim: int)
         is_gaussian=all(v.is_gaussian for v in values),
         is_centred=all(v.is_centred for v in values),
         sources=frozenset().union(*(v.sources for v in values)),
+        is_alike=all(v.is_alike for v in values),
     )
-    return reader.add(Step("concatenation of positions", tuple(indices), run, value))
+    return reader.add(
+        Step("concatenation of positions", tuple(indices), run, value, is_linear=True)
+    )
 
 
 def _side_by_side(

@@ -11,6 +11,7 @@ from ntkit.kernels.infinite.activations import AbstractActivation, duals
 from ntkit.kernels.infinite.calls.normalisation import BATCH, of_features, scaled
 from ntkit.kernels.infinite.calls.parameters import trained
 from ntkit.kernels.infinite.calls.pointwise import activated, composed
+from ntkit.kernels.infinite.calls.shapes import flattened
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.state import PairState
@@ -31,12 +32,21 @@ def layer(reader: Reader, node: fx.Node) -> int:
         return of_features(reader, node, argument)
     index = reader.entered(argument, rule.channel_axis)
     value, shape = reader.value(index), reader.shape(argument)
+    if value.channel_axis == 0 and len(shape) == 2 and rule.channel_axis == -1:
+        index = flattened(reader, index)  # one unit at each position: as features
+        value = reader.value(index)
     if value.channel_axis != rule.channel_axis % len(shape):
         refuse(
             node,
             f"`{module}` takes its channels from axis {rule.channel_axis} of {tuple(shape)}, which "
             f"holds positions; the channels are at axis {value.channel_axis}. Only weights across "
             "channels have a limit.",
+        )
+    if getattr(module, "groups", 1) > 1 and not value.is_alike and not is_depthwise(module):
+        refuse(
+            node,
+            f"`{module}` takes each group from some of the channels, and in a concatenation (or what was "
+            "made of it) these differ, so that the groups do. Use a layer for each part, or `groups=1`.",
         )
     trains = trained(node, module)
     if rule.effect == "scaling":
@@ -67,7 +77,15 @@ def layer(reader: Reader, node: fx.Node) -> int:
             str(module),
             (index,),
             run,
-            Value(axis, positions, False, not depthwise, True, sources),
+            Value(
+                axis,
+                positions,
+                False,
+                not depthwise,
+                True,
+                sources,
+                value.is_alike or not depthwise,
+            ),
             back=back,
             is_homogeneous=not _has_bias(module),
             windows=None if of_layer is None or value.is_flat else as_windows,

@@ -92,7 +92,7 @@ def _by_matrices(
 
     run = shapes.mixed_by_record(place, positions, on_pairs)
     new = replace(value, positions=positions)
-    return reader.add(Step("aggregate", (index,), run, new, back="pairs"))
+    return reader.add(Step("aggregate", (index,), run, new, back="pairs", is_linear=True))
 
 
 def _flat(matrix: Tensor, k: int, turned: bool) -> tuple[Tensor, torch.Size]:

@@ -49,12 +49,19 @@ def normalised(reader: Reader, node: fx.Node) -> int:
             f"`{layer}` normalises over the axes {list(axes)}, and the channels are at axis "
             f"{value.channel_axis}. Only a mean over the channels has a limit.",
         )
-    if groups and (concat or layer.num_groups == layer.num_channels):
+    if groups and (not value.is_alike or layer.num_groups == layer.num_channels):
         refuse(
             node,
             f"`{layer}` has groups of one channel, or a concatenation whose parts need not fall into "
             "its groups: random means and variances stay random at any width. Use fewer groups, or "
             "`nn.LayerNorm`.",
+        )
+    parts = concat.parts if concat else (index,)
+    if any(reader.value(part).is_flat != value.is_flat for part in parts):
+        refuse(
+            node,
+            f"`{layer}` acts on flattened positions beside other features. Normalise the parts before "
+            "they are concatenated.",
         )
     kept = [k for k in range(1, ndim) if k != value.channel_axis]
     averaged = tuple(kept.index(k) for k in axes if k != value.channel_axis)
@@ -73,7 +80,6 @@ def normalised(reader: Reader, node: fx.Node) -> int:
                 "`nn.RMSNorm` may stand anywhere.",
             )
         means = found
-    parts = concat.parts if concat else (index,)
     weights = concat.weights if concat else (1.0,)
     trains = trained(node, layer)
 

@@ -4,18 +4,22 @@ import operator
 from collections.abc import Hashable
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import torch
 from torch import fx, nn
 
+from ntkit.kernels.infinite.activations.quadrature import Quadrature
 from ntkit.kernels.infinite.branches import weighted_sum
-from ntkit.kernels.infinite.reader import Reader
+from ntkit.kernels.infinite.calls.pointwise import Stopped
+from ntkit.kernels.infinite.reader import Pointwise, Reader
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value
-from ntkit.kernels.infinite.trace import attribute, refuse
+from ntkit.kernels.infinite.trace import refuse
+from ntkit.kernels.infinite.tracer import attribute
 from ntkit.kernels.infinite.variances import mean_square
 
-__all__ = ["detached", "note_parameter", "scale", "shift", "token", "trained"]
+__all__ = ["detached", "is_table", "note_parameter", "scale", "shift", "token", "trained"]
 
 _SHAPES: set[Hashable] = {
     *(operator.getitem, torch.unsqueeze, torch.squeeze, torch.reshape, torch.permute),
@@ -49,6 +53,22 @@ def note_parameter(reader: Reader, node: fx.Node) -> None:
     )
 
 
+def is_table(reader: Reader, node: fx.Node) -> bool:
+    """File an `nn.Embedding` of fixed indices as what it is: a parameter's rows."""
+    layer: Any = reader.layer(node)
+    (argument,) = node.all_input_nodes or (None,)
+    try:
+        rows = None if argument is None else reader.constant(argument).flatten()
+    except ValueError:
+        return False
+    if rows is None or layer.max_norm is not None or len(rows.unique()) < len(rows):
+        return False
+    if layer.padding_idx is not None and bool((rows == layer.padding_idx).any()):
+        return False
+    reader.parameters[node] = layer.weight
+    return True
+
+
 def trained(node: fx.Node, layer: nn.Module) -> tuple[bool, bool]:
     """Whether the weights and the biases of a layer are trained."""
     found = []
@@ -75,7 +95,13 @@ def detached(reader: Reader, index: int) -> int:
             else replace(state, ntk=torch.zeros_like(state.cov), scales=0.0)
         )
 
-    return reader.apply("detach", index, cut, reader.value(index))
+    new = reader.apply("detach", index, cut, reader.value(index))
+    value, found = reader.value(index), reader.pointwise.get(index)
+    if found is not None:
+        reader.pointwise[new] = Pointwise(found.base, Stopped(found.dual))
+    elif value.is_gaussian and value.is_centred:
+        reader.pointwise[new] = Pointwise(index, Stopped(Quadrature(lambda x: x)))
+    return new
 
 
 def shift(reader: Reader, node: fx.Node, index: int, other: fx.Node, factor: float) -> int:
@@ -192,7 +218,8 @@ def _aligned(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> list[
     sizes = [1] * (len(full) - len(shape)) + list(shape)
     places = [k for k in range(1, len(full)) if k != value.channel_axis]
     positions = [sizes[k] for k in places]
-    channels = sizes[value.channel_axis] == full[value.channel_axis]
+    axis = value.channel_axis
+    channels = sizes[axis] == (full[axis] if axis else 1)
     every = positions == [full[k] for k in places]
     numbers = prod(sizes[1:])
     repeated = numbers != reader.parameters[other].numel()

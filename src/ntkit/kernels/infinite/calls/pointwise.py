@@ -15,7 +15,7 @@ from ntkit.kernels.infinite.reader import Pointwise, Reader
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step
 
-__all__ = ["Scaled", "activated", "as_function", "composed", "means_of"]
+__all__ = ["Scaled", "Stopped", "activated", "as_function", "composed", "means_of"]
 
 _REACH = 64.0
 """Largest input within which kinks of composed functions are looked for."""
@@ -47,6 +47,27 @@ class Scaled(AbstractActivation):
         return self._factor * self._inner.value(x)
 
 
+class Stopped(AbstractActivation):
+    """An activation through which no gradient goes: what is computed without, or detached."""
+
+    def __init__(self, inner: AbstractActivation) -> None:
+        self._inner = inner
+        self.is_odd, self.kinks = inner.is_odd, inner.kinks
+
+    def variance(self, var: Tensor) -> Tensor:
+        """The inner one's."""
+        return self._inner.variance(var)
+
+    def dual(self, pair: Pair, *, slope: bool = True) -> Dual:
+        """The inner one's moments, and no slope."""
+        found = self._inner.dual(pair, slope=False)
+        return replace(found, slope=torch.zeros_like(found.cov) if slope else None)
+
+    def value(self, x: Tensor) -> Tensor:
+        """The function itself, a constant to autograd."""
+        return self._inner.value(x).detach()
+
+
 def activated(reader: Reader, index: int, dual: AbstractActivation, name: str) -> int:
     """An activation of Gaussian units."""
 
@@ -74,6 +95,14 @@ def as_function(reader: Reader, index: int) -> tuple[int, Function, tuple[float,
         base, function, kinks = index, lambda x: x, ()
     else:
         return None
+    through = reader.pointwise.get(base)
+    if through is not None and base != index:  # units that were detached before
+        outer, inner = function, through.dual.value
+        base, kinks = through.base, kinks + through.dual.kinks
+
+        def function(x: Tensor) -> Tensor:
+            return outer(inner(x))
+
     terms = reader.terms.get(base, {})
     if len(terms) != 1:
         return base, function, kinks

@@ -1,12 +1,12 @@
 """Calls that move positions about: reshapes, transposes, pooling, resizing, cropping, fixed matrices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
 from ntkit.kernels.infinite.mixing import probe
@@ -17,12 +17,29 @@ from ntkit.kernels.infinite.trace import refuse
 
 __all__ = [
     "broadcast",
+    "flattened",
+    "mapped",
     "mixed_by_record",
     "of_position",
+    "one_unit",
     "positions",
+    "reordered",
     "reshape",
+    "reshaped",
+    "squeezed",
     "transpose",
+    "unsqueezed",
 ]
+
+
+_FLATTENING: set[Hashable] = {
+    *(nn.Flatten, torch.flatten, torch.reshape, "flatten", "reshape", "view"),
+}
+"""Calls that may mean to make features of positions, where an axis of one channel goes away."""
+
+
+_ONE_AXIS: set[Hashable] = {torch.squeeze, torch.unsqueeze, "squeeze", "unsqueeze"}
+_REORDERING: set[Hashable] = {torch.roll, torch.flip, "roll", "flip"}
 
 
 def reshape(reader: Reader, node: fx.Node) -> int:
@@ -32,33 +49,44 @@ def reshape(reader: Reader, node: fx.Node) -> int:
     before, after = reader.shape(argument), reader.shape(node)
     if before == after:
         return index
-    return reader.per_part(index, lambda part: _reshape(reader, node, part, before, after))
+    dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
+    if node.target in _ONE_AXIS and isinstance(dim, int) and not reader.value(index).is_flat:
+        taken = node.target in {torch.squeeze, "squeeze"}
+        return (squeezed if taken else unsqueezed)(
+            reader, index, dim % max(len(before), len(after))
+        )
+    return reader.per_part(index, lambda part: reshaped(reader, node, part, before, after))
 
 
-def _reshape(
-    reader: Reader, node: fx.Node, index: int, before: torch.Size, after: torch.Size
-) -> int:
+def unsqueezed(reader: Reader, index: int, dim: int) -> int:
+    """A new axis `dim`, of one position."""
     value = reader.value(index)
     axis = value.channel_axis
-    if len(after) == 2 and before[0] == after[0] and prod(value.positions) > 1:
-        flat = replace(value, channel_axis=1, is_flat=True)
+    place = dim - 1 - (0 < axis < dim)
+    if axis == 0 and place == len(value.positions):  # one unit gets its axis back
         return reader.apply(
-            "flatten", index, lambda state: replace(state, is_flat=True), flat, back="each"
+            "unsqueeze", index, lambda state: state, replace(value, channel_axis=dim)
         )
-    groups = _groups(before, after)
-    if groups is None or before[0] != after[0] or value.is_flat:
-        refuse(
-            node, f"a reshape from {tuple(before)} to {tuple(after)} mixes positions and channels."
-        )
-    channel = next(new for old, new in groups if axis in old)
-    kept = [k for k in channel if after[k] != 1] or channel[:1]
-    if len(kept) != 1 or after[kept[0]] != before[axis]:
-        refuse(
-            node,
-            f"a reshape from {tuple(before)} to {tuple(after)} splits or merges the channels "
-            f"(axis {axis}). Only positions may be rearranged before the read-out.",
-        )
-    sizes = tuple(s for k, s in enumerate(after) if k not in {0, kept[0]})
+    moved = axis + 1 if 0 < dim <= axis else axis
+    sizes = (*value.positions[:place], 1, *value.positions[place:])
+    return reader.per_part(index, lambda part: _resized(reader, part, moved, sizes))
+
+
+def squeezed(reader: Reader, index: int, dim: int) -> int:
+    """Without the axis `dim`, of one position or one unit."""
+    value = reader.value(index)
+    axis = value.channel_axis
+    if dim == axis:
+        return one_unit(reader, index)
+    place = dim - 1 - (0 < axis < dim)
+    sizes = (*value.positions[:place], *value.positions[place + 1 :])
+    moved = axis - (dim < axis)
+    return reader.per_part(index, lambda part: _resized(reader, part, moved, sizes))
+
+
+def _resized(reader: Reader, index: int, axis: int, sizes: tuple[int, ...]) -> int:
+    """The same positions in the same order, under other sizes."""
+    value = reader.value(index)
     old = len(value.positions)
 
     def on_positions(table: Tensor, end: int) -> Tensor:
@@ -72,8 +100,53 @@ def _reshape(
         "reshape",
         index,
         lambda state: state.rearranged(on_positions, sizes),
-        replace(value, channel_axis=kept[0], positions=sizes),
+        replace(value, channel_axis=axis, positions=sizes),
     )
+
+
+def flattened(reader: Reader, index: int) -> int:
+    """Positions and channels as one axis of features."""
+    flat = replace(reader.value(index), channel_axis=1, is_flat=True)
+    return reader.apply(
+        "flatten", index, lambda state: replace(state, is_flat=True), flat, back="each"
+    )
+
+
+def one_unit(reader: Reader, index: int) -> int:
+    """One unit, without the axis that it was taken from."""
+    value = replace(reader.value(index), channel_axis=0)
+    return reader.apply("one unit", index, lambda state: state, value)
+
+
+def reshaped(
+    reader: Reader, node: fx.Node, index: int, before: torch.Size, after: torch.Size
+) -> int:
+    """One state after a reshape."""
+    value = reader.value(index)
+    axis = value.channel_axis
+    means_features = len(after) == 2 and prod(value.positions) > 1 and node.target in _FLATTENING
+    drops = axis and before[axis] == 1 and after == (*before[:axis], *before[axis + 1 :])
+    if drops and not means_features:
+        return one_unit(reader, index)
+    if axis and len(after) == 2 and before[0] == after[0] and prod(value.positions) > 1:
+        return flattened(reader, index)
+    groups = _groups(before, after)
+    if groups is None or before[0] != after[0] or value.is_flat:
+        refuse(
+            node, f"a reshape from {tuple(before)} to {tuple(after)} mixes positions and channels."
+        )
+    channel = next(new for old, new in groups if axis in old)
+    kept = [k for k in channel if after[k] != 1] or channel[:1]
+    if axis == 0:
+        kept = [0]
+    elif len(kept) != 1 or after[kept[0]] != before[axis]:
+        refuse(
+            node,
+            f"a reshape from {tuple(before)} to {tuple(after)} splits or merges the channels "
+            f"(axis {axis}). Only positions may be rearranged before the read-out.",
+        )
+    sizes = tuple(s for k, s in enumerate(after) if k not in {0, kept[0]})
+    return _resized(reader, index, kept[0], sizes)
 
 
 def transpose(reader: Reader, node: fx.Node) -> int:
@@ -106,24 +179,35 @@ def transpose(reader: Reader, node: fx.Node) -> int:
 
 def positions(reader: Reader, node: fx.Node) -> int:
     """A linear map of positions, the same for every channel; its matrix comes from probing."""
-    index = reader.only_state(node)
     (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
-    return reader.per_part(index, lambda part: _positions(reader, node, argument, part))
+    call, index = _call(reader, node, argument), reader.only_state(node)
+    if node.target in _REORDERING and not reader.value(index).positions:
+        marked = torch.arange(float(reader.shape(argument).numel())).view(reader.shape(argument))
+        if torch.equal(call(marked).sort(1).values, marked):
+            return reordered(reader, index)
+    return of_position(reader, node, call)
 
 
-def _positions(reader: Reader, node: fx.Node, argument: fx.Node, index: int) -> int:
-    return _mapped(reader, node, _call(reader, node, argument), index)
+def reordered(reader: Reader, index: int) -> int:
+    """The same channels in another order: in sums and products they meet others than before."""
+    value = reader.value(index)
+    sources = frozenset(replace(source, is_scattered=True) for source in value.sources)
+    return reader.apply(
+        "channels in another order", index, lambda state: state, replace(value, sources=sources)
+    )
 
 
-def _mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], index: int) -> int:
+def mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], index: int) -> int:
+    """One state after a linear map of positions that is given as a function."""
     value = reader.value(index)
     if value.is_flat or not value.positions:
         refuse(node, "it acts on features that have no positions (any more).")
+    one = value.channel_axis == 0
     try:
         mixing, axis = probe(
-            call,
+            _with_channels(call) if one else call,
             value.positions,
-            value.channel_axis,
+            len(value.positions) + 1 if one else value.channel_axis,
             what=f"`{node.name}`",
         )
     except (ValueError, RuntimeError, IndexError, TypeError) as error:
@@ -132,8 +216,11 @@ def _mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], ind
             f"no linear map of positions that treats all channels alike ({error}). "
             "Only those have a limit without weights.",
         )
-    new = replace(value, channel_axis=axis, positions=mixing.positions)
+    new = replace(value, channel_axis=0 if one else axis, positions=mixing.positions)
     name = f"map of positions {value.positions} to {mixing.positions} ({node.name})"
+    if mixing.moves_channels:
+        index = reordered(reader, index)
+        new = replace(new, sources=reader.value(index).sources)
     if not mixing.mixes:
         return reader.apply(name, index, mixing.select, new)
     place = len(reader.steps)
@@ -141,9 +228,18 @@ def _mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], ind
     def on_pairs(table: Tensor, context: Context) -> Tensor:
         return mixing.on_both(table, value.positions)
 
-    return reader.add(
-        Step(name, (index,), mixed_by_record(place, mixing.positions, on_pairs), new, back="pairs")
-    )
+    run = mixed_by_record(place, mixing.positions, on_pairs)
+    return reader.add(Step(name, (index,), run, new, back="pairs", is_linear=True))
+
+
+def _with_channels(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A map of `[batch, *positions]` on several channels, the last axis."""
+
+    def whole(x: Tensor) -> Tensor:
+        alone = call(x.movedim(-1, 1).flatten(0, 1))
+        return alone.unflatten(0, (len(x), x.shape[-1])).movedim(1, -1)
+
+    return whole
 
 
 def broadcast(reader: Reader, node: fx.Node, a: int, b: int) -> tuple[int, int]:
@@ -166,17 +262,18 @@ def broadcast(reader: Reader, node: fx.Node, a: int, b: int) -> tuple[int, int]:
 
         def repeated(x: Tensor) -> Tensor:
             full = [x.shape[0], *shape]
-            full.insert(value.channel_axis, x.shape[value.channel_axis])
+            if value.channel_axis:
+                full.insert(value.channel_axis, x.shape[value.channel_axis])
             return x.expand(full)
 
-        return reader.per_part(index, lambda part: _mapped(reader, node, repeated, part))
+        return reader.per_part(index, lambda part: mapped(reader, node, repeated, part))
 
     return to_sizes(a), to_sizes(b)
 
 
 def of_position(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor]) -> int:
     """A linear map of positions that is given as a function."""
-    return reader.per_part(reader.only_state(node), lambda part: _mapped(reader, node, call, part))
+    return reader.per_part(reader.only_state(node), lambda part: mapped(reader, node, call, part))
 
 
 def mixed_by_record(

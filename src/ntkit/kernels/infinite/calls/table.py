@@ -13,8 +13,10 @@ from ntkit.kernels.infinite.activations import duals, functions
 from ntkit.kernels.infinite.calls import (
     arithmetic,
     concatenation,
+    entries,
     layers,
     linear_maps,
+    masks,
     parameters,
     shapes,
 )
@@ -24,6 +26,7 @@ from ntkit.kernels.infinite.calls.why_not import why_not
 from ntkit.kernels.infinite.reader import Handler, Reader, is_size
 from ntkit.kernels.infinite.rules import refusals, rules
 from ntkit.kernels.infinite.trace import Traced, refuse
+from ntkit.kernels.infinite.tracer import hangs_on_points
 from ntkit.networks.aggregate import Aggregate
 from ntkit.networks.attention import SelfAttention
 
@@ -64,6 +67,10 @@ def _off_in_eval(reader: Reader, node: fx.Node) -> int:
 
 def _same(reader: Reader, node: fx.Node) -> int:
     return reader.only_state(node)
+
+
+def _no_state(reader: Reader, node: fx.Node) -> None:
+    """Tensors of one number, whatever they are like."""
 
 
 def _detached(reader: Reader, node: fx.Node) -> int:
@@ -122,7 +129,9 @@ _FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
         arithmetic.quotient,
     ),
     **dict.fromkeys((operator.neg, torch.neg, torch.negative, "neg"), arithmetic.negative),
-    **dict.fromkeys((torch.cat, torch.concat, torch.concatenate), concatenation.concatenate),
+    **dict.fromkeys(
+        (torch.cat, torch.concat, torch.concatenate, torch.hstack), concatenation.concatenate
+    ),
     **dict.fromkeys(
         (
             torch.flatten,
@@ -191,8 +200,8 @@ _FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
         ),
         concatenation.split,
     ),
-    **dict.fromkeys((torch.stack, torch.hstack, torch.vstack), concatenation.stack),
-    operator.getitem: concatenation.taken,
+    **dict.fromkeys((torch.stack, torch.vstack), concatenation.stack),
+    operator.getitem: entries.taken,
     functional.glu: concatenation.gated,
     **dict.fromkeys(
         (
@@ -203,6 +212,9 @@ _FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
         ),
         _function_dropout,
     ),
+    **dict.fromkeys((torch.masked_fill, "masked_fill", "masked_fill_"), masks.filled),
+    **dict.fromkeys((torch.where, "where"), masks.chosen),
+    **dict.fromkeys((torch.zeros_like, torch.ones_like), _no_state),
     getattr: _getattr,
     **dict.fromkeys(
         (operator.matmul, torch.matmul, torch.bmm, "matmul", "bmm", "__matmul__"),
@@ -223,6 +235,8 @@ def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None
             "the layer is called more than once, and the limit holds for independent weights. "
             "Give each call a layer of its own.",
         )
+    if kind is nn.Embedding and not has_state and parameters.is_table(reader, node):
+        return None
     if not has_state and not has_parameters and kind is not SelfAttention and kind is not Aggregate:
         return None
     if kind in refusals:
@@ -293,7 +307,7 @@ def check_modules(traced: Traced) -> None:
                 f"`{layer}` in training mode couples the inputs of a batch, and so do batch "
                 "statistics without running ones. Call `module.eval()`, or use `nn.LayerNorm`.",
             )
-        if node not in on_weights:
+        if node not in on_weights or (kind is nn.Embedding and not hangs_on_points(node)):
             continue
         if kind in refusals:
             refuse(node, refusals[kind])
