@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ntkit
-from ntkit._core import checks
+from ntkit._core import checks, devices
 from tests.cases import randn
 
 
@@ -151,3 +151,18 @@ def test_every_door_takes_numbers_of_other_kinds(unchecked, door: str, number: A
         torch.testing.assert_close(found, plain, rtol=0, atol=0)
     else:
         assert found == plain
+
+
+def test_a_device_without_float64_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No such device is at hand: the CPU plays one."""
+    monkeypatch.setattr(devices, "WITHOUT_FLOAT64", {"cpu"})
+    message = r"is on cpu, which has no float64.*Move it to the CPU with `\.to\(\"cpu\"\)`"
+    with pytest.raises(TypeError, match=f"`x` {message}"):
+        checks.floating_tensor("x", torch.zeros(3))
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    for call in (
+        lambda: ntkit.ntk(net)(torch.zeros(3, 2)),
+        lambda: ntkit.kernels.RBF(1.0)(torch.zeros(3, 2)),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()

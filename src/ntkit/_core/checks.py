@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ntkit._core.devices import refuse_without_float64
+
 __all__ = [
     "finite",
     "floating_tensor",
@@ -153,6 +155,7 @@ def floating_tensor(name: str, value: Tensor, *, ndim: Iterable[int] | None = No
         raise TypeError(
             f"`{name}` must be float32 or float64, got {value.dtype}. Convert with `.double()`."
         )
+    refuse_without_float64(name, value.device)
     if ndim is not None and value.ndim not in set(ndim):
         ranks = " or ".join(str(n) for n in ndim)
         raise ValueError(f"`{name}` must have {ranks} axes, got shape {tuple(value.shape)}.")

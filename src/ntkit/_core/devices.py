@@ -3,7 +3,23 @@
 import torch
 from torch import nn
 
-__all__ = ["device_of"]
+__all__ = ["device_of", "refuse_without_float64"]
+
+WITHOUT_FLOAT64 = {"mps", "xla"}
+"""Kinds of devices that cannot compute in float64, as kernels and solvers do."""
+
+
+def refuse_without_float64(name: str, device: torch.device | None) -> None:
+    """Refuse what lies on a device that has no float64.
+
+    Raises:
+        TypeError: It does.
+    """
+    if device is not None and device.type in WITHOUT_FLOAT64:
+        raise TypeError(
+            f"`{name}` is on {device}, which has no float64, and kernels are computed in it. Move it "
+            'to the CPU with `.to("cpu")`; a network may still be trained where it was.'
+        )
 
 
 def device_of(module: nn.Module) -> torch.device | None:

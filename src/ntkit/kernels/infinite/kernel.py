@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.devices import device_of
+from ntkit._core.devices import device_of, refuse_without_float64
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
 from ntkit.kernels.infinite.calls.table import check_modules
@@ -83,7 +83,9 @@ class InfiniteKernel(AbstractLagKernel):
     @property
     def device(self) -> torch.device | None:
         """That of the network's parameters and buffers."""
-        return device_of(self._module)
+        found = device_of(self._module)
+        refuse_without_float64("module", found)
+        return found
 
     def __call__(
         self,
