@@ -135,7 +135,7 @@ class LazyProbe:
     def plot(self) -> "Figure":
         """A figure of what was recorded: movement, kernel, linearisation and loss over steps.
 
-        Needs matplotlib (`pip install ntkit[app]`).
+        Needs matplotlib (`pip install matplotlib`).
         """
         from ntkit.dynamics.lazy_figure import lazy_figure  # an extra, loaded when asked for
 

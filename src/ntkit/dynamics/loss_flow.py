@@ -328,6 +328,4 @@ def _scipy() -> ModuleType:
     try:
         return importlib.import_module("scipy.integrate")
     except ImportError as error:
-        raise ImportError(
-            "`LossFlow` integrates with scipy: `pip install scipy` (or `ntkit[ode]`)."
-        ) from error
+        raise ImportError("`LossFlow` integrates with scipy: `pip install scipy`.") from error

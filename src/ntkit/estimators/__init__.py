@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
         import_module(package)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"`ntkit.estimators.{name}` needs {title}: `pip install 'ntkit[{package}]'`.",
+            f"`ntkit.estimators.{name}` needs {title}: `pip install {title.lower()}`.",
             name=package,
         ) from error
     return getattr(import_module(f"ntkit.estimators.{home}"), name)

@@ -112,7 +112,7 @@ class SpectralDensity:
     def figure(self) -> "Figure":
         """Eigenvalues per decade, and how many exceed each.
 
-        Needs matplotlib: `pip install "ntkit[app]"`.
+        Needs matplotlib (`pip install matplotlib`).
         """
         from ntkit.spectra.figures import density_figure  # an extra, loaded when asked for
 

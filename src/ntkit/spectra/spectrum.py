@@ -191,7 +191,7 @@ class Spectrum:
     def figure(self, y: Float[Tensor, "n ..."] | None = None) -> "Figure":
         """The eigenvalues over frequency or rank; with a target, its power and its loss over time.
 
-        Needs matplotlib: `pip install "ntkit[app]"`.
+        Needs matplotlib (`pip install matplotlib`).
         """
         from ntkit.spectra.figures import spectrum_figure  # an extra, loaded when asked for
 

@@ -31,7 +31,7 @@ class FeatureStore:
     Raises:
         ValueError: The folder holds features of another kernel.
 
-    Needs safetensors (`pip install ntkit[app]`).
+    Needs safetensors (`pip install safetensors`).
 
     Example:
         >>> import tempfile, ntkit
