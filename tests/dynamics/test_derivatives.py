@@ -1,13 +1,15 @@
 """Networks whose derivatives are easily got wrong: expansions with the derivatives that autograd has."""
 
 from copy import deepcopy
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint
 
-from ntkit import LazyProbe, linearize, taylor
+from ntkit import GradientFlow, LazyProbe, empirical_ntk, linearize, taylor
 from tests.cases import randn
 from tests.derivative_networks import NETWORKS, Tokens, network
 from tests.dynamics.networks import shift
@@ -15,9 +17,6 @@ from tests.kernels.empirical import oracle
 from tests.tolerances import assert_near, relative_error
 
 EXACT = 1e-9
-CHECKPOINTED = {"checkpoint"}
-"""Run again in a backward pass: an expansion has values, and refuses gradients."""
-
 NO_SECOND = {"bag, mean", "bag, sum", "bag, max", "sparse bag", "sparse embedding", "weight norm"}
 """Without two backward passes in PyTorch 2.13, as they are written."""
 
@@ -42,10 +41,9 @@ def test_the_linearised_network_is_that_of_the_jacobian(name: str) -> None:
     assert relative_error(linear(x.clone()).detach(), expected) < EXACT
     with torch.no_grad():
         assert relative_error(linear(x.clone()), expected) < EXACT
-    if name not in CHECKPOINTED:
-        parameters = [p for p in linear.parameters() if p.requires_grad]
-        found = oracle.jacobian(linear, x.clone(), parameters)
-        assert relative_error(found, jacobian) < EXACT
+    parameters = [p for p in linear.parameters() if p.requires_grad]
+    found = oracle.jacobian(linear, x.clone(), parameters)
+    assert relative_error(found, jacobian) < EXACT
 
 
 def second_order(net: nn.Module, x: Tensor) -> Tensor:
@@ -99,11 +97,42 @@ def test_a_probe_measures_it(name: str) -> None:
     assert not x.requires_grad
 
 
-def test_gradients_through_a_checkpoint_are_refused_by_name() -> None:
-    net, x = network("checkpoint")
-    linear = linearize(net)
-    with pytest.raises(NotImplementedError, match=r"`torch.utils.checkpoint`.*Switch that off"):
-        linear(x).sum().backward()
+@pytest.mark.parametrize("name", ["derivative by the input", "energy and forces", "no_grad inside"])
+def test_flows_take_it_as_start_and_kernel(name: str) -> None:
+    """And the linearised network at their weights is what they predict."""
+    net, x = network(name)
+    z, y = randn(3, 4, seed=8), randn(*net(x.clone()).shape, seed=9)
+    flow, linear = GradientFlow(empirical_ntk(net, "full"), x, y, f0=net), linearize(net)
+    linear.load_state_dict(flow.weights(0.3), strict=False)
+    assert_near(linear(z.clone()).detach(), flow.predict(z, [0.3])[0], loosen=1e4)
+    assert not (x.requires_grad or z.requires_grad)
+
+
+def test_compiled_parts_run_as_they_were_written() -> None:
+    net, x = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).double(), randn(3, 4)
+    expected = taylor(net, 2)
+    net[0] = cast(nn.Module, torch.compile(net[0], backend="eager"))
+    net(x)
+    found = taylor(net, 2)
+    for expansion in (expected, found):
+        shift(expansion)
+    assert_near(found(x).detach(), expected(x).detach())
+
+
+def test_a_reentrant_checkpoint_is_refused_by_name() -> None:
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 5), nn.Linear(5, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found = checkpoint(self.b, self.a(x), use_reentrant=True)
+            assert isinstance(found, Tensor)
+            return found
+
+    for order in (1, 2):
+        with pytest.raises(NotImplementedError, match=r"hides.*Pass `use_reentrant=False`"):
+            taylor(Checkpointed(), order)(randn(3, 4).float())
 
 
 def test_embeddings_of_bounded_norm_are_renormalised_in_a_copy() -> None:

@@ -83,7 +83,8 @@ class Copier:
     def _module(self, module: Any) -> Any:
         before = vars(module)
         parts = before.get("_modules", {})
-        if isinstance(parts.get("_orig_mod"), nn.Module):  # of `torch.compile`
+        is_compiled = type(module).__module__.startswith("torch._dynamo")  # by `torch.compile`
+        if is_compiled and isinstance(parts.get("_orig_mod"), nn.Module):
             made = self(parts["_orig_mod"])
             self._made[id(module)] = module, made
             return made

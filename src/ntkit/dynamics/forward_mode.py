@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
-from ntkit._core.settings import Shared, plain_attention
+from ntkit._core.settings import Shared, as_written, plain_attention
 
 __all__ = ["forward_terms", "plain_kernels"]
 
@@ -54,7 +54,9 @@ def forward_terms(
 
 @contextmanager
 def plain_kernels(module: nn.Module) -> Iterator[None]:
-    """Without the fused kernels of attention and of recurrent layers, which have no such derivatives.
+    """Without compiled code, and the fused kernels of attention and of recurrent layers.
+
+    They have no such derivatives.
 
     Global settings come back afterwards.
 
@@ -63,7 +65,7 @@ def plain_kernels(module: nn.Module) -> Iterator[None]:
     """
     is_recurrent = any(isinstance(part, nn.RNNBase) for part in module.modules())
     # the libraries serve convolutions well
-    with _LIBRARIES() if is_recurrent else nullcontext(), plain_attention():
+    with _LIBRARIES() if is_recurrent else nullcontext(), plain_attention(), as_written():
         yield
 
 

@@ -13,7 +13,7 @@ from ntkit.dynamics.forward_rules import untested
 from ntkit.dynamics.nested_reverse import reverse_terms, walk
 from ntkit.dynamics.plain_formulas import PlainFormulas
 
-__all__ = ["RECOMPUTES", "LineDerivatives"]
+__all__ = ["LineDerivatives"]
 
 _Tensors = dict[str, Tensor]
 _Leaves = dict[int, Tensor]
@@ -23,11 +23,7 @@ _AGREE = {torch.float64: 1e-8, torch.float32: 1e-3}
 """Difference of two ways to a derivative, relative to its terms, that is rounding."""
 _LAST_RESORT = 50
 """Times as much may the way that is left differ: uses of a layer that cancel cost digits in any."""
-RECOMPUTES = (
-    "`module` computes parts of itself again in a backward pass (`torch.utils.checkpoint`), which an "
-    "expansion cannot. Switch that off in the network before it is expanded; values are the same."
-)
-"""What networks that do so are told."""
+_HOOKS = "no saved-tensor hooks here"
 
 
 class LineDerivatives:
@@ -41,17 +37,12 @@ class LineDerivatives:
 
     Args:
         order: Highest derivative.
-
-    Attributes:
-        recomputes: Whether the network was seen to compute parts of itself again in a backward pass,
-            which has no parameters any more after a call.
     """
 
     def __init__(self, order: int) -> None:
         self._order = order
         self._is_right: dict[Hashable, bool] = {}
         self._takes_reverse = False
-        self.recomputes = False
 
     def __call__(
         self,
@@ -80,7 +71,7 @@ class LineDerivatives:
             if found is not None:
                 return found
         formulas, chance = PlainFormulas(self._order, is_reverse=True), _Chance(at)
-        with formulas, _no_hooks():
+        with formulas:
             found = reverse_terms(function, at, along, self._order)
         key = (True, formulas.trail, *_shapes(inputs))
         if key not in self._is_right:
@@ -119,23 +110,19 @@ class LineDerivatives:
         """Whether forward mode is to be taken here.
 
         Raises:
-            NotImplementedError: `function` raises one.
+            RuntimeError: `function` raises one.
         """
         leaves = {name: p.detach().requires_grad_() for name, p in at.items()}
         chance.again()
+        no_hooks = torch.autograd.graph.disable_saved_tensors_hooks(_HOOKS)
         try:
-            with PlainFormulas(self._order), _no_hooks():
+            with PlainFormulas(self._order), no_hooks:
                 value, _ = function(leaves)
-        except NotImplementedError as error:
-            if str(error) != RECOMPUTES:
+        except RuntimeError as error:
+            if _HOOKS not in str(error):
                 raise
-            self.recomputes = True
-            chance.again()
-            with PlainFormulas(self._order):
-                value, _ = function(leaves)
+            return False  # a checkpoint, whose second run, in a backward pass, has no tangents
         unknown = untested(walk([y.grad_fn for y in value.values()]), self._order)
-        if self.recomputes:  # no backward pass to compare with
-            return unknown is None
         if not _agrees(function, at, chance, is_reverse=False):
             return False
         if unknown is None or self._order > 1:
@@ -198,23 +185,6 @@ def _normal(like: Tensor, generator: torch.Generator) -> Tensor:
 
 def _shapes(inputs: Any) -> list[tuple[Any, ...]]:
     return [(t.shape, t.dtype) for t in tree_leaves(inputs) if isinstance(t, Tensor)]
-
-
-@contextmanager
-def _no_hooks() -> Iterator[None]:
-    """Say so where a part of the network is to be computed again in a backward pass.
-
-    Raises:
-        NotImplementedError: It is.
-        RuntimeError: Anything else.
-    """
-    try:
-        with torch.autograd.graph.disable_saved_tensors_hooks(RECOMPUTES):
-            yield
-    except RuntimeError as error:
-        if RECOMPUTES not in str(error):
-            raise
-        raise NotImplementedError(RECOMPUTES) from error
 
 
 class _Chance:

@@ -91,6 +91,11 @@ _ADVICE = (
     "`torch.autograd.Function` of your own a `backward` of differentiable operations."
 )
 
+_REENTRANT = (
+    "`module` uses `torch.utils.checkpoint` with `use_reentrant=True`, which hides the parameters within "
+    "from the graph. Pass `use_reentrant=False`."
+)
+
 
 @contextmanager
 def _second_derivatives() -> Iterator[None]:
@@ -104,6 +109,8 @@ def _second_derivatives() -> Iterator[None]:
         yield
     except RuntimeError as error:
         what = str(error).strip().split("\n")[0]
+        if "use_reentrant=True" in what:
+            raise NotImplementedError(_REENTRANT) from error
         if isinstance(error, NotImplementedError) or "derivative" not in what:
             raise
         raise NotImplementedError(_ADVICE.format(what=what)) from error

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ntkit._core.copies import Copier
 
-__all__ = ["Branch", "grow", "plant", "refuse_unusable", "skeleton", "untouched"]
+__all__ = ["Branch", "as_written", "grow", "plant", "refuse_unusable", "skeleton", "untouched"]
 
 
 class Branch(nn.Module):
@@ -76,6 +76,11 @@ def skeleton(module: nn.Module) -> nn.Module:
     return Copier(hollow)(module)
 
 
+def as_written(name: str) -> str:
+    """The name that a part or tensor of a module has in its skeleton, where nothing is compiled."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
+
+
 @contextmanager
 def untouched(module: nn.Module) -> Iterator[None]:
     """Set the attributes of all parts of `module` back at the end: modes, stored attention maps."""
@@ -94,13 +99,19 @@ def refuse_unusable(module: nn.Module) -> None:
 
     Raises:
         TypeError: It is no `nn.Module`, or a scripted one.
-        ValueError: A lazy layer has no parameters yet.
+        ValueError: A lazy layer has no parameters yet, or it scatters samples over devices.
     """
     if not isinstance(module, nn.Module) or isinstance(module, torch.jit.ScriptModule):
         raise TypeError(
             f"`module` must be an ordinary torch.nn.Module, got {type(module).__name__}. "
             "Pass the network itself, before scripting."
         )
+    for name, part in module.named_modules():
+        if isinstance(part, nn.DataParallel):
+            raise ValueError(
+                f"`{name or 'module'}` (DataParallel) scatters samples over devices, which an expansion "
+                "cannot. Pass what it wraps, `.module`."
+            )
     lazy = [n for n, p in module.named_parameters() if nn.parameter.is_lazy(p)]
     if lazy:
         raise ValueError(

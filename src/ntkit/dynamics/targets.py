@@ -66,11 +66,11 @@ def start_values(
     """
     first = _precision(f0) or dtype
     try:
-        found = f0(_cast(x, first))
+        found = _values(f0, _cast(x, first))
     except RuntimeError as error:
         if not x.is_floating_point() or not any(word in str(error) for word in _ABOUT_DTYPES):
             raise
-        found = f0(_cast(x, torch.float32 if first == torch.float64 else torch.float64))
+        found = _values(f0, _cast(x, torch.float32 if first == torch.float64 else torch.float64))
     if not isinstance(found, Tensor):
         raise TypeError(
             f"`f0(points)` must be a torch.Tensor, got {type(found).__name__}. Wrap it in a function "
@@ -86,6 +86,22 @@ def start_values(
 
 _ABOUT_DTYPES = ("dtype", "scalar type")
 """In what torch says of tensors of different precision."""
+
+
+def _values(f0: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """`f0(x)`, with a graph where it takes derivatives by its input; `x` stays as it is.
+
+    Raises:
+        RuntimeError: `f0` itself raises one.
+    """
+    try:
+        return f0(x.detach())
+    except RuntimeError as error:
+        if "does not require grad" not in str(error):
+            raise
+    with torch.enable_grad():
+        found = f0(x.detach())
+    return found.detach() if isinstance(found, Tensor) else found
 
 
 def _precision(f0: Any) -> torch.dtype | None:

@@ -10,9 +10,10 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from ntkit._core.checks import whole
 from ntkit._core.running import StandIn
 from ntkit.dynamics.forward_mode import plain_kernels
-from ntkit.dynamics.line_derivatives import RECOMPUTES, LineDerivatives
+from ntkit.dynamics.line_derivatives import LineDerivatives
 from ntkit.dynamics.skeleton import (
     Branch,
+    as_written,
     grow,
     plant,
     refuse_unusable,
@@ -79,10 +80,6 @@ class Taylor(nn.Module):
             self._take(buffers)
         if not has_graph:
             total = {i: part.detach() for i, part in total.items()}
-        elif self._derivatives.recomputes:
-            for part in total.values():
-                if part.requires_grad:
-                    part.register_hook(_refuse_recomputing)
         return network.assemble(total, others)
 
     def extra_repr(self) -> str:
@@ -111,8 +108,9 @@ class _Call:
         self, owner: Taylor, constants: _Tensors, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self._run = StandIn(owner._skeleton[0])  # of this call alone: threads do not meet
+        owners = {as_written(name): part for name, part in owner.named_modules()}
         for name, part in self._run.module.named_modules():
-            part.training = owner.get_submodule(name).training
+            part.training = owners[name].training
         own = dict(owner.named_buffers(remove_duplicate=False))
         self._buffers = {name: own[name] for name in owner._buffer_names}
         self._constants, self._args, self._kwargs = constants, args, kwargs
@@ -126,7 +124,8 @@ class _Call:
             name: value.clone() for name, value in self._buffers.items()
         }  # may be written to
         given = {**self._constants, **parameters, **buffers}
-        output = self._run(given, self._args, self._kwargs)
+        values = {as_written(name): value for name, value in given.items()}
+        output = self._run(values, self._args, self._kwargs)
         leaves, self._form = tree_flatten(output)
         tensor_at = {i: leaf for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
         self._rest = {i: leaf for i, leaf in enumerate(leaves) if i not in tensor_at}
@@ -138,15 +137,6 @@ class _Call:
         """Outputs in the network's own form."""
         leaves = {**self._rest, **others, **smooth}
         return tree_unflatten([leaves[i] for i in range(len(leaves))], self._form)
-
-
-def _refuse_recomputing(_: Tensor) -> None:
-    """In place of a backward pass that would run parts of the network again, without its parameters.
-
-    Raises:
-        NotImplementedError: Always.
-    """
-    raise NotImplementedError(RECOMPUTES)
 
 
 def _is_smooth(tensor: Tensor) -> bool:

@@ -1,5 +1,6 @@
 """Networks whose derivatives are easily got wrong: each way to the kernel against single samples."""
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import pytest
@@ -86,3 +87,11 @@ def test_sparse_gradients_of_a_function_are_refused_by_name() -> None:
 
     with pytest.raises(ValueError, match=r"`F.embedding`.*`sparse=True`.*Pass `sparse=False`"):
         empirical_ntk(Sparse())(NETWORKS["embedding"][1]())
+
+
+@pytest.mark.parametrize("wrap", [lambda net: net, lambda net: nn.Sequential(net, nn.Tanh())])
+def test_data_parallel_is_refused_by_name(wrap: Callable[[nn.Module], nn.Module]) -> None:
+    net = wrap(nn.DataParallel(nn.Linear(4, 2)))
+    for door in (empirical_ntk, ntkit.linearize, lambda net: ntkit.taylor(net, 2)):
+        with pytest.raises(ValueError, match=r"DataParallel\).*Pass what it wraps, `.module`"):
+            door(net)

@@ -13,12 +13,18 @@ def refuse_unfit(module: nn.Module) -> None:
 
     Raises:
         TypeError: The module is scripted.
-        ValueError: A layer does one of these, or a parameter is not initialised yet.
+        ValueError: A layer does one of these or is `nn.DataParallel`, or a parameter is not
+            initialised yet.
     """
     if isinstance(module, LazyModuleMixin):
         raise ValueError("`module` is lazy and has no parameters yet; run it once on some data.")
     for name, layer in module.named_modules():
         where = f"`{name or 'module'}` ({type(layer).__name__})"
+        if isinstance(layer, nn.DataParallel):
+            raise ValueError(
+                f"{where} scatters samples over devices, which a kernel is not computed by. "
+                "Pass what it wraps, `.module`."
+            )
         if type(layer).__module__.startswith("torch.jit"):
             raise TypeError(f"{where} is scripted; pass the module it was made from.")
         if isinstance(layer, LazyModuleMixin):
