@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.fuzz.drawing import Drawing
 from tests.fuzz.joins import Cat, Does, Gate, Residual, Scaled, Total
@@ -64,14 +64,23 @@ def glu(d: Drawing) -> list[nn.Module]:
     if d.chance(0.5):
         made: nn.Module = nn.GLU(axis)
     else:
-        cut = (lambda x: x.chunk(2, dim=axis)) if d.chance(0.5) else _split(d.width, axis)
-        made = Does(lambda x: (lambda a, b: a * torch.sigmoid(b))(*cut(x)), "a * sigmoid(b)")
+        made = Does(_gated(d.pick("chunk", "split"), d.width, axis), "a * sigmoid(b)")
     d.channels = d.width
     return [act, wide, made, d.layer()]
 
 
-def _split(width: int, axis: int) -> Callable:
-    return lambda x: torch.split(x, width, dim=axis)
+def _gated(how: str, width: int, axis: int) -> Callable:
+    """As people write it."""
+
+    def chunked(x: Tensor) -> Tensor:
+        a, b = x.chunk(2, dim=axis)
+        return a * torch.sigmoid(b)
+
+    def split(x: Tensor) -> Tensor:
+        a, b = torch.split(x, width, dim=axis)
+        return a * torch.sigmoid(b)
+
+    return chunked if how == "chunk" else split
 
 
 def concatenation(d: Drawing) -> list[nn.Module]:

@@ -57,8 +57,15 @@ class Ratio:
 
 
 def said_at(seed: int, narrow: int, wide: int) -> dict[int, Said]:
-    """What the library says of the network of a seed at two widths."""
-    return {w: infinite(pin(draw(seed, w), seed), seed) for w in (narrow, wide)}
+    """What the library says of the network of a seed at two widths.
+
+    In the NTK parametrisation the kernel does not know the width, and the narrow network has it all.
+    """
+    network = pin(draw(seed, narrow), seed)
+    first = infinite(network, seed)
+    if network.initialisation == "ntk":
+        return {narrow: first, wide: first}
+    return {narrow: first, wide: infinite(pin(draw(seed, wide), seed), seed)}
 
 
 def _picked(found: Any, axes: int) -> Tensor:

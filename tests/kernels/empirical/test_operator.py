@@ -185,6 +185,47 @@ def test_no_second_derivative() -> None:
         empirical_ntk(net).operator(randn(4, 3), memory=1).dense()
 
 
+def test_gradients_that_are_zero_whatever_comes_back() -> None:
+    """Behind `torch.sign` they are no function of it; the products are those of the other layers."""
+
+    class Signs(nn.Module):
+        def __init__(self, *, heads: bool) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(3, 4), nn.Linear(4, 2)
+            self.b.requires_grad_(heads)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(torch.sign(self.a(x)))
+
+    x = randn(4, 3)
+    for heads in (True, False):
+        net = Signs(heads=heads).double()
+        op = empirical_ntk(net).operator(x, memory=1)
+        assert_near(op.dense(), oracle.trace(net, x))
+
+
+def test_a_backward_pass_that_detaches() -> None:
+    class Detached(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, g: Tensor) -> Tensor:
+            return 2 * g.detach()
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2).double()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return Detached.apply(self.layer(x))
+
+    with pytest.raises(NotImplementedError, match=r"detaches gradients.*structure="):
+        empirical_ntk(Net()).operator(randn(4, 3), memory=1).dense()
+
+
 # ------------------------------------------------------------------ in solvers
 
 

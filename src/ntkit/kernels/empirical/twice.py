@@ -27,8 +27,9 @@ class Twice:
         with torch.enable_grad(), _second_derivatives():
             self._c = torch.zeros_like(y, requires_grad=True)
             found = torch.autograd.grad(y, leaves, self._c, create_graph=True, allow_unused=True)
-        self.places = [k for k, g in enumerate(found) if g is not None]
-        self._gradients = [g for g in found if g is not None]
+        self.places = [k for k, g in enumerate(found) if g is not None and g.requires_grad]
+        self._gradients = [g for g in found if g is not None and g.requires_grad]
+        _check_zero(y, [p for p, g in zip(leaves, found, strict=True) if _is_constant(g)])
         for g in self._gradients:
             # what follows such a node is left out of a backward pass without a word
             if any(node.name() == "torch::autograd::Error" for node in walk(g.grad_fn)):
@@ -41,9 +42,31 @@ class Twice:
     def forward(self, u: Sequence[Tensor]) -> Tensor:
         """`J u`, `[n, o]`, for a `u` of each parameter."""
         tangents = [u[k] for k in self.places]
+        if not tangents:
+            return torch.zeros_like(self._c, requires_grad=False)
         with _second_derivatives():
             (found,) = torch.autograd.grad(self._gradients, self._c, tangents, retain_graph=True)
         return found
+
+
+def _is_constant(gradient: Tensor | None) -> bool:
+    return gradient is not None and not gradient.requires_grad
+
+
+def _check_zero(y: Tensor, leaves: Sequence[Tensor]) -> None:
+    """Gradients that are no function of the cotangent, in which they are linear, are zero.
+
+    So behind `torch.sign`; but not behind a backward pass that detaches what it returns.
+
+    Raises:
+        NotImplementedError: One is not.
+    """
+    if not leaves:
+        return
+    c = torch.linspace(1, 2, y.numel(), dtype=y.dtype, device=y.device).reshape(y.shape)
+    found = torch.autograd.grad(y, leaves, c, retain_graph=True)
+    if any(bool(g.any()) for g in found):
+        raise NotImplementedError(_ADVICE.format(what="its backward pass detaches gradients."))
 
 
 _ADVICE = (
