@@ -69,9 +69,9 @@ def said_at(seed: int, narrow: int, wide: int) -> dict[int, Said]:
 
 
 def _picked(found: Any, axes: int) -> Tensor:
-    """Of the first result, at its second position where it has any."""
+    """Of the first result, at its last position where it has any."""
     first = found[0] if isinstance(found, tuple) else found
-    return first if first.ndim == axes else first[..., 1]
+    return first if first.ndim == axes else first[..., -1]
 
 
 def weights(seed: int) -> Tensor:
