@@ -1,5 +1,6 @@
 """`solve`: every operator and method against a dense solve, and no wrong answer without a word."""
 
+import re
 from importlib import import_module
 
 import pytest
@@ -17,6 +18,7 @@ from ntkit.solvers import (
     PivotedCholesky,
     solve,
 )
+from ntkit.solvers.cost import Cost, measured
 from tests.cases import layered, randn, seeded
 from tests.solvers.test_chebyshev import positive_definite
 from tests.tolerances import assert_near, relative_error
@@ -101,6 +103,7 @@ def test_products_in_float32_reach_a_tolerance_in_float64() -> None:
 def test_large_operators_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Auto beyond its limit: float32 tiles and a factor, to the residual asked for."""
     monkeypatch.setattr(import_module("ntkit.solvers.solve"), "_STORED", 2**20)
+    monkeypatch.setattr(import_module("ntkit.solvers.cost"), "_free", lambda _: 2**20)
     x = randn(1500, 3)
     op = gram(KERNEL, x, structure="tiled")
     found = solve(op, x[:, 0].sin(), ridge=0.1, tolerance=1e-3)
@@ -190,3 +193,41 @@ def test_the_bar_counts_digits(capsys: pytest.CaptureFixture) -> None:
     written = capsys.readouterr().err
     assert "8.0/8.0 digits" in written
     assert "products, residual" in written
+
+
+COSTS = {
+    # seconds an entry and a multiply-add, bytes free: is the matrix stored?
+    "12,000 points of an NTK": (Cost(12_000, 3e-8, 2.5e-11, 1095, 16 * 2**30), True),
+    "an RBF, whose entries cost little": (Cost(60_000, 1e-9, 2.5e-11, 2449, 256 * 2**30), False),
+    "too little memory": (Cost(12_000, 3e-8, 2.5e-11, 1095, 4 * 2**30), False),
+    "memory unknown": (Cost(12_000, 3e-8, 2.5e-11, 1095, None), False),
+    "many points": (Cost(400_000, 3e-8, 2.5e-11, 670, 2**43), False),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_the_choice_by_cost(name: str) -> None:
+    cost, stored = COSTS[name]
+    assert cost.prefers_stored == stored
+
+
+def test_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Auto stores what it finds cheaper, and says both times."""
+    monkeypatch.setattr(import_module("ntkit.solvers.solve"), "_STORED", 2**10)
+    monkeypatch.setattr(import_module("ntkit.solvers.cost"), "_free", lambda _: 2**40)
+    op = gram(KERNEL, POINTS, structure="tiled")
+    cost = measured(op, 10)
+    assert (cost.n, cost.n_bytes) == (150, 16 * 150**2)
+    assert 0 < cost.entry < 1e-3
+    found = solve(op, POINTS[:, 0], ridge=0.1)
+    assert found.method == "cholesky"
+    assert re.search(r"GiB to store, about \S+ s, tile by tile \S+ s", found.why)
+
+
+@pytest.mark.parametrize("tile_bytes", [2**14, 2**20])
+def test_tiles_make_the_matrix(tile_bytes: int) -> None:
+    for others in (POINTS, POINTS[:40]):
+        op = TiledOperator(KERNEL, POINTS, others, tile_bytes=tile_bytes)
+        assert_near(op.dense(), KERNEL(POINTS, others))
+    whole = TiledOperator(KERNEL, POINTS, POINTS, tile_bytes=tile_bytes).dense()
+    assert torch.equal(whole, whole.T)

@@ -22,13 +22,26 @@ class AbstractNTKEstimator(BaseEstimator):
         kernel: Any = "ntk",
         t: Any = inf,
         ridge: Any = 1e-3,
+        tolerance: Any = None,
+        progress: Any = None,
     ) -> None:
         self.module = module
         self.kernel = kernel
         self.t = t
         self.ridge = ridge
+        self.tolerance = tolerance
+        self.progress = progress
 
     def _train(self, X: Any, targets: Tensor) -> None:
         """Keep the expansion trained on checked points `[n, d]` and targets `[n, o]`."""
         points = torch.tensor(X)
-        self.model_ = KernelModel(self.module, self.kernel, self.t, self.ridge, points, targets)
+        self.model_ = KernelModel(
+            self.module,
+            self.kernel,
+            self.t,
+            self.ridge,
+            points,
+            targets,
+            tolerance=self.tolerance,
+            progress=self.progress,
+        )

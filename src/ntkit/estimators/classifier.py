@@ -23,6 +23,8 @@ class NTKClassifier(ClassifierMixin, AbstractNTKEstimator):
         kernel: As in `NTKRegressor`.
         t: Gradient-flow time, for the loss `1/2 * sum (f - y)^2`.
         ridge: Weight decay towards the start, added to the kernel's diagonal.
+        tolerance: As in `NTKRegressor`.
+        progress: As in `NTKRegressor`.
 
     Attributes:
         classes_: The labels, sorted.

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import non_negative
+from ntkit._core.checks import non_negative, positive
 from ntkit.dynamics.ensemble import Ensemble
 from ntkit.dynamics.gaussian_process import GaussianProcess
 from ntkit.dynamics.gradient_flow import GradientFlow
@@ -61,6 +61,9 @@ class KernelModel:
         ridge: Added to the diagonal of the kernel matrix.
         x: Training points, float64.
         y: Targets.
+        tolerance: Relative residual of the linear system, or relative error of the series in time; 1e-8
+            by default.
+        progress: Whether to show a bar; None for long solves at a terminal.
 
     Raises:
         TypeError: `module` is no choice.
@@ -75,6 +78,9 @@ class KernelModel:
         ridge: float,
         x: Float[Tensor, "n d"],
         y: Float[Tensor, "n o"],
+        *,
+        tolerance: float | None = None,
+        progress: bool | None = None,
     ) -> None:
         if not isinstance(kernel, AbstractKernel) and kernel not in list(KERNELS):
             raise ValueError(
@@ -89,6 +95,8 @@ class KernelModel:
         self._which = kernel
         self._t = non_negative("t", t)
         self._ridge = non_negative("ridge", ridge)
+        self._tolerance = None if tolerance is None else positive("tolerance", tolerance)
+        self._progress = progress
         self._x, self._y = x, y
         if isinstance(module, nn.Module):
             module = deepcopy(module)
@@ -130,8 +138,16 @@ class KernelModel:
     def _trained(self) -> Tensor:
         """`(K + ridge)^-1 (1 - exp(-t (K + ridge))) y`; without a ridge at `t = inf`, its limit."""
         if isinf(self._t) and self._ridge > 0:
-            return solve(gram(self._kernel, self._x), self._y, ridge=self._ridge).x
-        flow = GradientFlow(self._kernel, self._x, self._y, ridge=self._ridge)
+            return solve(
+                gram(self._kernel, self._x),
+                self._y,
+                ridge=self._ridge,
+                tolerance=self._tolerance,
+                progress=self._progress,
+            ).x
+        flow = GradientFlow(
+            self._kernel, self._x, self._y, ridge=self._ridge, tolerance=self._tolerance
+        )
         return flow.solution([self._t]).weights[0].T.double()
 
     @cached_property

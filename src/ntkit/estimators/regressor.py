@@ -26,13 +26,18 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, AbstractNTKEstimator):
         t: Gradient-flow time, for the loss `1/2 * sum (f - y)^2`.
         ridge: Weight decay towards the start, added to the kernel's diagonal; as a Gaussian process,
             the variance of the noise.
+        tolerance: Relative residual of the linear system at `t = inf`, of the series in time before;
+            1e-8 if None. Where the matrix is not stored, 1e-4 takes float32 and a fraction of the time.
+        progress: Whether to show a bar of the digits reached; if None, long solves show one at a
+            terminal.
 
     Attributes:
         model_: The trained expansion.
         n_features_in_: Number of features.
 
-    Cost: Cholesky `n^3 / 3` at `t = inf`, one eigendecomposition before; beyond 1 GiB of matrix,
-    preconditioned conjugate gradients (`ntkit.solvers.Auto`).
+    Cost: Cholesky `n^3 / 3` at `t = inf`, one eigendecomposition before. Beyond 1 GiB of matrix the
+    quicker of Cholesky and preconditioned conjugate gradients, by measured cost, in half of the
+    memory that is free (`ntkit.solvers.Auto`).
 
     Source: Jacot et al. 2018 (arXiv:1806.07572), section 5; Lee et al. 2019 (arXiv:1902.06720),
     eqs. 10-16.

@@ -70,6 +70,25 @@ class TiledOperator(AbstractOperator):
                     out[:, columns] += v[:, rows] @ tile
         return out
 
+    def dense(self) -> Float[Tensor, "n m"]:
+        """Every entry once, tile by tile; below the diagonal of the same points those above it."""
+        n, m = self.shape
+        side = max(1, isqrt(self._tile_bytes // 8))
+        out = torch.empty(n, m, dtype=self.dtype, device=self.device)
+        for i in range(0, n, side):
+            rows = slice(i, i + side)
+            left = self.x1[rows]
+            for j in range(i if self.is_symmetric else 0, m, side):
+                columns = slice(j, j + side)
+                right = left if self.is_symmetric and j == i else self.x2[columns]
+                tile = self.kernel(left, right).to(self.dtype)
+                if self.is_symmetric and j == i:
+                    tile = tile.triu() + tile.triu(1).T  # to the last bit
+                out[rows, columns] = tile
+                if self.is_symmetric and j > i:
+                    out[columns, rows] = tile.T
+        return out
+
     def columns(self, index: Tensor) -> Float[Tensor, "n k"]:
         """Those columns of the matrix."""
         return self.kernel(self.x1, self.x2[index]).to(self.dtype)

@@ -20,8 +20,10 @@ class Auto(AbstractMethod):
     """What suits the operator; `solution.why` says what that was.
 
     Grids: conjugate gradients with a circulant preconditioner. Stored matrices, and those of up to
-    256 MiB: Cholesky. Larger ones, tile by tile: conjugate gradients with `10 sqrt(n)` columns of
-    pivoted Cholesky, at most 1 GiB of them; float32 products where the tolerance is 1e-5 or more.
+    256 MiB: Cholesky. Larger ones, known tile by tile: Cholesky where matrix and factor take at most
+    half of the memory that is free and that is quicker, by the time that a few entries and a small
+    factor take; else conjugate gradients with `10 sqrt(n)` columns of pivoted Cholesky, at most
+    1 GiB of them; float32 products where the tolerance is 1e-5 or more.
     Operators known by products alone: with a Nystrom sketch of rank 100.
     """
 

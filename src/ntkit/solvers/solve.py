@@ -19,6 +19,7 @@ from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 from ntkit.solvers.cholesky import cholesky
 from ntkit.solvers.conjugate_gradients import iterate, row_sizes
+from ntkit.solvers.cost import measured
 from ntkit.solvers.methods import AbstractMethod, Auto, Cholesky, ConjugateGradients
 from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
 from ntkit.solvers.solution import Solution
@@ -211,7 +212,12 @@ def choose(operator: AbstractOperator, tolerance: float) -> tuple[AbstractMethod
     dtype = torch.float32 if single else operator.dtype
     # Entries and multiply-adds that are a few products' worth, within the memory.
     rank = min(int(10 * sqrt(n)), _FACTOR_BYTES // (n * dtype.itemsize))
-    what = f"{8 * n**2 / 2**30:.1f} GiB are not stored"
+    cost = measured(operator, rank)
+    size = f"{8 * n**2 / 2**30:.1f} GiB"
+    seconds = f"about {cost.stored:.2g} s, tile by tile {cost.iterated:.2g} s"
+    if cost.prefers_stored:
+        return Cholesky(), f"{size} to store, {seconds}"
+    what = f"{size} are not stored ({seconds})"
     return ConjugateGradients(PivotedCholesky(rank), dtype=dtype), what
 
 
@@ -221,7 +227,8 @@ def _by_cholesky(
     """Rows, residual, iterations, the method's name, and what is to be said of it."""
     matrix = operator.dense()
     if ridge:
-        matrix = matrix.clone()
+        if isinstance(operator, DenseOperator):  # its own matrix, not one made just now
+            matrix = matrix.clone()
         matrix.diagonal().add_(ridge)
     factor = cholesky(matrix)
     del matrix

@@ -138,16 +138,22 @@ def contracted_diagonal(
     total = torch.zeros(shape, dtype=torch.float64, device=target.device)
     tiles = block.tiles(x)
     for first in tiles:
-        left = [j.double() for j in block.jacobian(x, first)]
+        left = block.jacobian(x, first)
         if not full:
-            total[first.samples] += sum(j.pow(2).sum((1, 2)) for j in left)
+            for j in left:
+                for o in range(
+                    j.shape[1]
+                ):  # in float64 an output at a time: a copy is twice its size
+                    total[first.samples] += j[:, o].double().pow_(2).sum(1)
             continue
         for second in tiles:
             if second.samples != first.samples:
                 continue
-            right = [j.double() for j in block.jacobian(x, second)]
-            part = sum(p @ q.mT for p, q in zip(left, right, strict=True))
-            total[first.samples, first.outputs, second.outputs] += part
+            right = left if second is first else block.jacobian(x, second)
+            for p, q in zip(left, right, strict=True):
+                for own, other, i in zip(p, q, range(len(x))[first.samples], strict=True):
+                    part = own.double() @ other.double().T
+                    total[i, first.outputs, second.outputs] += part
     return (total if full else total / o).to(target.accumulation)
 
 
