@@ -141,10 +141,9 @@ def contracted_diagonal(
         left = block.jacobian(x, first)
         if not full:
             for j in left:
-                for o in range(
-                    j.shape[1]
-                ):  # in float64 an output at a time: a copy is twice its size
-                    total[first.samples] += j[:, o].double().pow_(2).sum(1)
+                # In float64 an output at a time: a copy of all is twice their size.
+                for row in range(j.shape[1]):
+                    total[first.samples] += j[:, row].double().square().sum(1)
             continue
         for second in tiles:
             if second.samples != first.samples:
