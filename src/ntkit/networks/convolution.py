@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntkit._core.checks import non_negative, per_axis, positive, positive_int, whole
+from ntkit._core.checks import per_axis, positive_int, whole
+from ntkit.networks.scales import Scale, plain, set_scales
 
 __all__ = [
     "Conv1d",
@@ -41,12 +42,15 @@ class _AbstractConvolution(nn.Module):
         dilation: Samples between taps.
         bias: Whether there is a bias.
         padding_mode: What the padding holds.
-        w_std: Standard deviation that the weights act with; `fan_in` is channels times taps.
-        b_std: Standard deviation that the bias acts with.
+        w_std: Standard deviation that the weights act with; `fan_in` is channels times taps. As in
+            `ntkit.networks.Linear` a number, or a tensor that asks for gradients.
+        b_std: Standard deviation that the bias acts with, the same.
         generator: Source of the draw; torch's default one if left out.
     """
 
     n_axes: int
+    w_std: Scale
+    b_std: Scale
 
     def __init__(
         self,
@@ -59,8 +63,8 @@ class _AbstractConvolution(nn.Module):
         bias: bool = True,
         padding_mode: PaddingMode = "zeros",
         *,
-        w_std: float = 1.0,
-        b_std: float = 1.0,
+        w_std: Scale = 1.0,
+        b_std: Scale = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -82,8 +86,7 @@ class _AbstractConvolution(nn.Module):
                 f'`padding_mode={padding_mode!r}` must be "zeros", "circular", "reflect" or "replicate".'
             )
         self.padding_mode: PaddingMode = padding_mode
-        self.w_std = positive("w_std", w_std)
-        self.b_std = non_negative("b_std", b_std)
+        set_scales(self, w_std, b_std)
         self.weight = nn.Parameter(torch.randn(self._weight_shape(), generator=generator))
         shape = self._bias_shape()
         self.bias = nn.Parameter(torch.randn(shape, generator=generator)) if bias else None
@@ -94,7 +97,7 @@ class _AbstractConvolution(nn.Module):
     def _bias_shape(self) -> tuple[int, ...]:
         return (self.out_channels,)
 
-    def _scale(self) -> float:
+    def _scale(self) -> Scale:
         return self.w_std / sqrt(self.in_channels * prod(self.kernel_size))
 
     def extra_repr(self) -> str:
@@ -102,7 +105,7 @@ class _AbstractConvolution(nn.Module):
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
             f"stride={self.stride}, padding={self.padding}, bias={self.bias is not None}, "
-            f"w_std={self.w_std:g}, b_std={self.b_std:g}"
+            f"w_std={plain(self.w_std):g}, b_std={plain(self.b_std):g}"
         )
 
 
@@ -179,8 +182,8 @@ class _AbstractTransposed(_AbstractConvolution):
         bias: bool = True,
         dilation: Size = 1,
         *,
-        w_std: float = 1.0,
-        b_std: float = 1.0,
+        w_std: Scale = 1.0,
+        b_std: Scale = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(
@@ -275,8 +278,8 @@ class _AbstractLocal(_AbstractConvolution):
         padding: Size = 0,
         bias: bool = True,
         *,
-        w_std: float = 1.0,
-        b_std: float = 1.0,
+        w_std: Scale = 1.0,
+        b_std: Scale = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         self._in_size = _each("in_size", in_size, self.n_axes)

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import non_negative, positive, positive_int
+from ntkit._core.checks import positive_int
+from ntkit.networks.scales import Scale, plain, set_scales
 
 __all__ = ["Linear"]
 
@@ -21,8 +22,10 @@ class Linear(nn.Module):
         in_features: Length of the input's last axis.
         out_features: Length of the output's last axis.
         bias: Whether there is a bias.
-        w_std: Standard deviation that the weights act with.
-        b_std: Standard deviation that the bias acts with.
+        w_std: Standard deviation that the weights act with: a number, or a tensor without axes that
+            asks for gradients, by which kernels of the network then have derivatives. It is no
+            parameter of the layer.
+        b_std: Standard deviation that the bias acts with, the same.
         generator: Source of the draw; torch's default one if left out, as in `torch.nn.Linear`.
 
     Source: Jacot et al. 2018 (arXiv:1806.07572), section 3; Lee et al. 2019, eq. 1.
@@ -33,21 +36,23 @@ class Linear(nn.Module):
         torch.Size([2, 128])
     """
 
+    w_std: Scale
+    b_std: Scale
+
     def __init__(
         self,
         in_features: int,
         out_features: int,
         bias: bool = True,
         *,
-        w_std: float = 1.0,
-        b_std: float = 1.0,
+        w_std: Scale = 1.0,
+        b_std: Scale = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.in_features = positive_int("in_features", in_features)
         self.out_features = positive_int("out_features", out_features)
-        self.w_std = positive("w_std", w_std)
-        self.b_std = non_negative("b_std", b_std)
+        set_scales(self, w_std, b_std)
         self.weight = nn.Parameter(torch.randn(out_features, in_features, generator=generator))
         self.bias = nn.Parameter(torch.randn(out_features, generator=generator)) if bias else None
 
@@ -61,5 +66,5 @@ class Linear(nn.Module):
         """Sizes and scales, for `repr`."""
         return (
             f"{self.in_features}, {self.out_features}, bias={self.bias is not None}, "
-            f"w_std={self.w_std:g}, b_std={self.b_std:g}"
+            f"w_std={plain(self.w_std):g}, b_std={plain(self.b_std):g}"
         )

@@ -341,13 +341,9 @@ class InfiniteKernel(AbstractLagKernel):
                 self._variances,
                 less_means=self._which == "nngp",
             )
-            live = any(
-                isinstance(scale, Tensor) and scale.requires_grad
-                for layer in self._traced.root.modules()
-                for scale in (getattr(layer, "w_std", None), getattr(layer, "b_std", None))
-            )
+            scaled = [layer for layer in self._traced.root.modules() if hasattr(layer, "w_std")]
             scales = partial(plain_scales, self._traced.root)
-            prepared = Prepared(reading, self._which == "ntk", self._positions, live, scales)
+            prepared = Prepared(reading, self._which == "ntk", self._positions, scaled, scales)
             warn_of_dropout(reading)
             warn_of_copies(traced)
             warn_of_means(reading)

@@ -1,8 +1,9 @@
 """A module made ready for points of one shape: steps, what each must keep, and the quick route."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -37,19 +38,28 @@ class Prepared:
         reading: The steps.
         with_ntk: Whether the tangent kernel is wanted.
         layout: Which pairs of positions of the output are wanted.
-        has_live_scales: Whether a scale of a layer is a tensor that asks for gradients.
+        scaled: The layers that have scales, which may be tensors that ask for gradients.
         scales: What the kernel hangs on, where that is quick to say (see `plain_scales`).
     """
 
     reading: Reading
     with_ntk: bool
     layout: Layout = "each"
-    has_live_scales: bool = False
+    scaled: Sequence[Any] = ()
     scales: Callable[[], tuple[object, ...] | None] | None = None
     _scales_seen: tuple[object, ...] | None = field(default=None, repr=False)
     _profiles: dict[tuple[float, torch.dtype], tuple[Tensor, AngleProfile | None]] = field(
         default_factory=dict, repr=False
     )
+
+    @property
+    def has_live_scales(self) -> bool:
+        """Whether a scale of a layer is, at present, a tensor that asks for gradients."""
+        return any(
+            isinstance(scale, Tensor) and scale.requires_grad
+            for layer in self.scaled
+            for scale in (layer.w_std, layer.b_std)
+        )
 
     @cached_property
     def wanted(self) -> list[Demand | None]:

@@ -21,6 +21,7 @@ from ntkit.networks.convolution import (
     LocalConv2d,
     LocalConv3d,
 )
+from ntkit.networks.scales import squared
 
 
 def _standard(layer: Any, positions: tuple[int, ...], variances: Variances) -> Windows:
@@ -36,8 +37,8 @@ def _standard(layer: Any, positions: tuple[int, ...], variances: Variances) -> W
 
 def _ntk(layer: Any, positions: tuple[int, ...], variances: Variances) -> Windows:
     """NTK parametrisation: `cov <- w^2 / K sum_k cov + b^2` over `K` taps, own part the same."""
-    w = layer.w_std**2 / prod(layer.kernel_size)
-    b = layer.b_std**2 if layer.bias is not None else 0.0
+    w = squared(layer.w_std) / prod(layer.kernel_size)
+    b = squared(layer.b_std) if layer.bias is not None else 0.0
     return Windows(_taps(layer, positions), w, 1.0, b, 1.0, b)
 
 

@@ -6,6 +6,7 @@ from ntkit.kernels.infinite.rules.registry import rules
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.variances import Variances, layer_variances
 from ntkit.networks.linear import Linear
+from ntkit.networks.scales import squared
 
 
 @rules.register(Linear)
@@ -14,7 +15,7 @@ def ntk_linear(layer: Linear, state: PairState, variances: Variances) -> PairSta
 
     Source: Lee et al. 2019 (arXiv:1902.06720), appendix E, eqs. S17-S20.
     """
-    w, b = layer.w_std**2, layer.b_std**2 if layer.bias is not None else 0.0
+    w, b = squared(layer.w_std), squared(layer.b_std) if layer.bias is not None else 0.0
     return state.affine(w, b, own_weight=w, own_bias=b)
 
 
