@@ -32,4 +32,4 @@ def each(kernel: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 def rows(name: str, x: Tensor) -> Tensor:
     """Finite points `[n, ...]` as float64 rows `[n, d]`: an image counts as its pixels."""
-    return checked(name, x, 1)[0].double().flatten(1)
+    return checked(name, x, (1, 1))[0].double().flatten(1)
