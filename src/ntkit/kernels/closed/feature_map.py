@@ -63,7 +63,7 @@ class FeatureMap(AbstractKernel):
         return self._map("x", x).to(x.dtype)
 
     def _map(self, name: str, x: Tensor) -> Tensor:
-        points = checked(name, x, 1)[0].double()
+        points = checked(name, x, (1, 1))[0].double()
         if isinstance(self.function, nn.Module):
             weights = dict(self.function.named_parameters())
             weights |= {k: b.clone() for k, b in self.function.named_buffers()}  # may be written to
