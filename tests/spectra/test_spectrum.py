@@ -1,5 +1,6 @@
 """Spectra against dense matrices, laws of training, and the exponents of the theory."""
 
+from importlib import import_module
 from math import inf
 
 import pytest
@@ -313,3 +314,26 @@ def spectrum_of_three() -> ntkit.spectra.Spectrum:
 def test_refusals(call, error, match) -> None:
     with pytest.raises(error, match=match):
         call()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "points", "way"),
+    [
+        (
+            RBF(0.3),
+            ntkit.Grid((4, 3)),
+            r"whole-cycle frequencies \(`Gaussian\(\.\.\., integer=True",
+        ),
+        (RBF(0.3), randn(12, 2), "spectral_density"),
+    ],
+)
+def test_long_decompositions_say_so(monkeypatch: pytest.MonkeyPatch, kernel, points, way) -> None:
+    module = import_module("ntkit.spectra.decompose")
+    assert pytest.approx(43, rel=0.1) == module._DENSE * 4096**3  # what was measured
+    monkeypatch.setattr(module, "_QUICK", 10)
+    with pytest.warns(
+        UserWarning, match=rf"All 12 eigenvalues .* are found densely: about .*{way}"
+    ):
+        found = ntkit.spectrum(kernel, points)
+    assert found.method == "dense"
+    assert ntkit.spectrum(kernel, points, method="dense").method == "dense"  # asked for: no word

@@ -122,6 +122,11 @@ def test_the_bar_counts_every_pair(capsys: pytest.CaptureFixture[str]) -> None:
             "`out` asks for gradients",
         ),
         ({"out": "gram.txt"}, ValueError, "a tensor or the path of an .npy file"),
+        ({"out": [[0.0]]}, TypeError, "`out` must be a tensor, an array or the path .* got list"),
+        ({"out": np.zeros((5, 5), np.float32)}, ValueError, "`out` is torch.float32"),
+        ({"out": np.zeros((4, 5))}, ValueError, r"`out` has shape \(4, 5\)"),
+        ({"out": np.broadcast_to(0.0, (5, 5))}, ValueError, "may not be written to"),
+        ({"out": np.zeros((5, 5))[::-1]}, ValueError, "an array that no tensor can share"),
         (
             {"out": "/no/such/folder/gram.npy"},
             FileNotFoundError,
@@ -135,6 +140,13 @@ def test_the_bar_counts_every_pair(capsys: pytest.CaptureFixture[str]) -> None:
 def test_options_that_are_refused(unchecked, options, error, match: str) -> None:
     with pytest.raises(error, match=match):
         ntk(dense(bias=True))(randn(5, 3), **options)
+
+
+def test_an_array_is_written_into() -> None:
+    kernel, x, out = ntk(dense(bias=True)), randn(5, 3), np.zeros((5, 5))
+    found = kernel(x, out=out)
+    assert np.shares_memory(found.numpy(), out)
+    assert torch.equal(torch.from_numpy(out), kernel(x))
 
 
 def test_a_folder_in_the_files_place(tmp_path: Path) -> None:

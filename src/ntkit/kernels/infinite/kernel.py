@@ -102,8 +102,8 @@ class InfiniteKernel(AbstractLagKernel):
             x1: Points of the rows.
             x2: Points of the columns; `x1` if left out (or given again), and then each pair is
                 computed once.
-            out: Where the matrix goes, if not into fresh memory: a tensor like it, or the path of
-                an `.npy` file (`numpy.load(path, mmap_mode="r")` reads it back), for matrices
+            out: Where the matrix goes, if not into fresh memory: a tensor or a numpy array
+                like it, or the path of an `.npy` file (`numpy.load(path, mmap_mode="r")` reads it back), for matrices
                 larger than memory. The file takes its name once it is whole; if the work stops
                 before, nothing is left.
             memory: Bytes for the tables of the pairs that are computed at a time; the points
@@ -112,7 +112,8 @@ class InfiniteKernel(AbstractLagKernel):
                 seconds show one at a terminal.
 
         Returns:
-            The matrix in the dtype of the points: `out`, or the file mapped into memory.
+            The matrix in the dtype of the points: `out` (of an array the tensor in its memory), or the file
+            mapped into memory.
 
         Raises:
             ValueError: `x2` has points of another shape or dtype than `x1`.

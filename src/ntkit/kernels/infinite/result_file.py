@@ -13,8 +13,8 @@ from ntkit._core.memory import fresh, numpy_dtype
 
 __all__ = ["Out", "opened"]
 
-Out = Tensor | str | Path
-"""A tensor to write into, or the path of an `.npy` file to make."""
+Out = Tensor | np.ndarray | str | Path
+"""A tensor or an array to write into, or the path of an `.npy` file to make."""
 
 
 @contextmanager
@@ -30,14 +30,26 @@ def opened(out: Out | None, shape: Sequence[int], like: Tensor) -> Iterator[Tens
         like: A tensor of its dtype, on its device.
 
     Raises:
+        TypeError: It is none of these.
         ValueError: The tensor does not fit, or the path is no `.npy` file.
     """
     if out is None:
         yield fresh(shape, like)
+    elif isinstance(
+        out, np.ndarray
+    ):  # the same memory, so that what is written is seen in the array
+        table = _shared(out)
+        _check(table, shape, like)
+        yield table
     elif isinstance(out, Tensor):
         _check(out, shape, like)
         yield out
     else:
+        if not isinstance(out, str | os.PathLike):
+            raise TypeError(
+                f"`out` must be a tensor, an array or the path of an .npy file, got "
+                f"{type(out).__name__}. Pass `out=torch.empty({tuple(shape)}, dtype={like.dtype})`."
+            )
         path = Path(out)
         if path.suffix != ".npy":
             raise ValueError(f"`out={str(out)!r}` must be a tensor or the path of an .npy file.")
@@ -47,6 +59,20 @@ def opened(out: Out | None, shape: Sequence[int], like: Tensor) -> Iterator[Tens
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def _shared(out: np.ndarray) -> Tensor:
+    """The array as a tensor.
+
+    Raises:
+        ValueError: It may not be written to, or its layout has no tensor.
+    """
+    if not out.flags.writeable:
+        raise ValueError("`out` is an array that may not be written to. Pass a copy of it.")
+    try:
+        return torch.from_numpy(out)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`out` is an array that no tensor can share: {error}") from error
 
 
 def _check(out: Tensor, shape: Sequence[int], like: Tensor) -> None:
