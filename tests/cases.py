@@ -20,6 +20,13 @@ def randn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Ten
     return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
 
 
+def pin_(parameter: Tensor, size: float) -> None:
+    """Shift and scale the draw that it holds to a mean of zero and a mean square of exactly `size^2`."""
+    with torch.no_grad():
+        parameter -= parameter.mean() if parameter.numel() > 1 else 0.0
+        parameter *= size / parameter.double().square().mean().sqrt()
+
+
 ENCODINGS: dict[type, list[Callable[[int], encodings.AbstractEncoding]]] = {
     encodings.Identity: [encodings.Identity],
     encodings.Basic: [encodings.Basic],

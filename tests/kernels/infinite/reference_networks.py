@@ -21,6 +21,7 @@ from ntkit.networks import (
     LocalConv2d,
     SelfAttention,
 )
+from tests.cases import pin_
 
 WIDTH = 8
 Padding = Literal["SAME", "CIRCULAR", "VALID"]
@@ -162,9 +163,9 @@ def pooled(kind: str) -> nn.Sequential:
 def standard(layer: nn.Linear | nn.Conv2d, *, w: float, b: float | None) -> nn.Module:
     """A plain layer whose entries' mean squares are those of `W_std / sqrt(fan_in)` and `b_std`."""
     fan_in = layer.weight[0].numel()
-    nn.init.constant_(layer.weight, w / sqrt(fan_in))
+    pin_(layer.weight, w / sqrt(fan_in))
     if b is not None and layer.bias is not None:
-        nn.init.constant_(layer.bias, b)
+        pin_(layer.bias, b)
     return layer
 
 

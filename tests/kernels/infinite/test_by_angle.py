@@ -130,7 +130,7 @@ def test_float32(depth: int, bias: bool) -> None:
 
 
 def test_scales_that_change_are_seen() -> None:
-    """Of layers in the NTK parametrisation, whose weights do not matter."""
+    """Of layers in the NTK parametrisation, whose weights do not matter, which a warning says."""
     net, x = dense(3), randn(200, 8)
     kernel = ntk(net)
     before = kernel(x)
@@ -138,7 +138,10 @@ def test_scales_that_change_are_seen() -> None:
         net[0].weight.mul_(3)
     assert torch.equal(kernel(x), before)
     net[2].w_std = 0.7
-    assert torch.equal(kernel(x), ntk(net)(x))
+    with pytest.warns(
+        UserWarning, match=r"`0.weight` has a mean square of .*Set `w_std` and `b_std`"
+    ):
+        assert torch.equal(kernel(x), ntk(net)(x))
     assert not torch.allclose(kernel(x), before, rtol=1e-3)
 
 

@@ -179,14 +179,14 @@ def test_default_attention_has_no_bias_at_its_output() -> None:
 
 
 def test_symmetrised_networks_and_slopes() -> None:
-    """The pair has its half's tangent kernel and no variance; a slope of PReLU is a constant."""
+    """The pair has its half's tangent kernel and no variance; a frozen slope is a constant."""
     pair = symmetrise(SMALL)
     x = randn(2, 2)
     assert_near(
         ntk(pair).monte_carlo(x, 3, seeded()).mean, ntk(SMALL).monte_carlo(x, 3, seeded()).mean
     )
     assert torch.equal(nngp(pair).monte_carlo(x, 3, seeded()).mean, torch.zeros(2, 2).double())
-    with_slope = nn.Sequential(SMALL[0], nn.PReLU(init=0.0), SMALL[2])
+    with_slope = nn.Sequential(SMALL[0], nn.PReLU(init=0.0).requires_grad_(False), SMALL[2])
     assert_near(
         ntk(with_slope).monte_carlo(x, 3, seeded()).mean,
         ntk(SMALL).monte_carlo(x, 3, seeded()).mean,

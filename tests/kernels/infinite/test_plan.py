@@ -59,10 +59,10 @@ def test_work_grows_with_the_pairs_and_falls_with_the_angle() -> None:
     assert (small.n_pairs, large.n_pairs) == (6, 21)
     assert large.numbers * 6 == small.numbers * 21
     assert "21 pairs of 6 points" in str(large)
-    x = randn(200, 4)
-    chain = [m for _ in range(3) for m in (Linear(4, 4, bias=False), nn.ReLU())]
+    x = randn(200, 16)
+    chain = [m for _ in range(3) for m in (Linear(16, 16, bias=False), nn.ReLU())]
     quick = ntk(nn.Sequential(*chain)).plan(x)
-    layers = ntk(nn.Sequential(*chain, Linear(4, 1))).plan(x)
+    layers = ntk(nn.Sequential(*chain, Linear(16, 1))).plan(x)
     assert quick.route == "one function of the angle"
     assert quick.numbers == quick.n_pairs
     assert layers.numbers == 8 * layers.n_pairs  # the points, and seven steps

@@ -190,9 +190,9 @@ def test_copies_of_one_layer_are_pointed_out() -> None:
 
 @pytest.mark.parametrize(("w_std", "what"), [(4.0, "grows"), (0.3, "shrinks")])
 def test_variances_that_explode_or_vanish(w_std: float, what: str) -> None:
-    layers = [part for _ in range(20) for part in (Linear(8, 8, False, w_std=w_std), nn.ReLU())]
+    layers = [part for _ in range(20) for part in (Linear(16, 16, False, w_std=w_std), nn.ReLU())]
     with pytest.warns(UserWarning, match=f"{what} to .* at layer .* of 20.*The usual cure is"):
-        ntk(nn.Sequential(*layers))(randn(3, 8).float())
+        ntk(nn.Sequential(*layers))(randn(3, 16).float())
 
 
 @pytest.mark.parametrize("make", [lambda: Linear(64, 64, w_std=2**0.5), lambda: nn.Linear(64, 64)])

@@ -12,6 +12,7 @@ from ntkit._core.devices import device_of, refuse_without_float64
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
 from ntkit.kernels.infinite.calls.table import check_modules
+from ntkit.kernels.infinite.evidence.evidence import Evidence, n_outputs
 from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices, is_by_angle
 from ntkit.kernels.infinite.heads import check_heads
 from ntkit.kernels.infinite.job import MEMORY, Job
@@ -33,12 +34,7 @@ from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import Traced
 from ntkit.kernels.infinite.traces import Traces
 from ntkit.kernels.infinite.variances import Variances
-from ntkit.kernels.infinite.warn import (
-    warn_of_copies,
-    warn_of_dropout,
-    warn_of_means,
-    warn_of_scales,
-)
+from ntkit.kernels.infinite.warn import warn_of_means
 
 __all__ = ["InfiniteKernel", "Positions"]
 
@@ -73,6 +69,7 @@ class InfiniteKernel(AbstractLagKernel):
         self._which: Literal["ntk", "nngp"] = which
         self._variances: Variances = variances
         self._positions: Positions = positions
+        self._said: set[object] = set()
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
 
     @property
@@ -169,7 +166,10 @@ class InfiniteKernel(AbstractLagKernel):
 
         The network is taken at its own width, whose bias falls as one over the width; the error
         falls as `n_samples ** -0.5`, and as one over the root of the outputs, which are averaged.
-        Parameters count as trained, whether or not they ask for gradients. In float64.
+        Parameters are drawn as they were initialised, as far as their entries tell: layers of
+        `ntkit.networks` from unit Gaussians, others from entries of their own (with "default" by
+        `reset_parameters`); constants, identities, tables of positions and the like stay as they are.
+        So where a network's numbers are not what the limit takes them for, this disagrees. In float64.
 
         Args:
             x: Points.
@@ -220,11 +220,11 @@ class InfiniteKernel(AbstractLagKernel):
         Example:
             >>> from ntkit import ntk
             >>> from ntkit.networks import Conv2d
-            >>> net = nn.Sequential(Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+            >>> net = nn.Sequential(Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
             >>> print(ntk(net).plan(torch.zeros(10, 3, 4, 4)))
             step                          positions  numbers a pair  kept
             points (input_1)                    4x4             256  all pairs of positions
-            Conv2d(3, 8, kernel_size=...        4x4             256  all pairs of positions
+            Conv2d(3, 16, kernel_size...        4x4             256  all pairs of positions
             ReLU()                              4x4             256  all pairs of positions
             map of positions (4, 4) t...        1x1               1  each position with itself
             route: layer by layer; 16.0 KiB a pair of points at its largest
@@ -333,26 +333,23 @@ class InfiniteKernel(AbstractLagKernel):
         """The steps for points of these shapes, and the points' features."""
         like = self._check_device(name, inputs)
         key = tuple(x.shape[1:] for x in inputs)
-        if key not in self._prepared:
+        prepared = self._prepared.get(key)
+        if prepared is None or (prepared.evidence is not None and prepared.evidence.is_stale()):
             small = [x[:1].detach().to(like.dtype).repeat(2, *(1,) * (x.ndim - 1)) for x in inputs]
             traced = self._traces.of(small)
-            reading = read(
-                traced,
-                traced.sample(name, small),
-                self._variances,
-                less_means=self._which == "nngp",
-            )
+            sample = traced.sample(name, small)
+            reading = read(traced, sample, self._variances, less_means=self._which == "nngp")
             scaled = [layer for layer in self._traced.root.modules() if hasattr(layer, "w_std")]
             scales = partial(plain_scales, self._traced.root)
-            prepared = Prepared(reading, self._which == "ntk", self._positions, scaled, scales)
-            warn_of_dropout(reading)
-            warn_of_copies(traced)
             warn_of_means(reading)
-            point = side(traced, reading, [x[:1] for x in inputs])
-            check_heads(reading, point)
-            warn_of_scales(traced, reading, point)
+            check_heads(reading, side(traced, reading, [x[:1] for x in inputs]))
+            evidence = Evidence(traced, reading, self._variances)
+            sizes = n_outputs(traced, reading, sample)
+            evidence.check(self._which, inputs, sizes, self._said)
+            prepared = Prepared(
+                reading, self._which == "ntk", self._positions, scaled, scales, evidence
+            )
             self._prepared[key] = prepared
-        prepared = self._prepared[key]
         return prepared, side(prepared.reading.traced, prepared.reading, inputs)
 
     def _check_device(self, name: str, inputs: tuple[Tensor, ...]) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ntkit.kernels.infinite.angle import AngleProfile, fit_profile, state_at_angle
 from ntkit.kernels.infinite.chains import Chain, chains
 from ntkit.kernels.infinite.engine import propagate
+from ntkit.kernels.infinite.evidence.evidence import Evidence
 from ntkit.kernels.infinite.layers import layer_kernels
 from ntkit.kernels.infinite.plan import LAYERS, Plan, demands, plan
 from ntkit.kernels.infinite.read import Reading
@@ -40,6 +41,7 @@ class Prepared:
         layout: Which pairs of positions of the output are wanted.
         scaled: The layers that have scales, which may be tensors that ask for gradients.
         scales: What the kernel hangs on, where that is quick to say (see `plain_scales`).
+        evidence: What was taken for granted about the module's numbers, if anybody asks again.
     """
 
     reading: Reading
@@ -47,6 +49,7 @@ class Prepared:
     layout: Layout = "each"
     scaled: Sequence[Any] = ()
     scales: Callable[[], tuple[object, ...] | None] | None = None
+    evidence: Evidence | None = None
     _scales_seen: tuple[object, ...] | None = field(default=None, repr=False)
     _profiles: dict[tuple[float, torch.dtype], tuple[Tensor, AngleProfile | None]] = field(
         default_factory=dict, repr=False

@@ -1,17 +1,18 @@
 """A traced module as a list of steps, for points of given shapes."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import fx, nn
 
+from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.calls.concatenation import pieces
 from ntkit.kernels.infinite.calls.covariance import covariance
 from ntkit.kernels.infinite.calls.parameters import detached, note_parameter
 from ntkit.kernels.infinite.calls.table import read_function, read_module
-from ntkit.kernels.infinite.reader import Reader
+from ntkit.kernels.infinite.reader import Drawn, Reader
 from ntkit.kernels.infinite.steps import Step, Transform
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.kernels.infinite.variances import Variances
@@ -38,6 +39,7 @@ class Reading:
             positions.
         heads: Outputs that are concatenations, and the steps that they are made of.
         with_means: Outputs whose units have a mean that is not known.
+        drawn: By step, the numbers of the module that it takes as draws, or by their mean.
     """
 
     traced: Traced
@@ -49,6 +51,7 @@ class Reading:
     transforms: dict[int, Transform]
     heads: tuple[tuple[fx.Node, tuple[int, ...]], ...] = ()
     with_means: tuple[fx.Node, ...] = ()
+    drawn: dict[int, Drawn] = field(default_factory=dict)
 
 
 def read(
@@ -60,13 +63,24 @@ def read(
 ) -> Reading:
     """The steps of a module for points of the sample's shapes.
 
+    Shifts and tables of positions that nobody drew are taken with their means, where what follows has
+    a rule for that; else all count as draws, and `evidence.assumptions` says so.
+
     Args:
         traced: The module.
         sample: What its nodes make of a few points.
         variances: Where those of plain layers come from.
         less_means: Whether the outputs' covariances are wanted, not their second moments.
     """
-    reader = Reader(traced, sample, variances)
+    try:
+        return _read(Reader(traced, sample, variances), less_means=less_means)
+    except UnsupportedLayerError:
+        reader = Reader(traced, sample, variances, with_means=False)
+        return _read(reader, less_means=less_means)
+
+
+def _read(reader: Reader, *, less_means: bool) -> Reading:
+    traced = reader.traced
     for node in traced.graph.nodes:
         if node.op == "output":
             continue
@@ -100,6 +114,7 @@ def read(
         reader.transforms,
         heads,
         with_means,
+        reader.drawn,
     )
 
 

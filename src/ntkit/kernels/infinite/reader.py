@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
 from ntkit.kernels.infinite.activations import AbstractActivation
@@ -16,7 +16,7 @@ from ntkit.kernels.infinite.steps import Context, Demand, Step, Transform, Value
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.kernels.infinite.variances import Variances
 
-__all__ = ["Concat", "Handler", "Pointwise", "Reader", "is_size"]
+__all__ = ["Concat", "Drawn", "Handler", "Pointwise", "Reader", "is_size"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,25 @@ class Pointwise:
     dual: AbstractActivation
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Numbers of the module that a step takes as independent draws of mean zero, or as a known mean.
+
+    Attributes:
+        name: Of the layer or parameter.
+        owner: It.
+        kind: What it does to the units: a "layer" with weights, a normalisation ("norm"), or a bare
+            parameter: a "shift", a "table" of positions, a "factor" of each channel, a "token".
+            Scales of the points' own features ("inputs") are taken as they are.
+        mean: The mean of its shifts that a later step adds; 0.0 where they count as draws.
+    """
+
+    name: str
+    owner: nn.Module | nn.Parameter
+    kind: Literal["layer", "norm", "shift", "table", "factor", "token", "inputs"]
+    mean: float = 0.0
+
+
 @dataclass
 class Reader:
     """What the handlers of calls read from and write to.
@@ -69,6 +88,10 @@ class Reader:
         terms: For sums, the steps that were added and their factors.
         parameters: The nodes that are a bare parameter in some shape.
         pieces: The nodes that split a tensor, which is the state that `states` has for them.
+        drawn: By step, the numbers that it takes as draws.
+        known_means: By step, for units that are numbers of the module's own, from the shape of their
+            variances to their means over the channels.
+        with_means: Whether shifts that are no zero-mean draws are taken with their mean.
     """
 
     traced: Traced
@@ -88,6 +111,15 @@ class Reader:
     terms: dict[int, dict[int, float]] = field(default_factory=dict)
     parameters: dict[fx.Node, nn.Parameter] = field(default_factory=dict)
     pieces: set[fx.Node] = field(default_factory=set)
+    drawn: dict[int, Drawn] = field(default_factory=dict)
+    with_means: bool = True
+    known_means: dict[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+
+    def name_of(self, node: fx.Node) -> str:
+        """What the user calls the module of a node: without the container of a single layer."""
+        name = str(node.target)
+        wrapped = dict(self.traced.root.named_children()).get("0") is self.traced.body
+        return name.removeprefix("0").lstrip(".") if wrapped else name
 
     def add(self, step: Step) -> int:
         """File a step; its index."""

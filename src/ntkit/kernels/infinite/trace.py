@@ -171,7 +171,9 @@ def _rooted(module: nn.Module) -> tuple[nn.Module, nn.Module]:
             "Add one, for example `nn.Sequential(encoding, ntkit.networks.Linear(f, 1))`."
         )
     _refuse_sharing(body)
-    wrap = Tracer().is_leaf_module(body, "") or type(body) in written_out
+    # torch.fx takes the class's forward of the root, and the object's own of what the root calls.
+    own = "forward" in vars(body)
+    wrap = own or Tracer().is_leaf_module(body, "") or type(body) in written_out
     return nn.Sequential(body) if wrap else _beside(body), body
 
 

@@ -14,8 +14,10 @@ from torch.fx.node import map_arg
 from torch.fx.proxy import TraceError
 
 from ntkit._core.copies import Copier, cloned
+from ntkit._core.errors import UnsupportedLayerError
 from ntkit.encodings.base import AbstractEncoding
 from ntkit.kernels.infinite.activations import duals
+from ntkit.kernels.infinite.evidence.replaced import replaced
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.written_out import written_out
 from ntkit.networks.linear_model import LinearModel
@@ -154,10 +156,21 @@ class Tracer(fx.Tracer):
         return _Proxy(node, self)
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-        """Torch's composite layers as calls of their parts."""
+        """Torch's composite layers as calls of their parts.
+
+        Raises:
+            UnsupportedLayerError: The forward of one was replaced.
+        """
         if self._is_computing:
             return forward(*args, **kwargs)
         if type(m) in written_out and self.path_of_module(m):
+            place = replaced(m)
+            if place is not None:
+                raise UnsupportedLayerError(
+                    f"The forward of `{self.path_of_module(m)}` ({type(m).__name__}) was replaced "
+                    f"{place}, and the limit goes by the layer's type. Write its parts out in a "
+                    "module of your own."
+                )
             return written_out[type(m)](m, *args, **kwargs)
         return super().call_module(m, forward, args, kwargs)
 

@@ -1,18 +1,24 @@
 """Warnings about a network before its kernel is computed."""
 
-import warnings
 from dataclasses import replace
 
 import torch
 from torch import nn
 
+from ntkit._core.outside import warn
 from ntkit.kernels.infinite.engine import propagate
 from ntkit.kernels.infinite.plan import demands
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.steps import Context, Demand, Side, Watch
 from ntkit.kernels.infinite.trace import Traced, where
 
-__all__ = ["warn_of_copies", "warn_of_dropout", "warn_of_means", "warn_of_scales"]
+__all__ = [
+    "sizes_at",
+    "warn_of_copies",
+    "warn_of_dropout",
+    "warn_of_means",
+    "warn_of_scales",
+]
 
 _LIMIT = 1e8
 """Growth or decay of the variance over the layers from which a network is called ill-scaled."""
@@ -25,12 +31,10 @@ def warn_of_dropout(reading: Reading) -> None:
     """Say which semantics dropout gets where it is on: in a module in training mode, or as a function."""
     found = next((step.name for step in reading.steps if step.name.startswith("dropout(")), None)
     if found is not None:
-        warnings.warn(
+        warn(
             f"`{found}` is on, as in training mode: the kernel is that of masks drawn anew for each "
             "input, which add to the variance of a point with itself. For the network without "
-            "masks call `module.eval()` first (and pass `training=self.training` to functions).",
-            UserWarning,
-            stacklevel=5,
+            "masks call `module.eval()` first (and pass `training=self.training` to functions)."
         )
 
 
@@ -43,12 +47,10 @@ def warn_of_copies(traced: Traced) -> None:
             continue
         mark = (tuple(parameter.shape), *flat[:_MANY].tolist(), *flat[-_MANY:].tolist())
         if mark in seen:
-            warnings.warn(
+            warn(
                 f"`{seen[mark]}` and `{name}` hold the same numbers: copies, as `copy.deepcopy` and "
                 "`nn.TransformerEncoder` make them. The kernel is that of layers with weights of "
-                "their own; for a network like it call `reset_parameters()` on each layer.",
-                UserWarning,
-                stacklevel=5,
+                "their own; for a network like it call `reset_parameters()` on each layer."
             )
             return
         seen[mark] = name
@@ -57,16 +59,28 @@ def warn_of_copies(traced: Traced) -> None:
 def warn_of_means(reading: Reading) -> None:
     """Say where the second moments of outputs are no covariances, and these are not known."""
     for node in reading.with_means:
-        warnings.warn(
+        warn(
             f"The units of the output {where(node)} have a mean that is not known here, so the values are "
             "their second moments `E[f(x) f(x')]` and not their covariances. With a layer with weights "
             "at the end the two are the same.",
-            UserWarning,
-            stacklevel=5,
         )
 
 
-def warn_of_scales(traced: Traced, reading: Reading, point: Side) -> None:
+def sizes_at(reading: Reading, point: Side) -> tuple[dict[int, float], Watch]:
+    """The variance of the units of each step with numbers of its own, at a point."""
+    places = [
+        k for k, step in enumerate(reading.steps) if k in step.value.places or k in reading.drawn
+    ]
+    every = replace(reading, outputs=tuple(places))
+    wanted = demands(every, Demand("each", True))
+    with torch.no_grad():
+        watch = Watch()
+        states = propagate(every, wanted, Context(point, None, with_ntk=True, watch=watch))
+    found = [float(state.cov.abs().mean()) for state in states]
+    return dict(zip(places, found, strict=True)), watch
+
+
+def warn_of_scales(traced: Traced, reading: Reading, found: dict[int, float], watch: Watch) -> None:
     """Warn where the variance of a point's units explodes or vanishes from layer to layer.
 
     And where the part of a trained scale is not exact: for plain layers (standard parametrisation)
@@ -75,23 +89,17 @@ def warn_of_scales(traced: Traced, reading: Reading, point: Side) -> None:
     Args:
         traced: The module.
         reading: The steps.
-        point: One point.
+        found: The variance of the units of each step, as `sizes_at` finds it.
+        watch: What it saw.
     """
     layers = [k for k, step in enumerate(reading.steps) if k in step.value.places]
-    every = replace(reading, outputs=tuple(layers))
-    wanted = demands(every, Demand("each", True))
-    with torch.no_grad():
-        watch = Watch()
-        states = propagate(every, wanted, Context(point, None, with_ntk=True, watch=watch))
     if watch.has_factorised and any(_is_scaled_by_us(layer) for layer in traced.root.modules()):
-        warnings.warn(
+        warn(
             "A normalisation layer with a trained scale comes before a nonlinearity, and between "
             "them is a shift or a sum: the scale's own part of the tangent kernel is approximate. "
-            "It is exact for `elementwise_affine=False` (`affine=False`).",
-            UserWarning,
-            stacklevel=5,
+            "It is exact for `elementwise_affine=False` (`affine=False`)."
         )
-    sizes = [float(state.cov.abs().mean()) for state in states]
+    sizes = [found[k] for k in layers]
     for number, (index, size) in enumerate(zip(layers, sizes, strict=True), 1):
         ratio = size / sizes[0] if sizes[0] else 1.0
         if size == 0:
@@ -99,13 +107,11 @@ def warn_of_scales(traced: Traced, reading: Reading, point: Side) -> None:
         if 1 / _LIMIT <= ratio <= _LIMIT:
             continue
         what, often = ("grows", "smaller") if ratio > 1 else ("shrinks", "larger")
-        warnings.warn(
+        warn(
             f"The variance of the units {what} to {ratio:.1g} times that of the first layer at layer "
             f"{number} of {len(layers)}, `{reading.steps[index].name}`: such a network hardly trains, "
             f"and its kernel loses meaning. The usual cure is {often} weights (`w_std=2**0.5` before "
-            "ReLU, 1 before tanh; `nn.init.kaiming_normal_`), or a normalisation layer.",
-            UserWarning,
-            stacklevel=5,
+            "ReLU, 1 before tanh; `nn.init.kaiming_normal_`), or a normalisation layer."
         )
         return
 

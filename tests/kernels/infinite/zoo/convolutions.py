@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ntkit.networks.activations import Erf
+from tests.cases import pin_
 from tests.kernels.infinite.zoo.base import (
     Apply,
     B,
@@ -109,8 +110,8 @@ def of_border(p: str) -> dict[str, Example]:
 def standard(layer: Any, fan_in: int) -> Any:
     """A plain layer of exact variances `W^2 / fan_in` and `b^2`."""
     layer = layer.double()
-    nn.init.constant_(layer.weight, W / sqrt(fan_in))
-    nn.init.constant_(layer.bias, B)
+    pin_(layer.weight, W / sqrt(fan_in))
+    pin_(layer.bias, B)
     return layer
 
 

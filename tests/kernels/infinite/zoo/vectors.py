@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit.networks.activations import Erf
+from tests.cases import pin_
 from tests.kernels.infinite.zoo.base import WIDTH, B, Example, W, add, cat, chain, dense, join
 
 __all__ = ["VECTORS", "shallow"]
@@ -31,9 +32,9 @@ def shallow(act: Any, depth: int = 1, n_in: int = 5) -> nn.Module:
 def standard(n_in: int, n_out: int, b: float | None = B) -> nn.Module:
     """A plain layer of exact variances `W^2 / fan_in` and `b^2`."""
     layer = nn.Linear(n_in, n_out, bias=b is not None, dtype=torch.float64)
-    nn.init.constant_(layer.weight, W / sqrt(n_in))
+    pin_(layer.weight, W / sqrt(n_in))
     if b is not None:
-        nn.init.constant_(layer.bias, -b)
+        pin_(layer.bias, -b)
     return layer
 
 

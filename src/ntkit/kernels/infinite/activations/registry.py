@@ -80,7 +80,7 @@ def _prelu(layer: nn.PReLU) -> AbstractActivation:
     Its own part of the tangent kernel is the square of a sum over the units. With `nn.Linear`
     (standard parametrisation) that is one part in the width of the kernel and vanishes; with
     `ntkit.networks.Linear` (NTK parametrisation) it is of the kernel's own size, and random: there
-    the limit is that of `layer.weight.requires_grad_(False)`.
+    a slope that is trained is refused (`evidence.random_parts`).
 
     Raises:
         UnsupportedLayerError: The slope differs from channel to channel.

@@ -145,6 +145,11 @@ def _sum(reader: Reader, node: fx.Node, left: Any, right: Any, factor: float) ->
             return _plus(reader, node, _scaled(reader, index, of_one), float(other) * of_other)
         if other in reader.parameters:
             index = _scaled(reader, index, of_one)
+            if parameters.is_known_table(reader, node, index, other):
+                table = parameters.known_table(reader, node, index, other)
+                index = added(reader, node, index, table, 1.0, of_other)
+                trains = reader.parameters[other].requires_grad
+                return parameters.trained_table(reader, index, of_other) if trains else index
             return parameters.shift(reader, node, index, other, of_other)
         if reader.state(other) is None:
             axis = reader.value(index).channel_axis

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ntkit.kernels.infinite.reader import Reader
+from ntkit.kernels.infinite.reader import Drawn, Reader
 from ntkit.kernels.infinite.state import PairState, covariance_only
 from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value, settle
 from ntkit.kernels.infinite.trace import refuse
@@ -48,6 +48,7 @@ def attention(reader: Reader, node: fx.Node) -> int:
         reader.channel_axes[place] = None
     frozen = _is_frozen(node, layer)
     new = Value(value.channel_axis, value.positions, False, True, True, frozenset({Source(place)}))
+    reader.drawn[place] = Drawn(reader.name_of(node), layer, "layer")
     inner = run_of(layer, place, reader.variances, isinstance(mask, fx.Node))
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:

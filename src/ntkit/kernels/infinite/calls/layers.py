@@ -10,14 +10,14 @@ from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations import AbstractActivation, duals
 from ntkit.kernels.infinite.calls.normalisation import BATCH, of_features, scaled
 from ntkit.kernels.infinite.calls.parameters import trained
-from ntkit.kernels.infinite.calls.pointwise import activated, composed
+from ntkit.kernels.infinite.calls.pointwise import activated, composed, raised
 from ntkit.kernels.infinite.calls.shapes import flattened
-from ntkit.kernels.infinite.reader import Reader
+from ntkit.kernels.infinite.reader import Drawn, Reader
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value, settle
 from ntkit.kernels.infinite.trace import refuse
-from ntkit.kernels.infinite.variances import Variances
+from ntkit.kernels.infinite.variances import Taken, mean_of, spread_of
 from ntkit.kernels.infinite.windows import Windows
 
 __all__ = ["activation", "dropout", "layer"]
@@ -55,8 +55,11 @@ def layer(reader: Reader, node: fx.Node) -> int:
     out = reader.shape(node)
     axis = rule.channel_axis % len(out)
     positions = tuple(s for k, s in enumerate(out) if k not in {0, axis})
-    variances, place = reader.variances, len(reader.steps)
+    place = len(reader.steps)
     windows = rule.effect == "windows"
+    depthwise = is_depthwise(module)
+    mean = 0.0 if depthwise else _mean_of_bias(reader, module, positions)
+    variances: Taken = "centred" if mean else reader.variances
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
         before = replace(states[0].read_out(), trains=trains)
@@ -70,9 +73,9 @@ def layer(reader: Reader, node: fx.Node) -> int:
         return of_layer(module, value.positions, variances).trained(*trains)
 
     back = "windows" if windows else "each" if value.is_flat else "same"
-    depthwise = is_depthwise(module)
     sources = frozenset({Source(place)}) | (value.sources if depthwise else frozenset())
-    return reader.add(
+    reader.drawn[place] = Drawn(reader.name_of(node), module, "layer", mean)
+    new = reader.add(
         Step(
             str(module),
             (index,),
@@ -91,6 +94,21 @@ def layer(reader: Reader, node: fx.Node) -> int:
             windows=None if of_layer is None or value.is_flat else as_windows,
         )
     )
+    return raised(reader, new, mean) if mean else new
+
+
+def _mean_of_bias(reader: Reader, module: nn.Module, positions: tuple[int, ...]) -> float:
+    """The mean of the biases of a plain layer that a later step is to add.
+
+    With positions only where it is the same for all channels: what follows then is integrated
+    numerically, which is slow for pairs of positions.
+    """
+    bias = getattr(module, "bias", None)
+    measured = reader.with_means and reader.variances == "measured"
+    if not measured or bias is None or not type(module).__module__.startswith("torch."):
+        return 0.0
+    mean = mean_of(bias)
+    return mean if not positions or (mean and spread_of(bias) <= 1e-12 * mean**2) else 0.0
 
 
 def is_depthwise(module: nn.Module) -> bool:
@@ -188,7 +206,7 @@ def _masked(state: PairState, context: Context, keep: float, whole_channels: boo
 
 
 def _ruled(
-    node: fx.Node, rule: Any, module: nn.Module, state: PairState, variances: Variances
+    node: fx.Node, rule: Any, module: nn.Module, state: PairState, variances: Taken
 ) -> PairState:
     """The state after a layer; its rule's refusal is given the place."""
     try:

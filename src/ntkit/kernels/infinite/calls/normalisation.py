@@ -8,13 +8,14 @@ from torch import Tensor, fx, nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.calls.parameters import trained
-from ntkit.kernels.infinite.calls.pointwise import Mean, means_of
-from ntkit.kernels.infinite.reader import Reader
+from ntkit.kernels.infinite.calls.pointwise import Mean, means_of, raised
+from ntkit.kernels.infinite.reader import Drawn, Reader
 from ntkit.kernels.infinite.rules import rules
+from ntkit.kernels.infinite.rules.normalisation import scale_and_shift
 from ntkit.kernels.infinite.state import PairState, covariance_only
 from ntkit.kernels.infinite.steps import Context, Demand, Source, Step
 from ntkit.kernels.infinite.trace import refuse
-from ntkit.kernels.infinite.variances import mean_square
+from ntkit.kernels.infinite.variances import Taken, mean_of, mean_square, spread_of
 
 __all__ = ["BATCH", "normalised", "of_features", "scaled"]
 
@@ -82,6 +83,8 @@ def normalised(reader: Reader, node: fx.Node) -> int:
         means = found
     weights = concat.weights if concat else (1.0,)
     trains = trained(node, layer)
+    # With a number a position, the mean over all is that of none of them.
+    mean = 0.0 if by_position else _mean_of(reader, getattr(layer, "bias", None))
 
     def each(part: int) -> int:
         which, place, old = parts.index(part), len(reader.steps), reader.value(part)
@@ -104,8 +107,9 @@ def normalised(reader: Reader, node: fx.Node) -> int:
                     f"`{layer}` has scales of its own at some positions and not at others. "
                     "Use `elementwise_affine=False`, or normalise over all positions or none.",
                 )
-            return _scaled_and_shifted(layer, replace(state, trains=trains), by_position)
+            return _scaled_and_shifted(layer, replace(state, trains=trains), by_position, known)
 
+        known = mean if old.is_gaussian and not means else 0.0
         new = replace(
             old,
             is_gaussian=old.is_gaussian and not means,
@@ -113,8 +117,10 @@ def normalised(reader: Reader, node: fx.Node) -> int:
             sources=old.sources
             | (frozenset({Source(place)}) if trains != (False, False) else frozenset()),
         )
-        inputs = (*parts, *(mean.base for mean in means))
-        return reader.add(Step(str(layer), inputs, run, new, "variances", is_homogeneous=False))
+        inputs = (*parts, *(part.base for part in means))
+        reader.drawn[place] = Drawn(reader.name_of(node), layer, "norm", known)
+        step = reader.add(Step(str(layer), inputs, run, new, "variances", is_homogeneous=False))
+        return raised(reader, step, known) if known else step
 
     return reader.per_part(index, each)
 
@@ -137,11 +143,18 @@ def _epsilon(layer: Normalisation) -> float:
     return torch.finfo(torch.get_default_dtype() if weight is None else weight.dtype).eps
 
 
-def _scaled_and_shifted(layer: Normalisation, state: PairState, by_position: bool) -> PairState:
+def _mean_of(reader: Reader, shift: Tensor | None) -> float:
+    """The mean of shifts that a later step is to add."""
+    return 0.0 if shift is None or not reader.with_means else mean_of(shift)
+
+
+def _scaled_and_shifted(
+    layer: Normalisation, state: PairState, by_position: bool, mean: float
+) -> PairState:
     bias = getattr(layer, "bias", None)
     state = state.trained_scale(
         mean_square(layer.weight),
-        0.0 if bias is None else mean_square(bias),
+        0.0 if bias is None else spread_of(bias) if mean else mean_square(bias),
         own_weight=1.0,
         own_bias=0.0 if bias is None else 1.0,
         by_position=by_position,
@@ -163,7 +176,11 @@ def scaled(reader: Reader, node: fx.Node, index: int, trains: tuple[bool, bool])
                 "after a nonlinearity, or mixed with raw input). Put a layer with weights before it.",
             )
         means = found
-    rule, variances = rules[module], reader.variances
+    rule = rules[module]
+    known = 0.0
+    if isinstance(module, BATCH) and value.is_gaussian and value.is_centred:
+        known = _mean_of(reader, scale_and_shift(module)[1])
+    variances: Taken = "centred" if known else reader.variances
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
         state = replace(states[0], trains=trains)
@@ -180,7 +197,10 @@ def scaled(reader: Reader, node: fx.Node, index: int, trains: tuple[bool, bool])
     own = frozenset({Source(place)}) if has_parameters else frozenset()
     new = replace(value, is_gaussian=value.is_gaussian and not means, sources=value.sources | own)
     inputs = (index, *(part.base for part in means))
-    return reader.add(Step(str(module), inputs, run, new, "variances", is_homogeneous=False))
+    if isinstance(module, BATCH):
+        reader.drawn[place] = Drawn(reader.name_of(node), module, "norm", known)
+    step = reader.add(Step(str(module), inputs, run, new, "variances", is_homogeneous=False))
+    return raised(reader, step, known) if known else step
 
 
 def of_features(reader: Reader, node: fx.Node, argument: fx.Node) -> int:
@@ -224,6 +244,7 @@ def of_features(reader: Reader, node: fx.Node, argument: fx.Node) -> int:
             return state
         return replace(state, ntk=own_weight * states[-1].cov + float(own_bias))
 
+    reader.drawn[len(reader.steps)] = Drawn(reader.name_of(node), module, "inputs")
     new = replace(reader.value(full), sources=frozenset({Source(len(reader.steps))}))
     return reader.add(
         Step(str(module), (full, bare) if full != bare else (full,), run, new, is_homogeneous=False)

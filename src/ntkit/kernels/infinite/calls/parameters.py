@@ -11,15 +11,27 @@ from torch import fx, nn
 
 from ntkit.kernels.infinite.activations.quadrature import Quadrature
 from ntkit.kernels.infinite.branches import weighted_sum
-from ntkit.kernels.infinite.calls.pointwise import Stopped
-from ntkit.kernels.infinite.reader import Pointwise, Reader
+from ntkit.kernels.infinite.calls.pointwise import Stopped, raised
+from ntkit.kernels.infinite.evidence.draws import of_matrix
+from ntkit.kernels.infinite.reader import Drawn, Pointwise, Reader
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value
 from ntkit.kernels.infinite.trace import refuse
 from ntkit.kernels.infinite.tracer import attribute
-from ntkit.kernels.infinite.variances import mean_square
+from ntkit.kernels.infinite.variances import mean_of, mean_square, spread_of
 
-__all__ = ["detached", "is_table", "note_parameter", "scale", "shift", "token", "trained"]
+__all__ = [
+    "detached",
+    "is_known_table",
+    "is_table",
+    "known_table",
+    "note_parameter",
+    "scale",
+    "shift",
+    "token",
+    "trained",
+    "trained_table",
+]
 
 _SHAPES: set[Hashable] = {
     *(operator.getitem, torch.unsqueeze, torch.squeeze, torch.reshape, torch.permute),
@@ -107,20 +119,28 @@ def detached(reader: Reader, index: int) -> int:
 def shift(reader: Reader, node: fx.Node, index: int, other: fx.Node, factor: float) -> int:
     """A bias of each channel, or a random embedding of each position, trained along.
 
-    `cov <- cov + v`, for embeddings where a position meets itself.
+    `cov <- cov + v`, for embeddings where a position meets itself. Biases of a mean that is none of
+    chance have it added as a number.
     """
     parameter = reader.parameters[other]
     value, sizes = reader.value(index), _aligned(reader, node, index, other)
-    square, own = factor**2 * mean_square(parameter), factor**2 * parameter.requires_grad
+    own = factor**2 * parameter.requires_grad
+    place = len(reader.steps)
     if all(s == 1 for k, s in enumerate(sizes) if k not in {0, value.channel_axis}):
-        new = replace(value, sources=value.sources | {Source(len(reader.steps))})
-        return reader.apply(
+        known = value.is_gaussian and value.is_centred and reader.with_means
+        mean = mean_of(parameter) if known else 0.0
+        square = factor**2 * (spread_of(parameter) if mean else mean_square(parameter))
+        reader.drawn[place] = Drawn(name_of(reader, other), parameter, "shift", mean)
+        new = reader.apply(
             f"bias ({other.name})",
             index,
             lambda state: state.trained_scale(1.0, square, own_weight=0.0, own_bias=own),
-            new,
+            replace(value, sources=value.sources | {Source(place)}),
             is_homogeneous=False,
         )
+        return raised(reader, new, factor * mean) if mean else new
+    square = factor**2 * mean_square(parameter)
+    reader.drawn[place] = Drawn(name_of(reader, other), parameter, "table")
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
         return weighted_sum((states[0], _embedding(states[0], square, own)), (1.0, 1.0))
@@ -128,6 +148,67 @@ def shift(reader: Reader, node: fx.Node, index: int, other: fx.Node, factor: flo
     new = replace(value, sources=value.sources | {Source(len(reader.steps))})
     name = f"embedding of positions ({other.name})"
     return reader.add(Step(name, (index,), run, new, is_homogeneous=False))
+
+
+def is_known_table(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> bool:
+    """Whether a bare parameter is a number for each position and channel that nobody drew: sinusoids."""
+    sizes, axis = _aligned(reader, node, index, other), reader.value(index).channel_axis
+    if not reader.with_means or prod(sizes[1:]) == sizes[axis]:
+        return False
+    return of_matrix(_by_position(reader, other, sizes, axis)) is not None
+
+
+def known_table(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> int:
+    """The state of such a table: its own Gram matrix over the channels, and its own means."""
+    value, sizes = reader.value(index), _aligned(reader, node, index, other)
+
+    def as_it_is(z: torch.Tensor) -> torch.Tensor:
+        return z.detach().expand(len(z), *value.positions, z.shape[-1])
+
+    entered = reader.entered(
+        other,
+        value.channel_axis,
+        like=reader.shape(node),
+        through=(f"{other.name} as it is", as_it_is),
+    )
+
+    def mean(var: torch.Tensor) -> torch.Tensor:
+        """Of each position's channels, along the axes of positions that `var` has."""
+        table = _by_position(reader, other, sizes, value.channel_axis).mean(1)
+        k, tail = len(value.positions), var.shape[2:]
+        front = len(tail) == 2 * k and tail[k:] == (1,) * k
+        return table.to(var).reshape(*value.positions, *((1,) * k if front else ()))
+
+    reader.known_means[entered] = mean
+    return entered
+
+
+def trained_table(reader: Reader, index: int, factor: float) -> int:
+    """What a trained table itself adds to the tangent kernel: one where a position meets itself."""
+    place, value = len(reader.steps), reader.value(index)
+
+    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
+        own = _embedding(states[0], 0.0, factor**2).ntk
+        ntk = states[0].ntk
+        return states[0] if ntk is None or own is None else replace(states[0], ntk=ntk + own)
+
+    new = replace(value, sources=value.sources | {Source(place)})
+    step = reader.add(Step("table of positions, trained", (index,), run, new, is_homogeneous=False))
+    reader.terms[step] = reader.terms.get(index, {index: 1.0})
+    return step
+
+
+def _by_position(reader: Reader, node: fx.Node, sizes: list[int], axis: int) -> torch.Tensor:
+    """The numbers of a bare parameter in some shape, `[positions, channels]`."""
+    table = reader.constant(node).reshape(-1, *sizes[1:])[0]
+    return table.movedim(axis - 1, -1).flatten(0, -2)
+
+
+def name_of(reader: Reader, node: fx.Node) -> str:
+    """The user's name of a bare parameter."""
+    parameter = reader.parameters[node]
+    names = (name for name, p in reader.traced.body.named_parameters() if p is parameter)
+    return next(names, node.name)
 
 
 def scale(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> int:
@@ -149,6 +230,7 @@ def scale(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> int:
             f"{tuple(reader.shape(node))}; only one factor a channel has a rule.",
         )
     square, own = mean_square(parameter), float(parameter.requires_grad)
+    reader.drawn[len(reader.steps)] = Drawn(name_of(reader, other), parameter, "factor")
     first = parameter.detach().flatten()
     even = bool((first.abs() == first[0].abs()).all())
     new = replace(
@@ -192,6 +274,7 @@ def token(reader: Reader, node: fx.Node, other: fx.Node, beside: int, axis: int)
         )
 
     new = Value(axis, positions, False, True, True, frozenset({Source(len(reader.steps))}))
+    reader.drawn[len(reader.steps)] = Drawn(name_of(reader, other), parameter, "token")
     return reader.add(Step(f"token ({other.name})", (beside,), run, new, is_homogeneous=False))
 
 

@@ -15,7 +15,7 @@ from ntkit.kernels.infinite.reader import Pointwise, Reader
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step
 
-__all__ = ["Scaled", "Stopped", "activated", "as_function", "composed", "means_of"]
+__all__ = ["Scaled", "Stopped", "activated", "as_function", "composed", "means_of", "raised"]
 
 _REACH = 64.0
 """Largest input within which kinks of composed functions are looked for."""
@@ -141,6 +141,14 @@ def composed(
     return activated(reader, known[0][0], Quadrature(whole, sorted(bends)), name)
 
 
+def raised(reader: Reader, index: int, mean: float) -> int:
+    """Gaussian units plus a known number."""
+    found = composed(reader, [index], lambda x: x + mean, f"plus {mean:.3g}")
+    assert found is not None
+    reader.shifted[found] = index
+    return found
+
+
 @dataclass(frozen=True)
 class Mean:
     """One part of the mean of units.
@@ -169,6 +177,9 @@ def means_of(
             if reader.value(k).is_centred:
                 continue
             found = reader.pointwise.get(k)
+            if k in reader.known_means:
+                parts.append(Mean(k, reader.known_means[k], factor))
+                continue
             if found is None:
                 return None
             parts.append(Mean(found.base, _mean_of(found.dual), factor))

@@ -9,6 +9,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from ntkit._core.errors import UnsupportedLayerError
+from ntkit.encodings.base import AbstractEncoding
 from ntkit.kernels.infinite.activations import duals, functions
 from ntkit.kernels.infinite.calls import (
     arithmetic,
@@ -23,6 +24,7 @@ from ntkit.kernels.infinite.calls import (
 from ntkit.kernels.infinite.calls.attention import attention
 from ntkit.kernels.infinite.calls.normalisation import normalised
 from ntkit.kernels.infinite.calls.why_not import why_not
+from ntkit.kernels.infinite.evidence.replaced import replaced
 from ntkit.kernels.infinite.reader import Handler, Reader, is_size
 from ntkit.kernels.infinite.rules import refusals, rules
 from ntkit.kernels.infinite.trace import Traced, refuse
@@ -298,6 +300,16 @@ def check_modules(traced: Traced) -> None:
                 node,
                 f"`{layer}` has forward hooks, which may change what it computes (weight and spectral "
                 "normalisation of the old kind do). Remove them.",
+            )
+        place = (
+            replaced(layer) if node in on_weights or isinstance(layer, AbstractEncoding) else None
+        )
+        if place is not None:
+            refuse(
+                node,
+                f"the forward of `{layer}` was replaced {place}, and the limit goes by the layer's type. "
+                "Put what it does into the forward of a module around it, or give it a class and a "
+                "rule of its own (`ntkit.kernels.rules.register`).",
             )
         if isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
             layer.training or layer.running_var is None

@@ -8,7 +8,7 @@ from torch import nn
 from ntkit.kernels.infinite.rules.registry import rules
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.taps import Taps
-from ntkit.kernels.infinite.variances import Variances, layer_variances
+from ntkit.kernels.infinite.variances import Taken, layer_variances
 from ntkit.kernels.infinite.windows import Windows, convolved
 from ntkit.networks.convolution import (
     Conv1d,
@@ -24,7 +24,7 @@ from ntkit.networks.convolution import (
 from ntkit.networks.scales import squared
 
 
-def _standard(layer: Any, positions: tuple[int, ...], variances: Variances) -> Windows:
+def _standard(layer: Any, positions: tuple[int, ...], variances: Taken) -> Windows:
     """Standard parametrisation: `cov <- v C sum_k cov + u`, own part `C sum_k cov + 1`.
 
     Source: Arora et al. 2019 (arXiv:1904.11955), section 4; Sohl-Dickstein et al. 2020.
@@ -35,7 +35,7 @@ def _standard(layer: Any, positions: tuple[int, ...], variances: Variances) -> W
     return Windows(_taps(layer, positions), channels, v, u, 1.0, own_bias)
 
 
-def _ntk(layer: Any, positions: tuple[int, ...], variances: Variances) -> Windows:
+def _ntk(layer: Any, positions: tuple[int, ...], variances: Taken) -> Windows:
     """NTK parametrisation: `cov <- w^2 / K sum_k cov + b^2` over `K` taps, own part the same."""
     w = squared(layer.w_std) / prod(layer.kernel_size)
     b = squared(layer.b_std) if layer.bias is not None else 0.0
@@ -46,7 +46,7 @@ def _ntk(layer: Any, positions: tuple[int, ...], variances: Variances) -> Window
     nn.Conv1d, nn.Conv2d, nn.Conv3d, effect="windows", channel_axis=1, windows=_standard
 )
 def standard_convolution(
-    layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, state: PairState, variances: Variances
+    layer: nn.Conv1d | nn.Conv2d | nn.Conv3d, state: PairState, variances: Taken
 ) -> PairState:
     """Standard parametrisation."""
     return convolved(state, _standard(layer, state.positions, variances))
@@ -58,26 +58,26 @@ def standard_convolution(
 def standard_transposed(
     layer: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d,
     state: PairState,
-    variances: Variances,
+    variances: Taken,
 ) -> PairState:
     """As the convolution, each input spread over its window."""
     return convolved(state, _standard(layer, state.positions, variances))
 
 
 @rules.register(Conv1d, Conv2d, Conv3d, effect="windows", channel_axis=1, windows=_ntk)
-def ntk_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
+def ntk_convolution(layer: Any, state: PairState, variances: Taken) -> PairState:
     """NTK parametrisation."""
     return convolved(state, _ntk(layer, state.positions, variances))
 
 
 @rules.register(ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, effect="windows", channel_axis=1)
-def ntk_transposed(layer: Any, state: PairState, variances: Variances) -> PairState:
+def ntk_transposed(layer: Any, state: PairState, variances: Taken) -> PairState:
     """As the convolution, each input spread over its window."""
     return convolved(state, _ntk(layer, state.positions, variances))
 
 
 @rules.register(LocalConv1d, LocalConv2d, LocalConv3d, effect="windows", channel_axis=1)
-def local_convolution(layer: Any, state: PairState, variances: Variances) -> PairState:
+def local_convolution(layer: Any, state: PairState, variances: Taken) -> PairState:
     """Weights of their own at each position: different positions are independent.
 
     Source: Novak et al. 2019 (arXiv:1810.05148), section 5.1.

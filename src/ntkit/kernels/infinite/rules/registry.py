@@ -9,7 +9,7 @@ from torch import nn
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.registry import ExactTypeRegistry
 from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.variances import Variances
+from ntkit.kernels.infinite.variances import Taken
 from ntkit.kernels.infinite.windows import Windows
 
 __all__ = ["Effect", "Rule", "RuleBook", "rules"]
@@ -20,8 +20,8 @@ Gaussian and independent of all before; "windows" does the same over several pos
 covariances alone, and each point meets itself first to know the variances); "scaling" treats each
 unit alone and keeps what it was."""
 
-Apply = Callable[[Any, PairState, Variances], PairState]
-WindowsOf = Callable[[Any, tuple[int, ...], Variances], Windows]
+Apply = Callable[[Any, PairState, Taken], PairState]
+WindowsOf = Callable[[Any, tuple[int, ...], Taken], Windows]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Rule:
     channel_axis: int
     windows: WindowsOf | None = None
 
-    def __call__(self, layer: nn.Module, state: PairState, variances: Variances) -> PairState:
+    def __call__(self, layer: nn.Module, state: PairState, variances: Taken) -> PairState:
         """The state after `layer`."""
         return self.apply(layer, state, variances)
 
