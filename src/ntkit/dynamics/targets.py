@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit._core.checks import finite, floating_tensor
+from ntkit.dynamics.start_check import refuse_coupled_start
 from ntkit.grids import Grid
 
 __all__ = ["fitting_targets", "output_axes", "start_values"]
@@ -66,11 +67,12 @@ def start_values(
     """
     first = _precision(f0) or dtype
     try:
-        found = _values(f0, _cast(x, first))
+        found = _checked_values(f0, _cast(x, first))
     except RuntimeError as error:
         if not x.is_floating_point() or not any(word in str(error) for word in _ABOUT_DTYPES):
             raise
-        found = _values(f0, _cast(x, torch.float32 if first == torch.float64 else torch.float64))
+        other = torch.float32 if first == torch.float64 else torch.float64
+        found = _checked_values(f0, _cast(x, other))
     if not isinstance(found, Tensor):
         raise TypeError(
             f"`f0(points)` must be a torch.Tensor, got {type(found).__name__}. Wrap it in a function "
@@ -84,11 +86,17 @@ def start_values(
     return found.double()
 
 
+def _checked_values(f0: Callable[[Tensor], Any], x: Tensor) -> Any:
+    # First: in training mode a run moves running statistics.
+    refuse_coupled_start(f0, x, _values)
+    return _values(f0, x)
+
+
 _ABOUT_DTYPES = ("dtype", "scalar type")
 """In what torch says of tensors of different precision."""
 
 
-def _values(f0: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def _values(f0: Callable[[Tensor], Any], x: Tensor) -> Any:
     """`f0(x)`, with a graph where it takes derivatives by its input; `x` stays as it is.
 
     Raises:

@@ -357,8 +357,8 @@ class AbstractTraining(ABC):
         """
         assert self._f0 is not None
         x = as_tensor(self._expansion.kernel, points)
-        start = start_values(self._f0, x, self._out_dtype).flatten(1 if len(x) else 0)
-        start = start.reshape(len(x), -1)
+        start = start_values(self._f0, x, self._out_dtype)
+        start = start[:, None] if start.ndim == 1 else start.flatten(1)
         if start.shape[1] != prod(self._tail):
             raise ValueError(
                 f"`f0(points)` has {start.shape[1]} outputs a point, and `y` has {prod(self._tail)}. "

@@ -12,6 +12,7 @@ from ntkit._core.devices import device_of, refuse_without_float64
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
 from ntkit.kernels.infinite.calls.table import check_modules
+from ntkit.kernels.infinite.company import refuse_coupled
 from ntkit.kernels.infinite.evidence.evidence import Evidence, n_outputs
 from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices, is_by_angle
 from ntkit.kernels.infinite.heads import check_heads
@@ -71,6 +72,7 @@ class InfiniteKernel(AbstractLagKernel):
         self._positions: Positions = positions
         self._said: set[object] = set()
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
+        self._looked_at: set[tuple[tuple[torch.Size, ...], bool]] = set()
 
     @property
     def _traced(self) -> Traced:
@@ -145,6 +147,7 @@ class InfiniteKernel(AbstractLagKernel):
                     "`x2.to(x1.dtype)`."
                 )
             right = side(prepared.reading.traced, prepared.reading, second)
+        self._look_at(first, second)
         found = gram_matrices(prepared, left, right, first[0].dtype, Job(out, memory, progress))
         found = [self._finished(k.to(first[0].dtype)) for k in found]
         return found[0] if len(found) == 1 else tuple(found)
@@ -153,6 +156,7 @@ class InfiniteKernel(AbstractLagKernel):
         """`k(x_i, x_i)` of finite float points, in O(n f)."""
         inputs = checked("x", x, self._traces.counts)
         prepared, points = self._ready("x", inputs)
+        self._look_at(inputs)
         found = [self._finished(k.to(inputs[0].dtype)) for k in diagonal_values(prepared, points)]
         return found[0] if len(found) == 1 else tuple(found)
 
@@ -196,6 +200,7 @@ class InfiniteKernel(AbstractLagKernel):
         """
         inputs = checked("x", x, self._traces.counts)
         reading = self._ready("x", inputs)[0].reading
+        self._look_at(inputs)
         if len(reading.outputs) > 1 or any(
             reading.steps[k].value.positions for k in reading.outputs
         ):
@@ -232,6 +237,7 @@ class InfiniteKernel(AbstractLagKernel):
         """
         inputs = checked("x", x, self._traces.counts)
         prepared, points = self._ready("x", inputs)
+        self._look_at(inputs)
         quick = is_by_angle(prepared, points, inputs[0].dtype)
         return prepared.plan(len(inputs[0]), "one function of the angle" if quick else LAYERS)
 
@@ -327,6 +333,8 @@ class InfiniteKernel(AbstractLagKernel):
                 "module has none. Use `kernel(x1, x2)` on the points instead."
             )
         zeros = torch.zeros(1, self._fourier.in_dim, device=self._fourier.frequencies.device)
+        unlike = torch.linspace(0.1, 0.8, 5 * self._fourier.in_dim).square().to(zeros)
+        self._look_at((unlike.reshape(5, -1),))
         return self._fourier, self._ready("lags", (zeros,))[0]
 
     def _ready(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[Prepared, Side]:
@@ -351,6 +359,13 @@ class InfiniteKernel(AbstractLagKernel):
             )
             self._prepared[key] = prepared
         return prepared, side(prepared.reading.traced, prepared.reading, inputs)
+
+    def _look_at(self, first: tuple[Tensor, ...], second: tuple[Tensor, ...] | None = None) -> None:
+        """Refuse a module that mixes points; looked at once for one point, and for more, of a shape."""
+        key = tuple(x.shape[1:] for x in first), len(first[0]) > 1 or second is not None
+        if key not in self._looked_at:
+            refuse_coupled(self._traced.body, first, second)
+            self._looked_at.add(key)
 
     def _check_device(self, name: str, inputs: tuple[Tensor, ...]) -> Tensor:
         """A parameter of the network.
