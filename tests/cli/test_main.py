@@ -1,12 +1,14 @@
 """The command line: a mistake is one line and exit code 2."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ pytest.importorskip("jinja2")
 pytest.importorskip("filelock")
 
 import ntkit
+import ntkit_command
 from ntkit.cli.main import main
 
 
@@ -157,6 +160,32 @@ def test_every_number_is_there_in_terminals_of_any_width(
 def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"ntkit {version('ntkit')}\n"
+
+
+def test_an_interrupt_of_the_import_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(ModuleType):
+        @property
+        def main(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "ntkit.cli.main", Interrupted("main"))
+    with pytest.raises(SystemExit) as stopped:
+        ntkit_command.main()
+    assert stopped.value.code == 130
+
+
+@pytest.mark.slow
+def test_a_terminal_without_the_characters(tmp_path: Path, line: str) -> None:
+    """Tables have lines, and file names anything: neither ends a run that is done."""
+    name = os.fsdecode(b"caf\xe9 \xff.npy")
+    Path(line).rename(name)
+    command = [sys.executable, "-m", "ntkit", "tune", name, *SMALL, "--bandwidths", "2"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr.count(b"Traceback")) == (0, 0), done.stderr
+    assert b"encoding = ntkit.encodings." in done.stdout
+    run = next((tmp_path / "runs").iterdir())
+    assert "caf" in (run / "report.html").read_text()
 
 
 @pytest.mark.slow

@@ -338,6 +338,28 @@ def proofs_report(run) -> None:
     write_report(run)
 
 
+def test_long_work_is_announced(spec: TuneSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("ntkit.experiments.run._SECONDS_A_MEGAPIXEL", 1.0)
+    run_tune(replace(spec, verify=False), show_progress=False, on_notice=said.append)
+    assert said == []
+    monkeypatch.setattr("ntkit.experiments.run._SECONDS_A_MEGAPIXEL", 240 / (24 * 32) * 1e6)
+    run_tune(replace(spec, verify=False), force=True, show_progress=False, on_notice=said.append)
+    assert said == [
+        "24 x 32 samples: the choice will take about 4 min. `--downscale 3` takes half a minute, for the "
+        "smaller picture."
+    ]
+
+
+def test_the_report_has_one_name_for_a_thing(spec: TuneSpec) -> None:
+    run = run_tune(spec, command="ntkit tune 'my waves.npy'", show_progress=False)
+    page = (run.folder / "report.html").read_text()
+    for word in ("identity", "no end", "1 steps", " inf ", ">inf<", " nan", ">nan"):
+        assert word not in page, word
+    assert "ntkit tune &#39;my waves.npy&#39;" in page
+    assert run.started[:10] in page
+
+
 def test_budgets() -> None:
     assert parse_budget("300", 64).steps == 300
     assert parse_budget("sgd:0.5:20", 64).optimiser == "sgd"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from ntkit._core.whole_files import shown, write_bytes
@@ -92,10 +92,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"`{shown(path)}` does not exist: the run was not trained so far.")
+    content = path.read_bytes()  # safetensors opens no path that is not UTF-8
     try:
-        with safe_open(path, "pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-            tensors: dict[str, Tensor] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        tensors = load(content)
+        metadata = _metadata(content)
     except (SafetensorError, UnicodeDecodeError, OverflowError) as error:
         raise ValueError(f"`{shown(path)}` is damaged, or no safetensors file: {error}.") from None
     expected = metadata.pop("sha256", None)
@@ -145,6 +145,12 @@ def _in_own_dtype(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Coordinates in the dtype of the weights: `grid.points()` is float64."""
     own = next(module.parameters()).dtype
     return tuple(x.to(own) if isinstance(x, Tensor) and x.is_floating_point() else x for x in args)
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """The texts of a safetensors file: in its header, JSON of the length in the first eight bytes."""
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length]).get("__metadata__", {})
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
