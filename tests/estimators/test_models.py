@@ -127,3 +127,20 @@ def test_fourier_features_are_an_rbf_kernel() -> None:
     assert by_bandwidth.gamma_ == pytest.approx(2 * pi**2 * 0.04)
     same = estimators.FourierFeatures(8, gamma=by_bandwidth.gamma_, random_state=1).fit(x)
     np.testing.assert_allclose(same.transform(x), by_bandwidth.transform(x), atol=1e-5)
+
+
+def test_a_search_over_numbers_of_numpy(unchecked) -> None:
+    """Steps of `np.arange` and `np.logspace` in every parameter that is a number."""
+    X, y = np.linspace(-1, 1, 12)[:, None], np.sin(3 * np.linspace(-1, 1, 12))
+    pipe = pipelines.make_pipeline(
+        estimators.FourierFeatures(random_state=0),
+        estimators.NTKRegressor(kernel=RBF(0.5), progress=False, tolerance=np.float32(1e-6)),
+    )
+    grid = {
+        "fourierfeatures__n_frequencies": np.arange(4, 6),
+        "fourierfeatures__bandwidth": np.arange(1, 3),
+        "ntkregressor__ridge": np.logspace(-2, 0, 2),
+        "ntkregressor__t": np.arange(1, 3),
+    }
+    search = selection.GridSearchCV(pipe, grid, cv=2, error_score="raise").fit(X, y)
+    assert search.predict(X).shape == (12,)
