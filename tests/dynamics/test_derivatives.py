@@ -1,5 +1,6 @@
 """Networks whose derivatives are easily got wrong: expansions with the derivatives that autograd has."""
 
+import pickle
 from copy import deepcopy
 from typing import cast
 
@@ -189,3 +190,24 @@ def test_other_branches_are_looked_at_again() -> None:
     for points in (-x.abs(), x.abs(), -x.abs()):
         expected = net(points) + (oracle.jacobian(net, points) @ moved(net))
         assert relative_error(linear(points).detach(), expected.detach()) < EXACT
+
+
+@pytest.mark.parametrize("name", ["cholesky inverse", "transmittance", "derivative by the input"])
+def test_gradients_reach_the_inputs(name: str) -> None:
+    """Of values by the points, at the start, where the expansion is the network."""
+    net, x = network(name)
+    linear, found = linearize(net), []
+    for f in (net, linear):
+        at = x.clone().requires_grad_()
+        found.append(torch.autograd.grad(f(1.0 * at).square().sum(), at)[0])
+    assert_near(found[1], found[0], loosen=100)
+
+
+def test_copies_after_use_compute_the_same() -> None:
+    net, x = network("cholesky inverse")
+    linear = linearize(net)
+    shift(linear)
+    expected = linear(x).detach()
+    for twin in (deepcopy(linear), pickle.loads(pickle.dumps(linearize(nn.Linear(4, 2).double())))):
+        twin(x)
+    assert torch.equal(deepcopy(linear)(x).detach(), expected)

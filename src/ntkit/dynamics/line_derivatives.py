@@ -145,19 +145,19 @@ def _agrees(
         with PlainFormulas(1, is_reverse=is_reverse):
             (value, pushed), _ = way(function, at, u, 1)
             v = {i: _normal(y, g) for i, y in value.items()}
-            forward = sum((v[i] * t.conj()).real.sum() for i, t in pushed.items())
+            forward = sum(_wide(v[i] * t.conj()).sum() for i, t in pushed.items())
             found = _gradients(forward, u)
         leaves = {name: p.detach().requires_grad_() for name, p in at.items()}
         chance.again()
         with PlainFormulas(1, is_reverse=True):
             value, _ = function(leaves)
             expected = _gradients(
-                sum((v[i] * y.conj()).real.sum() for i, y in value.items()), leaves
+                sum(_wide(v[i] * y.conj()).sum() for i, y in value.items()), leaves
             )
     except RuntimeError:
         return False
     with torch.no_grad():
-        parts = [(d.conj() * e).real.double() for d, e in zip(u.values(), expected, strict=True)]
+        parts = [_wide(d.conj() * e) for d, e in zip(u.values(), expected, strict=True)]
         backward = sum(float(part.sum()) for part in parts)
         size = sum(float(part.square().sum()) for part in parts) ** 0.5
         scale = max((float(e.abs().max()) for e in expected if e.numel()), default=0.0)
@@ -177,6 +177,11 @@ def _gradients(value: Any, by: Mapping[str, Tensor]) -> list[Tensor]:
     return [
         torch.zeros_like(p) if g is None else g.to_dense() if g.is_sparse else g for p, g in each
     ]
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """The real part, so that sums of half precision do not overflow."""
+    return tensor.real.to(torch.promote_types(tensor.real.dtype, torch.float32))
 
 
 def _normal(like: Tensor, generator: torch.Generator) -> Tensor:

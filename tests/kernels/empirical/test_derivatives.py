@@ -95,3 +95,17 @@ def test_data_parallel_is_refused_by_name(wrap: Callable[[nn.Module], nn.Module]
     for door in (empirical_ntk, ntkit.linearize, lambda net: ntkit.taylor(net, 2)):
         with pytest.raises(ValueError, match=r"DataParallel\).*Pass what it wraps, `.module`"):
             door(net)
+
+
+def test_an_output_without_a_graph_is_refused_by_name() -> None:
+    class Detached(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Linear(4, 2)
+
+        @torch.no_grad()
+        def forward(self, x: Tensor) -> Tensor:
+            return self.a(x)
+
+    with pytest.raises(ValueError, match=r"depends on no parameter.*the kernel is zero. Leave"):
+        empirical_ntk(Detached())(randn(3, 4))

@@ -13,7 +13,8 @@ def refuse_underivable(
 ) -> None:
     """Refuse a module whose graph does not say how its outputs depend on its parameters.
 
-    It reaches tensors that require gradients by another way than its attributes, scales gradients by
+    It returns values without a graph, reaches tensors that require gradients by another way than its
+    attributes, scales gradients by
     counts over the batch, or hides a part of itself in a reentrant checkpoint. A leaf that is made
     inside `forward` (points, for a derivative by them) is another object in each run: no stray.
 
@@ -26,6 +27,12 @@ def refuse_underivable(
     Raises:
         ValueError: It does.
     """
+    if not y.requires_grad:
+        raise ValueError(
+            "`module(x)` depends on no parameter that the kernel is over, as autograd sees it "
+            "(detached, computed under `torch.no_grad` or by NumPy?), so the kernel is zero. Leave "
+            "the output on its graph."
+        )
     ours = {id(leaf) for leaf in leaves}
     others = [leaf for leaf in _leaves(y.grad_fn) if id(leaf) not in ours]
     if not others:
