@@ -216,7 +216,20 @@ def snapshot(value: T) -> T:
 
 def as_leaves(value: T) -> T:
     """The same with leaves in place of tensors that have a graph, which no copy and no file can hold."""
+    if not _has_graph(value):
+        return value
     return Copier(_as_leaf)(value)
+
+
+def _has_graph(value: Any) -> bool:
+    found = []
+
+    def note(tensor: Tensor) -> Tensor:
+        found.append(not tensor.is_leaf)
+        return tensor
+
+    Copier(note)(value)
+    return any(found)
 
 
 def cloned(tensor: Tensor) -> Tensor:

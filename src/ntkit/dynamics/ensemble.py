@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from ntkit._core.checks import moments, non_negative
+from ntkit._core.copies import snapshot
+from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import as_tensor
 from ntkit.dynamics.normal import Normal
 from ntkit.dynamics.targets import output_axes
@@ -18,7 +20,7 @@ from ntkit.solvers.response import FlowResponse, Limit, with_ridge
 __all__ = ["Ensemble"]
 
 
-class Ensemble:
+class Ensemble(Kept):
     """The distribution over random initialisations of a wide network trained by gradient flow.
 
     It starts as a Gaussian process whose covariance is the NNGP kernel `K`, and stays one. With the
@@ -67,6 +69,8 @@ class Ensemble:
         noise: float = 0.0,
     ) -> None:
         self._tail = output_axes(points, y)
+        # of this moment, whatever becomes of the user's network and numbers
+        nngp, ntk, points, y = snapshot((nngp, ntk, points, y))
         self._nngp, self._ntk = nngp, ntk
         self._points = as_tensor(ntk, points)
         self._y = y.double().reshape(len(points), -1).to(self._points.device)

@@ -59,7 +59,7 @@ class Expansion:
         self.n_outputs = n_outputs
         self.is_coupled = isinstance(kernel, EmpiricalKernel) and kernel.outputs == "full"
         self.factor: Factor | None = None
-        self._last: tuple[Tensor, int, AbstractOperator] | None = None
+        self._last: tuple[Tensor, AbstractOperator] | None = None
         if structure == "auto" and not self.is_coupled:
             structure = _auto(kernel, points)
         if structure == "low-rank":
@@ -117,13 +117,29 @@ class Expansion:
 
     def cross(self, points: Grid | Tensor) -> AbstractOperator:
         """The kernel of `points` against the training points; that of the last tensor is kept."""
-        if points is self.points or (isinstance(points, Grid) and points == self.points):
+        if _same(points, self.points):
             return self.operator
         if isinstance(points, Grid):
             return gram(self.kernel, points, self.points)
-        if self._last is None or self._last[0] is not points or self._last[1] != points._version:
-            self._last = (points, points._version, gram(self.kernel, points, self.points))
-        return self._last[2]
+        known = self._last  # looked at once: another thread may put another in its place
+        if known is None or not _same(points, known[0]):
+            # Values are compared with a copy: numpy and `.data` change a tensor without a word.
+            known = points.detach().clone(), gram(self.kernel, points, self.points)
+            if not points.requires_grad:
+                self._last = known
+        return known[1]
+
+
+def _same(points: Grid | Tensor, known: Grid | Tensor) -> bool:
+    """Whether points are known ones: cheap beside any kernel of theirs."""
+    if isinstance(points, Grid) or isinstance(known, Grid):
+        return isinstance(points, Grid) and isinstance(known, Grid) and points == known
+    return (
+        not points.requires_grad  # else its gradients are asked for
+        and points.dtype == known.dtype
+        and points.device == known.device
+        and torch.equal(points, known)
+    )
 
 
 def as_tensor(kernel: AbstractKernel, points: Grid | Tensor) -> Tensor:

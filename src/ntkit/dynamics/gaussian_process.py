@@ -9,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit._core.checks import positive, positive_int
+from ntkit._core.copies import snapshot
 from ntkit._core.errors import NumericalError
+from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import as_tensor
 from ntkit.dynamics.normal import Normal
 from ntkit.dynamics.targets import output_axes
@@ -36,7 +38,7 @@ class Fit:
     evaluations: int
 
 
-class GaussianProcess:
+class GaussianProcess(Kept):
     """The posterior of a Gaussian process given noisy values; with `ntkit.nngp`, of an infinite network.
 
     `mean = K(x, X) (K + noise)^-1 y`, `cov = K(x, x) - K(x, X) (K + noise)^-1 K(X, x)`. Outputs are
@@ -76,6 +78,7 @@ class GaussianProcess:
     ) -> None:
         self._tail = output_axes(points, y)
         self._kernel = kernel
+        points, y = snapshot((points, y))
         self._points = as_tensor(kernel, points)
         self._y = y.double().reshape(len(points), -1).to(self._points.device)
         self._out_dtype = y.dtype

@@ -13,8 +13,10 @@ from torch import Tensor
 from torch.func import jacrev
 
 from ntkit._core.checks import finite, moments, positive, positive_int
+from ntkit._core.copies import snapshot
 from ntkit._core.derivatives import without_derivative
 from ntkit._core.errors import NumericalError
+from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
 from ntkit.dynamics.targets import start_values
 from ntkit.dynamics.watch import Watch
@@ -35,7 +37,7 @@ _NO_DERIVATIVE = (
 _STIFF = {"LSODA", "BDF", "Radau"}
 
 
-class LossFlow:
+class LossFlow(Kept):
     """Predictions of a network with a fixed kernel, trained by gradient flow on a loss of your own.
 
     `f_t(x) = f_0(x) + K(x, X) a_t` with `da/dt = -dL/df(f_t(X))`, `a_0 = 0`, integrated by
@@ -95,9 +97,10 @@ class LossFlow:
             raise ValueError(
                 f'`method="{method}"` must be "LSODA", "BDF", "Radau", "DOP853" or "RK45".'
             )
-        self._scipy = _scipy()
-        self._f0, self._kernel = f0, kernel
-        self._loss_of = _callable(loss)
+        _scipy()
+        # of this moment, whatever becomes of the user's network and numbers
+        kernel, f0, points, y, loss = snapshot((kernel, f0, points, y, _callable(loss)))
+        self._f0, self._kernel, self._loss_of = f0, kernel, loss
         self._method = method
         self._tolerance = positive("tolerance", tolerance)
         self._most = positive_int("max_evaluations", max_evaluations)
@@ -178,7 +181,7 @@ class LossFlow:
         scale = rate / (float(self._expansion.operator.diagonal().sum()) or 1.0)
         watch = Watch(self._rate, self._jacobian, self._most)
         options = {"jac": watch.jacobian} if self._method in _STIFF else {}
-        found = self._scipy.solve_ivp(
+        found = _scipy().solve_ivp(
             watch.rate,
             (0.0, ordered[-1]),
             np.zeros(shape.numel()),

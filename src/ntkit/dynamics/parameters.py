@@ -30,7 +30,7 @@ def trained_parameters(expansion: Expansion, a: Float[Tensor, "n o"]) -> dict[st
         )
     target = kernel.target
     x = points_of(kernel, points)
-    with target.evaluation(), torch.enable_grad():
+    with target.evaluation() as target, torch.enable_grad():
         leaves = target.leaves()
         outputs = target.outputs(leaves, target.batch("points", x))
         if isinstance(kernel.outputs, int):

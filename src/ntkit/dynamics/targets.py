@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit._core.checks import finite, floating_tensor
+from ntkit._core.running import call
 from ntkit.dynamics.start_check import refuse_coupled_start
 from ntkit.grids import Grid
 
@@ -87,9 +88,13 @@ def start_values(
 
 
 def _checked_values(f0: Callable[[Tensor], Any], x: Tensor) -> Any:
-    # First: in training mode a run moves running statistics.
     refuse_coupled_start(f0, x, _values)
     return _values(f0, x)
+
+
+def _run(f0: Callable[[Tensor], Any], x: Tensor) -> Any:
+    """A module's buffers stay as they are, whatever it writes."""
+    return call(f0, {}, x) if isinstance(f0, nn.Module) else f0(x)
 
 
 _ABOUT_DTYPES = ("dtype", "scalar type")
@@ -103,12 +108,12 @@ def _values(f0: Callable[[Tensor], Any], x: Tensor) -> Any:
         RuntimeError: `f0` itself raises one.
     """
     try:
-        return f0(x.detach())
+        return _run(f0, x.detach())
     except RuntimeError as error:
         if "does not require grad" not in str(error):
             raise
     with torch.enable_grad():
-        found = f0(x.detach())
+        found = _run(f0, x.detach())
     return found.detach() if isinstance(found, Tensor) else found
 
 

@@ -2,16 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from math import inf, prod
-from typing import TypedDict
+from typing import Any, ClassVar, TypedDict
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit._core.checks import finite, floating_tensor, moments, non_negative, positive
+from ntkit._core.copies import snapshot
 from ntkit._core.errors import NumericalError
+from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
 from ntkit.dynamics.parameters import trained_parameters
 from ntkit.dynamics.stopping import Ripple, Stopping, best_moment
@@ -70,7 +73,7 @@ class TrainingOptions(TypedDict, total=False):
     on_step: Callable[[], None] | None
 
 
-class AbstractTraining(ABC):
+class AbstractTraining(Kept, ABC):
     """A function with a fixed kernel trained on squares by a linear rule, known at every moment.
 
     With `A = K + ridge`, and `H` what the rule makes of an eigenvalue by a moment, the function is
@@ -87,11 +90,11 @@ class AbstractTraining(ABC):
         TypeError: An option is unknown, or `dtype` is neither float32 nor float64.
 
     Attributes:
-        targets: `y`.
         ridge: Weight decay towards the start.
     """
 
     _in_steps: bool
+    forgotten: ClassVar[dict[str, Any]] = {"_features": None}
 
     def __init__(
         self,
@@ -114,11 +117,12 @@ class AbstractTraining(ABC):
             "tolerance", _DEFAULT_TOLERANCE[self._dtype] if tolerance is None else tolerance
         )
         self.ridge = non_negative("ridge", options.get("ridge", 0.0))
-        self._f0 = options.get("f0")
-        self._on_step = options.get("on_step")
         self._tail = output_axes(points, y)
+        # of this moment, whatever becomes of the user's network and numbers
+        kernel, self._f0, points, y = snapshot((kernel, options.get("f0"), points, y))
+        self._on_step = options.get("on_step")
         self._out_dtype = y.dtype
-        self.targets = y
+        self._targets = y
         self._expansion = Expansion(
             kernel,
             points,
@@ -155,8 +159,14 @@ class AbstractTraining(ABC):
 
     @property
     def points(self) -> Grid | Tensor:
-        """The training points."""
-        return self._expansion.points
+        """The training points, a copy."""
+        points = self._expansion.points
+        return points if isinstance(points, Grid) else points.clone()
+
+    @property
+    def targets(self) -> Tensor:
+        """`y`, a copy."""
+        return self._targets.clone()
 
     @property
     def targets_tail(self) -> tuple[int, ...]:
@@ -166,7 +176,7 @@ class AbstractTraining(ABC):
     @property
     def sample_weights(self) -> Float[Tensor, " n"]:
         """Weight of each sample in the loss, 1 unless given."""
-        n = len(self.points)
+        n = len(self._expansion.points)
         if self._scale is None:
             return torch.ones(n, dtype=torch.float64)
         return (self._scale**2).reshape(n, -1)[:, 0]
@@ -192,14 +202,17 @@ class AbstractTraining(ABC):
         return self._prepared.largest() + self.ridge
 
     def solution(self, times: Sequence[float] | Tensor) -> FlowSolution:
-        """Residuals and expansion weights at `times`, `[t, c, n]`; kept, so asking again is free.
+        """Residuals and expansion weights at `times`, `[t, c, n]`; copies of what is kept.
 
         One row an output; a kernel that couples outputs has one row of all samples and outputs.
         With sample weights `w` it is the solution in which points are scaled by their roots.
 
         Times that are no moments of the rule, or none, are refused.
         """
-        key = self._key(times)
+        found = self._solution(self._key(times))
+        return replace(found, decay=found.decay.clone(), weights=found.weights.clone())
+
+    def _solution(self, key: tuple[float, ...]) -> FlowSolution:
         if key not in self._solved:
             found = self._prepared.solve([self._ridged(moment) for moment in key])
             _refuse_overflow(found.weights, max(key))
@@ -236,7 +249,7 @@ class AbstractTraining(ABC):
 
         Each sample counts by its weight; the ridge is not part of it.
         """
-        return 0.5 * (self.solution(times).decay.double() ** 2).sum((1, 2))
+        return 0.5 * (self._solution(self._key(times)).decay.double() ** 2).sum((1, 2))
 
     def expansion_weights(self, times: Sequence[float] | Tensor) -> Float[Tensor, "t c n"]:
         """`a` of the function `f_0(x) + sum_i K(x, x_i) a_i`, at `times`, in rows as `solution`."""
@@ -245,7 +258,7 @@ class AbstractTraining(ABC):
             weights = prepared.weights([self._ridged(moment) for moment in key])
             _refuse_overflow(weights, max(key))
         else:
-            weights = self.solution(times).weights
+            weights = self._solution(key).weights.clone()
         return weights if self._scale is None else weights * self._scale.to(weights)
 
     def weights(self, time: float) -> dict[str, Tensor]:
@@ -321,7 +334,7 @@ class AbstractTraining(ABC):
         prepared = self._prepared
         if not isinstance(prepared, Eigenbasis) or prepared.into is None:
             return None
-        if not isinstance(points, Tensor) or 2 * len(points) > len(self.points):
+        if not isinstance(points, Tensor) or 2 * len(points) > len(self._expansion.points):
             return None
         cross = self._expansion.cross(points)
         if not isinstance(cross, DenseOperator):

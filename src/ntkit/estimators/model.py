@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit._core.checks import non_negative, positive
+from ntkit._core.copies import snapshot
 from ntkit.dynamics.ensemble import Ensemble
 from ntkit.dynamics.gaussian_process import GaussianProcess
 from ntkit.dynamics.gradient_flow import GradientFlow
@@ -92,7 +93,7 @@ class KernelModel:
                 f"`module={module!r}` must be a `torch.nn.Module`, a function of the number of "
                 "features that makes one, or None."
             )
-        self._which = kernel
+        self._which = snapshot(kernel)  # of this moment, as the copy of the module
         self._t = non_negative("t", t)
         self._ridge = non_negative("ridge", ridge)
         self._tolerance = None if tolerance is None else positive("tolerance", tolerance)

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit._core.checks import floating_tensor
+from ntkit._core.copies import Copier
+from ntkit._core.pickling import Kept
 from ntkit.grids import Grid
 from ntkit.kernels.hyperparameter import Hyperparameter, describe, in_double, scalar
 
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 
-class AbstractKernel(ABC):
+class AbstractKernel(Kept, ABC):
     """A positive semi-definite function of pairs of points.
 
     Kernels add and multiply, with each other and with numbers of 0 or more: `2 * k1 + k2 * k3 + 1`.
@@ -61,6 +63,10 @@ class AbstractKernel(ABC):
                 "`kernel(x1, x2)`: the dot products of its features, without the features."
             )
         return found
+
+    def copied_by(self, copier: Copier) -> "AbstractKernel":
+        """The kernel as it is now, of copies of the tensors and modules that it is made of."""
+        return copier.fields(self)
 
     def _features(self, x: Tensor) -> Tensor | None:
         """What `features` returns; None, unless a kernel says otherwise."""

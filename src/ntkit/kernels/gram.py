@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ntkit._core.copies import snapshot
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel, AbstractLagKernel, as_stationary, points_of
 from ntkit.kernels.empirical.batch import Points
@@ -90,6 +91,8 @@ def gram(
         return kernel.operator(x1, x2, dtype=dtype)
     if structure == "dense":
         return DenseOperator(_matrix(kernel(x1, x2)).to(dtype))
+    # computed at each product: of copies, which stay what they are
+    kernel, x1, x2 = snapshot((kernel, x1, x2))
     return TiledOperator(kernel, x1, x1 if x2 is None else x2, dtype=dtype)
 
 

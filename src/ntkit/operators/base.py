@@ -6,10 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.pickling import Kept
+
 __all__ = ["AbstractOperator"]
 
 
-class AbstractOperator(ABC):
+class AbstractOperator(Kept, ABC):
     """A real `[n, m]` matrix known by its products, `op @ v`.
 
     Attributes:

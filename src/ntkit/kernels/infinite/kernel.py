@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntkit._core.copies import Copier
 from ntkit._core.devices import device_of, refuse_without_float64
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
@@ -54,6 +55,8 @@ class InfiniteKernel(AbstractLagKernel):
     `[n, m, *positions, *positions]` with `positions="pairs"`.
     """
 
+    forgotten: ClassVar[dict[str, Any]] = {"_traces": None, "_prepared": {}, "_said": set()}
+
     def __init__(
         self,
         module: nn.Module,
@@ -73,6 +76,16 @@ class InfiniteKernel(AbstractLagKernel):
         self._said: set[object] = set()
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
         self._looked_at: set[tuple[tuple[torch.Size, ...], bool]] = set()
+
+    def copied_by(self, copier: Copier) -> "InfiniteKernel":
+        """The kernel of a copy of the module, which says again nothing that was said."""
+        made = copier.fields(self, without=frozenset({"_prepared", "_fourier", "_said"}))
+        made._prepared, made._said = {}, self._said
+        return made
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._traces = Traces(self._module, check_modules)
 
     @property
     def _traced(self) -> Traced:
@@ -349,7 +362,9 @@ class InfiniteKernel(AbstractLagKernel):
             reading = read(traced, sample, self._variances, less_means=self._which == "nngp")
             scaled = [layer for layer in self._traced.root.modules() if hasattr(layer, "w_std")]
             scales = partial(plain_scales, self._traced.root)
-            warn_of_means(reading)
+            if ("means", key) not in self._said:
+                self._said.add(("means", key))
+                warn_of_means(reading)
             check_heads(reading, side(traced, reading, [x[:1] for x in inputs]))
             evidence = Evidence(traced, reading, self._variances)
             sizes = n_outputs(traced, reading, sample)

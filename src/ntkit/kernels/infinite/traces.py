@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from ntkit._core.copies import Copier
 from ntkit.kernels.infinite.trace import NeedsPointsError, Traced, takes, trace
 
 __all__ = ["Traces"]
@@ -31,6 +32,10 @@ class Traces:
         except NeedsPointsError as error:
             self._why = error
             self._try_all()
+
+    def copied_by(self, copier: Copier) -> "Traces":
+        """The same graphs, of a copy of the module."""
+        return copier.fields(self)
 
     @property
     def latest(self) -> Traced:

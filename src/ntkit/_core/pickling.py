@@ -1,0 +1,88 @@
+"""What of an object goes into a copy or a file; functions that no file can hold are named."""
+
+import traceback
+import types
+from copy import deepcopy
+from functools import cached_property, partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from ntkit._core.copies import as_leaves
+
+__all__ = ["Kept"]
+
+
+class Kept:
+    """Pickles and copies by its attributes, without what its cached properties have found.
+
+    Attributes:
+        forgotten: Attributes that a copy begins with, in place of what was remembered.
+    """
+
+    forgotten: dict[str, Any] = {}  # noqa: RUF012 - each class has its own, never changed
+
+    def __getstate__(self) -> dict[str, Any]:
+        kind = type(self)
+        state = {
+            name: value
+            for name, value in vars(self).items()
+            if not isinstance(getattr(kind, name, None), cached_property)
+        }
+        state.update(deepcopy(self.forgotten))
+        if _into_a_file():
+            _refuse_functions(kind.__name__, state)
+        return as_leaves(state)
+
+
+def _into_a_file() -> bool:
+    """Whether a pickler asks that takes no functions without a name: not `copy`, not cloudpickle."""
+    for frame, _ in traceback.walk_stack(None):
+        name = frame.f_globals.get("__name__", "")
+        if name in {"copy", "dill._dill"} or "cloudpickle" in name:
+            return False
+    return True
+
+
+def _refuse_functions(owner: str, state: dict[str, Any]) -> None:
+    """Name an attribute that holds a function which pickle cannot find again.
+
+    Raises:
+        TypeError: There is one.
+    """
+    for name, value in state.items():
+        found = _nameless(f"{owner}.{name}", value, set())
+        if found is not None:
+            place, function = found
+            raise TypeError(
+                f"`{place}` holds the function `{function}`, which has no name that pickle could find "
+                "again. Define it with `def` at the top of a module, or pickle with `cloudpickle`."
+            )
+
+
+def _nameless(place: str, value: Any, seen: set[int]) -> tuple[str, str] | None:
+    """Where in a value such a function is, and its name."""
+    if id(value) in seen or isinstance(value, Tensor | str | bytes):
+        return None
+    seen.add(id(value))
+    parts: list[tuple[str, Any]] = []
+    if isinstance(value, types.FunctionType):
+        name = value.__qualname__
+        return (place, name) if "<" in name else None
+    if isinstance(value, types.MethodType):
+        parts = [(place, value.__self__)]
+    elif isinstance(value, partial):
+        parts = [(place, part) for part in (value.func, *value.args, *value.keywords.values())]
+    elif isinstance(value, dict):
+        parts = [(f"{place}[{key!r}]", part) for key, part in value.items()]
+    elif isinstance(value, list | tuple | set):
+        parts = [(f"{place}[{k}]", part) for k, part in enumerate(value)]
+    elif isinstance(value, nn.Module):
+        for name, part in value.named_modules():
+            own = f"{place}.{name}" if name else place
+            # parts have their own names; hooks on gradients stay behind in copies of ours
+            skipped = {"_parameters", "_buffers", "_modules"}
+            parts += [(f"{own}.{k}", v) for k, v in vars(part).items() if k not in skipped]
+    elif type(value).__module__.startswith("ntkit."):
+        parts = [(f"{place}.{k}", v) for k, v in getattr(value, "__dict__", {}).items()]
+    return next(filter(None, (_nameless(name, part, seen) for name, part in parts)), None)
