@@ -62,7 +62,9 @@ def _refuse_functions(owner: str, state: dict[str, Any]) -> None:
 
 def _nameless(place: str, value: Any, seen: set[int]) -> tuple[str, str] | None:
     """Where in a value such a function is, and its name."""
-    if id(value) in seen or isinstance(value, Tensor | str | bytes):
+    if id(value) in seen or isinstance(
+        value, Tensor | str | bytes | Kept
+    ):  # the last say it themselves
         return None
     seen.add(id(value))
     parts: list[tuple[str, Any]] = []
@@ -84,5 +86,8 @@ def _nameless(place: str, value: Any, seen: set[int]) -> tuple[str, str] | None:
             skipped = {"_parameters", "_buffers", "_modules"}
             parts += [(f"{own}.{k}", v) for k, v in vars(part).items() if k not in skipped]
     elif type(value).__module__.startswith("ntkit."):
-        parts = [(f"{place}.{k}", v) for k, v in getattr(value, "__dict__", {}).items()]
+        if type(value).__reduce__ is not object.__reduce__:  # made again from these
+            parts = [(place, part) for part in value.__reduce__()[1]]
+        else:
+            parts = [(f"{place}.{k}", v) for k, v in getattr(value, "__dict__", {}).items()]
     return next(filter(None, (_nameless(name, part, seen) for name, part in parts)), None)

@@ -31,20 +31,21 @@ class FlatOutputs(nn.Module):
     ) -> None:
         super().__init__()
         self.module = module
-        self._leaves, self._form = tree_flatten((args, kwargs))
+        self._inputs = args, kwargs
+        leaves, _ = tree_flatten(self._inputs)
         self._places = [
             k
-            for k, leaf in enumerate(self._leaves)
+            for k, leaf in enumerate(leaves)
             if isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == n
         ]
-        self.sampled = tuple(self._leaves[k] for k in self._places)
+        self.sampled = tuple(leaves[k] for k in self._places)
 
     def forward(self, *sampled: Tensor) -> Float[Tensor, "n o"]:
         """The outputs of these samples."""
-        leaves = list(self._leaves)
+        leaves, form = tree_flatten(self._inputs)
         for k, t in zip(self._places, sampled, strict=True):
             leaves[k] = t
-        args, kwargs = tree_unflatten(leaves, self._form)
+        args, kwargs = tree_unflatten(leaves, form)
         return flat(self.module(*args, **kwargs))
 
 

@@ -164,7 +164,7 @@ class LossFlow(Kept):
                 self._solved[key] = self._integrated(key)
         op = self._expansion.operator
         sources = [t for t in (source_of(op), self._start, self._y) if t is not None]
-        return without_derivative(self._solved[key], _NO_DERIVATIVE, *sources)
+        return without_derivative(self._solved[key].clone(), _NO_DERIVATIVE, *sources)
 
     def _integrated(self, times: tuple[float, ...]) -> Tensor:
         shape = self._expansion.rows(self._start.reshape(len(self._start), -1)).shape
