@@ -1,5 +1,6 @@
 """What of an object goes into a copy or a file; functions that no file can hold are named."""
 
+import inspect
 import traceback
 import types
 from copy import deepcopy
@@ -37,7 +38,7 @@ class Kept:
 
 def _into_a_file() -> bool:
     """Whether a pickler asks that takes no functions without a name: not `copy`, not cloudpickle."""
-    for frame, _ in traceback.walk_stack(None):
+    for frame, _ in traceback.walk_stack(inspect.currentframe()):
         name = frame.f_globals.get("__name__", "")
         if name in {"copy", "dill._dill"} or "cloudpickle" in name:
             return False
