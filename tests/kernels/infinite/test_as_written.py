@@ -1,5 +1,7 @@
 """What people write around the layers: it is read as the plain network that it is, or refused."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -28,7 +30,7 @@ def net_of(forward, **layers: nn.Module | nn.Parameter) -> nn.Module:
     return written({**known, **layers}, forward).double().eval()
 
 
-def plain(s: nn.Module, x: Tensor) -> Tensor:
+def plain(s: Any, x: Any) -> Tensor:
     return s.o(relu(s.a(x)))
 
 
@@ -143,7 +145,7 @@ def test_pieces_are_outputs_of_their_own() -> None:
 def test_a_scale_without_gradients() -> None:
     """FINER, `sin(w s u)` with `s = |u| + 1` held fixed: its slope is `w s cos(w s u)`."""
 
-    def forward(s: nn.Module, x: Tensor) -> Tensor:
+    def forward(s: Any, x: Tensor) -> Tensor:
         h = s.a(x)
         with torch.no_grad():
             scale = torch.abs(h) + 1
@@ -204,7 +206,7 @@ def test_arguments_with_defaults_and_questions_about_shapes(name: str) -> None:
     assert repr(kernel) == repr(expected)
 
 
-def asserting(s: nn.Module, x: Tensor) -> Tensor:
+def asserting(s: Any, x: Tensor) -> Tensor:
     assert x.shape[-1] in {D, 2 * D}, "features"
     return plain(s, x[:, :D])
 

@@ -227,3 +227,13 @@ def test_a_default_draw_that_is_not_known() -> None:
     net = tokens(Placed).network(8, parametrisation="standard")
     with pytest.raises(ValueError, match="no default draw is known"):
         ntk(net, variances="default").monte_carlo(randn(2, 3, 2), 2)
+
+
+@pytest.mark.parametrize("end", [nn.Sigmoid(), nn.Softplus(), nn.Flatten(0)], ids=repr)
+def test_covariances_of_outputs_with_a_mean(end: nn.Module) -> None:
+    """Both are without it; outputs may be one unit, without an axis."""
+    net = nn.Sequential(Linear(2, 128), nn.ReLU(), Linear(128, 1, w_std=2.0), end)
+    x, limit = randn(3, 2), nngp(net)
+    found = limit.monte_carlo(x, 400, seeded(2))
+    assert bool(((found.mean - limit(x)).abs() < 4.5 * found.standard_error).all())
+    assert float(found.standard_error.max()) < 0.2 * float(limit.diag(x).max())

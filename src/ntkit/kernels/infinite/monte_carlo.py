@@ -1,6 +1,7 @@
 """The kernels of finite networks with fresh weights, averaged: what the limit is a limit of."""
 
 import warnings
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial
 from typing import Literal, NamedTuple
@@ -52,16 +53,14 @@ def estimate(
     points = tuple(x.detach().double() for x in inputs)
     draw = draws(copy, variances)
     trained = {name for name, p in module.named_parameters() if p.requires_grad}
-    sample = partial(_tangent, trained) if which == "ntk" else _covariance
     mean = square = points[0].new_zeros(())
     device = points[0].device
     place = torch.device("cpu") if generator is None else generator.device
     seed = int(torch.randint(2**62, (), generator=generator, device=place))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        for k in range(n_samples):
-            draw()
-            kernel = sample(copy, points)
+        kernels = partial(_tangents, trained) if which == "ntk" else _covariances
+        for k, kernel in enumerate(kernels(copy, points, draw, n_samples)):
             step = kernel - mean
             mean = mean + step / (k + 1)
             square = square + step * (kernel - mean)
@@ -93,7 +92,28 @@ def _tangent(trained: set[str], module: nn.Module, inputs: tuple[Tensor, ...]) -
     return total / size
 
 
+def _tangents(
+    trained: set[str],
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    draw: Callable[[], None],
+    count: int,
+) -> Iterator[Tensor]:
+    """A tangent kernel a draw."""
+    for _ in range(count):
+        draw()
+        yield _tangent(trained, module, inputs)
+
+
 @torch.no_grad()
-def _covariance(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-    values = module(*inputs).flatten(1)
-    return values @ values.T / values.shape[1]
+def _covariances(
+    module: nn.Module, inputs: tuple[Tensor, ...], draw: Callable[[], None], count: int
+) -> list[Tensor]:
+    """A product of outputs a draw, less the mean over the draws, so that their mean has no bias."""
+    found = []
+    for _ in range(count):
+        draw()
+        found.append(module(*inputs).reshape(len(inputs[0]), -1))
+    values = torch.stack(found)
+    values = (values - values.mean(0)) * (count / (count - 1)) ** 0.5
+    return [v @ v.T / v.shape[1] for v in values]

@@ -94,7 +94,7 @@ def _read(reader: Reader, *, less_means: bool) -> Reading:
             found = None
         if found is None:
             _check_chance(reader, node)
-        if found is not None and node not in reader.pieces:
+        if found is not None and node not in reader.pieces and node not in reader.layouts:
             _check_points(reader, node)
         if found is not None and node.meta.get("no_grad"):
             found = detached(reader, found)
@@ -157,7 +157,8 @@ def _returned(reader: Reader, output: fx.Node) -> list[tuple[Any, int | None]]:
     if isinstance(returned, fx.Node) and returned in reader.pieces:
         return [(returned, k) for k in pieces(reader, output, returned)]
     nodes = list(returned) if isinstance(returned, list | tuple) else [returned]
-    return [(node, None if node in reader.pieces else reader.state(node)) for node in nodes]
+    partial = reader.pieces | set(reader.layouts)
+    return [(node, None if node in partial else reader.state(node)) for node in nodes]
 
 
 def _outputs(output: fx.Node, returned: list[tuple[Any, int | None]]) -> list[tuple[fx.Node, int]]:

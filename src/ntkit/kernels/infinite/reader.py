@@ -11,6 +11,7 @@ from torch.fx.node import map_arg
 from ntkit.kernels.infinite.activations import AbstractActivation
 from ntkit.kernels.infinite.branches import weighted_sum
 from ntkit.kernels.infinite.enter import enter, enter_self
+from ntkit.kernels.infinite.layouts import Layout, Scores
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Step, Transform, Value
 from ntkit.kernels.infinite.trace import Traced, refuse
@@ -87,6 +88,8 @@ class Reader:
         shifted: The steps that are another one plus a constant.
         terms: For sums, the steps that were added and their factors.
         parameters: The nodes that are a bare parameter in some shape.
+        layouts: The nodes whose channels are split into heads, or that are products of such.
+        unbound: Of those, the nodes that are entries along an axis, and which.
         pieces: The nodes that split a tensor, which is the state that `states` has for them.
         drawn: By step, the numbers that it takes as draws.
         known_means: By step, for units that are numbers of the module's own, from the shape of their
@@ -114,6 +117,8 @@ class Reader:
     drawn: dict[int, Drawn] = field(default_factory=dict)
     with_means: bool = True
     known_means: dict[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    layouts: dict[fx.Node, Layout | Scores] = field(default_factory=dict)
+    unbound: dict[fx.Node, int] = field(default_factory=dict)
 
     def name_of(self, node: fx.Node) -> str:
         """What the user calls the module of a node: without the container of a single layer."""

@@ -5,7 +5,7 @@ import operator
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jaxtyping
 import torch
@@ -83,7 +83,8 @@ class _Proxy(fx.Proxy):
     @property
     def shape(self) -> Any:
         """Numbers where they are known."""
-        known, symbolic = self.tracer.tensor(self), super().__getattr__("shape")
+        known = self.tracer.tensor(self)
+        symbolic: Any = super().__getattr__("shape")
         return symbolic if known is None else (symbolic[0], *known.shape[1:])
 
     @property
@@ -201,10 +202,10 @@ class Tracer(fx.Tracer):
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
         """The entries of a tuple."""
-        value = self._value(obj.node)
+        value, entries = self._value(obj.node), cast(Any, obj)
         if not isinstance(value, tuple | list):
             return super().iter(obj)
-        return iter([obj[k] for k in range(len(value))])
+        return iter([entries[k] for k in range(len(value))])
 
     def tensor(self, obj: fx.Proxy) -> Tensor | None:
         """What a stand-in stands for, if it is known, and a tensor with axes."""

@@ -16,7 +16,7 @@ from ntkit.kernels.infinite.trace import refuse
 from ntkit.kernels.infinite.variances import Variances, mean_square
 from ntkit.networks.attention import SelfAttention
 
-__all__ = ["attention"]
+__all__ = ["attention", "by_maps", "warn_of_scores"]
 
 
 def attention(reader: Reader, node: fx.Node) -> int:
@@ -26,17 +26,15 @@ def attention(reader: Reader, node: fx.Node) -> int:
         run_of: Callable[..., Any] = _ours
         bound = dict(zip(("x", "key_padding_mask"), node.args, strict=False)) | dict(node.kwargs)
         argument, mask = bound["x"], bound.get("key_padding_mask")
-        others = ()
+        others = None
     else:
         assert isinstance(layer, nn.MultiheadAttention)
         run_of = _torch
         names = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask")
         bound = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
         argument, mask = bound["query"], bound.get("key_padding_mask")
-        others = tuple(bound.get(n) for n in ("attn_mask",) if bound.get(n) is not None)
+        others = _added_scores(reader, node, bound.get("attn_mask"))
         _check_torch(node, layer, bound)
-    if others:
-        refuse(node, "masks of pairs of positions have no rule; pass `key_padding_mask`.")
     assert isinstance(argument, fx.Node)
     index = reader.entered(argument, -1)
     value = reader.value(index)
@@ -49,7 +47,7 @@ def attention(reader: Reader, node: fx.Node) -> int:
     frozen = _is_frozen(node, layer)
     new = Value(value.channel_axis, value.positions, False, True, True, frozenset({Source(place)}))
     reader.drawn[place] = Drawn(reader.name_of(node), layer, "layer")
-    inner = run_of(layer, place, reader.variances, isinstance(mask, fx.Node))
+    inner = run_of(layer, place, reader.variances, isinstance(mask, fx.Node), others)
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
         before = replace(states[0], trains=(not frozen, not frozen))
@@ -74,7 +72,24 @@ def _is_frozen(node: fx.Node, layer: SelfAttention | nn.MultiheadAttention) -> b
     return asks == {False}
 
 
-def _ours(layer: SelfAttention, place: int, variances: Variances, has_mask: bool) -> Any:
+def _added_scores(reader: Reader, node: fx.Node, given: Any) -> Tensor | None:
+    """A mask of pairs of positions as numbers that are added to the scores."""
+    if given is None:
+        return None
+    try:
+        table = reader.constant(given)
+    except ValueError as error:
+        refuse(node, f"{error}: `attn_mask` must be the same for all points.")
+    if table.ndim != 2:
+        refuse(node, "`attn_mask` must be `[positions, positions]`, the same for all heads.")
+    if table.dtype == torch.bool:  # true where nothing is seen
+        table = torch.zeros(table.shape, dtype=torch.float64).masked_fill(table, -torch.inf)
+    return table
+
+
+def _ours(
+    layer: SelfAttention, place: int, variances: Variances, has_mask: bool, others: Tensor | None
+) -> Any:
     """Source: Hron et al. 2020 (arXiv:2006.10540), theorems 3 and 4, and section 4 for embeddings."""
 
     def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
@@ -86,7 +101,7 @@ def _ours(layer: SelfAttention, place: int, variances: Variances, has_mask: bool
         outer = (layer.value_std * layer.out_std) ** 2
         if layer.scaling == "linear":
             scores = _scores(layer, place, embedded, context, has_mask=has_mask)
-            state = _by_maps(values, place, context, scores)
+            state = by_maps(values, place, context, scores)
             state = state.affine(outer, b, own_weight=2 * outer, own_bias=b)
         else:
             seen = _seen(place, state.positions, context) if has_mask else 1.0
@@ -119,7 +134,7 @@ def _scores(
     return scores
 
 
-def _by_maps(
+def by_maps(
     state: PairState, place: int, context: Context, scores: Callable[[], Tensor]
 ) -> PairState:
     """Each point's own attention weights on both sides of the covariance."""
@@ -169,7 +184,13 @@ def _seen(place: int, positions: tuple[int, ...], context: Context) -> Tensor:
     return (left & right.reshape(*right.shape[:2], *blank, *positions)).double()
 
 
-def _torch(layer: nn.MultiheadAttention, place: int, variances: Variances, has_mask: bool) -> Any:
+def _torch(
+    layer: nn.MultiheadAttention,
+    place: int,
+    variances: Variances,
+    has_mask: bool,
+    others: Tensor | None,
+) -> Any:
     """Standard parametrisation; the scores as if queries and keys had the same weights."""
     e = layer.embed_dim
     assert layer.in_proj_weight is not None
@@ -194,9 +215,11 @@ def _torch(layer: nn.MultiheadAttention, place: int, variances: Variances, has_m
             if has_mask:
                 hidden = context.first.features[place].reshape(-1, 1, size).bool()
                 table = table.masked_fill(hidden, -torch.inf)
+            if others is not None:
+                table = table + others.to(table)
             return table.softmax(-1)
 
-        state = _by_maps(state, place, context, scores)
+        state = by_maps(state, place, context, scores)
         state = state.affine(v * e, uv, own_weight=e, own_bias=own_bias)
         state = state.affine(o * e, uo, own_weight=e, own_bias=own_bias)
         return settle(state, place, context, demand)
@@ -213,6 +236,11 @@ def _check_torch(node: fx.Node, layer: nn.MultiheadAttention, bound: dict[str, A
         refuse(node, "`add_bias_kv`, `add_zero_attn`, `kdim` and `vdim` have no rule.")
     if layer.training and layer.dropout > 0:
         refuse(node, "dropout of attention weights has no rule. Call `module.eval()`.")
+    warn_of_scores()
+
+
+def warn_of_scores() -> None:
+    """Say what softmax attention is taken for."""
     warnings.warn(
         "The infinite-width limit of softmax attention is taken with the identity query-key "
         "covariance approximation (one weight matrix for queries and keys, scores over their "

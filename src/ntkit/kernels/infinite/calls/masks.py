@@ -36,7 +36,11 @@ def chosen(reader: Reader, node: fx.Node) -> int:
             _check_zero(node, branch)
         else:
             found.append(arithmetic.weighted(reader, node, index, condition, weight))
-    return found[0] if len(found) == 1 else arithmetic.added(reader, node, *found, 1.0, 1.0)
+    return (
+        found[0]
+        if len(found) == 1
+        else arithmetic.added(reader, node, found[0], found[1], 1.0, 1.0)
+    )
 
 
 def _check_zero(node: fx.Node, value: Any) -> None:

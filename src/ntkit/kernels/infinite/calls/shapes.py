@@ -17,7 +17,9 @@ from ntkit.kernels.infinite.trace import refuse
 
 __all__ = [
     "broadcast",
+    "call_of",
     "flattened",
+    "groups",
     "mapped",
     "mixed_by_record",
     "of_position",
@@ -130,12 +132,12 @@ def reshaped(
         return one_unit(reader, index)
     if axis and len(after) == 2 and before[0] == after[0] and prod(value.positions) > 1:
         return flattened(reader, index)
-    groups = _groups(before, after)
-    if groups is None or before[0] != after[0] or value.is_flat:
+    pairs = groups(before, after)
+    if pairs is None or before[0] != after[0] or value.is_flat:
         refuse(
             node, f"a reshape from {tuple(before)} to {tuple(after)} mixes positions and channels."
         )
-    channel = next(new for old, new in groups if axis in old)
+    channel = next(new for old, new in pairs if axis in old)
     kept = [k for k in channel if after[k] != 1] or channel[:1]
     if axis == 0:
         kept = [0]
@@ -155,7 +157,7 @@ def transpose(reader: Reader, node: fx.Node) -> int:
     value = reader.value(index)
     (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
     ndim = len(reader.shape(argument))
-    marked = _call(reader, node, argument)(torch.empty([k + 2 for k in range(ndim)]))
+    marked = call_of(reader, node, argument)(torch.empty([k + 2 for k in range(ndim)]))
     order = [size - 2 for size in marked.shape]
     if order[0] != 0 or value.is_flat:
         refuse(node, "a transpose moves the batch axis or flattened features.")
@@ -180,7 +182,7 @@ def transpose(reader: Reader, node: fx.Node) -> int:
 def positions(reader: Reader, node: fx.Node) -> int:
     """A linear map of positions, the same for every channel; its matrix comes from probing."""
     (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
-    call, index = _call(reader, node, argument), reader.only_state(node)
+    call, index = call_of(reader, node, argument), reader.only_state(node)
     if node.target in _REORDERING and not reader.value(index).positions:
         marked = torch.arange(float(reader.shape(argument).numel())).view(reader.shape(argument))
         if torch.equal(call(marked).sort(1).values, marked):
@@ -296,7 +298,7 @@ def mixed_by_record(
     return run
 
 
-def _call(reader: Reader, node: fx.Node, argument: fx.Node) -> Callable[[Tensor], Tensor]:
+def call_of(reader: Reader, node: fx.Node, argument: fx.Node) -> Callable[[Tensor], Tensor]:
     """The call of a node as a function of one of its arguments."""
 
     def call(x: Tensor) -> Tensor:
@@ -308,7 +310,7 @@ def _call(reader: Reader, node: fx.Node, argument: fx.Node) -> Callable[[Tensor]
     return call
 
 
-def _groups(before: torch.Size, after: torch.Size) -> list[tuple[list[int], list[int]]] | None:
+def groups(before: torch.Size, after: torch.Size) -> list[tuple[list[int], list[int]]] | None:
     """The axes of a reshape in groups of equal product, as fine as can be; None if impossible."""
     groups: list[tuple[list[int], list[int]]] = []
     i = j = 0

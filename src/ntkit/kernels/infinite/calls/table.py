@@ -15,6 +15,7 @@ from ntkit.kernels.infinite.calls import (
     arithmetic,
     concatenation,
     entries,
+    heads,
     layers,
     linear_maps,
     masks,
@@ -69,6 +70,23 @@ def _off_in_eval(reader: Reader, node: fx.Node) -> int:
 
 def _same(reader: Reader, node: fx.Node) -> int:
     return reader.only_state(node)
+
+
+def _reshape(reader: Reader, node: fx.Node) -> int:
+    """Of positions, or of channels into heads."""
+    index = reader.only_state(node)
+    (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
+    if heads.split(reader, node, index, reader.shape(argument), reader.shape(node)):
+        return index
+    return shapes.reshape(reader, node)
+
+
+def _matmul(reader: Reader, node: fx.Node) -> int:
+    """Of units with a matrix, or of queries with keys."""
+    operands = [*node.args, *node.kwargs.values()]
+    if all(reader.state(n) is not None for n in operands):
+        return heads.products(reader, node)
+    return linear_maps.matmul(reader, node)
 
 
 def _no_state(reader: Reader, node: fx.Node) -> None:
@@ -147,8 +165,9 @@ _FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
             "unsqueeze",
             "unflatten",
         ),
-        shapes.reshape,
+        _reshape,
     ),
+    functional.scaled_dot_product_attention: heads.fused,
     **dict.fromkeys(
         (
             torch.permute,
@@ -220,7 +239,7 @@ _FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
     getattr: _getattr,
     **dict.fromkeys(
         (operator.matmul, torch.matmul, torch.bmm, "matmul", "bmm", "__matmul__"),
-        linear_maps.matmul,
+        _matmul,
     ),
     torch.einsum: shapes.positions,
 }
@@ -237,6 +256,8 @@ def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None
             "the layer is called more than once, and the limit holds for independent weights. "
             "Give each call a layer of its own.",
         )
+    if any(n in reader.layouts for n in node.all_input_nodes):
+        return heads.read(reader, node)
     if kind is nn.Embedding and not has_state and parameters.is_table(reader, node):
         return None
     if not has_state and not has_parameters and kind is not SelfAttention and kind is not Aggregate:
@@ -255,6 +276,8 @@ def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None
 def read_function(reader: Reader, node: fx.Node) -> int | None:
     """The step of a call of a function or method on a state."""
     target: Any = node.target
+    if any(n in reader.layouts for n in node.all_input_nodes):
+        return heads.read(reader, node)
     if target in why_not:
         refuse(node, why_not[target])
     if target in functions:

@@ -44,12 +44,6 @@ why_not: dict[Hashable, str] = {
     functional.conv_transpose2d: _AS_MODULE.format("nn.ConvTranspose2d"),
     functional.batch_norm: _AS_MODULE.format("nn.BatchNorm1d"),
     functional.layer_norm: "normalisation as a function has no rule. Use the module `nn.LayerNorm`.",
-    **dict.fromkeys(
-        (
-            functional.scaled_dot_product_attention,
-            torch.baddbmm,
-        ),
-        _SCORES,
-    ),
+    torch.baddbmm: _SCORES,
 }
 """By function, or the name of a tensor's method."""
