@@ -186,15 +186,15 @@ REFUSED = {
     ),
     "a nonlinearity on heads": (
         lambda s, h, x: s.p(together(torch.relu(heads(s.q(h))))),
-        "rule in self-attention alone",
+        "a rule for self-attention alone",
     ),
     "a layer on heads": (
         lambda s, h, x: s.p(together(s.n(heads(s.q(h))))),
-        "rule in self-attention alone",
+        "a rule for self-attention alone",
     ),
     "heads out of order": (
         lambda s, h, x: s.p(heads(s.q(h)).transpose(1, 3).reshape(h.shape[0], T, C)),
-        "rule in self-attention alone",
+        "a rule for self-attention alone",
     ),
     "values out of a nonlinearity": (
         lambda s, h, x: s.p(
@@ -204,14 +204,14 @@ REFUSED = {
     ),
     "products alone": (
         lambda s, h, x: s.p((s.q(h) @ s.k(h).mT).softmax(-1).mean(-1, keepdim=True) * h),
-        "rule in self-attention alone",
+        "a rule for self-attention alone",
     ),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_attention_is_refused(name: str) -> None:
-    parts = layers() | {"n": nn.LayerNorm(C // H)}
+    parts: dict[str, Any] = {**layers(), "n": nn.LayerNorm(C // H)}
     net = written(parts, lambda s, x: s.o(REFUSED[name][0](s, s.a(x), x)).mean(1)).double().eval()
     with pytest.raises(UnsupportedLayerError, match=f"(?s)At .*{REFUSED[name][1]}"):
         ntk(net)(randn(2, T, D))

@@ -120,7 +120,7 @@ def fused(reader: Reader, node: fx.Node) -> int:
 
 def products(reader: Reader, node: fx.Node) -> int:
     """Queries with keys, or weights with values."""
-    operands = [*node.args, *node.kwargs.values()]
+    operands: list[Any] = [*node.args, *node.kwargs.values()]
     first = reader.layouts.get(operands[0])
     if isinstance(first, Scores):
         value = _layout(reader, node, operands[1])
@@ -162,11 +162,12 @@ def _of_scores(reader: Reader, node: fx.Node, scores: Scores) -> Scores:
         return scores
     if not scores.is_softmax and target in {"masked_fill", torch.masked_fill}:
         low = reader.argument(_given(node, 2, "value", None))
-        if not isinstance(low, Real) or low > _LOW:
+        if not isinstance(low, int | float) or low > _LOW:
             refuse(node, "scores are filled with a finite number. Fill with `-inf`.")
         hidden = _table(reader, node, _given(node, 1, "mask", None)).bool()
         return _with_mask(scores, _from_seen(~hidden))
-    left, right = (*node.args, None, None)[:2]
+    given: tuple[Any, ...] = (*node.args, None, None)
+    left, right = given[:2]
     other = right if reader.layouts.get(left) is scores else left
     number = reader.argument(other)
     if not scores.is_softmax and isinstance(number, Real):
@@ -339,8 +340,8 @@ def _given(node: fx.Node, place: int, name: str, default: Any) -> Any:
 def _refuse(node: fx.Node) -> NoReturn:
     refuse(
         node,
-        "channels that were split into heads, and products of units with units, have a rule in "
-        "self-attention alone: queries, keys and values `[n, heads, positions, channels]`, products of "
+        "channels that were split into heads, or a product of units with units: there is a rule for "
+        "self-attention alone, queries, keys and values `[n, heads, positions, channels]`, products of "
         "queries and keys, a mask, softmax, values, and the heads put together again. Use "
         "`ntkit.networks.SelfAttention` or `nn.MultiheadAttention`.",
     )
