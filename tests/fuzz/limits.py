@@ -59,11 +59,12 @@ class Ratio:
 def said_at(seed: int, narrow: int, wide: int) -> dict[int, Said]:
     """What the library says of the network of a seed at two widths.
 
-    In the NTK parametrisation the kernel does not know the width, and the narrow network has it all.
+    In the NTK parametrisation the kernel does not know the width, and the narrow network has it all;
+    but where raw inputs stand beside hidden units, their share of the channels falls with the width.
     """
     network = pin(draw(seed, narrow), seed)
     first = infinite(network, seed)
-    if network.initialisation == "ntk":
+    if network.initialisation == "ntk" and "skip" not in network.words:
         return {narrow: first, wide: first}
     return {narrow: first, wide: infinite(pin(draw(seed, wide), seed), seed)}
 
