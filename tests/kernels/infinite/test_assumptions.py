@@ -353,3 +353,74 @@ def test_what_is_warned_of(name: str) -> None:
     with warnings.catch_warnings():  # once a kernel
         warnings.simplefilter("error")
         kernel(randn(4, *shape))
+
+
+def test_numbers_that_are_none() -> None:
+    net = nn.Sequential(nn.Linear(14, W), nn.ReLU(), nn.Linear(W, 1))
+    with torch.no_grad():
+        net[2].weight[0, 3] = torch.nan
+    with pytest.raises(
+        ValueError, match=r"`2.weight` holds NaN or infinity, and so would the kernel"
+    ):
+        ntk(net)(randn(2, 14))
+    assert bool(ntk(net, variances="default")(randn(2, 14)).isfinite().all())  # nobody reads it
+
+
+def test_a_patched_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = nn.Sequential(nn.Linear(14, W), nn.ReLU(), nn.Linear(W, 1))
+    old = nn.Linear.forward
+    monkeypatch.setattr(nn.Linear, "forward", lambda layer, x: 2 * old(layer, x))
+    with pytest.raises(UnsupportedLayerError, match="was replaced on the class `Linear`"):
+        ntk(net)
+
+
+def test_the_forward_of_a_whole_module_is_followed() -> None:
+    """What the object runs, not its class."""
+    net, x = shallow().double(), randn(3, 2)
+    other = nn.Sequential(net[0], nn.Tanh(), net[2])
+    net.forward = lambda v: net[2](torch.tanh(net[0](v)))  # type: ignore[method-assign]
+    assert_near(nngp(net)(x), nngp(other)(x))
+
+
+def test_means_that_training_brings_are_seen() -> None:
+    """The kernel is read again once a bias has a mean, and once that changes."""
+    net = biased(0.0, nn.Tanh())
+    kernel = nngp(net)
+    for bias in (0.0, 1.0, 0.5, 0.0):
+        with torch.no_grad():
+            net[0].bias.fill_(bias)  # type: ignore[index,union-attr]
+        right = mean_over(lambda u: np.tanh(u) ** 2, bias, 1.0)
+        assert float(kernel(X)) == pytest.approx(right, rel=1e-9)
+
+
+def with_constant_scales() -> nn.Module:
+    net = shallow(Linear(2, W, w_std=2**0.5)).double()
+    nn.init.zeros_(net[2].bias)
+    nn.init.constant_(net[0].bias, 2.0)
+    return net
+
+
+DISAGREE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "positive weights": (lambda: spoilt(lambda w: w.abs_()), (2,)),
+    "entries of unit Gaussians that are set": (with_constant_scales, (2,)),
+    "standardised units": (lambda: spoilt(lambda w: w.sub_(w.mean(1, keepdim=True))), (2,)),
+}
+
+
+@pytest.mark.parametrize("name", DISAGREE)
+@pytest.mark.filterwarnings("ignore:The limit takes weights as:UserWarning")
+@pytest.mark.filterwarnings("ignore:.* in the NTK parametrisation:UserWarning")
+def test_monte_carlo_disagrees_where_numbers_are_no_draws(name: str) -> None:
+    make, shape = DISAGREE[name]
+    kernel, x = nngp(make()), randn(1, *shape)
+    found = kernel.monte_carlo(x, 1000, seeded())
+    off = (found.mean - kernel(x)).abs()
+    assert float(off) > 5 * float(found.standard_error) + 0.1 * float(kernel(x))
+
+
+@pytest.mark.parametrize("make", [lambda: biased(1.0, nn.Tanh()), lambda: spoilt(lambda w: None)])
+def test_monte_carlo_agrees_where_they_are(make: Callable[[], nn.Module]) -> None:
+    kernel = nngp(make())
+    found = kernel.monte_carlo(X, 400, seeded())
+    off = (found.mean - kernel(X)).abs()
+    assert float(off) < 4 * float(found.standard_error) + 4 / W * float(kernel(X))
