@@ -72,7 +72,8 @@ def gram_matrices(
     sizes = _tile_sizes(n, m, max(1, budget // bytes_per_pair), prepared)
     states = _states(prepared, left, right)
     if is_tracked:
-        return _joined(states, n, m, sizes)
+        found = _joined(states, n, m, sizes)
+        return [_mirrored(k) if symmetric and k.ndim == 2 else k for k in found]
     shapes = [(n, m)] * len(prepared.reading.outputs)
     if prepared.has_positions:
         shapes = [(n, m, *values.shape[2:]) for values in states(0, 1, 0, 1)]
@@ -80,7 +81,17 @@ def gram_matrices(
         out = [stack.enter_context(opened(job.out, shape, like)) for shape in shapes]
 
         def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
-            for k, values in enumerate(states(i, i_stop, j, j_stop)):
+            for k, found in enumerate(states(i, i_stop, j, j_stop)):
+                values = found.to(dtype)
+                if symmetric and j < i_stop:
+                    # Both ways of a pair are here, and may round in two ways: one is written twice.
+                    upper = torch.arange(i, i_stop)[:, None] <= torch.arange(j, j_stop)
+                    a, b = upper.nonzero(as_tuple=True)
+                    out[k][i + a, j + b] = values[a, b]
+                    apart = i + a != j + b
+                    a, b = a[apart], b[apart]
+                    out[k][j + b, i + a] = _transposed(values, prepared, k)[b, a]
+                    continue
                 out[k][i:i_stop, j:j_stop] = values
                 if symmetric:
                     out[k][j:j_stop, i:i_stop] = _transposed(values, prepared, k)
@@ -149,6 +160,11 @@ def _joined(states: States, n: int, m: int, sizes: tuple[int, int]) -> list[Tens
         row = [states(i, min(n, i + height), j, min(m, j + width)) for j in range(0, m, width)]
         rows.append([torch.cat(parts, 1) for parts in zip(*row, strict=True)])
     return [torch.cat(parts) for parts in zip(*rows, strict=True)]
+
+
+def _mirrored(matrix: Tensor) -> Tensor:
+    """The upper triangle, on both sides of the diagonal."""
+    return matrix.triu() + matrix.triu(1).T
 
 
 def _transposed(values: Tensor, prepared: Prepared, output: int) -> Tensor:

@@ -1,6 +1,7 @@
 """Where a Gram matrix is written: fresh memory, a tensor of the caller's, or a file."""
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,10 @@ Out = Tensor | np.ndarray | str | Path
 def opened(out: Out | None, shape: Sequence[int], like: Tensor) -> Iterator[Tensor]:
     """The tensor to write into.
 
-    A file is written under a temporary name beside the one asked for and renamed once it is whole;
-    if the writing stops before, nothing is left.
+    A file has no name until it is whole, where the system has such files: whatever ends the process
+    before, nothing is left. Elsewhere it has a temporary name beside the one asked for, which is
+    removed when the writing stops; what a process left that was killed, the next one removes that
+    writes to the same name.
 
     Args:
         out: A tensor, a path, or None for fresh memory.
@@ -53,12 +56,57 @@ def opened(out: Out | None, shape: Sequence[int], like: Tensor) -> Iterator[Tens
         path = Path(out)
         if path.suffix != ".npy":
             raise ValueError(f"`out={str(out)!r}` must be a tensor or the path of an .npy file.")
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part = _part(path, os.getpid())
+        _remove_left(path)
+        unnamed = _unnamed(path.parent)
+        place = part if unnamed is None else Path(f"/proc/self/fd/{unnamed}")
         try:
-            yield _reserved(path, part, shape, like)
+            yield _reserved(path, place, shape, like)
+            if unnamed is not None:
+                # With a folder's descriptor, which an absolute path ignores, links are followed.
+                os.link(place, part, src_dir_fd=unnamed, follow_symlinks=True)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+            if unnamed is not None:
+                os.close(unnamed)
+
+
+def _part(path: Path, process: int | str) -> Path:
+    """The temporary name of a process of this machine: others may share the folder."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{process}.part")
+
+
+def _remove_left(path: Path) -> None:
+    """Remove what processes of this machine left that were killed while they wrote to that name."""
+    prefix, suffix = _part(path, "*").name.split("*")
+    for left in path.parent.glob(".*.part") if path.parent.is_dir() else ():
+        process = left.name.removeprefix(prefix).removesuffix(suffix)
+        if left.name == _part(path, process).name and process.isdigit() and _ended(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _ended(process: int) -> bool:
+    """Whether there is no such process any more; asked where that kills none (not on Windows)."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _unnamed(folder: Path) -> int | None:
+    """The descriptor of a file without a name in a folder; None where the system has none."""
+    if not hasattr(os, "O_TMPFILE") or not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError:
+        return None
 
 
 def _shared(out: np.ndarray) -> Tensor:

@@ -60,9 +60,9 @@ class AbstractClosedForm(AbstractActivation):
             apart, together = close, 2 * (lengths + cov)
         return rounded(Dual(cov, derivative, apart.clamp_min(0), together.clamp_min(0)), dtype)
 
-    def defect(self, var1: Tensor, var2: Tensor) -> Tensor:
-        """`E[s(u)^2] E[s(v)^2] - E[s(u) s(v)]^2` of parallel inputs of these variances `[e]`."""
-        return defect(self.value, safe_sqrt(var1), safe_sqrt(var2))
+    def defect(self, var1: Tensor, var2: Tensor, over: Tensor) -> Tensor:
+        """`E[s(u)^2] E[s(v)^2] - E[s(u) s(v)]^2` of parallel inputs of these variances, over a number."""
+        return defect(self.value, safe_sqrt(var1), safe_sqrt(var2), over)
 
     def _unlike(self, pair: Pair, lengths: Tensor, fall: Tensor) -> Tensor:
         """`sqrt(E[s(u)^2] E[s(v)^2])` less the covariance of the outputs of parallel inputs."""
@@ -80,5 +80,5 @@ class AbstractClosedForm(AbstractActivation):
             return plain
         places = small.nonzero(as_tuple=True)
         both = (lengths + zero)[places] + top[places]
-        found = self.defect(var1[places], var2[places]) / torch.where(both > 0, both, 1)
+        found = self.defect(var1[places], var2[places], torch.where(both > 0, both, 1))
         return plain.index_put(places, found)

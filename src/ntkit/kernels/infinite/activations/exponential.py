@@ -36,12 +36,12 @@ class Exponential(AbstractClosedForm):
         cov, _ = self.moments(pair, slope=False)
         return cov * torch.expm1(self.rate**2 / 2 * pair.apart)
 
-    def defect(self, var1: Tensor, var2: Tensor) -> Tensor:
+    def defect(self, var1: Tensor, var2: Tensor, over: Tensor) -> Tensor:
         """`scale^4 exp(rate^2 (|u| + |v|)^2) (exp(rate^2 (|u| - |v|)^2) - 1)`."""
         both = safe_sqrt(var1) + safe_sqrt(var2)
         spread = ((var1 - var2) / torch.where(both > 0, both, 1)) ** 2
         square = self.rate**2
-        return self.scale**4 * torch.exp(square * both**2) * torch.expm1(square * spread)
+        return self.scale**4 / over * torch.exp(square * both**2) * torch.expm1(square * spread)
 
     def value(self, x: Tensor) -> Tensor:
         """The function itself."""

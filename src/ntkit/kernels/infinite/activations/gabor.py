@@ -50,14 +50,16 @@ class Gabor(AbstractClosedForm):
         q, square = 2 * self.decay, self.frequency**2
         wide = Widened(pair, q)
         d, d0 = wide.sine, wide.rise0 * wide.run0
-        area = pair.apart * pair.together / 4  # var1 var2 - cov^2, by which d^2 = d0^2 + q^2 area
+        # (var1 var2 - cov^2) / d^2, with d^2 = d0^2 + q^2 (var1 var2 - cov^2); no square overflows
+        area = (pair.apart / d) * (pair.together / d) / 4
         thinner = torch.log1p(wide.growth / d0)
         total = torch.zeros_like(area)
         for sign, start in ((1, pair.spread), (-1, pair.spread + 4 * pair.norms)):
             # E[(u -+ v)^2] of the tilted pair is start / d0^2 at the angle 0
-            rise = (2 * q * area + sign * pair.apart) - start * (q / d0) ** 2 * area
-            lost = -torch.expm1(-square / 2 * rise / d**2 - thinner)
-            total = total + sign * lost * torch.exp(-square / 2 * start / d0**2)
+            own = start * (q / d0) * (q / d0)
+            rise = (2 * q * area + sign * pair.apart / d / d) - own * area
+            lost = -torch.expm1(-square / 2 * rise - thinner)
+            total = total + sign * lost * torch.exp(-square / 2 * start / d0 / d0)
         return total / (2 * d0)
 
     def value(self, x: Tensor) -> Tensor:
@@ -67,12 +69,11 @@ class Gabor(AbstractClosedForm):
     def _tilted(self, pair: Pair) -> tuple[Pair, Tensor]:
         q = 2 * self.decay
         d = Widened(pair, q).sine
-        square = d**2
-        area = pair.apart * pair.together / 4  # var1 var2 - cov^2
-        var1, var2 = (pair.var1 + q * area) / square, (pair.var2 + q * area) / square
-        cov, norms = pair.cov / square, safe_sqrt(var1) * safe_sqrt(var2)
+        area = (pair.apart / d) * (pair.together / d) / 4  # (var1 var2 - cov^2) / d^2
+        var1, var2 = pair.var1 / d / d + q * area, pair.var2 / d / d + q * area
+        cov, norms = pair.cov / d / d, safe_sqrt(var1) * safe_sqrt(var2)
         wider = 2 * (norms + cov.abs())
-        narrower = 4 * (area / square) / torch.where(wider > 0, wider, 1)
+        narrower = 4 * area / torch.where(wider > 0, wider, 1)
         apart = torch.where(cov > 0, narrower, wider)
         together = torch.where(cov > 0, wider, narrower)
         return Pair(cov, apart, together, var1, var2), d

@@ -33,7 +33,9 @@ class Gaussian(AbstractClosedForm):
         q = 2 * self.decay
         inverse = 1 / Widened(pair, q).sine
         cov = self.scale**2 * inverse
-        return cov, self.scale**2 * q**2 * pair.cov * inverse**3 if slope else None
+        return cov, self.scale**2 * (q * pair.cov * inverse) * (
+            q * inverse
+        ) * inverse if slope else None
 
     def fall(self, pair: Pair) -> Tensor:
         """`scale^2 (1 / d(0) - 1 / d(t))`."""

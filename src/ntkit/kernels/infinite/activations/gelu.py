@@ -58,7 +58,7 @@ class GELU(AbstractClosedForm):
             2 * middle.cos() * remainder(h, wide.norms, wide.norms * h.sin(), wide.norms * h.cos())
         )
         lag = lag + 2 * h * wide.norms * h.sin() * middle.sin()
-        rest = (2 + pair.var1 + pair.var2) / wide.norms**2 + 1 / (
+        rest = (2 + pair.var1 + pair.var2) / wide.norms / wide.norms + 1 / (
             wide.sine * wide.rise0 * wide.run0
         )
         return ((pi - near) * pair.apart / 2 - lag + wide.growth * rest) / (2 * pi)

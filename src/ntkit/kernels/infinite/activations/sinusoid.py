@@ -48,7 +48,7 @@ class Sinusoid(AbstractClosedForm):
         between = -near * torch.expm1(-square * pair.together)
         return self.amplitude**2 * lost * (self._sine * (near + far) + self._cosine * between)
 
-    def defect(self, var1: Tensor, var2: Tensor) -> Tensor:
+    def defect(self, var1: Tensor, var2: Tensor, over: Tensor) -> Tensor:
         """Every term of one sign, at any length.
 
         With `k = cos(2 phase)`, `d, s = f^2 (|u| -+ |v|)^2` and `w = f^2 (var1 - var2) = sqrt(d s)`,
@@ -69,7 +69,7 @@ class Sinusoid(AbstractClosedForm):
             shorter = torch.minimum(var1, var2)
             turn = torch.exp(-square * shorter) * torch.expm1(-w.abs())
             total = lost * ((1 - k**2) - k**2 * torch.expm1(-s)) - k * turn**2
-        return self.amplitude**4 / 4 * total
+        return self.amplitude**4 / 4 * total / over
 
     def value(self, x: Tensor) -> Tensor:
         """The function itself."""

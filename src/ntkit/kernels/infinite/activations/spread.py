@@ -14,24 +14,32 @@ _CHUNK = 2**20
 """Values of the function that are held at once."""
 
 
-def defect(function: Callable[[Tensor], Tensor], scale1: Tensor, scale2: Tensor) -> Tensor:
-    """`E[s(a x)^2] E[s(b x)^2] - E[s(a x) s(b x)]^2` for pairs of scales `a, b` `[e]`, not below 0.
+def defect(
+    function: Callable[[Tensor], Tensor], scale1: Tensor, scale2: Tensor, over: Tensor
+) -> Tensor:
+    """`(E[s(a x)^2] E[s(b x)^2] - E[s(a x) s(b x)]^2) / over` for scales `a, b` `[e]`, not below 0.
 
     It is `E[s(a x)^2] E[r^2]` with the residual `r = s(b x) - l s(a x)`, `l = E[s(a x) s(b x)] /
     E[s(a x)^2]`, so angles down to 1e-15 are told. About 1,500 values of the function an entry; good
     to 1e-10 for functions that are smooth at the scales from 1e-9 to 1 of `x`.
     """
     nodes, weights = _rule()
-    parts = []
+    parts, units = [], []
     pieces = (t.split(max(1, _CHUNK // len(nodes))) for t in (scale1, scale2))
     for a, b in zip(*pieces, strict=True):
         first, second = function(a[:, None] * nodes), function(b[:, None] * nodes)
+        # Fourth powers of long values leave the range, where what they are divided by is as long.
+        unit = torch.maximum(first.detach().abs(), second.detach().abs()).amax(1, keepdim=True)
+        units.append(unit[:, 0])
+        unit = torch.where(unit > 0, unit, 1)
+        first, second = first / unit, second / unit
         square, cross = (first**2) @ weights, (first * second) @ weights
         share = cross / torch.where(square > 0, square, 1)
         # The share is the best there is, so its own gradient does not count.
         residual = second - share.detach()[:, None] * first
         parts.append(square * ((residual**2) @ weights))
-    return torch.cat(parts)
+    unit = torch.cat(units)
+    return torch.cat(parts) * unit**2 * (unit / over * unit)
 
 
 @cache

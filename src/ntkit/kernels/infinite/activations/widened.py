@@ -54,12 +54,14 @@ class Widened:
     def turn(self) -> Tensor:
         """The angle less that of parallel inputs, as one arc tangent."""
         q, apart = self.q, self.pair.apart
-        across = q * apart * (self.least + q * self.pair.norms)
-        across = across / (self.rise * self.run0 + self.rise0 * self.run)
+        across = (self.least + q * self.pair.norms) / (
+            self.rise * self.run0 + self.rise0 * self.run
+        )
+        across = q * apart * across  # in this order, which overflows no sooner than the moments
         return 2 * torch.atan2(across, self.run * self.run0 + self.rise * self.rise0)
 
     @cached_property
     def growth(self) -> Tensor:
         """`sine` less that of parallel inputs."""
-        square = self.q**2 * self.pair.apart * self.pair.together / 4
-        return square / (self.sine + self.rise0 * self.run0)
+        half, both = self.q / 2, self.sine + self.rise0 * self.run0
+        return half * self.pair.apart * (half * self.pair.together / both)
