@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 import ntkit
 from ntkit.kernels import Contraction, Sketch, Structured, empirical_ntk
+from ntkit.kernels.empirical import parts
 from ntkit.kernels.empirical.batch import batched
 from ntkit.kernels.empirical.parts import read
 from ntkit.kernels.empirical.target import Target
@@ -245,3 +246,17 @@ class Picked(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, torch.arange(5, -1, -1)]
+
+
+def test_verify_is_of_samples_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that takes rows for those of others is found out, whichever side they are on."""
+    net, z = Ordered(_sorted).double(), randn(6, 4)
+    kernel = empirical_ntk(net, "full", method=Structured())
+    assert kernel.verify(z) < 1e-12
+    assert kernel.verify(z[:2], x2=z[2:]) < 1e-12
+    monkeypatch.setattr(parts, "may_reorder", lambda *_: False)
+    monkeypatch.setattr(parts, "_READ", {})
+    wrong = empirical_ntk(Ordered(_sorted).double(), method=Structured())
+    z = torch.cat([z[z[:, 0].argsort()], z[:1]])
+    assert wrong.verify(z) > 0.01
+    assert wrong.verify(z[:1], x2=z) > 0.01

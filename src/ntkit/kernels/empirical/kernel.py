@@ -137,23 +137,32 @@ class EmpiricalKernel(AbstractMatrixFree):
         with self.target.evaluation() as target:
             return self._method.plan(target, _batch(target, x), self._outputs)
 
-    def verify(self, x: Points, generator: torch.Generator | None = None) -> float:
-        """Relative error of `K v` against `J (J^T v)` for a random `v`, by another route.
+    def verify(
+        self, x: Points, generator: torch.Generator | None = None, *, x2: Points | None = None
+    ) -> float:
+        """Relative error of `K v` against `J (J^T v)` for random `v`, by samples that run alone.
 
-        One backward and one forward derivative of the whole batch, over all the outputs that the
-        kernel holds; the trace is checked output by output, on its sum.
+        Of `x` with itself, and against two of its points on either side; with `x2` of `x` against it
+        and the other way round. All the outputs that the kernel holds are in it.
 
         Args:
             x: Points.
             generator: Source of `v`; torch's default one if left out.
+            x2: Column points.
 
         Returns:
-            `max |K v - J J^T v| / max |J J^T v|`: a few times the precision of the parameters.
+            The largest of `max |K v - J J^T v| / max |J J^T v|`: a few times the precision of the
+            parameters; for `Sketch`, whose matrix is none of this, about its stated error.
+
+        Cost: two runs a point, and two backward passes for each of its outputs.
         """
         with self.target.evaluation() as target:
-            batch = _batch(target, x)
-            found = self._method.gram(target, batch, None, self._outputs)
-            return product_error(target, batch, found, self._outputs, generator)
+            first, second = _batches(target, x, x2)
+
+            def gram(rows: Batch, columns: Batch | None) -> Tensor:
+                return self._method.gram(target, rows, columns, self._outputs)
+
+            return product_error(target, first, second, gram, self._outputs, generator)
 
     def copied_by(self, copier: Copier) -> "EmpiricalKernel":
         """The kernel of a copy of the module."""
