@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from math import isfinite
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -32,6 +31,7 @@ from ntkit.kernels.infinite.points import (
     side,
 )
 from ntkit.kernels.infinite.prepared import Prepared
+from ntkit.kernels.infinite.range import check_range
 from ntkit.kernels.infinite.read import read
 from ntkit.kernels.infinite.result_file import Out
 from ntkit.kernels.infinite.steps import Side
@@ -43,9 +43,6 @@ from ntkit.kernels.infinite.warn import warn_of_means
 __all__ = ["InfiniteKernel", "Positions"]
 
 Positions = Literal["each", "pairs"]
-
-_LOOKED_AT = 32
-"""Rows of a matrix that are looked at for what is not finite: points are as long as others are."""
 
 
 class InfiniteKernel(AbstractLagKernel):
@@ -406,24 +403,9 @@ class InfiniteKernel(AbstractLagKernel):
         starts_at_zero = self._traced.starts_at_zero and self._which == "nngp"
         if starts_at_zero:
             return torch.zeros_like(table) if table.requires_grad else table.zero_()
-        _check_range(table)
+        check_range(table)
         return table
 
     def __repr__(self) -> str:
         count = "unread" if self._traces.is_empty else len(self._traced.on_weights())
         return f"<{self._which} of {count} layers, {self._variances} variances>"
-
-
-def _check_range(table: Tensor) -> None:
-    """Refuse a kernel beyond the range of its numbers; of a large table some rows are looked at.
-
-    Raises:
-        NumericalError: An entry is infinite or NaN.
-    """
-    rows = table.detach()[:: max(1, len(table) // _LOOKED_AT)]
-    if not isfinite(float(rows.sum())) and not bool(torch.isfinite(rows).all()):
-        wider = " or in float64" if table.dtype == torch.float32 else ""
-        raise NumericalError(
-            f"The kernel at these points is beyond the range of {table.dtype}: they are too long, or its "
-            f"layers grow too fast. Pass shorter points{wider}, or a smaller `w_std`."
-        )
