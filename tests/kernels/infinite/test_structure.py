@@ -57,6 +57,11 @@ REFUSED = {
         {},
         "names some of them twice.*Take each once",
     ),
+    "two tensors in one sum": (
+        lambda s, x: torch.einsum("ni,ni->n", s.a(x), s.b(x)),
+        {},
+        "takes several results of layers",
+    ),
     "flipped points": (lambda s, x: s.o(s.a(x).flip(0)), {}, "no positions"),
     "some points": (lambda s, x: s.o(s.a(x)[[1, 0]]), {}, "some of the points"),
     "one gate for all": (

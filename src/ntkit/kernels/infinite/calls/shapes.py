@@ -181,8 +181,9 @@ def transpose(reader: Reader, node: fx.Node) -> int:
 
 def positions(reader: Reader, node: fx.Node) -> int:
     """A linear map of positions, the same for every channel; its matrix comes from probing."""
+    index = reader.only_state(node)
     (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
-    call, index = call_of(reader, node, argument), reader.only_state(node)
+    call = call_of(reader, node, argument)
     if node.target in _REORDERING and not reader.value(index).positions:
         marked = torch.arange(float(reader.shape(argument).numel())).view(reader.shape(argument))
         if torch.equal(call(marked).sort(1).values, marked):
