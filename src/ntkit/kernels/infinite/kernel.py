@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ntkit._core.copies import Copier
 from ntkit._core.devices import device_of, refuse_without_float64
-from ntkit._core.errors import NumericalError
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
 from ntkit.kernels.infinite.calls.table import check_modules
