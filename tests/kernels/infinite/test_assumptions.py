@@ -358,7 +358,7 @@ def test_what_is_warned_of(name: str) -> None:
 def test_numbers_that_are_none() -> None:
     net = nn.Sequential(nn.Linear(14, W), nn.ReLU(), nn.Linear(W, 1))
     with torch.no_grad():
-        net[2].weight[0, 3] = torch.nan
+        net.get_parameter("2.weight")[0, 3] = torch.nan
     with pytest.raises(
         ValueError, match=r"`2.weight` holds NaN or infinity, and so would the kernel"
     ):
@@ -395,8 +395,8 @@ def test_means_that_training_brings_are_seen() -> None:
 
 def with_constant_scales() -> nn.Module:
     net = shallow(Linear(2, W, w_std=2**0.5)).double()
-    nn.init.zeros_(net[2].bias)
-    nn.init.constant_(net[0].bias, 2.0)
+    nn.init.zeros_(net.get_parameter("2.bias"))
+    nn.init.constant_(net.get_parameter("0.bias"), 2.0)
     return net
 
 
