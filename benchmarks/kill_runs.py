@@ -114,6 +114,7 @@ def _difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -
 
 
 def _since_checkpoint(run: Path) -> float:
-    """Seconds since the last checkpoint or weights were written; 0 before the first of them."""
+    """Seconds of training since it was last written; 0 before the first time, and after the last."""
     written = [p.stat().st_mtime for p in run.glob("*.safetensors")]
-    return time.time() - max(written) if written else 0.0
+    is_trained = (run / "no_encoding.safetensors").exists()
+    return 0.0 if is_trained or not written else time.time() - max(written)
