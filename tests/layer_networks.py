@@ -183,7 +183,7 @@ def convolved(
 
 
 def layer(make: Callable[[], nn.Module]) -> Callable[[int, Generator], nn.Module]:
-    """A layer that does not hang on the width."""
+    """A layer that does not depend on the width."""
     return lambda w, g: make()
 
 

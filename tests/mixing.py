@@ -1,4 +1,4 @@
-"""Modules whose output of a sample hangs on the others, and modules that look like it: what every door meets."""
+"""Modules whose output of a sample depends on the others, and modules that look like it: what every door meets."""
 
 from collections.abc import Callable
 

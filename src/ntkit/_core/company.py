@@ -45,7 +45,7 @@ _ADVICE = (
 
 
 def refuse_mixing(name: str, run: Run, points: Sequence[Tensor], why: str) -> None:
-    """Refuse a network that draws random numbers, or whose output of a sample hangs on the others.
+    """Refuse a network that draws random numbers, or whose output of a sample depends on the others.
 
     Args:
         name: What it is called, with its quotes.

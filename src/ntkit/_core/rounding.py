@@ -23,7 +23,7 @@ rnn_tanh_cell rsqrt scaled_dot_product_attention selu sigmoid silu sin sinc sinh
 softplus sqrt std sum tan tanh tensordot var
 """
 _ROUNDED = frozenset(_NAMES.split())
-"""Functions whose last digits hang on how many samples are computed at once: sums, and what processors
+"""Functions whose last digits depend on how many samples are computed at once: sums, and what processors
 compute several of at a time. Those that copy, choose or compare are exact."""
 
 

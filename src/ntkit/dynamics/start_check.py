@@ -1,4 +1,4 @@
-"""Start functions whose value at a point hangs on chance or on the other points are refused."""
+"""Start functions whose value at a point depends on chance or on the other points are refused."""
 
 from collections.abc import Callable, Hashable
 from contextlib import suppress

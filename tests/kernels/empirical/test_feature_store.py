@@ -81,7 +81,9 @@ def test_a_network_that_has_changed_is_refused(name: str, tmp_path: Path) -> Non
     assert len(store) == len(X)
 
 
-@pytest.mark.parametrize("bend", [torch.tanh, partial(F.leaky_relu, negative_slope=0.1)], ids=["function", "partial"])
+@pytest.mark.parametrize(
+    "bend", [torch.tanh, partial(F.leaky_relu, negative_slope=0.1)], ids=["function", "partial"]
+)
 def test_the_same_network_is_the_same_again(bend, tmp_path: Path) -> None:
     """Made twice, of another memory, and after use: nothing of an object's own enters."""
     for memory in (2**20, 2**21):

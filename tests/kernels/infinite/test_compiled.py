@@ -307,7 +307,7 @@ def test_angles(dtype: Any, digits: float) -> None:
 
 
 def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing but speed hangs on the extra."""
+    """Nothing but speed depends on the extra."""
     network, shape = CASES["2-D, pooled"]
     kernel, x = ntk(network()), points(4, shape)
     expected = kernel(x)

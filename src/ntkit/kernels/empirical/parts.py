@@ -107,7 +107,7 @@ class Reading:
         unclaimed: For each other parameter, why no rule holds.
         signature: Names of the nodes of the graph.
         has_end: Whether the gradients at the network's end are known without a backward pass.
-        may_reorder: Whether where samples lie may hang on their values (`misplaced`).
+        may_reorder: Whether where samples lie may depend on their values (`misplaced`).
     """
 
     n_outputs: int

@@ -29,7 +29,7 @@ _UNKNOWN = (
 def may_reorder(few: Sequence[Any], more: Sequence[Any]) -> bool:
     """Whether some node moves, picks or adds up entries along an axis that the samples lie on.
 
-    Then where a sample is may hang on values (sorting, experts, padding taken out), and what a few
+    Then where a sample is may depend on values (sorting, experts, padding taken out), and what a few
     samples show need not hold for others. Nodes that work along axes of fixed size leave samples where
     they are.
 

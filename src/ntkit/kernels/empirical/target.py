@@ -158,7 +158,7 @@ class Target:
         return tuple(p.requires_grad_() for p in self.parameters)
 
     def kind(self, batch: Batch) -> Hashable:
-        """What the module does hangs on this, as far as it is known without running it."""
+        """What the module does depends on this, as far as it is known without running it."""
         modes = tuple(
             (layer.training, *layer._forward_hooks, *layer._forward_pre_hooks)
             for layer in self.module.modules()
@@ -168,7 +168,7 @@ class Target:
         return self.names, shapes, modes, tuple(batch.kwargs), points
 
     def refuse_mixing(self, x1: Batch, x2: Batch | None = None) -> None:
-        """Refuse a module whose output of a sample hangs on chance or on the other samples.
+        """Refuse a module whose output of a sample depends on chance or on the other samples.
 
         Looked at once for each kind and number of points, on some of them.
         """

@@ -1,4 +1,4 @@
-"""The module itself is run on some of the points: whether an output hangs on the other points."""
+"""The module itself is run on some of the points: whether an output depends on the other points."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""All that the limit of a plain chain of dense layers hangs on, in a glance."""
+"""All that the limit of a plain chain of dense layers depends on, in a glance."""
 
 from torch import Tensor, nn
 
@@ -10,7 +10,7 @@ _STATELESS = ("torch.nn.modules.container", "torch.nn.modules.activation")
 
 
 def plain_scales(module: nn.Module) -> tuple[object, ...] | None:
-    """The numbers that the kernel is a function of; None where it may hang on more.
+    """The numbers that the kernel is a function of; None where it may depend on more.
 
     For containers of activations and of dense layers in the NTK parametrisation, whose rules read no
     weights: to compare these takes microseconds, to run the rules milliseconds.

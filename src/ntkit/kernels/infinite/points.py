@@ -96,7 +96,7 @@ def sees_encoding_alone(reading: Reading, encoding: AbstractFourier, traced: Tra
 def _forward(
     traced: Traced, wanted: list[fx.Node], inputs: Sequence[Tensor]
 ) -> dict[fx.Node, Tensor]:
-    """What the wanted nodes make of the points; only what they hang on is computed."""
+    """What the wanted nodes make of the points; only what they depend on is computed."""
     needed: set[fx.Node] = set()
     waiting = list(wanted)
     while waiting:

@@ -40,7 +40,7 @@ class Prepared:
         with_ntk: Whether the tangent kernel is wanted.
         layout: Which pairs of positions of the output are wanted.
         scaled: The layers that have scales, which may be tensors that ask for gradients.
-        scales: What the kernel hangs on, where that is quick to say (see `plain_scales`).
+        scales: What the kernel depends on, where that is quick to say (see `plain_scales`).
         evidence: What was taken for granted about the module's numbers, if anybody asks again.
     """
 

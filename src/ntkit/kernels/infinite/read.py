@@ -167,7 +167,7 @@ def _outputs(output: fx.Node, returned: list[tuple[Any, int | None]]) -> list[tu
         if index is None:
             refuse(
                 output,
-                f"the output `{node}` hangs on no layer with parameters, or is no tensor. "
+                f"the output `{node}` depends on no layer with parameters, or is no tensor. "
                 "Return the results of layers alone, as a tensor or a tuple.",
             )
     return [(node, index) for node, index in returned if index is not None]

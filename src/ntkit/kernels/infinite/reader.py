@@ -74,7 +74,7 @@ class Reader:
         sample: Shapes (and plain values) of each node for the points at hand.
         variances: Where those of plain layers come from.
         steps: What has been read, in order.
-        states: For each node its step, or None where it hangs on no weights.
+        states: For each node its step, or None where it depends on no weights.
         features: By step, the node whose tensor it takes from the points.
         channel_axes: By such a step, where that tensor has its channels; None for weights of
             positions, which have none.
@@ -140,7 +140,7 @@ class Reader:
         return self.traced.layer(node)
 
     def state(self, node: Any) -> int | None:
-        """The step of an argument, if it hangs on weights."""
+        """The step of an argument, if it depends on weights."""
         return self.states.get(node) if isinstance(node, fx.Node) else None
 
     def value(self, index: int) -> Value:
@@ -155,7 +155,7 @@ class Reader:
         """What a node is for all points: a plain value, a buffer or what is made of them.
 
         Raises:
-            ValueError: It is a tensor that hangs on the points.
+            ValueError: It is a tensor that depends on the points.
         """
         value = self.sample[node]
         if not isinstance(value, torch.Size) or is_size(node):
@@ -166,7 +166,7 @@ class Reader:
         return _in_double(self.traced.call(node, args, kwargs))
 
     def only_state(self, node: fx.Node) -> int:
-        """The step of the one argument that hangs on weights."""
+        """The step of the one argument that depends on weights."""
         found = [self.states[n] for n in node.all_input_nodes if self.states.get(n) is not None]
         if len(found) != 1 or found[0] is None:
             refuse(node, "it takes several results of layers, and only one has a rule here.")
@@ -180,7 +180,7 @@ class Reader:
         like: torch.Size | None = None,
         through: tuple[str, Transform] | None = None,
     ) -> int:
-        """The state of an argument, made from the points' features where it hangs on no weights.
+        """The state of an argument, made from the points' features where it depends on no weights.
 
         Args:
             node: The argument.

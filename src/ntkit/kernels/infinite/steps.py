@@ -61,7 +61,7 @@ class Value:
         is_flat: Whether one axis of features holds channels and positions.
         is_gaussian: Whether the units are jointly Gaussian.
         is_centred: Whether their mean is zero.
-        sources: The layers whose fresh weights the units hang on, and which share of their
+        sources: The layers whose fresh weights the units depend on, and which share of their
             channels; units of disjoint sources are independent.
         is_alike: Whether all units have one law. In a concatenation, and what is made of it, those
             of the parts differ, and the state is their mean: right for weights that mix them all,
@@ -82,7 +82,7 @@ class Value:
         return frozenset(source.place for source in self.sources)
 
     def shared(self, other: "Value") -> set[int]:
-        """The steps whose weights both hang on; empty if they are independent."""
+        """The steps whose weights both depend on; empty if they are independent."""
         return {
             a.place
             for a in self.sources

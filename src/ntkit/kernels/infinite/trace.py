@@ -97,7 +97,7 @@ class Traced:
         if not _agree(values[self.output], expected):
             raise UnsupportedLayerError(
                 f"The calls that `{type(self.body).__name__}` was read as do not compute what its "
-                "forward does: it changes tensors or state behind them, or hangs on chance. "
+                "forward does: it changes tensors or state behind them, or depends on chance. "
                 "Write it without."
             )
         return found

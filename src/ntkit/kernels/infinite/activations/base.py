@@ -34,7 +34,7 @@ class AbstractActivation(ABC):
     Attributes:
         is_odd: `s(-x) = -s(x)`: the outputs have mean zero.
         is_homogeneous: `s(a x) = a s(x)` for `a > 0`.
-        is_elementwise: Whether `s(x)` hangs on `x` alone, and not on its variance.
+        is_elementwise: Whether `s(x)` depends on `x` alone, and not on its variance.
         kinks: Where it or its derivative is not smooth.
     """
 

@@ -227,7 +227,7 @@ def _positions(reader: Reader, node: fx.Node, parts: list[_Part], beside: int, d
         refuse(
             node,
             f"units are concatenated along positions (axis {dim}; the channels are at axis {axis}) that "
-            "hang on the same weights or have means. Only independent ones have a rule.",
+            "depend on the same weights or have means. Only independent ones have a rule.",
         )
     place = dim - 1 - (0 < axis < dim)
     sizes = [v.positions[place] for v in values]

@@ -246,7 +246,7 @@ _FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
 
 
 def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None:
-    """The step of a call of a module; None where it hangs on no weights."""
+    """The step of a call of a module; None where it depends on no weights."""
     layer = reader.layer(node)
     kind = type(layer)
     has_parameters = any(True for _ in layer.parameters())
