@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, fx
 
 from ntkit.kernels.infinite.calls import arithmetic
+from ntkit.kernels.infinite.calls.position_weights import weighted
 from ntkit.kernels.infinite.reader import Reader
 from ntkit.kernels.infinite.trace import refuse
 
@@ -19,7 +20,7 @@ def filled(reader: Reader, node: fx.Node) -> int:
     index, value = reader.state(bound["input"]), arithmetic.number(reader, bound["value"])
     assert index is not None  # layers make no truth values
     _check_zero(node, value)
-    return arithmetic.weighted(reader, node, index, bound["mask"], _where_false)
+    return weighted(reader, node, index, bound["mask"], _where_false)
 
 
 def chosen(reader: Reader, node: fx.Node) -> int:
@@ -35,7 +36,7 @@ def chosen(reader: Reader, node: fx.Node) -> int:
         if index is None:
             _check_zero(node, branch)
         else:
-            found.append(arithmetic.weighted(reader, node, index, condition, weight))
+            found.append(weighted(reader, node, index, condition, weight))
     return (
         found[0]
         if len(found) == 1
