@@ -58,9 +58,9 @@ class Copier:
             return self._module(value)
         elif kind in _CONTAINERS or (isinstance(value, tuple) and hasattr(value, "_fields")):
             return self._container(value)
-        elif kind is types.MethodType:
+        elif isinstance(value, types.MethodType):
             made = self._method(value)
-        elif kind is partial:
+        elif isinstance(value, partial) and kind is partial:
             made = self._partial(value)
         elif kind is types.FunctionType:
             return self._function(value)

@@ -5,7 +5,7 @@ import traceback
 import types
 from copy import deepcopy
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -21,7 +21,7 @@ class Kept:
         forgotten: Attributes that a copy begins with, in place of what was remembered.
     """
 
-    forgotten: dict[str, Any] = {}  # noqa: RUF012 - each class has its own, never changed
+    forgotten: ClassVar[dict[str, Any]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         kind = type(self)
