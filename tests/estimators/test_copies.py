@@ -3,11 +3,15 @@
 import pickle
 
 import numpy as np
+import pytest
 import torch
-from sklearn.base import clone
 
-import ntkit
-from ntkit.estimators.regressor import NTKRegressor
+pytest.importorskip("sklearn")
+
+from sklearn.base import clone  # noqa: E402
+
+import ntkit  # noqa: E402
+from ntkit.estimators.regressor import NTKRegressor  # noqa: E402
 
 
 def test_a_regressor_with_a_used_kernel() -> None:

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import pytest
 
-from ntkit.cli.main import main
+for _package in ("PIL", "png", "matplotlib", "safetensors", "jinja2", "filelock", "tyro", "rich"):
+    pytest.importorskip(_package)
+
+from PIL import Image  # noqa: E402
+
+from ntkit.cli.main import main  # noqa: E402
 
 __all__ = ["KINDS", "Outcome", "outcome"]
 
