@@ -13,7 +13,7 @@ __all__ = ["Cost", "measured"]
 
 _PRODUCTS = 50
 """Products that preconditioned conjugate gradients take on a kernel matrix with a small ridge: the NTK
-of three ReLU layers on 12,000 points took 47 to a residual of 1e-8."""
+of three ReLU layers on 12,000 points was estimated to take 47 to a residual of 1e-8; not measured."""
 
 _SAMPLE = 192
 """Points whose kernel is timed: milliseconds, and enough that calls do not count."""
