@@ -5,8 +5,9 @@ import warnings
 
 __all__ = ["warn"]
 
-_OURS = ("ntkit", "jaxtyping", "beartype")
-"""Packages whose frames are between a user's call and the place of a warning."""
+_OURS = ("ntkit", "jaxtyping", "beartype", "torch")
+"""Packages whose frames are between a user's call and the place of a warning: a module of ours is called
+by way of PyTorch's."""
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

@@ -46,7 +46,8 @@ class LazyProbe:
         steps: Which steps to record, for example `range(0, 1001, 100)` or `log_steps(1000)`; every
             one that `record` is called with if left out.
         has_kernel: Whether to compute kernels; without them those columns are NaN. A network whose
-            output of a sample depends on chance or on the other samples has none.
+            output of a sample depends on chance or on the other samples has none; of one that mixes
+            samples the other columns are those of the batch `x`, which a warning says.
 
     Raises:
         TypeError: `module` is no ordinary module.

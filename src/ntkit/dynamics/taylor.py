@@ -1,5 +1,6 @@
 """The Taylor expansion of a network in its parameters: again a network."""
 
+from functools import partial
 from math import factorial
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ntkit._core.checks import whole
 from ntkit._core.running import StandIn
+from ntkit.dynamics.company_check import CompanyCheck
 from ntkit.dynamics.forward_mode import plain_kernels
 from ntkit.dynamics.line_derivatives import LineDerivatives
 from ntkit.dynamics.skeleton import (
@@ -49,6 +51,7 @@ class Taylor(nn.Module):
         grow(self, module)
         self._order = order
         self._derivatives = LineDerivatives(order)
+        self._company = CompanyCheck()  # shared by the copies that run: it is asked once
         self._buffer_names = [name for name, _ in module.named_buffers()]
         self._skeleton = (skeleton(module),)  # in a tuple: no child, its tensors are not ours
         self._point = "expansion_point"
@@ -76,6 +79,7 @@ class Taylor(nn.Module):
             total = terms[0]
             for k, term in enumerate(terms[1:], 1):
                 total = {i: part + term[i] / factorial(k) for i, part in total.items()}
+            self._company(partial(self._evaluated, start), args, kwargs, [*terms[0].values()])
         if network.is_training:
             self._take(buffers)
         if not has_graph:
@@ -85,6 +89,12 @@ class Taylor(nn.Module):
     def extra_repr(self) -> str:
         """Order and network, for `repr`."""
         return f"order={self._order}, of a {type(self._skeleton[0]).__name__}"
+
+    def _evaluated(self, start: _Tensors, *args: Any, **kwargs: Any) -> list[Tensor]:
+        """Floating outputs of the network in evaluation mode at the expansion point."""
+        network = _Call(self, start, args, kwargs, is_evaluated=True)
+        own = {name: value.clone() for name, value in start.items()}  # may be renormalised
+        return [y.detach() for y in network(own)[0].values()]
 
     def _take(self, buffers: _Tensors) -> None:
         """Keep what a forward pass in training mode made of the buffers."""
@@ -102,15 +112,22 @@ class _Call:
         constants: Values of the parameters that the function is not given.
         args: Positional inputs.
         kwargs: Inputs by keyword.
+        is_evaluated: Whether all layers are in evaluation mode, whatever the owner's.
     """
 
     def __init__(
-        self, owner: Taylor, constants: _Tensors, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        owner: Taylor,
+        constants: _Tensors,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        is_evaluated: bool = False,
     ) -> None:
         self._run = StandIn(owner._skeleton[0])  # of this call alone: threads do not meet
         owners = {as_written(name): part for name, part in owner.named_modules()}
         for name, part in self._run.module.named_modules():
-            part.training = owners[name].training
+            part.training = owners[name].training and not is_evaluated
         own = dict(owner.named_buffers(remove_duplicate=False))
         self._buffers = {name: own[name] for name in owner._buffer_names}
         self._constants, self._args, self._kwargs = constants, args, kwargs
@@ -156,7 +173,8 @@ def taylor(module: nn.Module, order: int) -> Taylor:
     and ties they have in `module`, so `load_state_dict(..., strict=False)` carries weights from one
     to the other; the expansion point is in its `state_dict` too. `train()` and `eval()` act on the
     layers by their names. In training mode batch statistics, and one draw of each dropout mask, are
-    part of what is expanded; running statistics are updated. Frozen parameters stay frozen. Weight
+    part of what is expanded; running statistics are updated. Where samples mix in evaluation mode too,
+    the expansion is that of the batch: the first call on points of a shape looks, and warns. Frozen parameters stay frozen. Weight
     decay of an optimiser pulls `theta` to zero, not to `theta0`.
 
     Args:
