@@ -8,10 +8,10 @@ import torch
 
 pytest.importorskip("sklearn")
 
-from sklearn.base import clone  # noqa: E402
+from sklearn.base import clone
 
-import ntkit  # noqa: E402
-from ntkit.estimators.regressor import NTKRegressor  # noqa: E402
+import ntkit
+from ntkit.estimators.regressor import NTKRegressor
 
 
 def test_a_regressor_with_a_used_kernel() -> None:
