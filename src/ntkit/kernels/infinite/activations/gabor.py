@@ -4,11 +4,15 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
+from ntkit.kernels.infinite.activations.reach import check_reach
 from ntkit.kernels.infinite.activations.sinusoid import waves
 from ntkit.kernels.infinite.activations.widened import Widened
 from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
 __all__ = ["Gabor"]
+
+_MOST = 1e49
+"""Length of pairs: the slope falls as its sixth power."""
 
 
 class Gabor(AbstractClosedForm):
@@ -17,7 +21,7 @@ class Gabor(AbstractClosedForm):
     The Gaussian factor turns `(u, v)` of covariance `S` into a pair of covariance
     `(S^-1 + 2 decay I)^-1`, times one over the root of `det(I + 2 decay S)`; the sine sees that pair.
 
-    Source: completing the square; derivatives by Stein's identity.
+    Source: completing the square; the slope by Price's theorem.
     """
 
     is_odd = True
@@ -33,17 +37,20 @@ class Gabor(AbstractClosedForm):
     def moments(self, pair: Pair, *, slope: bool) -> tuple[Tensor, Tensor | None]:
         """Those of the sine on the tilted pair."""
         tilted, d = self._tilted(pair)
+        if slope or pair.cov.requires_grad:
+            check_reach("Gabor", pair, 2 * self.decay, d, _MOST)
         sine, cosine = waves(tilted, self.frequency)
         if not slope:
             return sine / d, None
-        b, square = self.decay, self.frequency**2
-        both, cov = tilted.var1 + tilted.var2, tilted.cov
-        product = tilted.var1 * tilted.var2 + cov**2
-        # E[cos cos], E[u sin(u) cos(v)], E[u v sin(u) sin(v)]
-        first = square * cosine
-        second = square * (both * cosine - 2 * cov * sine)
-        third = square * product * cosine + cov * (1 - square * both) * sine
-        return sine / d, (first - 2 * b * second + 4 * b**2 * third) / d
+        # E[s' s'] is the derivative of E[s s] by the covariance (Price), every term of one sign: sums
+        # of the sine's own moments cancel to nothing of theirs for long pairs.
+        q, square = 2 * self.decay, self.frequency**2
+        r = pair.cov / d
+        wider = q + square / d * ((2 + q * (pair.var1 + pair.var2)) / d)
+        derivative = (
+            q * r * wider * (sine / d) + square * (1 / d + 2 * (q * r) * (q * r / d)) * cosine / d
+        )
+        return sine / d, derivative / d
 
     def fall(self, pair: Pair) -> Tensor:
         """Both exponentials as theirs at the angle 0 times an `expm1`."""

@@ -4,10 +4,14 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
+from ntkit.kernels.infinite.activations.reach import check_reach
 from ntkit.kernels.infinite.activations.widened import Widened
 from ntkit.kernels.infinite.pair import Pair
 
 __all__ = ["Gaussian"]
+
+_MOST = 1e74
+"""Length of pairs: the slope falls as its fourth power."""
 
 
 class Gaussian(AbstractClosedForm):
@@ -31,7 +35,10 @@ class Gaussian(AbstractClosedForm):
     def moments(self, pair: Pair, *, slope: bool) -> tuple[Tensor, Tensor | None]:
         """The determinant as a product of two sums."""
         q = 2 * self.decay
-        inverse = 1 / Widened(pair, q).sine
+        d = Widened(pair, q).sine
+        if slope or pair.cov.requires_grad:
+            check_reach("Gaussian", pair, q, d, _MOST)
+        inverse = 1 / d
         cov = self.scale**2 * inverse
         return cov, self.scale**2 * (q * pair.cov * inverse) * (
             q * inverse
