@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import partial
 from inspect import isclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 import ntkit
-from ntkit import dynamics, encodings, kernels, operators
+from ntkit import dynamics, encodings, kernels, operators, solvers, spectra, tuning
+from ntkit.experiments import TuneSpec, results
 from ntkit.kernels import RBF, AbstractKernel
 from tests import cases
 from tests.cases import randn
@@ -138,6 +140,39 @@ RESULTS: dict[type, Callable[[], Any]] = {
 }
 
 
+def _tuned() -> tuning.TuneResult:
+    return tuning.tune(
+        torch.sin(8 * torch.arange(64.0) / 64),
+        encodings=["identity", "gaussian"],
+        bandwidths=[2.0],
+        optimiser="sgd",
+        steps=20,
+        width=8,
+        depth=2,
+        n_frequencies=4,
+        pilot=False,
+    )
+
+
+ELSEWHERE: dict[type, Callable[[], Any]] = {
+    solvers.Solution: lambda: solvers.solve(RBF(0.5)(X), Y, ridge=0.1),
+    solvers.FlowSolution: lambda: solvers.solve_flow(
+        operators.DenseOperator(RBF(0.5)(X)), Y.T, [1.0], tolerance=1e-8
+    ),
+    solvers.Factor: lambda: solvers.pivoted_cholesky(RBF(0.5), X, tolerance=1e-6, max_rank=4),
+    solvers.CholeskyFactor: lambda: solvers.cholesky(RBF(0.5)(X)),
+    spectra.Spectrum: lambda: spectra.spectrum(RBF(0.5), X),
+    spectra.SpectralDensity: lambda: spectra.spectral_density(
+        operators.DenseOperator(RBF(0.5)(X)), steps=3
+    ),
+    spectra.Estimate: lambda: spectra.Estimate(1.0, 0.5),
+    tuning.TuneResult: _tuned,
+    results.RunResult: lambda: results.RunResult(
+        TuneSpec(Path("signal.npy")), Path("run"), (64,), 1, _tuned(), (), 1, "2020-01-01", None
+    ),
+}
+
+
 def used(rule: Any) -> list[Tensor]:
     """What a rule answers."""
     if isinstance(rule, nn.Module):
@@ -177,6 +212,26 @@ def test_results(make: Callable, doer: Callable) -> None:
     assert type(twin) is type(value)
     for one, other in zip(tensors(twin), tensors(value), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("doer", DOERS)
+@pytest.mark.parametrize("make", ELSEWHERE.values(), ids=[k.__name__ for k in ELSEWHERE])
+def test_results_elsewhere(make: Callable, doer: Callable) -> None:
+    value = make()
+    twin = doer(value)
+    assert type(twin) is type(value)
+    found = tensors(value)
+    assert found
+    for one, other in zip(tensors(twin), found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+    if isinstance(value, spectra.Spectrum):
+        assert torch.equal(twin.eigenfunctions(TEST, count=2), value.eigenfunctions(TEST, count=2))
+    if isinstance(value, results.RunResult):
+        assert twin.spec == value.spec
+        value, twin = value.result, twin.result
+    if isinstance(value, tuning.TuneResult):
+        assert twin.table == value.table
+        assert torch.equal(twin.encoding(X[:, :1].float()), value.encoding(X[:, :1].float()))
 
 
 def test_a_flow_over_a_hyperparameter_is_copied_without_its_graph() -> None:
