@@ -298,3 +298,11 @@ def test_a_network_and_its_kernel_are_copied_together() -> None:
     with torch.no_grad():
         next(net.parameters()).add_(1.0)
     assert not torch.equal(kernel(X), before)
+
+
+def test_a_spectrum_keeps_the_points_it_is_of() -> None:
+    x = X.clone()
+    found = spectra.spectrum(RBF(0.5), x)
+    expected = found.eigenfunctions(TEST, count=2)
+    x.add_(1.0)
+    assert torch.equal(found.eigenfunctions(TEST, count=2), expected)

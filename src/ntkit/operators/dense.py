@@ -13,7 +13,9 @@ class DenseOperator(AbstractOperator):
     """A stored `[n, m]` matrix.
 
     Args:
-        matrix: The matrix; its dtype is the precision of the products.
+        matrix: The matrix; its dtype is the precision of the products. Kept without a copy, as of
+            `n m` numbers: what is written into it later is in later products. Pass `matrix.clone()`
+            for the matrix of now.
 
     Example:
         >>> import torch

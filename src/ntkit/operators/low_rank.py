@@ -13,7 +13,8 @@ class LowRankOperator(AbstractOperator):
     """`left @ right.T`, `[n, r] @ [r, m]`; positive semi-definite when both factors are the same.
 
     Args:
-        left: `[n, r]`.
+        left: `[n, r]`. Kept without a copy, as `right` is: what is written into it later is in later
+            products.
         right: `[m, r]`; `left` itself if left out.
 
     Example:

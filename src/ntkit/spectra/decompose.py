@@ -113,7 +113,7 @@ def spectrum(
         products=found.products,
         basis=found.basis,
         kernel=source,
-        points=points,
+        points=points.clone() if isinstance(points, Tensor) else points,
     )
 
 
