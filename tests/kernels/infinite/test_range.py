@@ -17,9 +17,9 @@ X[3] = 1.5 * X[2] + 1e-7 * X[0]
 SIZES = [10.0**e for e in (-150, -77, -20, 20, 77, 100, 150)]
 
 
-def two_layers(bend: nn.Module, **scales: float) -> nn.Module:
+def two_layers(bend: nn.Module, b_std: float = 1.0) -> nn.Module:
     return nn.Sequential(
-        *(Linear(5, 8, **scales), bend, Linear(8, 8, **scales), deepcopy(bend), Linear(8, 1)),
+        *(Linear(5, 8, b_std=b_std), bend, Linear(8, 8, b_std=b_std), deepcopy(bend), Linear(8, 1)),
     )
 
 
