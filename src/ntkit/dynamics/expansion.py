@@ -96,7 +96,16 @@ class Expansion:
     def __call__(
         self, points: Grid | Tensor, weights: Float[Tensor, "t c k"]
     ) -> Float[Tensor, "t m o"]:
-        """The functions with these weights, at `points`, by the structure that fits."""
+        """The functions with these weights, at `points`, by the structure that fits.
+
+        Raises:
+            TypeError: The points are neither a grid nor a tensor.
+        """
+        if not isinstance(points, Grid | Tensor):
+            raise TypeError(
+                f"`points` must be a Grid or a torch.Tensor, got {type(points).__name__}. Convert with "
+                "`torch.as_tensor(...)`."
+            )
         flat = weights.flatten(0, 1)
         learned = self._expanded(points, flat)
         return self.values(learned.reshape(*weights.shape[:2], -1))

@@ -1,5 +1,6 @@
 """First layers of few inputs: sums of a few weights that are not Gaussian at any width."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -8,11 +9,13 @@ from torch import Tensor, nn
 from torch.quasirandom import SobolEngine
 
 from ntkit._core.outside import warn
-from ntkit.kernels.infinite.activations.base import AbstractActivation
+from ntkit.kernels.infinite.calls.normalisation import BATCH
 from ntkit.kernels.infinite.evidence.draws import are_uniform
 from ntkit.kernels.infinite.evidence.later import Graph
 from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.steps import Side
+from ntkit.kernels.infinite.rules.normalisation import scale_and_shift
+from ntkit.kernels.infinite.state import PairState
+from ntkit.kernels.infinite.steps import Context, Demand, Side, Step
 from ntkit.kernels.infinite.variances import Variances, layer_variances
 
 __all__ = ["check_inputs"]
@@ -30,6 +33,8 @@ _SAID = 0.015
 _POINTS = 8
 _AXES = 64
 
+Bend = Callable[[Tensor], Tensor]
+
 
 @dataclass(frozen=True)
 class _First:
@@ -39,13 +44,13 @@ class _First:
         name: The layer's.
         layer: It.
         features: `[n, f]`.
-        activation: What its units go through.
+        bends: What its units go through up to fresh weights, of `[units, points]`.
     """
 
     name: str
     layer: nn.Linear
     features: Tensor
-    activation: AbstractActivation
+    bends: list[Bend]
 
 
 def check_inputs(reading: Reading, variances: Variances, points: Side) -> str | None:
@@ -82,14 +87,14 @@ def _first_layers(reading: Reading, variances: Variances, points: Side) -> list[
         (source,) = reading.steps[place].inputs
         if reading.steps[source].back != "none" or not _is_uniform(layer, variances):
             continue
-        bent = _activation(graph, reading, place)
-        if bent is None:
+        bends = _bends(graph, reading, place)
+        if not bends:
             continue
         rows = points.features[source]
         rows = rows.reshape(-1, rows.shape[-1])[:_POINTS].detach()
         seen = rows[:, (rows != 0).any(0)]
         if seen.shape[1] <= _AXES:
-            found.append(_First(drawn.name, layer, seen.cpu(), bent))
+            found.append(_First(drawn.name, layer, seen.cpu(), bends))
     return found
 
 
@@ -104,17 +109,56 @@ def _is_uniform(layer: nn.Linear, variances: Variances) -> bool:
     return are_uniform(weight) is True
 
 
-def _activation(graph: Graph, reading: Reading, place: int) -> AbstractActivation | None:
-    """The one nonlinearity that a layer's units go through at once."""
-    users = graph.users(place)
-    if len(users) != 1:
-        return None
-    found = reading.steps[users[0]].activation
-    return found if found is not None and found.is_elementwise else None
+def _bends(graph: Graph, reading: Reading, place: int) -> list[Bend]:
+    """What a layer's units go through one after the other; empty if nothing of it is nonlinear.
+
+    Multiples of the units and normalisations count: `sin(3 u)` is further from Gaussian moments
+    than `sin(u)`, and a normalisation takes means off, which are further off than mean squares.
+    """
+    found: list[Bend] = []
+    has_bent = False
+    while True:
+        # a normalisation also names the units whose means it takes off, after its own
+        users = [k for k in graph.users(place) if reading.steps[k].inputs[0] == place]
+        if len(users) != 1 or graph.mixes(users[0]):
+            break
+        (place,) = users
+        step = reading.steps[place]
+        drawn = reading.drawn.get(place)
+        bent = _bend(step, drawn and drawn.owner)
+        if bent is None:
+            break
+        found.append(bent)
+        has_bent = has_bent or step.activation is not None
+    return found if has_bent else []
+
+
+def _bend(step: Step, owner: object) -> Bend | None:
+    """One step as a function of the units; None for what is not followed."""
+    if step.activation is not None:
+        return step.activation.value if step.activation.is_elementwise else None
+    if isinstance(owner, nn.LayerNorm | nn.RMSNorm) and not step.value.positions:
+        return lambda units: _normalised(units, centred=isinstance(owner, nn.LayerNorm))
+    if isinstance(owner, BATCH):
+        size = float(scale_and_shift(owner)[0].detach().square().mean()) ** 0.5
+        return lambda units: size * units
+    if step.name.startswith("times "):
+        one = torch.ones(1, 1, dtype=torch.float64)
+        alone = Context(Side({}), None, with_ntk=False)
+        factor = float(step.run((PairState(one, None),), alone, Demand()).cov) ** 0.5
+        return lambda units: factor * units
+    return None
+
+
+def _normalised(units: Tensor, *, centred: bool) -> Tensor:
+    """Of mean square one over the units, and of mean zero first."""
+    if centred:
+        units = units - units.mean(0)
+    return units / units.square().mean(0).sqrt().clamp_min(1e-150)
 
 
 def _difference(first: _First, variances: Variances) -> float:
-    """Of the second moments of the nonlinearity, uniform weights against Gaussian ones.
+    """Of the second moments after the nonlinearity, uniform weights against Gaussian ones.
 
     Relative, in the Frobenius norm over the pairs of points. The moments of its slope count little:
     they come with the first layer's own part of the tangent kernel, one in the width of the whole.
@@ -130,6 +174,8 @@ def _difference(first: _First, variances: Variances) -> float:
     draws = draws.clamp(1e-9, 1 - 1e-9)
     uniform, gaussian = sqrt(12) * (draws - 0.5), sqrt(2) * torch.erfinv(2 * draws - 1)
     with torch.no_grad():
-        units = [first.activation.value(weights @ rows.T) for weights in (uniform, gaussian)]
+        units = [weights @ rows.T for weights in (uniform, gaussian)]
+        for bend in first.bends:
+            units = [bend(u) for u in units]
     one, other = (t.T @ t for t in units)
     return float((one - other).norm() / other.norm().clamp_min(1e-300))
