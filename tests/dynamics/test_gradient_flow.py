@@ -5,7 +5,7 @@ from math import inf
 import pytest
 import torch
 
-from ntkit import GradientFlow, Grid, encodings, kernels, ntk
+from ntkit import GradientFlow, Grid, encodings, ntk
 from tests import oracles
 from tests.cases import GRIDS, layered, randn, seeded
 from tests.tolerances import assert_near
@@ -193,14 +193,13 @@ TRAIN = Grid((8, 6))[::2, ::2]
             ValueError,
             "does not divide",
         ),
+        (
+            lambda k: GradientFlow(k, randn(12, 2), randn(12)).predict(randn(4, 2).numpy(), [1.0]),
+            TypeError,
+            r"`points` must be a Grid or a torch\.Tensor, got ndarray",
+        ),
     ],
 )
 def test_errors(unchecked, call, error, match: str) -> None:
     with pytest.raises(error, match=match):
         call(gaussian(2))
-
-
-def test_points_that_are_no_tensor() -> None:
-    flow = GradientFlow(kernels.RBF(0.3), randn(6, 3), randn(6))
-    with pytest.raises(TypeError, match=r"`points` must be a Grid or a torch\.Tensor, got ndarray"):
-        flow.predict(randn(4, 3).numpy(), [1.0])  # pyright: ignore[reportArgumentType]
