@@ -157,6 +157,23 @@ def test_every_number_is_there_in_terminals_of_any_width(
         assert f"{proof.held_out_psnr:.1f}" in words
 
 
+def test_names_in_brackets_are_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    """A folder's name is shown as it is, and is no markup of the terminal's; no encoding has one name."""
+    folder = Path("[red]a[") / "b]"
+    options = "--budget 20 --width 16 --depth 2 --n-frequencies 16 --encodings identity --threads 1"
+    monkeypatch.setenv("COLUMNS", "150")
+    assert call(monkeypatch, "tune", line, *options.split(), "--out", str(folder)) == 0
+    assert f"Report: {folder / 'report.html'}" in capsys.readouterr().out
+    assert call(monkeypatch, "runs", "[red]a[") == 0
+    listed = capsys.readouterr().out
+    assert str(folder) in listed
+    assert "no encoding" in listed
+    assert call(monkeypatch, "runs", str(folder)) == 0
+    assert f"No runs in `{folder}`" in capsys.readouterr().out
+
+
 def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"ntkit {version('ntkit')}\n"

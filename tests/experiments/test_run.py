@@ -212,9 +212,12 @@ def test_a_run_killed_before_its_recommendation_is_started_again(
         with pytest.raises(KeyboardInterrupt):
             run_tune(spec, show_progress=False)
     assert written(spec.out)["partial"] is True
+    for name in (".spectrum.123.part.png", ".mine.part.png"):  # half written by the kill; not ours
+        (spec.out / name).write_text("")
     with pytest.raises(ValueError, match="stopped before there was a recommendation"):
         read_run(spec.out)
     assert not resume_tune(spec.out, show_progress=False).partial
+    assert [path.name for path in spec.out.glob(".*.part*")] == [".mine.part.png"]
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -269,6 +272,16 @@ def test_no_run_overwrites_another(
         ):
             with pytest.raises(FileExistsError, match="is being written by another run"):
                 call()
+
+
+@pytest.mark.parametrize("name", ["report.html", "images.png", "result.json", "spec.json"])
+def test_force_does_not_take_a_file_that_is_no_runs(spec: TuneSpec, name: str) -> None:
+    """A folder of somebody's own may hold a file by a name of ours."""
+    spec.out.mkdir()
+    (spec.out / name).write_text("{}")
+    with pytest.raises(FileExistsError, match=f"holds a `{name}` and no run.*another folder"):
+        run_tune(spec, force=True, show_progress=False)
+    assert (spec.out / name).read_text() == "{}"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ntkit._core.whole_files import shown
@@ -45,7 +46,7 @@ def show_recommendation(run: RunResult) -> None:
     )
     console.print(table)
     for note in run.notes:
-        console.print(f"  note: {note}", style="dim")
+        console.print(f"  note: {escape(note)}", style="dim")
     if result.clock:
         clock = result.clock
         console.print(
@@ -126,9 +127,9 @@ def show_proof(run: RunResult) -> None:
             )
     if run.partial:
         console.print(
-            f"[bold yellow]* Interrupted. `ntkit tune --resume {shown(run.folder)}` goes on.[/]"
+            f"[bold yellow]* Interrupted. `ntkit tune --resume {_name(run.folder)}` goes on.[/]"
         )
-    console.print(f"Report: {shown(run.folder / 'report.html')}", soft_wrap=True)
+    console.print(f"Report: {_name(run.folder / 'report.html')}", soft_wrap=True)
 
 
 def show_json(run: RunResult) -> None:
@@ -143,7 +144,7 @@ def show_runs(entries: Sequence[RunEntry], folder: Path, *, json: bool) -> None:
         return
     console = Console(highlight=False)
     if not entries:
-        console.print(f"No runs in {shown(folder)}.")
+        console.print(f"No runs in `{_name(folder)}`.")
         return
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("run", overflow="fold")
@@ -154,9 +155,14 @@ def show_runs(entries: Sequence[RunEntry], folder: Path, *, json: bool) -> None:
     for e in entries:
         measured = "-" if e.held_out is None else f"{e.held_out:.1f}"
         day = e.started[:16].replace("T", " ")
-        table.add_row(shown(e.folder), day, shown(e.input), e.state, e.choice or "-", measured,
+        table.add_row(_name(e.folder), day, _name(e.input), e.state, e.choice or "-", measured,
                       f"{e.size / 1e6:.1f}")  # fmt: skip
     console.print(table)
+
+
+def _name(path: Path | str) -> str:
+    """A file's name in a text of rich, which would take its brackets for markup."""
+    return escape(shown(path))
 
 
 def _print_json(content: object) -> None:

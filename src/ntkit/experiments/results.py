@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ntkit._core.whole_files import shown
 from ntkit.experiments.proof import Proof
 from ntkit.experiments.run_folder import RESULT, SPEC, WEIGHTS, RunFolder
 from ntkit.experiments.spec import TuneSpec
@@ -203,14 +204,14 @@ def read_run(path: Path) -> RunResult:
     found = folder.result
     if "table" not in found:
         raise ValueError(
-            f"`{path}` was stopped before there was a recommendation. Start it again with "
-            f"`ntkit tune --resume {path}`."
+            f"`{shown(path)}` was stopped before there was a recommendation. Start it again with "
+            f"`ntkit tune --resume {shown(path)}`."
         )
     try:
         return _restored(spec, path, found)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ValueError(
-            f"`{path / RESULT}` is damaged ({type(error).__name__}: {error}). Run again."
+            f"`{shown(path / RESULT)}` is damaged ({type(error).__name__}: {error}). Run again."
         ) from None
 
 

@@ -58,13 +58,11 @@ class RunFolder:
         with _advice(folder.path):
             folder.path.mkdir(parents=True, exist_ok=True)
         with folder.locked():
-            if out is not None and not force:
-                folder.refuse_unless_empty()  # another run may have been faster
+            if out is not None:
+                folder.refuse_unless_empty(force=force)  # another run may have been faster
             for old in _OURS:
                 if old != _LOCK:
                     (folder.path / old).unlink(missing_ok=True)
-            for part in folder.path.glob(".*.part*"):  # of a run that was killed while it wrote
-                part.unlink(missing_ok=True)
             yield folder
 
     @contextmanager
@@ -84,17 +82,28 @@ class RunFolder:
                 "folder with `--out`."
             ) from None
         try:
+            for part in self.path.glob(
+                ".*.[0-9]*.part.*"
+            ):  # of a run that was killed while it wrote
+                part.unlink(missing_ok=True)
             yield
         finally:
             lock.release()
 
-    def refuse_unless_empty(self) -> None:
-        """Refuse a folder that holds anything.
+    def refuse_unless_empty(self, *, force: bool = False) -> None:
+        """Refuse a folder that holds anything; with `force` only one where files of ours would replace others.
 
         Raises:
             FileExistsError: It does.
         """
-        if self.path.is_dir() and any(p.name != _LOCK for p in self.path.iterdir()):
+        if force:
+            taken = [name for name in _OURS if name != _LOCK and (self.path / name).exists()]
+            if taken and not self._holds_run:
+                raise FileExistsError(
+                    f"`out={shown(self.path)}` holds a `{taken[0]}` and no run: `--force` replaces runs alone. "
+                    "Pass another folder."
+                )
+        elif self.path.is_dir() and any(p.name != _LOCK for p in self.path.iterdir()):
             raise FileExistsError(
                 f"`out={shown(self.path)}` holds something already. Pass another folder, `--resume "
                 f"{shown(self.path)}` to go on with a run in it, or `--force` to replace that."
@@ -125,6 +134,15 @@ class RunFolder:
     def size(self) -> int:
         """Bytes of all files in it."""
         return sum(p.stat().st_size for p in self.path.iterdir() if p.is_file())
+
+    @property
+    def _holds_run(self) -> bool:
+        """Whether its spec.json, or a result.json from before there was one, is of a run."""
+        for name, key in ((SPEC, "photo"), (RESULT, "partial")):
+            with suppress(ValueError, OSError):
+                if key in read_json(self.path / name):
+                    return True
+        return False
 
     def _read(self, name: str) -> dict[str, Any]:
         if not (self.path / SPEC).is_file():

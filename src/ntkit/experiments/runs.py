@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ntkit._core.whole_files import shown
 from ntkit.experiments.run_folder import SPEC, RunFolder
+from ntkit.tuning import Candidate
 
 __all__ = ["RunEntry", "list_runs"]
 
@@ -61,8 +62,7 @@ def _entry(path: Path) -> RunEntry:
         started = result.get("started", started)
         state = "partial" if result["partial"] else "diverged" if result.get("diverged") else "done"
         if result.get("encoding"):
-            bandwidth = result["bandwidth"]
-            choice = result["encoding"] + (f" {bandwidth:g}" if bandwidth else "")
+            choice = Candidate(result["encoding"], result["bandwidth"]).label
         rows = result.get("verified", [])
         held_out = float(rows[0]["held_out_measured"]) if rows else None
     except (ValueError, KeyError, TypeError, OSError):
