@@ -206,6 +206,16 @@ def test_a_terminal_without_the_characters(tmp_path: Path, line: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_stream_that_is_closed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, closed: str
+) -> None:
+    """`ntkit runs >&-`: Python has no stream then."""
+    monkeypatch.setattr(sys, closed, None)
+    assert call(monkeypatch, "runs", str(tmp_path)) == 0
+    assert call(monkeypatch, "runs", str(tmp_path / "none")) == 2
+
+
 def test_python_m_and_a_reader_that_has_gone() -> None:
     """`ntkit --help | head -1`: no word of a broken pipe."""
     process = subprocess.Popen(

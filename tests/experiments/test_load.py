@@ -139,7 +139,7 @@ def test_runs_are_listed(run: Path) -> None:
     loaded = ntkit.load(run)
     entry = found["first"]
     assert (entry.state, entry.input) == ("done", "waves.npy")
-    assert entry.choice == str(loaded.result.choice)
+    assert entry.choice == loaded.result.choice.label
     assert entry.held_out == pytest.approx(loaded.proofs[0].held_out_psnr)
     assert entry.size == sum(p.stat().st_size for p in run.iterdir())
     assert found["broken"].state == "unreadable"

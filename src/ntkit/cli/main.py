@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +52,8 @@ class TuneOptions:
 
 def main() -> None:
     """Run the command line; a mistake of the user's ends in one line and exit code 2."""
+    sys.stdout = sys.stdout or StringIO()  # closed by the caller: `>&-`
+    sys.stderr = sys.stderr or StringIO()
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows another
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -115,7 +115,10 @@ def spectrum_figure(result: TuneResult, signal: Signal) -> Figure:
         left.axvline(nyquist, color=GREY, ls=":", lw=1.2)
         left.text(nyquist * 0.96, 0.03, "Nyquist of the\ntraining samples", ha="right", fontsize=8,
                   color=GREY, transform=left.get_xaxis_transform())  # fmt: skip
-        right.legend(fontsize=9, loc="upper right")
+        if right.get_lines():
+            right.legend(fontsize=9, loc="upper right")
+        else:  # no encoding alone: its rate is none of a frequency
+            right.set_axis_off()
         return figure
 
 
