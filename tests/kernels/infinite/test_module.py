@@ -140,3 +140,16 @@ def test_unknown_variances(unchecked) -> None:
 
 def test_repr() -> None:
     assert repr(ntk(layered(encodings.Basic(1)))) == "<ntk of 5 layers, measured variances>"
+
+
+def test_a_kernel_that_is_kept_follows_the_mode_of_its_module() -> None:
+    """Statistics of the batch are refused, as by a new kernel, and running ones are read again after."""
+    net = nn.Sequential(nn.Linear(16, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 1)).eval()
+    x = randn(3, 16)
+    kernel = ntk(net)
+    before = kernel(x)
+    net.train()
+    with pytest.raises(Exception, match=r"(?i)training|batch|mixes"):
+        kernel(x)
+    net.eval()
+    assert torch.equal(kernel(x), before)

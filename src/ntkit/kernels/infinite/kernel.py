@@ -35,7 +35,7 @@ from ntkit.kernels.infinite.read import read
 from ntkit.kernels.infinite.result_file import Out
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import Traced
-from ntkit.kernels.infinite.traces import Traces
+from ntkit.kernels.infinite.traces import Traces, modes_of
 from ntkit.kernels.infinite.variances import Variances
 from ntkit.kernels.infinite.warn import warn_of_means
 
@@ -77,6 +77,7 @@ class InfiniteKernel(AbstractLagKernel):
         self._said: set[object] = set()
         self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
         self._looked_at: set[tuple[tuple[torch.Size, ...], bool]] = set()
+        self._modes = modes_of(module)
 
     def copied_by(self, copier: Copier) -> "InfiniteKernel":
         """The kernel of a copy of the module, which says again nothing that was said."""
@@ -354,6 +355,7 @@ class InfiniteKernel(AbstractLagKernel):
     def _ready(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[Prepared, Side]:
         """The steps for points of these shapes, and the points' features."""
         like = self._check_device(name, inputs)
+        self._follow_modes()
         key = tuple(x.shape[1:] for x in inputs)
         prepared = self._prepared.get(key)
         if prepared is None or (prepared.evidence is not None and prepared.evidence.is_stale()):
@@ -375,6 +377,13 @@ class InfiniteKernel(AbstractLagKernel):
             )
             self._prepared[key] = prepared
         return prepared, side(prepared.reading.traced, prepared.reading, inputs)
+
+    def _follow_modes(self) -> None:
+        """Read the module again once a part of it is switched between training and evaluation."""
+        modes = modes_of(self._module)
+        if modes != self._modes:
+            self._traces = Traces(self._module, check_modules)
+            self._prepared, self._looked_at, self._modes = {}, set(), modes
 
     def _look_at(self, first: tuple[Tensor, ...], second: tuple[Tensor, ...] | None = None) -> None:
         """Refuse a module that mixes points; looked at once for one point, and for more, of a shape."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ntkit._core.copies import Copier
 from ntkit.kernels.infinite.trace import NeedsPointsError, Traced, takes, trace
 
-__all__ = ["Traces"]
+__all__ = ["Traces", "modes_of"]
 
 
 class Traces:
@@ -82,3 +82,8 @@ class Traces:
 
 _MANY = 16
 """Arguments of a forward; more are the tuple `*args`, which has no end."""
+
+
+def modes_of(module: nn.Module) -> tuple[bool, ...]:
+    """Whether each part of a module is in training mode."""
+    return tuple(part.training for part in module.modules())
