@@ -137,6 +137,7 @@ def test_resuming_from_the_command_line(
     assert "is no folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [50, 60, 80, 200])
 def test_every_number_is_there_in_terminals_of_any_width(
     monkeypatch: pytest.MonkeyPatch,

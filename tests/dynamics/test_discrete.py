@@ -234,6 +234,7 @@ def test_the_limit_of_stability() -> None:
             wild.predict(x, [10**7])
 
 
+@pytest.mark.slow
 def test_early_stopping() -> None:
     """On noise alone it is best not to train; on clean targets, never to stop."""
     kernel, x, other = RBF(0.3), randn(30, 2), randn(200, 2, seed=1)
@@ -267,6 +268,7 @@ SWINGING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SWINGING)
 def test_early_stopping_of_rules_that_swing(name: str) -> None:
     """The least of a fine scan; a logarithmic one misses turns."""

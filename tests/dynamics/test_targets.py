@@ -34,6 +34,7 @@ RULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @pytest.mark.parametrize(("trained", "given"), [((), (1,)), ((1,), ()), ((), ()), ((1,), (1,))])
 def test_an_axis_for_one_output_changes_no_best_time(rule, trained, given) -> None:

@@ -314,6 +314,7 @@ def test_frozen_parameters_stay_frozen() -> None:
     assert linear.get_parameter("2.weight").grad is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [

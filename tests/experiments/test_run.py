@@ -85,6 +85,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch, at: int, how: Callable[[], None]):
         yield
 
 
+@pytest.mark.slow
 def test_the_folder_holds_the_run(spec: TuneSpec) -> None:
     run = run_tune(spec, show_progress=False)
     result = written(run.folder)
@@ -118,6 +119,7 @@ def test_the_weights_give_the_measured_error(spec: TuneSpec) -> None:
     assert psnr(held_out) == pytest.approx(proof.held_out_psnr, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_the_same_spec_gives_the_same_result(spec: TuneSpec) -> None:
     def figures() -> dict[str, object]:
@@ -309,6 +311,7 @@ def test_nothing_is_written_on_a_mistake(
     assert not spec.out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("budget", ["adam:1e9:10", "adam:1e9:40", "sgd:1e6:20"])
 def test_nothing_is_recommended_where_training_diverges(spec: TuneSpec, budget: str) -> None:
@@ -351,6 +354,7 @@ def proofs_report(run) -> None:
     write_report(run)
 
 
+@pytest.mark.slow
 def test_long_work_is_announced(spec: TuneSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr("ntkit.experiments.run._SECONDS_A_MEGAPIXEL", 1.0)
@@ -364,6 +368,7 @@ def test_long_work_is_announced(spec: TuneSpec, monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+@pytest.mark.slow
 def test_the_report_has_one_name_for_a_thing(spec: TuneSpec) -> None:
     run = run_tune(spec, command="ntkit tune 'my waves.npy'", show_progress=False)
     page = (run.folder / "report.html").read_text()

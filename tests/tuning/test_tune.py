@@ -227,7 +227,7 @@ def test_what_comes_back_is_what_was_asked() -> None:
     assert 10 ** (-result.bicubic / 10) == pytest.approx(signal.errors(signal.bicubic())[1])
     assert result.code == f"encoding = {result.choice.code(2, 64)}"
     assert any("last sample of each odd axis" in note for note in result.notes)
-    assert any(note.startswith("identity: low-rank kernel of rank") for note in result.notes)
+    assert any(note.startswith("no encoding: low-rank kernel of rank") for note in result.notes)
     assert result.clock.pilot.steps == 40
     assert said[:5] == [f"kernel of {row.candidate}" for row in result.table]
     assert said[5].startswith("short real run of ")

@@ -147,6 +147,7 @@ def _same(points: Grid | Tensor, known: Grid | Tensor) -> bool:
         not points.requires_grad  # else its gradients are asked for
         and points.dtype == known.dtype
         and points.device == known.device
+        and points.layout == known.layout == torch.strided
         and torch.equal(points, known)
     )
 

@@ -10,6 +10,9 @@ from ntkit.networks import Conv1d, Erf, Linear
 from tests.cases import randn
 from tests.tolerances import assert_near
 
+# Some of the networks end in a nonlinearity, on purpose: their matrices are of hidden units.
+pytestmark = pytest.mark.filterwarnings("ignore:.*comes after the last layer with weights")
+
 
 def dense(act: nn.Module, *, bias: bool = True) -> nn.Sequential:
     return nn.Sequential(Linear(3, 4, bias=bias), act, Linear(4, 4, bias=bias), act, Linear(4, 1))

@@ -13,6 +13,9 @@ from ntkit.networks import Conv1d, Linear
 from tests.cases import randn
 from tests.tolerances import assert_near
 
+# Some of the networks end in a nonlinearity, on purpose: their matrices are of hidden units.
+pytestmark = pytest.mark.filterwarnings("ignore:.*comes after the last layer with weights")
+
 
 def dense(*, bias: bool) -> nn.Sequential:
     layers = [Linear(3, 4, bias=bias), nn.ReLU(), Linear(4, 4, bias=bias), nn.ReLU()]

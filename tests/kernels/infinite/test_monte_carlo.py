@@ -133,6 +133,7 @@ def test_the_error_falls_as_one_over_the_root_of_the_samples() -> None:
     assert abs(fitted_exponent(sizes, errors) + 0.5) < 0.1
 
 
+@pytest.mark.slow
 def test_the_error_is_that_of_repeated_estimates() -> None:
     found = [ntk(SMALL).monte_carlo(randn(2, 2), 10, seeded(s)) for s in range(40)]
     spread = torch.stack([f.mean for f in found]).std(0)
