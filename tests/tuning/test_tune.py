@@ -229,7 +229,7 @@ def test_what_comes_back_is_what_was_asked() -> None:
     assert any("last sample of each odd axis" in note for note in result.notes)
     assert any(note.startswith("no encoding: low-rank kernel of rank") for note in result.notes)
     assert result.clock.pilot.steps == 40
-    assert said[:5] == [f"kernel of {row.candidate}" for row in result.table]
+    assert said[:5] == [f"kernel of {row.candidate.label}" for row in result.table]
     assert said[5].startswith("short real run of ")
     if isinstance(result.encoding, encodings.Gaussian):
         assert not torch.equal(result.encoding.frequencies, result.encoding.frequencies.round())
