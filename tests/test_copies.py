@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import partial
 from inspect import isclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 
 import ntkit
 from ntkit import dynamics, encodings, kernels, operators, solvers, spectra, tuning
-from ntkit.experiments import TuneSpec, results
 from ntkit.kernels import RBF, AbstractKernel
 from tests import cases
 from tests.cases import randn
@@ -167,9 +165,6 @@ ELSEWHERE: dict[type, Callable[[], Any]] = {
     ),
     spectra.Estimate: lambda: spectra.Estimate(1.0, 0.5),
     tuning.TuneResult: _tuned,
-    results.RunResult: lambda: results.RunResult(
-        TuneSpec(Path("signal.npy")), Path("run"), (64,), 1, _tuned(), (), 1, "2020-01-01", None
-    ),
 }
 
 
@@ -226,9 +221,6 @@ def test_results_elsewhere(make: Callable, doer: Callable) -> None:
         torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
     if isinstance(value, spectra.Spectrum):
         assert torch.equal(twin.eigenfunctions(TEST, count=2), value.eigenfunctions(TEST, count=2))
-    if isinstance(value, results.RunResult):
-        assert twin.spec == value.spec
-        value, twin = value.result, twin.result
     if isinstance(value, tuning.TuneResult):
         assert twin.table == value.table
         assert torch.equal(twin.encoding(X[:, :1].float()), value.encoding(X[:, :1].float()))

@@ -72,6 +72,15 @@ def test_the_loaded_network_is_ordinary(run: Path) -> None:
     torch.testing.assert_close(kernel, jacobian @ jacobian.T, rtol=1e-4, atol=1e-5)
 
 
+def test_a_run_is_copied_whole(run: Path) -> None:
+    loaded = ntkit.load(run)
+    twin = pickle.loads(pickle.dumps(loaded))
+    assert (twin.spec, twin.folder, twin.proofs) == (loaded.spec, loaded.folder, loaded.proofs)
+    assert twin.result.table == loaded.result.table
+    x = torch.rand(5, 2)
+    assert torch.equal(twin.result.encoding(x), loaded.result.encoding(x))
+
+
 def test_weights_of_the_first_format_are_read(run: Path, tmp_path: Path) -> None:
     """Run folders of before had no version, no architecture and no checksum."""
     for path in run.iterdir():
