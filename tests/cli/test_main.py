@@ -238,7 +238,12 @@ def test_a_signal_ends_a_training_at_a_step_and_it_goes_on(
 ) -> None:
     command = [sys.executable, "-m", "ntkit", "tune", line, *SMALL, "--bandwidths", "2"]
     command[command.index("--budget") + 1] = "200000"
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 - else it may inherit to ignore it
+    )
     checkpoint = tmp_path / "runs/tune-line/checkpoint.safetensors"
     while not checkpoint.exists() and process.poll() is None:
         time.sleep(0.05)
