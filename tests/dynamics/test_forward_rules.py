@@ -14,6 +14,9 @@ from ntkit.dynamics.plain_formulas import PlainFormulas
 from tests.cases import randn
 from tests.dynamics.forward_rows import KINKED, ROWS
 
+pytestmark = pytest.mark.slow
+
+
 ALONG = randn(4, 6, seed=1) / 5
 POINTS = {
     "ordinary": randn(4, 6),

@@ -25,6 +25,9 @@ from ntkit.experiments.weights import read_tensors, write_tensors  # noqa: E402
 from ntkit.networks import mlp  # noqa: E402
 from ntkit.tasks import Signal, psnr  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
+
 Built = tuple[TuneSpec, Path]
 
 

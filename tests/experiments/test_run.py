@@ -130,6 +130,7 @@ def test_the_same_spec_gives_the_same_result(spec: TuneSpec) -> None:
     assert figures() == figures()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("symmetrise", [False, True])
 def test_a_run_is_read_back_as_it_was(spec: TuneSpec, symmetrise: bool) -> None:
@@ -146,6 +147,7 @@ def test_a_run_is_read_back_as_it_was(spec: TuneSpec, symmetrise: bool) -> None:
     assert [vars(p) for p in again.proofs] == [vars(p) for p in run.proofs]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("at", [1, 17, 40, 41, 70])
 def test_a_killed_run_that_is_gone_on_with_ends_like_one_that_was_not(
@@ -245,6 +247,7 @@ def test_what_resuming_refuses(spec: TuneSpec, tmp_path: Path) -> None:
         read_run(run.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_no_run_overwrites_another(
     spec: TuneSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -5,6 +5,9 @@ import pytest
 from tests.fuzz.finite import draw
 from tests.fuzz.jacobians import WAYS, compared
 
+pytestmark = pytest.mark.slow
+
+
 SEEDS = (0, 2, 3, 4, 7, 9, 12, 13)
 BOUND = 1e-9
 """In shares of the largest entry, in float64."""

@@ -6,6 +6,9 @@ import torch
 from tests.fuzz.limits import Effort, extrapolated, said_at
 from tests.fuzz.wide import draw
 
+pytestmark = pytest.mark.slow
+
+
 SEEDS = (2, 11, 20, 23, 24, 26, 28, 31, 33)
 """Those whose duals are quickly there."""
 WIDTHS = (24, 96)

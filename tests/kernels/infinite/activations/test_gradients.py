@@ -11,6 +11,9 @@ from ntkit.kernels.infinite.enter import enter_pairs
 from ntkit.networks import Linear
 from tests.kernels.infinite.activations.table import CLOSED, NUMERICAL, dual_of
 
+pytestmark = pytest.mark.slow
+
+
 A, B, SQUARE = (
     torch.tensor(v).double() for v in ([1.0, 0.5, -0.3], [0.2, 0.9, 0.4], [0.5, -1.0, 0.0])
 )
