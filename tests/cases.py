@@ -40,6 +40,16 @@ ENCODINGS: dict[type, list[Callable[[int], encodings.AbstractEncoding]]] = {
         lambda d: encodings.Gaussian(d, 24, 5.0, seeded(), integer=True),
         lambda d: encodings.Gaussian(d, 24, [1.0 + i for i in range(d)], seeded()),
     ],
+    encodings.Blurred: [
+        lambda d: encodings.Blurred(encodings.Gaussian(d, 24, 5.0, seeded()), 1e-3),
+        lambda d: encodings.Blurred(encodings.NeRF(d, 3, include_input=True), 1e-3),
+    ],
+    encodings.OneBlob: [lambda d: encodings.OneBlob(d, 2), lambda d: encodings.OneBlob(d, 7)],
+    encodings.Sinusoidal: [
+        lambda d: encodings.Sinusoidal(d, 6),
+        lambda d: encodings.Sinusoidal(d, 6, 50.0, order="concatenated"),
+    ],
+    encodings.TriangleWave: [lambda d: encodings.TriangleWave(d, 5)],
 }
 """Encodings, as functions of the number of coordinates."""
 

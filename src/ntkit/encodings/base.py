@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import pi
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 
 __all__ = ["AbstractEncoding", "AbstractFourier"]
@@ -44,16 +44,19 @@ class AbstractFourier(AbstractEncoding):
     """Fourier features `a_j cos(2 pi b_j.x)` (first half), `a_j sin(2 pi b_j.x)` (second half).
 
     The output norm is constant, so every dot-product kernel on top is stationary (unless the raw
-    coordinates are put in front).
+    coordinates are put in front). Points of whole numbers are taken in the dtype of the frequencies.
 
     Attributes:
         frequencies: `[m, d]`, cycles per unit of coordinate.
         amplitudes: `[m]`.
-        include_input: Whether the raw coordinates stand before the cosines.
+        include_input: Whether the raw coordinates stand before the waves.
+        order: `[2 m]`, which of the cosines (`0..m-1`) and sines (`m..2m-1`) each wave of the output
+            is; None for the order above. No dot product depends on it.
     """
 
     frequencies: Tensor
     amplitudes: Tensor
+    order: Tensor | None
 
     def __init__(
         self,
@@ -61,12 +64,14 @@ class AbstractFourier(AbstractEncoding):
         amplitudes: Float[Tensor, " m"] | None = None,
         *,
         include_input: bool = False,
+        order: Int[Tensor, " 2*m"] | None = None,
     ) -> None:
         super().__init__()
         if amplitudes is None:
             amplitudes = torch.ones_like(frequencies[:, 0])
         self.register_buffer("frequencies", frequencies)
         self.register_buffer("amplitudes", amplitudes)
+        self.register_buffer("order", order, persistent=False)  # follows from the class's options
         self.in_dim = frequencies.shape[1]
         self.out_dim = 2 * frequencies.shape[0] + (self.in_dim if include_input else 0)
         self.include_input = include_input
@@ -76,13 +81,25 @@ class AbstractFourier(AbstractEncoding):
         """Whether the dot product of features is `sum a^2 cos(2 pi b.(x - x'))` and no more."""
         return not self.include_input
 
-    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch f"]:
+    def forward(self, x: Real[Tensor, "*batch d"]) -> Float[Tensor, "*batch f"]:
         """The features of `x`: coordinates (if included), cosines, sines."""
+        return self.weighted(x, None)
+
+    def weighted(
+        self, x: Real[Tensor, "*batch d"], weights: Float[Tensor, "*#batch m"] | None
+    ) -> Float[Tensor, "*batch f"]:
+        """The features of `x`, frequency `j` times `weights[..., j]`: `[m]` for all points, or a row each."""
         self.check_input(x)
+        if not x.is_floating_point():
+            x = x.to(self.frequencies.dtype)
         phase = 2 * pi * (x @ self.frequencies.to(x).T)
-        amplitudes = self.amplitudes.to(x)
-        waves = [amplitudes * phase.cos(), amplitudes * phase.sin()]
-        return torch.cat([x, *waves] if self.include_input else waves, -1)
+        sizes = self.amplitudes.to(x)
+        if weights is not None:
+            sizes = sizes * weights
+        waves = torch.cat([sizes * phase.cos(), sizes * phase.sin()], -1)
+        if self.order is not None:
+            waves = waves.index_select(-1, self.order)
+        return torch.cat([x, waves], -1) if self.include_input else waves
 
     def correlation(self, delta: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """Cosine of the angle between the features of two points `delta` apart, in [-1, 1].
