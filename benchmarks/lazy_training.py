@@ -31,8 +31,8 @@ from torch import Tensor, nn
 
 import ntkit
 from benchmarks.report import Row
-from ntkit._core.figure_style import BLUE, GREEN, GREY, ORANGE, STYLE
 from ntkit.dynamics import LazyRow
+from ntkit.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE
 from ntkit.networks import Linear
 
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "lazy_training.png"

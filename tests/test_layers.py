@@ -9,7 +9,7 @@ import ntkit
 
 LEVELS = [
     {"_core"},
-    {"encodings", "grids", "operators"},
+    {"encodings", "figures", "grids", "operators"},
     {"networks"},
     {"kernels"},
     {"solvers"},

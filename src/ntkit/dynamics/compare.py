@@ -1,6 +1,5 @@
 """The prediction of a kernel beside the training of the network itself."""
 
-import importlib
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ntkit import figures
 from ntkit._core.checks import positive_int
 from ntkit.dynamics.lazy_probe import log_steps
 from ntkit.dynamics.targets import fitting_targets
@@ -46,7 +46,11 @@ class Comparison:
 
     def figure(self) -> "Figure":
         """Both curves over steps, and the distance; needs matplotlib."""
-        return importlib.import_module("ntkit.dynamics.comparison_figure").comparison_figure(self)
+        pairs = [
+            ("Training loss", self.predicted, self.trained),
+            ("Validation error", self.validation_predicted, self.validation_trained),
+        ]
+        return figures.comparison_figure(self.steps, pairs, self.distance)
 
 
 def compare(

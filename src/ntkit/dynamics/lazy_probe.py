@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 from torch.utils.hooks import RemovableHandle
 
+from ntkit import figures
 from ntkit._core.checks import positive_int
 from ntkit._core.copies import Copier, cloned
 from ntkit._core.running import call
@@ -138,9 +139,15 @@ class LazyProbe:
 
         Needs matplotlib (`pip install matplotlib`).
         """
-        from ntkit.dynamics.lazy_figure import lazy_figure  # an extra, loaded when asked for
-
-        return lazy_figure(self.history)
+        history = self.history
+        return figures.lazy_figure(
+            history.steps,
+            movement=history.movement,
+            kernel_change=history.kernel_change,
+            kernel_alignment=history.kernel_alignment,
+            nonlinearity=history.nonlinearity,
+            loss=history.loss,
+        )
 
     def _measure(self, step: int, loss: float) -> LazyRow:
         parameters = dict(self._module.named_parameters())

@@ -11,8 +11,8 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ntkit._core.figure_style import BLUE, GREEN, GREY, ORANGE, STYLE
 from ntkit.experiments.proof import Proof
+from ntkit.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE
 from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_spectrum
 from ntkit.tasks.signals import Signal, psnr

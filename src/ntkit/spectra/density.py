@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit import figures
 from ntkit._core.checks import positive, positive_int
 from ntkit.operators.base import AbstractOperator
 from ntkit.solvers.lanczos_quadrature import gauss_rule, lanczos_coefficients, radau_coefficients
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Estimate", "SpectralDensity", "spectral_density"]
+
+_SHARE = 1e-12
+"""Nodes below this share of the largest are left out of the figure."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,13 @@ class SpectralDensity:
 
         Needs matplotlib (`pip install matplotlib`).
         """
-        from ntkit.spectra.figures import density_figure  # an extra, loaded when asked for
-
-        return density_figure(self)
+        nodes = self.nodes[self.nodes > _SHARE * self.nodes.max()]
+        ends = nodes.log10().aminmax()
+        places = torch.logspace(float(ends.min) - 0.3, float(ends.max) + 0.3, 200).double()
+        counts = [self.count_above(float(s)) for s in places]
+        return figures.density_figure(
+            places, self.density(places), [c.value for c in counts], [c.error for c in counts]
+        )
 
     def __repr__(self) -> str:
         probes, steps = self.nodes.shape

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit import figures
 from ntkit._core.checks import finite, floating_tensor, moments, positive
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
@@ -193,9 +194,25 @@ class Spectrum:
 
         Needs matplotlib (`pip install matplotlib`).
         """
-        from ntkit.spectra.figures import spectrum_figure  # an extra, loaded when asked for
+        waves, power, loss = self.wave_vectors, None, None
+        if waves is None:
+            place, xlabel = torch.arange(1, len(self.eigenvalues) + 1), "rank"
+        else:
+            place, xlabel = waves.norm(dim=1), "cycles per period"
+        if y is not None:
+            power = self.power(y)
+            times = self._telling_times(power)
+            loss = times, self.loss(y, times)
+        return figures.spectrum_figure(
+            place, self.eigenvalues, xlabel=xlabel, power=power, loss=loss
+        )
 
-        return spectrum_figure(self, y)
+    def _telling_times(self, power: Float[Tensor, " k"]) -> Float[Tensor, " q"]:
+        """From before the fastest mode moves until the slowest that matters is learned."""
+        matters = (power > 1e-6 * power.sum()) & (self.eigenvalues > 0)
+        exponents = self.eigenvalues[matters].log10()
+        start, end = -1.5 - float(exponents.max()), 0.7 - float(exponents.min())
+        return torch.logspace(start, end, 200).double()
 
     def _columns(self, y: Tensor) -> Tensor:
         """`y` as `[n, o]`, checked.

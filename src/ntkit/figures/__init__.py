@@ -1,0 +1,41 @@
+"""Figures of plain arrays: each function takes numbers and labels, and gives back a matplotlib figure.
+
+matplotlib is an extra: a function is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ntkit.figures.comparison import comparison_figure
+    from ntkit.figures.lazy import lazy_figure
+    from ntkit.figures.spectra import density_figure, spectrum_figure
+
+__all__ = ["comparison_figure", "density_figure", "lazy_figure", "spectrum_figure"]
+
+_HOMES = {
+    "comparison_figure": "comparison",
+    "density_figure": "spectra",
+    "lazy_figure": "lazy",
+    "spectrum_figure": "spectra",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The function, from its file.
+
+    Raises:
+        AttributeError: There is no such name.
+        ModuleNotFoundError: matplotlib is missing.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ntkit.figures' has no attribute {name!r}")
+    try:
+        return getattr(import_module(f"ntkit.figures.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "matplotlib":
+            raise
+        raise ModuleNotFoundError(
+            f"`{name}` draws with matplotlib, which is missing. `pip install 'ntkit[app]'` brings it.",
+            name="matplotlib",
+        ) from error

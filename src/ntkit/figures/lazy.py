@@ -1,0 +1,75 @@
+"""The picture of a lazy-training probe."""
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ntkit.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE, WIDTH, Values, array
+from ntkit.figures.ticks import plain_decades
+
+__all__ = ["lazy_figure"]
+
+
+def lazy_figure(
+    steps: Values,
+    *,
+    movement: Values,
+    kernel_change: Values,
+    kernel_alignment: Values,
+    nonlinearity: Values,
+    loss: Values,
+) -> Figure:
+    """Weights, kernel and linearisation over steps, and the loss; a panel without a number is left out.
+
+    Args:
+        steps: `[r]`, steps taken, from 0.
+        movement: `[r]`, of the weights, relative.
+        kernel_change: `[r]`, relative.
+        kernel_alignment: `[r]`, with the kernel at the start, 1 where only its size changed.
+        nonlinearity: `[r]`, the share of the change that the linearisation does not explain.
+        loss: `[r]`, NaN where it is not known.
+    """
+    x = array(steps)
+    panels = [
+        ("Weights", [("relative movement", array(movement), BLUE)]),
+        (
+            "Kernel",
+            [
+                ("relative change", array(kernel_change), ORANGE),
+                ("1 - alignment", 1 - array(kernel_alignment), GREY),
+            ],
+        ),
+        (
+            "Linearisation",
+            [("share of the change\nit does not explain", array(nonlinearity), GREEN)],
+        ),
+        ("Loss", [("loss", array(loss), GREY)]),
+    ]
+    shown = [p for p in panels if np.isfinite(p[1][0][1]).any()]
+    rows = -(-len(shown) // 2)
+    columns = min(2, len(shown))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 2.5 * rows), layout="constrained")
+        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axis, (title, curves) in zip(axes, shown, strict=False):
+            for label, values, color in curves:
+                _curve(axis, x, values, label, color)
+            axis.set(title=title, xlabel="steps")
+            axis.set_xscale("log")
+            if axis.get_yscale() == "log":
+                plain_decades(axis)
+            axis.legend(fontsize=9)
+        for empty in axes[len(shown) :]:
+            empty.remove()
+        return figure
+
+
+def _curve(axis: Axes, steps: np.ndarray, values: np.ndarray, label: str, color: str) -> None:
+    """One curve without the start, where all is zero up to rounding; logarithmic if it can be."""
+    later = steps > 0
+    steps, values = steps[later], values[later]
+    if (values > 0).any():
+        axis.set_yscale("log")
+        values = np.where(values > 0, values, np.nan)
+    axis.plot(steps, values, "o-", ms=3.5, color=color, label=label)
