@@ -161,14 +161,15 @@ def test_sixteen_bits_of_every_channel_are_kept(tmp_path: Path, channels: int) -
     assert photo.notes == ("16-bit levels divided by 65,535",)
 
 
-def test_sixteen_bits_of_a_colour_tiff_are_refused_and_not_halved(tmp_path: Path) -> None:
+def test_a_tiff_that_lacks_half_of_its_bits_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("tifffile")
     Image.fromarray(levels(16, 16, 3)).save(tmp_path / "a.tif")
     assert load_photo(tmp_path / "a.tif").signal.n_outputs == 3
     written = bytearray((tmp_path / "a.tif").read_bytes())
     where = written.find(struct.pack("<HHH", 8, 8, 8))
     written[where : where + 6] = struct.pack("<HHH", 16, 16, 16)
     (tmp_path / "b.tif").write_bytes(written)
-    with pytest.raises(ValueError, match="16 bits a channel, of which 8 would be read"):
+    with pytest.raises(ValueError, match="failed to read 1536 bytes, got 768"):
         load_photo(tmp_path / "b.tif")
 
 

@@ -1,1 +1,53 @@
-"""Files as signals: one reader a format. They need the extra `app`."""
+"""Files as arrays: one reader and one writer a kind. Their libraries are extras, loaded where they are used."""
+
+from typing import TYPE_CHECKING, Any
+
+from ntkit.tasks.files.access import needed
+from ntkit.tasks.files.content import Content, Levels, Scattered
+from ntkit.tasks.files.sampling import BYTES_PER_SAMPLE
+
+if TYPE_CHECKING:
+    from ntkit.tasks.files.audio import read_audio
+    from ntkit.tasks.files.image import read_image
+    from ntkit.tasks.files.kind import KINDS, kind_of
+    from ntkit.tasks.files.mask import read_mask
+    from ntkit.tasks.files.points import read_points
+    from ntkit.tasks.files.video import read_video
+    from ntkit.tasks.files.volume import read_volume
+
+_WHERE = {
+    "KINDS": "kind",
+    "kind_of": "kind",
+    "read_audio": "audio",
+    "read_image": "image",
+    "read_mask": "mask",
+    "read_points": "points",
+    "read_video": "video",
+    "read_volume": "volume",
+}
+
+__all__ = [
+    "BYTES_PER_SAMPLE",
+    "KINDS",
+    "Content",
+    "Levels",
+    "Scattered",
+    "kind_of",
+    "read_audio",
+    "read_image",
+    "read_mask",
+    "read_points",
+    "read_video",
+    "read_volume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """A reader or writer, whose file is imported when it is asked for.
+
+    Raises:
+        AttributeError: Any other name.
+    """
+    if name not in _WHERE:
+        raise AttributeError(f"module 'ntkit.tasks.files' has no attribute {name!r}")
+    return getattr(needed(_WHERE[name]), name)

@@ -3,6 +3,7 @@
 import struct
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from ntkit._core.whole_files import shown
 
-__all__ = ["read_array"]
+__all__ = ["is_array", "read_array"]
 
 _DAMAGED = (
     ValueError, EOFError, zipfile.BadZipFile, SyntaxError, TokenError, KeyError, TypeError, OverflowError,
@@ -20,11 +21,21 @@ _DAMAGED = (
 """What NumPy has been seen to raise of files with flipped or missing bytes."""
 
 
-def read_array(path: Path) -> np.ndarray:
+def is_array(path: Path) -> bool:
+    """Whether the name is one of an array."""
+    return path.suffix.lower() in {".npy", ".npz"}
+
+
+def read_array(path: Path, *, axes: Collection[int] = (1, 2, 3), kinds: str = "fiu") -> np.ndarray:
     """The one array of a file.
 
+    Args:
+        path: The file.
+        axes: How many axes it may have.
+        kinds: Which kinds of numbers, in NumPy's letters.
+
     Raises:
-        ValueError: It is damaged, pickled, or holds several arrays or no real numbers.
+        ValueError: It is damaged, pickled, or holds several arrays, no real numbers or other axes.
     """
     try:
         with path.open("rb") as file:
@@ -32,14 +43,11 @@ def read_array(path: Path) -> np.ndarray:
     except _DAMAGED as error:
         raise ValueError(f"`{shown(path)}` is no plain NumPy array: {error}.") from None
     kind = getattr(found, "dtype", None)
-    if (
-        not isinstance(found, np.ndarray)
-        or found.dtype.kind not in "fiu"
-        or found.ndim not in {1, 2, 3}
-    ):
-        axes = getattr(found, "ndim", 0)
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in kinds or found.ndim not in axes:
+        wanted = f"{min(axes)} to {max(axes)}" if len(axes) > 1 else str(min(axes))
         raise ValueError(
-            f"`{shown(path)}` holds {kind} of {axes} axes; real numbers of 1 to 3 axes are needed."
+            f"`{shown(path)}` holds {kind} of {getattr(found, 'ndim', 0)} axes; real numbers of {wanted} "
+            "axes are needed."
         )
     return found
 

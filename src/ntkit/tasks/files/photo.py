@@ -9,8 +9,8 @@ import torch
 
 from ntkit._core.whole_files import shown
 from ntkit.tasks.files.arrays import read_array
-from ntkit.tasks.files.images import read_image
 from ntkit.tasks.files.levels import to_unit
+from ntkit.tasks.files.pictures import decode_picture
 from ntkit.tasks.signals import Signal
 
 __all__ = ["Photo", "load_photo"]
@@ -86,8 +86,8 @@ def _read(
             raise ValueError(
                 "`--channels` is for arrays; an image file says what its channels are."
             )
-        check = lambda pixels: _check_size(path, pixels, downscale)  # noqa: E731
-        return *read_image(path, frame=frame, check_size=check), 2
+        check = lambda pixels, _: _check_size(path, pixels, downscale)  # noqa: E731
+        return *decode_picture(path, frame=frame, check_size=check), 2
     values = read_array(path)
     notes: list[str] = []
     if frame is not None:

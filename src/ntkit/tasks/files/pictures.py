@@ -1,19 +1,20 @@
-"""Image files: every bit that they hold, and what was converted, in words."""
+"""Decoding image files: every bit that they hold, and what was converted, in words."""
 
 import struct
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import png
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ntkit._core.whole_files import shown
+from ntkit.tasks.files.access import heard, needed, one_line
 
-__all__ = ["read_image"]
+__all__ = ["decode_picture", "decoded", "opened_picture"]
 
 _DAMAGED = (
     OSError, SyntaxError, EOFError, OverflowError, IndexError, KeyError, TypeError, AttributeError,
@@ -25,33 +26,38 @@ _DIRECT = {"L", "RGB", "RGBA"}
 _SEVERAL_BITS = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
 
 
-def read_image(
-    path: Path, *, frame: int | None, check_size: Callable[[int], None]
+def decode_picture(
+    path: Path, *, frame: int | None = None, check_size: Callable[[int, int], None]
 ) -> tuple[np.ndarray, list[str]]:
     """The levels of an image file `[h, w]` or `[h, w, c]`, upright, and notes.
 
     Args:
         path: The file.
         frame: Which picture of several, from 0.
-        check_size: Called with the number of pixels before they are decoded; raises where they are too many.
+        check_size: Called with the numbers of pixels and of channels before they are decoded; raises where
+            they are too many.
 
     Raises:
         ValueError: It is no image, damaged, or one of several pictures is meant and none was named.
     """
     if path.stat().st_size == 0:
         raise ValueError(f"`{shown(path)}` is empty: the file has no bytes.")
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")  # Pillow's, of metadata that it could not read
-        with _opened(path) as opened:
-            notes = _chosen(opened, path, frame)
-            check_size(opened.size[0] * opened.size[1])
+    notes: list[str] = []
+    with heard("Pillow", notes):
+        if _only_tifffile(path):
+            values, more = needed("tiffs").read_tiff(path, frame=frame, check_size=check_size)
+            notes += more
+            return values, notes
+        with opened_picture(path) as opened:
+            notes += _chosen(opened, path, frame)
+            check_size(opened.size[0] * opened.size[1], len(opened.getbands()))
             values, more = _levels(opened, path)
-    warned = dict.fromkeys(" ".join(str(w.message).split()) for w in said)
-    return values, [*notes, *more, *(f"Pillow warned: {text}" for text in warned)]
+            notes += more
+    return values, notes
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def opened_picture(path: Path) -> Iterator[Image.Image]:
     """The image, with Pillow's own limit of pixels lifted: the caller checks sizes.
 
     Raises:
@@ -69,9 +75,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except PermissionError:
         raise
     except _DAMAGED as error:
-        raise ValueError(
-            f"`{shown(path)}` is damaged: {str(error) or type(error).__name__}."
-        ) from None
+        raise ValueError(f"`{shown(path)}` is damaged: {one_line(error)}") from None
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 
@@ -101,22 +105,13 @@ def _chosen(opened: Image.Image, path: Path, frame: int | None) -> list[str]:
 
 
 def _levels(opened: Image.Image, path: Path) -> tuple[np.ndarray, list[str]]:
-    """All bits of the picture, and notes.
-
-    Raises:
-        ValueError: Pillow would read half of its bits.
-    """
+    """All bits of the picture, and notes."""
     if _is_deep_png(path):
         return _deep_png(path), []
-    if opened.format == "TIFF" and _bits(opened) == 16 and opened.mode not in _SEVERAL_BITS:
-        raise ValueError(
-            f"`{shown(path)}` is a TIFF of 16 bits a channel, of which 8 would be read. Save it as "
-            "PNG or .npy, which are read whole."
-        )
-    return _converted(ImageOps.exif_transpose(opened))
+    return decoded(ImageOps.exif_transpose(opened))
 
 
-def _converted(image: Image.Image) -> tuple[np.ndarray, list[str]]:
+def decoded(image: Image.Image) -> tuple[np.ndarray, list[str]]:
     """The levels, in a mode that loses nothing that is seen."""
     mode = image.mode
     if mode in _DIRECT and "transparency" not in image.info:
@@ -129,10 +124,21 @@ def _converted(image: Image.Image) -> tuple[np.ndarray, list[str]]:
     return np.asarray(image.convert(target)), [f"converted from {mode} to {target}"]
 
 
-def _bits(image: Image.Image) -> int:
-    """Bits a channel that a TIFF says it has (tag 258); 8 if it does not."""
-    found = getattr(image, "tag_v2", {}).get(258, 8)
-    return max(found) if isinstance(found, tuple) else int(found)
+def _only_tifffile(path: Path) -> bool:
+    """Whether it is a TIFF of which Pillow would read fewer bits than it holds, or nothing.
+
+    Of 16 bits a channel (tag 258) it reads 8 where there are several channels.
+    """
+    with path.open("rb") as file:
+        if file.read(4) not in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
+            return False
+    try:
+        with opened_picture(path) as opened:
+            bits: Any = getattr(opened, "tag_v2", {}).get(258, 8)
+            deepest = max(bits) if isinstance(bits, tuple) else int(bits)
+            return deepest == 16 and opened.mode not in _SEVERAL_BITS
+    except ValueError as error:
+        return "not an image" in str(error)
 
 
 def _is_deep_png(path: Path) -> bool:
