@@ -7,16 +7,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ntkit.figures.bandwidth import BandwidthPanel, bandwidth_figure
     from ntkit.figures.comparison import comparison_figure
+    from ntkit.figures.files import save
+    from ntkit.figures.grid import grid_figure
     from ntkit.figures.lazy import lazy_figure
+    from ntkit.figures.learning import LearningPanel, learning_figure
+    from ntkit.figures.lines import lines_figure
+    from ntkit.figures.pictures import pictures_figure
+    from ntkit.figures.rates import rates_figure
     from ntkit.figures.spectra import density_figure, spectrum_figure
 
-__all__ = ["comparison_figure", "density_figure", "lazy_figure", "spectrum_figure"]
+__all__ = [
+    "BandwidthPanel",
+    "LearningPanel",
+    "bandwidth_figure",
+    "comparison_figure",
+    "density_figure",
+    "grid_figure",
+    "lazy_figure",
+    "learning_figure",
+    "lines_figure",
+    "pictures_figure",
+    "rates_figure",
+    "save",
+    "spectrum_figure",
+]
 
 _HOMES = {
+    "BandwidthPanel": "bandwidth",
+    "LearningPanel": "learning",
+    "bandwidth_figure": "bandwidth",
     "comparison_figure": "comparison",
     "density_figure": "spectra",
+    "grid_figure": "grid",
     "lazy_figure": "lazy",
+    "learning_figure": "learning",
+    "lines_figure": "lines",
+    "pictures_figure": "pictures",
+    "rates_figure": "rates",
+    "save": "files",
     "spectrum_figure": "spectra",
 }
 

@@ -1,0 +1,38 @@
+"""Pictures beside each other, each with its title."""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from ntkit.figures.grid import as_picture, draw_picture, shown_size
+from ntkit.figures.style import STYLE, WIDTH, Values
+
+__all__ = ["pictures_figure"]
+
+
+def pictures_figure(
+    panels: Sequence[tuple[str, Values]], *, limits: tuple[float, float] = (0, 1)
+) -> Figure:
+    """Pictures with their titles: two in a row; very wide ones alone, very high ones four in a row.
+
+    Args:
+        panels: Title, and `[h, w]` or `[h, w, o]`; three outputs are colours, four have alpha, and of
+            any other number the first is drawn, in grey. Longer shapes show their middle slice.
+        limits: What is black and what is white.
+    """
+    pictures = [as_picture(values, limits) for _, values in panels]
+    height, width = shown_size(pictures[0])
+    columns = min(len(panels), 1 if width > 2 * height else 4 if height > 2 * width else 2)
+    rows = -(-len(panels) // columns)
+    lines = max(title.count("\n") + 1 for title, _ in panels)
+    high = rows * (WIDTH / columns * height / width + 0.17 * lines + 0.15)
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
+        figure = Figure(figsize=(WIDTH, high), layout="constrained")
+        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axis, (title, _), picture in zip(axes, panels, pictures, strict=False):
+            draw_picture(axis, picture, shown_size(picture))
+            axis.set_title(title, fontsize=10)
+        for empty in axes[len(panels) :]:
+            empty.remove()
+        return figure
