@@ -7,13 +7,19 @@ from ntkit.tasks.files.content import Content, Levels, Scattered
 from ntkit.tasks.files.sampling import BYTES_PER_SAMPLE
 
 if TYPE_CHECKING:
+    from ntkit.tasks.files.array_writer import write_array
     from ntkit.tasks.files.audio import read_audio
+    from ntkit.tasks.files.audio_writer import write_audio
     from ntkit.tasks.files.image import read_image
+    from ntkit.tasks.files.image_writer import write_image, write_slices
     from ntkit.tasks.files.kind import KINDS, kind_of
     from ntkit.tasks.files.mask import read_mask
     from ntkit.tasks.files.points import read_points
+    from ntkit.tasks.files.points_writer import write_points
     from ntkit.tasks.files.video import read_video
+    from ntkit.tasks.files.video_writer import write_video
     from ntkit.tasks.files.volume import read_volume
+    from ntkit.tasks.files.volume_writer import resampled_affine, write_volume
 
 _WHERE = {
     "KINDS": "kind",
@@ -24,6 +30,14 @@ _WHERE = {
     "read_points": "points",
     "read_video": "video",
     "read_volume": "volume",
+    "resampled_affine": "volume_writer",
+    "write_array": "array_writer",
+    "write_audio": "audio_writer",
+    "write_image": "image_writer",
+    "write_points": "points_writer",
+    "write_slices": "image_writer",
+    "write_video": "video_writer",
+    "write_volume": "volume_writer",
 }
 
 __all__ = [
@@ -39,6 +53,14 @@ __all__ = [
     "read_points",
     "read_video",
     "read_volume",
+    "resampled_affine",
+    "write_array",
+    "write_audio",
+    "write_image",
+    "write_points",
+    "write_slices",
+    "write_video",
+    "write_volume",
 ]
 
 

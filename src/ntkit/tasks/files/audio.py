@@ -151,6 +151,7 @@ def _refuse_cut_off(path: Path) -> None:
         elif head[:4] == b"OggS":
             file.seek(max(0, size - 2**17))
             tail = file.read()
-            last = tail.rfind(b"OggS")
-            if last < 0 or len(tail) < last + 6 or not tail[last + 5] & 4:
+            page = tail[max(0, tail.rfind(b"OggS")) :]  # flags are byte 5, lengths from byte 27
+            whole = len(page) > 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+            if not (whole and page[5] & 4):
                 raise ValueError(f"`{shown(path)}` is cut off: its last page is missing.")

@@ -84,7 +84,7 @@ def _archive(path: Path, frame: int | None) -> Kind:
     Raises:
         ValueError: They do not tell.
     """
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         names = archive.files
     if {"points", "values"} <= set(names):
         return "points"

@@ -1,6 +1,8 @@
 """Frames from films (MP4, WebM, ...), through PyAV, which brings FFmpeg's libraries."""
 
 from collections.abc import Iterator
+from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from ntkit._core.whole_files import shown
 from ntkit.tasks.files.access import one_line
 from ntkit.tasks.files.clip import Clip, Stretch
 
-__all__ = ["open_movie"]
+__all__ = ["encoded", "open_movie"]
 
 
 def open_movie(path: Path, stretch: Stretch) -> Clip:
@@ -76,3 +78,37 @@ def _turned(frame: Any) -> np.ndarray:
     """The frame upright: phones film on their side, and say so."""
     quarters = round(getattr(frame, "rotation", 0) / 90)
     return np.rot90(frame.to_ndarray(format="rgb24"), quarters)
+
+
+def encoded(frames: np.ndarray, step: float) -> tuple[bytes, list[str]]:
+    """The bytes of an MP4 (H.264), and notes.
+
+    Args:
+        frames: `[t, h, w, 1 or 3]`, uint8.
+        step: Seconds between frames.
+
+    Raises:
+        ValueError: The encoder refuses it.
+    """
+    pad = [(0, 0), *((0, n % 2) for n in frames.shape[1:3]), (0, 0)]
+    notes = ["its colours are stored at half the resolution, as players want them"]
+    if frames.shape[1] % 2 or frames.shape[2] % 2:
+        frames = np.pad(frames, pad, mode="edge")
+        notes.append("a row or column was doubled: MP4 needs even sizes")
+    frames = np.ascontiguousarray(np.broadcast_to(frames, (*frames.shape[:-1], 3)))
+    rate = Fraction(1 / step).limit_denominator(1001)
+    buffer = BytesIO()
+    try:
+        with av.open(buffer, "w", format="mp4") as film:
+            stream: Any = film.add_stream("libx264", rate=rate, options={"crf": "16"})
+            stream.width, stream.height, stream.pix_fmt = (
+                frames.shape[2],
+                frames.shape[1],
+                "yuv420p",
+            )
+            for values in frames:
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(values, format="rgb24")))
+            film.mux(stream.encode())
+    except FFmpegError as error:
+        raise ValueError(f"`values` could not be written as MP4: {one_line(error)}") from None
+    return buffer.getvalue(), notes

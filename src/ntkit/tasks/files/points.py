@@ -167,7 +167,7 @@ def _archive(path: Path) -> tuple[list[str], np.ndarray, int | None]:
     Raises:
         ValueError: The arrays are no columns of one length.
     """
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or array.ndim not in {1, 2}:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import tifffile
@@ -9,7 +10,7 @@ import tifffile
 from ntkit._core.whole_files import shown
 from ntkit.tasks.files.access import heard, reading
 
-__all__ = ["read_tiff"]
+__all__ = ["read_tiff", "write_pages"]
 
 
 def read_tiff(
@@ -50,3 +51,14 @@ def read_tiff(
             raise ValueError(f"a page of shape {values.shape} and {values.dtype} is no picture.")
         notes += [f"picture {frame} of {pages}"] if pages > 1 else []
     return values, notes
+
+
+def write_pages(file: BinaryIO, pages: np.ndarray, *, colour: bool) -> None:
+    """Write `[page, h, w]` or, with `colour`, `[page, h, w, 3 or 4]` as pages of a TIFF.
+
+    Args:
+        file: What is written to.
+        pages: The numbers, as they are stored.
+        colour: Whether the last axis is RGB.
+    """
+    tifffile.imwrite(file, pages, photometric="rgb" if colour else "minisblack")
