@@ -10,43 +10,57 @@ if TYPE_CHECKING:
     from ntkit.figures.bandwidth import BandwidthPanel, bandwidth_figure
     from ntkit.figures.comparison import comparison_figure
     from ntkit.figures.files import save
+    from ntkit.figures.film import film_figure
     from ntkit.figures.grid import grid_figure
     from ntkit.figures.lazy import lazy_figure
     from ntkit.figures.learning import LearningPanel, learning_figure
     from ntkit.figures.lines import lines_figure
     from ntkit.figures.pictures import pictures_figure
+    from ntkit.figures.points import agreement_figure, points_figure
     from ntkit.figures.rates import rates_figure
+    from ntkit.figures.sound import sound_figure
     from ntkit.figures.spectra import density_figure, spectrum_figure
+    from ntkit.figures.volume import slices_figure
 
 __all__ = [
     "BandwidthPanel",
     "LearningPanel",
+    "agreement_figure",
     "bandwidth_figure",
     "comparison_figure",
     "density_figure",
+    "film_figure",
     "grid_figure",
     "lazy_figure",
     "learning_figure",
     "lines_figure",
     "pictures_figure",
+    "points_figure",
     "rates_figure",
     "save",
+    "slices_figure",
+    "sound_figure",
     "spectrum_figure",
 ]
 
 _HOMES = {
     "BandwidthPanel": "bandwidth",
     "LearningPanel": "learning",
+    "agreement_figure": "points",
     "bandwidth_figure": "bandwidth",
     "comparison_figure": "comparison",
     "density_figure": "spectra",
+    "film_figure": "film",
     "grid_figure": "grid",
     "lazy_figure": "lazy",
     "learning_figure": "learning",
     "lines_figure": "lines",
     "pictures_figure": "pictures",
+    "points_figure": "points",
     "rates_figure": "rates",
     "save": "files",
+    "slices_figure": "volume",
+    "sound_figure": "sound",
     "spectrum_figure": "spectra",
 }
 

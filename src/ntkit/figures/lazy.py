@@ -5,7 +5,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ntkit.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE, WIDTH, Values, array
+from ntkit.figures.panels import panels_of
+from ntkit.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE, Values, array
 from ntkit.figures.ticks import plain_decades
 
 __all__ = ["lazy_figure"]
@@ -47,12 +48,9 @@ def lazy_figure(
         ("Loss", [("loss", array(loss), GREY)]),
     ]
     shown = [p for p in panels if np.isfinite(p[1][0][1]).any()]
-    rows = -(-len(shown) // 2)
-    columns = min(2, len(shown))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 2.5 * rows), layout="constrained")
-        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-        for axis, (title, curves) in zip(axes, shown, strict=False):
+        figure, axes = panels_of(len(shown), 2.5)
+        for axis, (title, curves) in zip(axes, shown, strict=True):
             for label, values, color in curves:
                 _curve(axis, x, values, label, color)
             axis.set(title=title, xlabel="steps")
@@ -60,8 +58,6 @@ def lazy_figure(
             if axis.get_yscale() == "log":
                 plain_decades(axis)
             axis.legend(fontsize=9)
-        for empty in axes[len(shown) :]:
-            empty.remove()
         return figure
 
 

@@ -6,6 +6,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ntkit.figures.grid import as_picture, draw_picture, shown_size
+from ntkit.figures.panels import panels_of
 from ntkit.figures.style import STYLE, WIDTH, Values
 
 __all__ = ["pictures_figure"]
@@ -24,15 +25,11 @@ def pictures_figure(
     pictures = [as_picture(values, limits) for _, values in panels]
     height, width = shown_size(pictures[0])
     columns = min(len(panels), 1 if width > 2 * height else 4 if height > 2 * width else 2)
-    rows = -(-len(panels) // columns)
     lines = max(title.count("\n") + 1 for title, _ in panels)
-    high = rows * (WIDTH / columns * height / width + 0.17 * lines + 0.15)
+    high = WIDTH / columns * height / width + 0.17 * lines + 0.15
     with mpl.rc_context({**STYLE, "axes.grid": False}):
-        figure = Figure(figsize=(WIDTH, high), layout="constrained")
-        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-        for axis, (title, _), picture in zip(axes, panels, pictures, strict=False):
+        figure, axes = panels_of(len(panels), high, columns=columns)
+        for axis, (title, _), picture in zip(axes, panels, pictures, strict=True):
             draw_picture(axis, picture, shown_size(picture))
             axis.set_title(title, fontsize=10)
-        for empty in axes[len(panels) :]:
-            empty.remove()
         return figure
