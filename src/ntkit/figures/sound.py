@@ -49,6 +49,7 @@ def sound_figure(
             left.set_title(title, fontsize=10, loc="left")
             image = right.imshow(levels - peak, origin="lower", aspect="auto", extent=extent,
                                  vmin=-depth, vmax=0, cmap="magma")  # fmt: skip
+            right.set_facecolor("black")  # half a window at each end has no spectrum
             right.set(xlim=(start, end), ylim=(0, rate / 2000), ylabel="kHz")
         for axis in axes[-1]:
             axis.set_xlabel("time (s)")
