@@ -1,14 +1,15 @@
 """Reading an image: PNG, JPEG, TIFF, WebP, AVIF and what else Pillow reads, or an array of two axes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from ntkit._core.whole_files import shown
-from ntkit.tasks.files.access import heard, reading, require_file
+from ntkit.tasks.files.access import reading, require_file
 from ntkit.tasks.files.arrays import is_array, read_array
 from ntkit.tasks.files.content import Content
-from ntkit.tasks.files.pictures import decode_picture, opened_picture
+from ntkit.tasks.files.pictures import count_pictures, decode_picture
 from ntkit.tasks.files.sampling import BYTES_PER_SAMPLE, check_factor, check_memory, gridded
 
 __all__ = ["read_image"]
@@ -110,7 +111,9 @@ def _slice(path: Path, channels: bool, frame: int | None) -> tuple[np.ndarray, l
     return values, notes
 
 
-def _pages(path: Path, frame: int | None, check) -> tuple[np.ndarray, list[str]]:
+def _pages(
+    path: Path, frame: int | None, check: Callable[[int, int], None]
+) -> tuple[np.ndarray, list[str]]:
     """The pages of a TIFF as channels, `[h, w, c]`; the channels of a picture of one page.
 
     Raises:
@@ -118,18 +121,12 @@ def _pages(path: Path, frame: int | None, check) -> tuple[np.ndarray, list[str]]
     """
     if frame is not None:
         raise ValueError("`--channels` takes all pictures of a file as bands: leave `--frame` out.")
-    notes: list[str] = []
-    with heard("Pillow", notes):
-        try:
-            with opened_picture(path) as opened:
-                count, pixels = getattr(opened, "n_frames", 1), opened.size[0] * opened.size[1]
-        except ValueError:  # of one page, and for tifffile
-            count, pixels = 1, 0
-    check(pixels, count)
+    count, height, width = count_pictures(path)
+    check(height * width, count)
     if count == 1:
         return decode_picture(path, check_size=check)
     bands = [decode_picture(path, frame=k, check_size=check)[0] for k in range(count)]
     if len({band.shape for band in bands}) > 1:
         raise ValueError(f"its {count} pictures are of different sizes: they are no bands.")
     stacked = np.stack(bands, -1)
-    return stacked.reshape(*stacked.shape[:2], -1), [*notes, f"{count} pictures taken as bands"]
+    return stacked.reshape(*stacked.shape[:2], -1), [f"{count} pictures taken as bands"]

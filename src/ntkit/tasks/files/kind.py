@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from ntkit._core.whole_files import shown
-from ntkit.tasks.files.access import heard, needed, reading, require_file, sorted_files
+from ntkit.tasks.files.access import needed, reading, require_file, sorted_files
 from ntkit.tasks.files.arrays import read_array
 from ntkit.tasks.files.video import FILMS
 
@@ -60,22 +60,19 @@ def _by_content(path: Path, frame: int | None) -> Kind:
         return "audio"
     if head[128:] == b"DICM":
         return "volume"
-    pictures = needed("pictures")
     try:
-        with heard("Pillow", []), pictures.opened_picture(path) as opened:
-            count, form = getattr(opened, "n_frames", 1), opened.format
+        count = needed("pictures").count_pictures(path)[0]
     except ValueError as error:
         if "not an image" not in str(error):
             raise
-        if head[:2] in {b"II", b"MM"} and path.suffix.lower() in {".tif", ".tiff"}:
-            return "image"
         raise ValueError(
             f"`{shown(path)}` is no file whose kind can be told. Pass `--as {'|'.join(KINDS)}`, or an image, "
             "a sound, a NIfTI, a GIF, a CSV, or a .npy array."
         ) from None
-    if count == 1 or frame is not None or form == "MPO":
+    # A JPEG of several pictures (MPO, of phones) is the photo and its previews.
+    if count == 1 or frame is not None or head[:2] == b"\xff\xd8":
         return "image"
-    return "volume" if form == "TIFF" else "video"
+    return "volume" if head[:2] in {b"II", b"MM"} else "video"
 
 
 def _archive(path: Path, frame: int | None) -> Kind:

@@ -95,6 +95,16 @@ def _volume(
     return shape[:3], tuple(int(i) for i in index)
 
 
+def _stored_steps(image: Any) -> np.ndarray:
+    """The distances as they stand in the file: nibabel makes 0 to 1, and takes off signs."""
+    if "pixdim" not in image.header.keys():  # noqa: SIM118 (a header is no mapping)
+        return np.asarray(image.header.get_zooms()[:3], float)
+    holder = image.file_map.get("header") or image.file_map["image"]
+    with holder.get_prepare_fileobj("rb") as file:
+        raw = type(image.header).from_fileobj(file, check=False)
+    return np.asarray(raw["pixdim"][1:4], float)
+
+
 def _place(path: Path, image: Any, notes: list[str]) -> tuple[tuple[float, ...], np.ndarray]:
     """The spacing in mm, and the affine.
 
@@ -104,7 +114,7 @@ def _place(path: Path, image: Any, notes: list[str]) -> tuple[tuple[float, ...],
     unit = image.header.get_xyzt_units()[0] if hasattr(image.header, "get_xyzt_units") else "mm"
     if unit == "unknown":
         notes.append("the file names no unit of length: mm were assumed")
-    steps = np.asarray(image.header.get_zooms()[:3], float) * _MM[unit]
+    steps = _stored_steps(image) * _MM[unit]
     affine = np.asarray(image.affine, float).copy()
     affine[:3] *= _MM[unit]
     if not (np.isfinite(steps).all() and (steps > 0).all()):

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ntkit._core.whole_files import shown
 from ntkit.tasks.files.access import heard, needed, one_line
 
-__all__ = ["decode_picture", "decoded", "opened_picture"]
+__all__ = ["count_pictures", "decode_picture", "decoded", "opened_picture"]
 
 _DAMAGED = (
     OSError, SyntaxError, EOFError, OverflowError, IndexError, KeyError, TypeError, AttributeError,
@@ -54,6 +54,15 @@ def decode_picture(
             values, more = _levels(opened, path)
             notes += more
     return values, notes
+
+
+def count_pictures(path: Path) -> tuple[int, int, int]:
+    """How many pictures a file holds, and the height and width of the first, before turning."""
+    if _only_tifffile(path):
+        return needed("tiffs").count_pages(path)
+    with heard("Pillow", []), opened_picture(path) as opened:
+        width, height = opened.size
+        return getattr(opened, "n_frames", 1), height, width
 
 
 @contextmanager
@@ -133,7 +142,7 @@ def _only_tifffile(path: Path) -> bool:
         if file.read(4) not in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
             return False
     try:
-        with opened_picture(path) as opened:
+        with heard("Pillow", []), opened_picture(path) as opened:
             bits: Any = getattr(opened, "tag_v2", {}).get(258, 8)
             deepest = max(bits) if isinstance(bits, tuple) else int(bits)
             return deepest == 16 and opened.mode not in _SEVERAL_BITS

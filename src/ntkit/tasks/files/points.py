@@ -168,7 +168,9 @@ def _archive(path: Path) -> tuple[list[str], np.ndarray, int | None]:
         ValueError: The arrays are no columns of one length.
     """
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+        named = {"points", "values"} <= set(archive.files)
+        wanted = ["points", "values"] if named else archive.files
+        arrays = {name: archive[name] for name in wanted}
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or array.ndim not in {1, 2}:
             raise ValueError(
@@ -178,10 +180,7 @@ def _archive(path: Path) -> tuple[list[str], np.ndarray, int | None]:
     if len({len(array) for array in arrays.values()}) != 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items()) or "nothing"
         raise ValueError(f"`{shown(path)}` holds {shapes}: arrays of one length are needed.")
-    given = None
-    if {"points", "values"} <= set(arrays):
-        arrays = {name: arrays[name] for name in ("points", "values")}
-        given = arrays["points"].reshape(len(arrays["points"]), -1).shape[1]
+    given = arrays["points"][:1].size if named else None
     names: list[str] = []
     for name, array in arrays.items():
         names += [name] if array.ndim == 1 else [f"{name} {i}" for i in range(array.shape[1])]

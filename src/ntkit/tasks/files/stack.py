@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from ntkit._core.whole_files import shown
-from ntkit.tasks.files.access import heard, reading
+from ntkit.tasks.files.access import reading
 from ntkit.tasks.files.content import Content
-from ntkit.tasks.files.pictures import decode_picture, opened_picture
+from ntkit.tasks.files.pictures import count_pictures, decode_picture
 from ntkit.tasks.files.sampling import check_memory, gridded
 
 __all__ = ["read_stack"]
@@ -26,8 +26,7 @@ def read_stack(path: Path, *, downscale: int, bytes_per_sample: int) -> Content:
     """
     notes: list[str] = []
     with reading(path):
-        with heard("Pillow", notes), opened_picture(path) as opened:
-            count, width, height = getattr(opened, "n_frames", 1), *opened.size
+        count, height, width = count_pictures(path)
         if count == 1:
             raise ValueError(
                 f"`{shown(path)}` has one page: it is an image, and no volume. Pass `--as image`."

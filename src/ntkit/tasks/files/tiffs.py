@@ -1,8 +1,8 @@
 """TIFF files that Pillow does not read whole: 16 bits in several channels, many bands, floating colours."""
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import tifffile
@@ -10,7 +10,7 @@ import tifffile
 from ntkit._core.whole_files import shown
 from ntkit.tasks.files.access import heard, reading
 
-__all__ = ["read_tiff", "write_pages"]
+__all__ = ["count_pages", "pages_of", "read_tiff"]
 
 
 def read_tiff(
@@ -53,12 +53,24 @@ def read_tiff(
     return values, notes
 
 
-def write_pages(file: BinaryIO, pages: np.ndarray, *, colour: bool) -> None:
-    """Write `[page, h, w]` or, with `colour`, `[page, h, w, 3 or 4]` as pages of a TIFF.
+def count_pages(path: Path) -> tuple[int, int, int]:
+    """How many pages there are, and the height and width of the first."""
+    with (
+        reading(path, tifffile.TiffFileError),
+        heard("tifffile", []),
+        tifffile.TiffFile(path) as opened,
+    ):
+        page = opened.pages[0].aspage()
+        return len(opened.pages), page.imagelength, page.imagewidth
+
+
+def pages_of(numbers: np.ndarray, *, colour: bool) -> bytes:
+    """A TIFF of `[page, h, w]` or, with `colour`, `[page, h, w, 3 or 4]`.
 
     Args:
-        file: What is written to.
-        pages: The numbers, as they are stored.
+        numbers: As they are stored.
         colour: Whether the last axis is RGB.
     """
-    tifffile.imwrite(file, pages, photometric="rgb" if colour else "minisblack")
+    buffer = BytesIO()
+    tifffile.imwrite(buffer, numbers, photometric="rgb" if colour else "minisblack")
+    return buffer.getvalue()

@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
 import nibabel
@@ -43,7 +42,9 @@ def write_volume(
     numbers = (levels or Levels(0, 1)).back(values).astype(np.float32)
     numbers = numbers[..., 0] if numbers.shape[-1] == 1 else numbers
     if name.endswith((".tif", ".tiff")):
-        return _stack(path, numbers)
+        colour = numbers.ndim == 4 and numbers.shape[-1] in {3, 4}
+        write_bytes(path, needed("tiffs").pages_of(numbers, colour=colour))
+        return []
     if not name.endswith((".nii", ".nii.gz")):
         raise ValueError(
             f"`{shown(path)}` has a name of no format of volumes. Pass one that ends in .nii.gz, .nii, .tif "
@@ -81,11 +82,3 @@ def resampled_affine(
     change = np.diag([*step, 1.0])
     change[:3, 3] = start
     return affine @ change
-
-
-def _stack(path: Path, numbers: np.ndarray) -> list[str]:
-    buffer = BytesIO()
-    colour = numbers.ndim == 4 and numbers.shape[-1] in {3, 4}
-    needed("tiffs").write_pages(buffer, numbers, colour=colour)
-    write_bytes(path, buffer.getvalue())
-    return []
