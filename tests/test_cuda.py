@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 import ntkit
 from ntkit.dynamics.normal import Normal
-from ntkit.encodings import Basic, Gaussian, NeRF, Positional
+from ntkit.encodings import Gaussian
 from ntkit.kernels import RBF, Stationary
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, train
+from tests.encodings.test_modules import Case, each
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -41,11 +42,11 @@ def convolutional() -> nn.Sequential:
     ).double()
 
 
-@pytest.mark.parametrize("encoding", [Basic(2), Positional(2, 4, 8.0), NeRF(2, 4)])
-def test_encodings(encoding: nn.Module) -> None:
-    x = points()
-    expected = encoding(x)
-    same(encoding.to(CUDA)(x.to(CUDA)), expected)
+@each
+def test_encodings(case: Case) -> None:
+    encoding, inputs = case.make(), case.inputs(3, 4)
+    expected = encoding(*inputs)
+    same(encoding.to(CUDA)(*(x.to(CUDA) for x in inputs)), expected)
 
 
 @pytest.mark.parametrize("kernel", [ntkit.ntk, ntkit.nngp])

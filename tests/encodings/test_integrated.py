@@ -2,10 +2,20 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ntkit.encodings import Blurred, Gaussian, Identity, Integrated, NeRF, Sinusoidal
-from tests.cases import randn, seeded
+import ntkit
+from ntkit.encodings import (
+    AbstractFourier,
+    Blurred,
+    Gaussian,
+    Identity,
+    Integrated,
+    NeRF,
+    Sinusoidal,
+)
+from ntkit.networks import Linear
+from tests.cases import layered, randn, seeded
 from tests.tolerances import assert_near
 
 
@@ -103,6 +113,36 @@ def test_a_singular_covariance_never_strengthens_a_wave() -> None:
     found.encoding.frequencies.copy_(1e3 * across)
     norm = found(torch.zeros(50, 2), s).norm(dim=1)
     assert float(norm.max()) <= 50**0.5 * (1 + 1e-6)
+
+
+class Field(nn.Module):
+    """A network of Gaussians: means and variances are its two inputs."""
+
+    def __init__(self, encoding: AbstractFourier) -> None:
+        super().__init__()
+        self.encoding = Integrated(encoding)
+        self.head = nn.Sequential(
+            Linear(encoding.out_dim, 8, generator=seeded()), nn.ReLU(), Linear(8, 1)
+        )
+
+    def forward(self, mean: Tensor, variance: Tensor) -> Tensor:
+        """One number a Gaussian."""
+        return self.head(self.encoding(mean, variance))
+
+
+def test_the_kernel_of_a_network_of_two_inputs() -> None:
+    field = Field(Gaussian(2, 8, 3.0, seeded()))
+    mean, variance = randn(5, 2), 0.01 * randn(5, 2, seed=1) ** 2
+    found = ntkit.ntk(field)((mean, variance))
+    assert_near(found, ntkit.ntk(field.head)(field.encoding(mean, variance)))
+
+
+def test_a_blurred_encoding_keeps_the_engine_of_grids() -> None:
+    grid = ntkit.Grid((5, 4))
+    net = layered(Blurred(Gaussian(2, 8, 3.0, seeded()), 1e-3))
+    op = ntkit.gram(ntkit.ntk(net), grid)
+    assert "toeplitz" in repr(op)
+    assert_near(op.dense(), ntkit.ntk(net)(grid.points()), loosen=100)
 
 
 @pytest.mark.parametrize("given", [0.01, [0.01, 0.02], torch.tensor([[0.02, 0.01], [0.01, 0.03]])])

@@ -33,6 +33,13 @@ def test_many_lags_are_the_same_as_few(kernel, name: str) -> None:
     assert relative_error(table, rows) < 2e-13
 
 
+def test_no_lag_is_the_diagonal_for_amplitudes_that_float32_does_not_hold() -> None:
+    """The squared norm of the features is no round number, and goes to the layers with all its digits."""
+    kernel = ntk(layered(encodings.Blurred(encodings.NeRF(2, 4), 1e-3)))
+    zero = torch.zeros(1, 2, dtype=torch.float64)
+    assert relative_error(kernel.lag_table([zero[0, :1]] * 2).flatten(), kernel.diag(zero)) < 1e-14
+
+
 def test_weights_trained_in_between_count() -> None:
     net = NETS["every angle"]()
     kernel = ntk(net)

@@ -36,7 +36,7 @@ def values_at_gaps(
         profile = prepared.profile(variance, torch.float64)
     if profile is not None:
         return _read_off(profile, flat, variance)[0].reshape(gap.shape)
-    var = torch.tensor(variance, device=gap.device).double()
+    var = torch.tensor(variance, dtype=torch.float64, device=gap.device)
     ntk = torch.zeros_like(var) if with_ntk else None
     parts = [
         prepared.of_state(PairState(var - g / 2, ntk, var, var, g, (4 * var - g).clamp_min(0)))
