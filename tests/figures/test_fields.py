@@ -78,9 +78,15 @@ def test_slices_are_those_of_the_array() -> None:
 
 
 def test_slices_have_the_proportions_of_the_body() -> None:
-    axes = slices_figure([("a", randn(4, 6, 8))], spacing=(3.0, 1.0, 0.5)).axes
+    axes = slices_figure([("a", randn(4, 6, 8))], spacing=(2.0, 1.0, 0.5)).axes
     extents = [axis.images[0].get_extent() for axis in axes]  # left, right, bottom, top
-    assert [(e[2], e[1]) for e in extents] == [(6, 4), (12, 4), (12, 6)]
+    assert [(e[2], e[1]) for e in extents] == [(6, 4), (8, 4), (8, 6)]
+
+
+def test_a_thin_stack_is_still_seen() -> None:
+    figure = slices_figure([("a", randn(2, 40, 40))])
+    extents = [axis.images[0].get_extent() for axis in figure.axes]
+    assert [(e[2], e[1]) for e in extents] == [(40, 40), (2, 5), (2, 5)]
 
 
 def test_a_film_shows_its_first_and_its_last_frame() -> None:

@@ -34,7 +34,7 @@ def grid_figure(
         limits: What is black and what is white.
     """
     cells = [[as_picture(values, limits) for values in row] for row in pictures]
-    sizes = sizes or [shown_size(cell) for cell in cells[0]]
+    sizes = sizes or [shown_size(*cell.shape[:2]) for cell in cells[0]]
     ratios = [width / height for height, width in sizes]
     high = (WIDTH - 0.3 - 0.05 * len(ratios)) / sum(ratios)
     with mpl.rc_context({**STYLE, "axes.grid": False}):
@@ -71,7 +71,6 @@ def as_picture(values: Values, limits: tuple[float, float] = (0, 1)) -> np.ndarr
     return picture[..., 0]
 
 
-def shown_size(picture: np.ndarray) -> tuple[float, float]:
-    """Height and width of a picture in pixels, the longer side squeezed where it is very long."""
-    height, width = picture.shape[:2]
+def shown_size(height: float, width: float) -> tuple[float, float]:
+    """Height and width to draw a picture at, the longer side squeezed where it is very long."""
     return min(height, _MOST_OBLONG * width), min(width, _MOST_OBLONG * height)

@@ -23,13 +23,13 @@ def pictures_figure(
         limits: What is black and what is white.
     """
     pictures = [as_picture(values, limits) for _, values in panels]
-    height, width = shown_size(pictures[0])
+    height, width = shown_size(*pictures[0].shape[:2])
     columns = min(len(panels), 1 if width > 2 * height else 4 if height > 2 * width else 2)
     lines = max(title.count("\n") + 1 for title, _ in panels)
     high = WIDTH / columns * height / width + 0.17 * lines + 0.15
     with mpl.rc_context({**STYLE, "axes.grid": False}):
         figure, axes = panels_of(len(panels), high, columns=columns)
         for axis, (title, _), picture in zip(axes, panels, pictures, strict=True):
-            draw_picture(axis, picture, shown_size(picture))
+            draw_picture(axis, picture, shown_size(*picture.shape[:2]))
             axis.set_title(title, fontsize=10)
         return figure

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ntkit.figures.grid import grid_figure
+from ntkit.figures.grid import grid_figure, shown_size
 from ntkit.figures.style import Values, array
 
 __all__ = ["slices_figure"]
@@ -22,6 +22,8 @@ def slices_figure(
 ) -> Figure:
     """Three orthogonal slices, one row a field, in true proportions and one scale of greys.
 
+    A slice more than 2.5 times as long as wide is squeezed to that.
+
     Args:
         fields: Name, and values `[a, b, c]`; the truth first.
         spacing: Between samples along each axis, in one unit (mm).
@@ -37,8 +39,8 @@ def slices_figure(
     rows = [[_slice(v, axis, cut[axis], upright) for axis in range(3)] for v in volumes]
     sizes = []
     for axis in range(3):
-        size = tuple(shape[i] * spacing[i] for i in range(3) if i != axis)
-        sizes.append(size[::-1] if upright else size)
+        first, second = (shape[i] * spacing[i] for i in range(3) if i != axis)
+        sizes.append(shown_size(*((second, first) if upright else (first, second))))
     truth = volumes[0]
     return grid_figure(
         rows,
