@@ -67,6 +67,13 @@ def test_gap_table_keeps_its_digits_near_zero(make, lag: float) -> None:
     assert_near(encoding.gap_table(lags).flatten()[0], expected)
 
 
+@pytest.mark.parametrize("make", STATIONARY, ids=lambda m: repr(m(2)))
+def test_whole_numbers_are_points_and_lags(make) -> None:
+    encoding, words = make(2), torch.tensor([[0, 1], [3, -2]])
+    assert torch.equal(encoding(words), encoding(words.float()))
+    assert torch.equal(encoding.correlation(words), encoding.correlation(words.float()))
+
+
 @pytest.mark.parametrize("make", MAKERS, ids=lambda m: repr(m(2)))
 def test_wrong_dimension_is_refused(make, unchecked) -> None:
     with pytest.raises(ValueError, match=r"needs points \[\.\.\., 2\], got shape \(5,\)"):

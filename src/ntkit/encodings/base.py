@@ -89,9 +89,7 @@ class AbstractFourier(AbstractEncoding):
         self, x: Real[Tensor, "*batch d"], weights: Float[Tensor, "*#batch m"] | None
     ) -> Float[Tensor, "*batch f"]:
         """The features of `x`, frequency `j` times `weights[..., j]`: `[m]` for all points, or a row each."""
-        self.check_input(x)
-        if not x.is_floating_point():
-            x = x.to(self.frequencies.dtype)
+        x = self._points(x)
         phase = 2 * pi * (x @ self.frequencies.to(x).T)
         sizes = self.amplitudes.to(x)
         if weights is not None:
@@ -101,12 +99,12 @@ class AbstractFourier(AbstractEncoding):
             waves = waves.index_select(-1, self.order)
         return torch.cat([x, waves], -1) if self.include_input else waves
 
-    def correlation(self, delta: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+    def correlation(self, delta: Real[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """Cosine of the angle between the features of two points `delta` apart, in [-1, 1].
 
         `rho(delta) = sum a_j^2 cos(2 pi b_j.delta) / sum a_j^2`.
         """
-        self.check_input(delta)
+        delta = self._points(delta)
         power = self.amplitudes.to(delta) ** 2
         phase = 2 * pi * (delta @ self.frequencies.to(delta).T)
         return phase.cos() @ (power / power.sum())
@@ -141,6 +139,11 @@ class AbstractFourier(AbstractEncoding):
         right = torch.cat([2 * (q / 2).sin() ** 2, q.sin()], 1)
         table = left @ right.T + ((2 * (p / 2).sin() ** 2) @ power)[:, None]
         return (2 * table).clamp_min(0).reshape([len(axis) for axis in axes])
+
+    def _points(self, x: Tensor) -> Tensor:
+        """`x`, checked; whole numbers in the dtype of the frequencies, which they would cut to whole ones."""
+        self.check_input(x)
+        return x if x.is_floating_point() else x.to(self.frequencies.dtype)
 
     def extra_repr(self) -> str:
         """Sizes, and a word when not stationary."""

@@ -17,7 +17,8 @@ class Blurred(AbstractFourier):
     """An encoding's features averaged over `N(x, S)`: amplitudes times `exp(-2 pi^2 b^T S b)`.
 
     What a sensor of that footprint sees of the waves: `Integrated` with one covariance for all points.
-    Constant norm, a stationary kernel, every engine for grids.
+    Constant norm, a stationary kernel, every engine for grids. Frequencies are those that the encoding has
+    now.
 
     Args:
         encoding: Gives frequencies, amplitudes and the order of the features.
@@ -50,10 +51,11 @@ class Blurred(AbstractFourier):
                 "closed form. Pass, for example, `Gaussian(2, 256, bandwidth=10.0)`."
             )
         matrix = _matrix(covariance, encoding.in_dim).to(encoding.frequencies.device)
-        left = attenuation(encoding.frequencies.double(), matrix, is_diagonal=False)
+        frequencies, sizes = encoding.frequencies.detach(), encoding.amplitudes.detach()
+        left = attenuation(frequencies.double(), matrix, is_diagonal=False)
         super().__init__(
-            encoding.frequencies.clone(),
-            (encoding.amplitudes.double() * left).to(encoding.amplitudes),
+            frequencies.clone(),
+            (sizes.double() * left).to(sizes),
             include_input=encoding.include_input,
             order=encoding.order,
         )

@@ -26,7 +26,7 @@ class OneBlob(AbstractEncoding):
     Attributes:
         edges: `[n + 1]`, the ends of the bins, in units of the coordinates.
 
-    Source: Müller et al. 2019 (arXiv:1808.03856), section 4.3, there with a Gaussian bump; the
+    Source: Müller et al. 2019 (arXiv:1808.03856), there with a Gaussian bump; the
     quartic bump and the circle are those of tiny-cuda-nn's `OneBlob`. Outside of [0, 1) that one
     leaves the circle; ours goes round it.
 

@@ -28,7 +28,7 @@ class TriangleWave(AbstractEncoding):
         frequencies: `[m]`, cycles per unit of coordinate, `2^k / 2`.
         shifts: `[m]`, in periods, `k / 4`.
 
-    Source: Müller et al. 2021 (arXiv:2106.12372), section 4; the unit and the shifts are those of
+    Source: Müller et al. 2021 (arXiv:2106.12372); the unit and the shifts are those of
     tiny-cuda-nn's `TriangleWave`.
 
     Example:
