@@ -136,6 +136,7 @@ def test_derivatives_of_both_orders(case: Case) -> None:
         assert torch.autograd.gradgradcheck(module, inputs)
 
 
+@pytest.mark.slow
 @each
 def test_compiled_it_is_the_same(case: Case, unchecked: None) -> None:
     """Whole, with no break in the graph, and its derivative too; the checker of types cannot be compiled."""
