@@ -85,7 +85,7 @@ class Integrated(nn.Module):
             mean: `[..., d]`, in units of the coordinates.
             covariance: In squared units: `[..., d]`, the diagonal, where it has as many axes as
                 `mean`; `[..., d, d]`, the matrix, where it has one more. Batch axes of length 1 serve
-                all points.
+                all points. A variance `b^T S b` below 0 counts as 0.
         """
         self.encoding.check_input(mean)
         is_diagonal = self._is_diagonal(mean, covariance)

@@ -24,7 +24,7 @@ class OneBlob(AbstractEncoding):
             `1/n` of a unit.
 
     Attributes:
-        edges: `[n + 1]`, the ends of the bins, in units of the coordinates.
+        edges: `[n + 1]`, the ends of the bins, in bins.
 
     Source: Müller et al. 2019 (arXiv:1808.03856), there with a Gaussian bump; the
     quartic bump and the circle are those of tiny-cuda-nn's `OneBlob`. Outside of [0, 1) that one
@@ -44,7 +44,7 @@ class OneBlob(AbstractEncoding):
         if self.n_bins < 2:
             raise ValueError(f"`n_bins={n_bins}` must be at least 2: one bin is 1 everywhere.")
         self.out_dim = self.in_dim * self.n_bins
-        self.register_buffer("edges", torch.arange(self.n_bins + 1) / self.n_bins)
+        self.register_buffer("edges", torch.arange(self.n_bins + 1.0))
 
     @property
     def is_stationary(self) -> bool:
@@ -56,10 +56,10 @@ class OneBlob(AbstractEncoding):
         self.check_input(x)
         if not x.is_floating_point():
             x = x.to(self.edges.dtype)
-        lag = self.edges.to(x) - x[..., None]
-        turn = (lag + 0.5).floor()  # of the bump on the circle that is next to this edge
-        below = _share_below(self.n_bins * (lag - turn))
-        # The shares and the whole bumps apart: no digits are lost far from 0.
+        lag = self.edges.to(x) - self.n_bins * x[..., None]
+        turn = (lag / self.n_bins + 0.5).floor()  # of the bump on the circle next to this edge
+        below = _share_below(lag - self.n_bins * turn)
+        # Shares and whole bumps apart: in their sum the shares would lose digits.
         return (below.diff(dim=-1) + turn.diff(dim=-1)).flatten(-2)
 
     def extra_repr(self) -> str:
