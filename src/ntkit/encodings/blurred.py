@@ -29,7 +29,7 @@ class Blurred(AbstractFourier):
         TypeError: `encoding` is no Fourier encoding.
         ValueError: `covariance` has another shape, or is not positive semi-definite.
 
-    Source: Barron et al. 2021 (arXiv:2103.13415), eq. 14.
+    Source: Barron et al. 2021 (arXiv:2103.13415), section 3.1.
 
     Example:
         >>> import torch

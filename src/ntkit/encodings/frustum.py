@@ -35,7 +35,7 @@ def conical_frustum(
     Returns:
         The mean `[..., d]`, in units of the coordinates, and the covariance, in squared units.
 
-    Source: Barron et al. 2021 (arXiv:2103.13415), eqs. 7, 8, 15 and 16.
+    Source: Barron et al. 2021 (arXiv:2103.13415), section 3.1 and appendix.
 
     Example:
         >>> tip, axis = torch.zeros(3), torch.tensor([0.0, 0.0, 1.0])

@@ -52,7 +52,7 @@ class Integrated(nn.Module):
     Raises:
         TypeError: `encoding` is no Fourier encoding.
 
-    Source: Barron et al. 2021 (arXiv:2103.13415), eqs. 10 to 14, with `NeRF(3, n_octaves)` of theirs;
+    Source: Barron et al. 2021 (arXiv:2103.13415), section 3.1, with `NeRF(3, n_octaves)` of theirs;
     `conical_frustum` makes the Gaussians of a pixel's cone.
 
     Example:

@@ -35,7 +35,7 @@ class Rotary(nn.Module):
         ValueError: It has amplitudes other than 1, or the raw coordinates beside its waves; or
             `pairs` is another word.
 
-    Source: Su et al. 2021 (arXiv:2104.09864), eqs. 14 to 16 and 34.
+    Source: Su et al. 2021 (arXiv:2104.09864), section 3.2.
 
     Example:
         >>> import torch
