@@ -104,7 +104,7 @@ def test_refusals(tmp_path: Path) -> None:
         read_audio(saved(tmp_path / "long.wav", chirp()), bytes_per_sample=10**9)
     assert read_audio(tmp_path / "long.wav", stop=0.001, bytes_per_sample=10**8).shape == (8,)
     (tmp_path / "text.wav").write_text("hello" * 99)
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match="is damaged, or no sound: Format not recognised"):
         read_audio(tmp_path / "text.wav")
     with pytest.raises(FileNotFoundError, match="Pass a WAV"):
         read_audio(tmp_path / "none.wav")

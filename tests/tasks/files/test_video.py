@@ -108,7 +108,12 @@ def test_frames_that_are_no_video(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"`frame0.png` is 12 x 16, `frame10.png` is 13 x 16"):
         read_video(path)
     path = folder(tmp_path / "channels", [*moving(), colours(12, 16, 3)])
-    with pytest.raises(ValueError, match=r"frames of different sizes or channels: .* at frame 10"):
+    with pytest.raises(
+        ValueError, match=r"frames of different sizes, channels or bits: .* at frame 10"
+    ):
+        read_video(path)
+    path = folder(tmp_path / "bits", [*moving(), colours(12, 16).astype(np.uint16)])
+    with pytest.raises(ValueError, match=r"and \(12, 16, 1\) of uint16 at frame 10"):
         read_video(path)
     with pytest.raises(ValueError, match="holds 1 pictures, and a video has several"):
         read_video(folder(tmp_path / "one", [colours(9, 9)]))

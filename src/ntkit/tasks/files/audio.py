@@ -69,12 +69,15 @@ def _sound(
         ValueError: It is damaged, or the stretch is none of it.
     """
     _refuse_cut_off(path)
-    with path.open("rb") as raw, soundfile.SoundFile(raw) as file:
-        first, last = _stretch(path, file.frames, file.samplerate, start, stop)
-        _check(path, last - first, file.channels, downscale, bytes_per_sample)
-        file.seek(first)
-        values = file.read(last - first, dtype="float64", always_2d=True)
-        rate, depth, total = file.samplerate, _DEPTHS.get(file.subtype, 32), file.frames
+    try:
+        with path.open("rb") as raw, soundfile.SoundFile(raw) as file:
+            first, last = _stretch(path, file.frames, file.samplerate, start, stop)
+            _check(path, last - first, file.channels, downscale, bytes_per_sample)
+            file.seek(first)
+            values = file.read(last - first, dtype="float64", always_2d=True)
+            rate, depth, total = file.samplerate, _DEPTHS.get(file.subtype, 32), file.frames
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"`{shown(path)}` is damaged, or no sound: {error.error_string}") from None
     if len(values) < last - first:
         raise ValueError(
             f"`{shown(path)}` is damaged: it ends after {len(values):,} of {last - first:,} samples."

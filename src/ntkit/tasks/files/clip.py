@@ -21,7 +21,7 @@ class Clip:
         kept: Which frames of the source, in order.
         total: How many it has.
         size: Height and width.
-        step: Time between frames of the source in `unit`; `None` where it does not say.
+        step: Time between frames of the source in `unit`.
         unit: "s" or "frame".
         notes: What was converted; frames add to it as they are decoded.
         file_bytes: Size of what is read.
@@ -31,7 +31,7 @@ class Clip:
     kept: range
     total: int
     size: tuple[int, int]
-    step: float | None
+    step: float
     unit: str
     notes: list[str]
     file_bytes: int

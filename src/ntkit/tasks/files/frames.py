@@ -1,6 +1,6 @@
 """Frames from animations that Pillow reads, and from folders of pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +21,13 @@ PICTURES = {
 _SLOW = 0.1  # seconds, which browsers give to frames that say 0
 
 
-def open_animation(path: Path, stretch: Stretch) -> Clip:
+def open_animation(path: Path, stretch: Stretch, check_size: Callable[[int], None]) -> Clip:
     """The frames of a GIF, or of an animated WebP, PNG or AVIF, composed as they are seen.
 
     Args:
         path: The file.
         stretch: Which frames are meant.
+        check_size: Called with the pixels of the frames before any is decoded; raises where they are too many.
 
     Raises:
         ValueError: It has one picture, or is damaged.
@@ -38,6 +39,9 @@ def open_animation(path: Path, stretch: Stretch) -> Clip:
             raise ValueError(
                 f"`{shown(path)}` has one picture: it is an image, and no video. Pass `--as image`."
             )
+        whole = stretch.start is None and stretch.stop is None
+        frames_meant = -(-total // stretch.every) if whole else 1  # times are not known yet
+        check_size(frames_meant * opened.size[0] * opened.size[1])
         durations = [_duration(opened, k) for k in range(total)]
         size = opened.size[1], opened.size[0]
     step = float(np.mean(durations))
@@ -86,8 +90,15 @@ def open_folder(path: Path, stretch: Stretch) -> Clip:
 
 
 def _duration(opened: Image.Image, frame: int) -> float:
-    """How long a frame stays, in seconds."""
+    """How long a frame stays, in seconds.
+
+    Raises:
+        ValueError: It is larger than those before.
+    """
+    before = opened.size
     opened.seek(frame)
+    if opened.size != before and frame:  # the canvas of a GIF grows to what a damaged frame claims
+        raise ValueError(f"its picture {frame} reaches beyond the canvas.")
     found = opened.info.get("duration")
     if found is None:  # of formats that say it once a frame is decoded
         opened.load()

@@ -11,7 +11,6 @@ import numpy as np
 from av.error import FFmpegError
 
 from ntkit._core.whole_files import shown
-from ntkit.tasks.files.access import one_line
 from ntkit.tasks.files.clip import Clip, Stretch
 
 __all__ = ["encoded", "open_movie"]
@@ -42,7 +41,7 @@ def open_movie(path: Path, stretch: Stretch) -> Clip:
                 if packet.pts is not None and packet.time_base is not None
             )
     except FFmpegError as error:
-        raise ValueError(f"`{shown(path)}` is damaged: {one_line(error)}") from None
+        raise ValueError(f"`{shown(path)}` is damaged: {error.strerror}.") from None
     if not times or rate <= 0 or min(size) < 1:
         raise ValueError(f"`{shown(path)}` is damaged: it has no frames, or no rate.")
     notes = []
@@ -71,7 +70,7 @@ def _frames(path: Path, kept: range) -> Iterator[np.ndarray]:
                 if k in kept:
                     yield _turned(frame)
     except FFmpegError as error:
-        raise ValueError(f"`{shown(path)}` is damaged: {one_line(error)}") from None
+        raise ValueError(f"`{shown(path)}` is damaged: {error.strerror}.") from None
 
 
 def _turned(frame: Any) -> np.ndarray:
@@ -110,5 +109,5 @@ def encoded(frames: np.ndarray, step: float) -> tuple[bytes, list[str]]:
                 film.mux(stream.encode(av.VideoFrame.from_ndarray(values, format="rgb24")))
             film.mux(stream.encode())
     except FFmpegError as error:
-        raise ValueError(f"`values` could not be written as MP4: {one_line(error)}") from None
+        raise ValueError(f"`values` could not be written as MP4: {error.strerror}.") from None
     return buffer.getvalue(), notes

@@ -1,6 +1,8 @@
 """Decoding image files: every bit that they hold, and what was converted, in words."""
 
+import os
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,7 +51,7 @@ def decode_picture(
             notes += more
             return values, notes
         with opened_picture(path) as opened:
-            notes += _chosen(opened, path, frame)
+            notes += _chosen(opened, path, frame, check_size)
             check_size(opened.size[0] * opened.size[1], len(opened.getbands()))
             values, more = _levels(opened, path)
             notes += more
@@ -89,7 +91,9 @@ def opened_picture(path: Path) -> Iterator[Image.Image]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _chosen(opened: Image.Image, path: Path, frame: int | None) -> list[str]:
+def _chosen(
+    opened: Image.Image, path: Path, frame: int | None, check_size: Callable[[int, int], None]
+) -> list[str]:
     """Go to the picture that is meant, and say which.
 
     Raises:
@@ -102,6 +106,9 @@ def _chosen(opened: Image.Image, path: Path, frame: int | None) -> list[str]:
                 f"`frame={frame}` is none of the pictures of `{shown(path)}`: it has {frames}, "
                 "counted from 0."
             )
+        for k in range(frame) if opened.format != "TIFF" else ():
+            opened.seek(k)  # of an animation, all pictures before are decoded on the way
+            check_size(opened.size[0] * opened.size[1], len(opened.getbands()))
         opened.seek(frame)
         return [f"picture {frame} of {frames}"] if frames > 1 else []
     if frames == 1:
@@ -117,7 +124,28 @@ def _levels(opened: Image.Image, path: Path) -> tuple[np.ndarray, list[str]]:
     """All bits of the picture, and notes."""
     if _is_deep_png(path):
         return _deep_png(path), []
+    if opened.format == "TIFF":
+        with _quiet_libtiff():
+            return decoded(ImageOps.exif_transpose(opened))
     return decoded(ImageOps.exif_transpose(opened))
+
+
+@contextmanager
+def _quiet_libtiff() -> Iterator[None]:
+    """Libtiff prints what it thinks of a damaged file, past Python: its words go nowhere meanwhile.
+
+    What matters of them comes as an exception too.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def decoded(image: Image.Image) -> tuple[np.ndarray, list[str]]:

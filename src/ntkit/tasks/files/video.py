@@ -1,5 +1,6 @@
 """Reading moving pictures: a GIF or another animation, a folder of frames, a film, or an array."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from ntkit.tasks.files.access import needed, reading, require_file
 from ntkit.tasks.files.arrays import is_array, read_array
 from ntkit.tasks.files.clip import Clip, Stretch
 from ntkit.tasks.files.content import Content, Levels
-from ntkit.tasks.files.levels import depth_of, levels_of
+from ntkit.tasks.files.levels import levels_of
 from ntkit.tasks.files.sampling import (
     BYTES_PER_SAMPLE,
     check_factor,
@@ -62,48 +63,36 @@ def read_video(
             elif path.suffix.lower() in FILMS:
                 clip = needed("movie").open_movie(path, stretch)
             else:
-                clip = needed("frames").open_animation(path, stretch)
+                check = _Check(path, downscale, bytes_per_sample)
+                clip = needed("frames").open_animation(path, stretch, check)
         return _content(path, clip, every, downscale, bytes_per_sample)
 
 
-def _content(path: Path, clip: Clip, every: int, downscale: int, bytes_per_sample: int) -> Content:
-    """The samples of a clip, each frame shrunk as it comes.
+@dataclass(frozen=True)
+class _Check:
+    """Refuses so many pixels, of all frames together, as would not fit."""
 
-    Raises:
-        ValueError: Frames differ in size, or some are missing.
-    """
-    height, width = clip.size
-    samples = len(clip.kept) * height * width
-    check_memory(
-        path,
-        samples=samples,
-        numbers=3 * samples // downscale**2,
-        bytes_per_sample=bytes_per_sample,
-        way_out="Pass `--downscale {}`, `--every`, or a stretch of it with `--start` and `--stop`.",
-        axes=2,
-        downscale=downscale,
-    )
-    frames: list[np.ndarray] = []
-    levels: Levels | None = None
-    depth = 8
-    for frame in clip.frames:
-        frame = frame if frame.ndim == 3 else frame[..., None]
-        if not frames and frame.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
-            levels, more = levels_of(frame)
-            clip.notes.extend(more)
-        depth = depth_of(frame)
-        small = shrink(frame.astype(np.float64), range(2), downscale) if downscale > 1 else frame
-        if frames and (small.shape != frames[0].shape or depth != depth_of(frame)):
-            raise ValueError(
-                f"`{shown(path)}` has frames of different sizes or channels: {frames[0].shape} and "
-                f"{small.shape} at frame {clip.kept[len(frames)]}."
-            )
-        frames.append(small)
-    if len(frames) < len(clip.kept):
-        raise ValueError(
-            f"`{shown(path)}` is damaged: it ends after {len(frames)} of {len(clip.kept)} frames."
+    path: Path
+    downscale: int
+    bytes_per_sample: int
+
+    def __call__(self, pixels: int) -> None:
+        check_memory(
+            self.path,
+            samples=pixels,
+            numbers=3 * pixels // self.downscale**2,
+            bytes_per_sample=self.bytes_per_sample,
+            way_out="Pass `--downscale {}`, `--every`, or a stretch of it with `--start` and `--stop`.",
+            axes=2,
+            downscale=self.downscale,
         )
-    raw = np.stack(frames)
+
+
+def _content(path: Path, clip: Clip, every: int, downscale: int, bytes_per_sample: int) -> Content:
+    """The samples of a clip."""
+    check = _Check(path, downscale, bytes_per_sample)
+    check(len(clip.kept) * clip.size[0] * clip.size[1])
+    raw, levels, depth = _decoded(path, clip, downscale)
     notes = clip.notes
     if raw.shape[-1] in {2, 4} and levels is not None and (raw[..., -1] == levels.high).all():
         raw, notes = raw[..., :-1], [*notes, "its alpha was left out: it is opaque everywhere"]
@@ -113,18 +102,47 @@ def _content(path: Path, clip: Clip, every: int, downscale: int, bytes_per_sampl
         notes = [*notes, f"{len(clip.kept)} of {clip.total} frames"]
     if downscale > 1:
         notes = [*notes, f"frames shrunk {downscale} times to {raw.shape[1]} x {raw.shape[2]}"]
-    step = None if clip.step is None else (clip.step * every, float(downscale), float(downscale))
     return gridded(
         path,
         raw,
         notes=notes,
-        spacing=step,
+        spacing=(clip.step * every, float(downscale), float(downscale)),
         units=(clip.unit, "px", "px"),
         file_bytes=clip.file_bytes,
         levels=levels,
         depth=depth,
         advice=" Take more frames with `--every 1`." if every > 1 else "",
     )
+
+
+def _decoded(path: Path, clip: Clip, downscale: int) -> tuple[np.ndarray, Levels | None, int]:
+    """Numbers `[t, h, w, c]`, each frame shrunk as it comes, their levels if they are whole, and bits.
+
+    Raises:
+        ValueError: Frames differ in size, or some are missing.
+    """
+    frames: list[np.ndarray] = []
+    kinds: list[np.dtype] = []
+    levels: Levels | None = None
+    for frame in clip.frames:
+        frame = frame if frame.ndim == 3 else frame[..., None]
+        if not frames and frame.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}:
+            levels, more = levels_of(frame)
+            clip.notes.extend(more)
+        small = shrink(frame.astype(np.float64), range(2), downscale) if downscale > 1 else frame
+        if frames and (small.shape != frames[0].shape or frame.dtype != kinds[0]):
+            raise ValueError(
+                f"`{shown(path)}` has frames of different sizes, channels or bits: {frames[0].shape} of "
+                f"{kinds[0]}, and {small.shape} of {frame.dtype} at frame {clip.kept[len(frames)]}."
+            )
+        frames.append(small)
+        kinds.append(frame.dtype)
+    if len(frames) < len(clip.kept):
+        raise ValueError(
+            f"`{shown(path)}` is damaged: it ends after {len(frames)} of {len(clip.kept)} frames."
+        )
+    depth = 32 if kinds[0].kind == "f" else 8 * kinds[0].itemsize
+    return np.stack(frames), levels, depth
 
 
 def _array(path: Path, stretch: Stretch) -> Clip:
