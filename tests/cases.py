@@ -27,6 +27,13 @@ def pin_(parameter: Tensor, size: float) -> None:
         parameter *= size / parameter.double().square().mean().sqrt()
 
 
+def opened(encoding: encodings.AbstractFourier, alpha: float) -> encodings.CoarseToFine:
+    """A window that is open half way."""
+    found = encodings.CoarseToFine(encoding)
+    found.set_alpha(alpha)
+    return found
+
+
 ENCODINGS: dict[type, list[Callable[[int], encodings.AbstractEncoding]]] = {
     encodings.Identity: [encodings.Identity],
     encodings.Basic: [encodings.Basic],
@@ -44,6 +51,27 @@ ENCODINGS: dict[type, list[Callable[[int], encodings.AbstractEncoding]]] = {
         lambda d: encodings.Blurred(encodings.Gaussian(d, 24, 5.0, seeded()), 1e-3),
         lambda d: encodings.Blurred(encodings.NeRF(d, 3, include_input=True), 1e-3),
     ],
+    encodings.CoarseToFine: [
+        lambda d: opened(encodings.NeRF(d, 4, include_input=True), 1.5),
+        lambda d: opened(encodings.Gaussian(d, 24, 5.0, seeded()), 4.0),
+    ],
+    encodings.Composite: [
+        lambda d: encodings.Composite(*[encodings.Positional(1, 3 + i, 9.0) for i in range(d)]),
+        lambda d: encodings.Composite(*[encodings.Identity(1)] * (d - 1), encodings.NeRF(1, 2)),
+    ],
+    encodings.HashGrid: [
+        lambda d: encodings.HashGrid(d, 3, 2, 6, 3, generator=seeded()),
+        lambda d: encodings.HashGrid(d, 2, 1, 12, 4, 1.5, "smoothstep", seeded()),
+    ],
+    encodings.Laplace: [lambda d: encodings.Laplace(d, 24, 5.0, seeded())],
+    encodings.LearnedFourier: [
+        lambda d: encodings.LearnedFourier(encodings.Gaussian(d, 24, 5.0, seeded())),
+        lambda d: encodings.LearnedFourier(encodings.NeRF(d, 3, include_input=True)),
+    ],
+    encodings.LogUniform: [lambda d: encodings.LogUniform(d, 24, 5.0, seeded())],
+    encodings.MultiBandwidth: [lambda d: encodings.MultiBandwidth(d, 24, [1.0, 5.0], seeded())],
+    encodings.SphericalHarmonics: [],  # of directions, three coordinates: tests of its own
+    encodings.Uniform: [lambda d: encodings.Uniform(d, 24, 5.0, seeded())],
     encodings.OneBlob: [lambda d: encodings.OneBlob(d, 2), lambda d: encodings.OneBlob(d, 7)],
     encodings.Sinusoidal: [
         lambda d: encodings.Sinusoidal(d, 6),

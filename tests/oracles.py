@@ -1,11 +1,15 @@
 """Slow and obvious versions of what the library does fast, at most 15 plain lines each."""
 
+from functools import reduce
 from itertools import product
-from math import cos, inf, pi, sin
+from math import cos, floor, inf, pi, prod, sin
+from operator import xor
 
 import mpmath
 import torch
 from torch import Tensor, nn
+
+from ntkit.encodings import HashGrid
 
 
 def fourier_features(frequencies: Tensor, amplitudes: Tensor, x: Tensor) -> Tensor:
@@ -169,3 +173,46 @@ def arc_cosine(order: int, x: list[float], y: list[float]) -> mpmath.mpf:
         s, k, far = mpmath.sin(t), mpmath.cos(t), mpmath.pi - t
         j = [far, s + far * k, 3 * s * k + far * (1 + 2 * k**2)][order]
         return (mpmath.hypot(a, b) * mpmath.hypot(c, d)) ** order * j / mpmath.pi
+
+
+def spherical_harmonics(max_degree: int, x: Tensor) -> Tensor:
+    """`Y_lm` of directions `[n, 3]` in order of `l^2 + l + m`, real and without phase, in 30 digits."""
+    rows = []
+    for point in x.tolist():
+        with mpmath.workdps(30):
+            a, b, c = map(mpmath.mpf, point)
+            theta, phi = mpmath.acos(c / mpmath.sqrt(a * a + b * b + c * c)), mpmath.atan2(b, a)
+            row = []
+            for degree, m in ((n, m) for n in range(max_degree + 1) for m in range(-n, n + 1)):
+                y = mpmath.spherharm(degree, abs(m), theta, phi) * (-1) ** m
+                part = mpmath.im(y) if m < 0 else mpmath.re(y)
+                row.append(float(part * (mpmath.sqrt(2) if m else 1)))
+        rows.append(row)
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def hash_entry(vertex: list[int], n: int, size: int) -> int:
+    """The row of a vertex in the table of its level: counted where all `n^d` fit, else by Teschner's hash."""
+    if n ** len(vertex) <= size:
+        return sum(v * n**axis for axis, v in enumerate(vertex))
+    primes = (1, 2654435761, 805459861, 3674653429)
+    return reduce(xor, (v * p % 2**32 for v, p in zip(vertex, primes, strict=False))) % size
+
+
+def hash_grid(grid: HashGrid, x: Tensor) -> Tensor:
+    """One point, one level, one corner at a time, in Python's numbers."""
+    out = torch.zeros(len(x), grid.n_levels, grid.n_features_per_level, dtype=torch.float64)
+    tables, start = grid.tables.detach().double(), 0
+    for k, n in enumerate(grid.n_vertices):
+        size = min(n**grid.in_dim, 2**grid.log2_hashmap_size)
+        cells = grid.base_resolution * grid.per_level_scale**k - 1
+        for i, corner in product(range(len(x)), product((0, 1), repeat=grid.in_dim)):
+            places = [cells * p + 0.5 for p in x[i].tolist()]
+            vertex = [floor(p) + c for p, c in zip(places, corner, strict=True)]
+            inner = [p - floor(p) for p in places]
+            if grid.interpolation == "smoothstep":
+                inner = [3 * w**2 - 2 * w**3 for w in inner]
+            weight = prod(w if c else 1 - w for w, c in zip(inner, corner, strict=True))
+            out[i, k] += weight * tables[start + hash_entry(vertex, n, size)]
+        start += size
+    return out.flatten(1)

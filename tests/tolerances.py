@@ -17,5 +17,6 @@ def assert_near(actual: Tensor, expected: Tensor, *, loosen: float = 1.0) -> Non
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:
     """`max |actual - expected| / max |expected|`, in float64."""
+    actual, expected = actual.detach(), expected.detach()
     scale = expected.double().abs().max().clamp_min(1e-300)
     return float((actual.double() - expected.double()).abs().max() / scale)

@@ -12,7 +12,8 @@ from tests.tolerances import assert_near
 
 MAKERS = [make for makers in ENCODINGS.values() for make in makers]
 FOURIER = [make for make in MAKERS if isinstance(make(1), AbstractFourier)]
-STATIONARY = [make for make in MAKERS if make(1).is_stationary]
+STATIONARY = [make for make in FOURIER if make(1).is_stationary]
+FIXED = [make for make in MAKERS if make(1).is_fixed]
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=lambda m: repr(m(2)))
@@ -21,7 +22,11 @@ def test_sizes_batches_and_dtypes(make) -> None:
     assert (encoding.in_dim, encoding(x).shape) == (2, (3, 4, encoding.out_dim))
     assert_near(encoding(x)[1, 2], encoding(x[1, 2]))
     assert encoding(x.float()).dtype == torch.float32
-    assert not list(encoding.parameters()), "encodings have nothing to train"
+
+
+@pytest.mark.parametrize("make", FIXED, ids=lambda m: repr(m(2)))
+def test_fixed_encodings_have_nothing_to_train(make) -> None:
+    assert not list(make(2).parameters())
 
 
 @pytest.mark.parametrize("make", FOURIER, ids=lambda m: repr(m(2)))

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 import ntkit
 from ntkit import encodings
+from ntkit._core.errors import UnsupportedLayerError
 from ntkit.networks import Linear
-from tests.cases import seeded
+from tests.cases import opened, seeded
 from tests.tolerances import assert_near
 
 BATCH = (3, 4)
@@ -66,6 +67,23 @@ MODULES: dict[type, Case] = {
         lambda: encodings.Sinusoidal(2, 5), lambda *batch: (10 * points(*batch, 2),)
     ),
     encodings.TriangleWave: Case(lambda: encodings.TriangleWave(2, 4)),
+    encodings.CoarseToFine: Case(lambda: opened(encodings.NeRF(2, 4), 2.5)),
+    encodings.Composite: Case(
+        lambda: encodings.Composite(encodings.NeRF(1, 4), encodings.Identity(1))
+    ),
+    encodings.HashGrid: Case(
+        lambda: encodings.HashGrid(2, 4, 2, 6, 3, generator=seeded()), learns=True
+    ),
+    encodings.Laplace: Case(lambda: encodings.Laplace(2, 8, 3.0, seeded())),
+    encodings.LearnedFourier: Case(
+        lambda: encodings.LearnedFourier(encodings.Gaussian(2, 8, 3.0, seeded())), learns=True
+    ),
+    encodings.LogUniform: Case(lambda: encodings.LogUniform(2, 8, 3.0, seeded())),
+    encodings.MultiBandwidth: Case(lambda: encodings.MultiBandwidth(2, 8, [1.0, 3.0], seeded())),
+    encodings.SphericalHarmonics: Case(
+        lambda: encodings.SphericalHarmonics(4), lambda *batch: (points(*batch, 3) - 0.4,)
+    ),
+    encodings.Uniform: Case(lambda: encodings.Uniform(2, 8, 3.0, seeded())),
 }
 """Encodings, and the modules of two arguments among them."""
 
@@ -176,7 +194,7 @@ class Split(nn.Module):
 
 @each
 def test_the_infinite_width_kernel_takes_it_for_a_first_layer(case: Case) -> None:
-    """The kernel of the network on top, on features computed by hand."""
+    """The kernel of the network on top, on features computed by hand; none of what is trained."""
     module, inputs = case.make(), case.inputs(5)
     sizes = [x.shape[-1] for x in inputs]
     features = module(*inputs)
@@ -186,5 +204,9 @@ def test_the_infinite_width_kernel_takes_it_for_a_first_layer(case: Case) -> Non
         Linear(8, 1, generator=seeded(1)),
     ]
     first = module if len(inputs) == 1 else Split(module, sizes)
+    if case.learns:
+        with pytest.raises(UnsupportedLayerError, match="is trained with the network"):
+            ntkit.ntk(nn.Sequential(first, *layers))
+        return
     found = ntkit.ntk(nn.Sequential(first, *layers))(torch.cat(inputs, -1))
     assert_near(found, ntkit.ntk(nn.Sequential(*layers))(features), loosen=1000)

@@ -85,6 +85,33 @@ def test_encoding_once_is_encoding_each_batch(steps: int) -> None:
         assert calls == [N, 12 * 9 - N]  # the training samples once; the others to be judged
 
 
+@pytest.mark.parametrize("kind", ["window", "tables", "frequencies"])
+def test_encodings_that_change_are_not_encoded_once(kind: str) -> None:
+    """A window that opens, tables and frequencies that are trained: the same behind another module."""
+    window = encodings.CoarseToFine(encodings.NeRF(2, 3))
+    first: encodings.AbstractEncoding = {
+        "window": window,
+        "tables": encodings.HashGrid(2, 2, log2_hashmap_size=4, generator=seeded()),
+        "frequencies": encodings.LearnedFourier(window),
+    }[kind]
+    net = mlp(first, 2, width=8, depth=1, generator=seeded())
+    results = []
+    for hide in (False, True):
+        copy = deepcopy(net)
+
+        def opened(step: int, loss: float, copy: nn.Sequential = copy) -> None:
+            if kind == "window":
+                copy[0].set_alpha(min(3.0, step / 5))
+
+        opened(0, 0.0)
+        budget = Budget("adam", 1e-2, 20, 16)
+        train(Whole(copy) if hide else copy, SIGNAL, budget, generator=seeded(3), on_step=opened)
+        results.append(weights(copy))
+    assert_near(results[0], results[1], loosen=10)
+    if kind != "window":
+        assert not torch.equal(weights(copy[0]), weights(net[0]))
+
+
 def test_the_seed_decides() -> None:
     """The same batches from the same generator, others from another, and no global draws."""
     before = torch.random.get_rng_state()

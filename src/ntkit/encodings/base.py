@@ -12,15 +12,18 @@ __all__ = ["AbstractEncoding", "AbstractFourier"]
 
 
 class AbstractEncoding(nn.Module, ABC):
-    """A module `[..., in_dim] -> [..., out_dim]` with no trained parameters.
+    """A module `[..., in_dim] -> [..., out_dim]`; most have no trained parameters.
 
     Attributes:
         in_dim: Number of coordinates.
         out_dim: Number of features.
+        is_fixed: Whether a point has the same features throughout a training, which may then compute
+            them once: no parameters, and nothing that is changed on the way.
     """
 
     in_dim: int
     out_dim: int
+    is_fixed: bool = True
 
     @property
     @abstractmethod

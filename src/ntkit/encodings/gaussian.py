@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ntkit._core.checks import per_axis, positive, positive_int
+from ntkit._core.checks import positive_int
+from ntkit.encodings.bandwidths import scaled, summary, widths
 from ntkit.encodings.base import AbstractFourier
 
 __all__ = ["Gaussian"]
@@ -44,13 +45,7 @@ class Gaussian(AbstractFourier):
         integer: bool = False,
     ) -> None:
         d, m = positive_int("in_dim", in_dim), positive_int("n_frequencies", n_frequencies)
-        widths = [positive("bandwidth", w) for w in per_axis(bandwidth, d)]
-        if len(widths) != d:
-            raise ValueError(
-                f"`bandwidth={bandwidth!r}` has {len(widths)} entries for `in_dim={d}` axes. "
-                "Pass one number, or one an axis."
-            )
-        scale = torch.tensor(widths)
-        frequencies = scale * torch.randn(m, d, generator=generator)
-        super().__init__(frequencies.round() if integer else frequencies)
-        self.bandwidth = widths[0] if len(set(widths)) == 1 else tuple(widths)
+        deviations = widths(bandwidth, d)
+        unit = torch.randn(m, d, generator=generator)
+        super().__init__(scaled(unit, deviations, integer=integer))
+        self.bandwidth = summary(deviations)

@@ -10,6 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ntkit._core.devices import device_of
 from ntkit._core.errors import NumericalError
+from ntkit.encodings import AbstractEncoding
 from ntkit.tasks.budget import Budget, Evaluation
 from ntkit.tasks.signals import Signal
 
@@ -233,10 +234,11 @@ def evaluate(network: nn.Module, inputs: Tensor, targets: Tensor, encoding: nn.M
 
 
 def _split(network: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """A leading module without parameters, and the rest; `network` itself if there is none."""
+    """A leading module whose features stay, and the rest; `network` itself if there is none."""
     if type(network) is nn.Sequential and len(network) > 1:
         first = network[0]
-        if not any(True for _ in first.parameters()):
+        is_fixed = not isinstance(first, AbstractEncoding) or first.is_fixed
+        if is_fixed and not any(True for _ in first.parameters()):
             return first, network[1:]
     return nn.Identity(), network
 

@@ -334,6 +334,12 @@ def check_modules(traced: Traced) -> None:
                 "Put what it does into the forward of a module around it, or give it a class and a "
                 "rule of its own (`ntkit.kernels.rules.register`).",
             )
+        if isinstance(layer, AbstractEncoding) and next(layer.parameters(), None) is not None:
+            refuse(
+                node,
+                f"`{kind.__name__}` is trained with the network, however wide that is: no limit foresees "
+                "it. Take `ntkit.empirical_ntk`, or an encoding without parameters.",
+            )
         if isinstance(layer, nn.modules.batchnorm._BatchNorm) and (
             layer.training or layer.running_var is None
         ):

@@ -1,0 +1,52 @@
+"""Random Fourier features with a few frequencies far above the rest."""
+
+from collections.abc import Sequence
+
+import torch
+
+from ntkit._core.checks import positive_int
+from ntkit.encodings.bandwidths import scaled, summary, widths
+from ntkit.encodings.base import AbstractFourier
+
+__all__ = ["Laplace"]
+
+
+class Laplace(AbstractFourier):
+    """Frequencies drawn from Laplace's density `exp(-sqrt(2) |b| / bandwidth)` along each axis.
+
+    The standard deviation is `bandwidth`, as `Gaussian` has it; more frequencies lie near zero, and
+    more far out. With many frequencies the correlation is a product over axes of `1 / (1 + s^2 / 2)`,
+    `s = 2 pi bandwidth delta`: narrow at the top, with a long tail.
+
+    Args:
+        in_dim: Number of coordinates `d`.
+        n_frequencies: `m`; the output has `2 m` features.
+        bandwidth: Standard deviation of the frequencies, cycles per unit; one number, or one an
+            axis.
+        generator: Source of the draw. The same seed gives the same draw at every bandwidth.
+        integer: Round the frequencies to whole cycles: period 1 along each axis.
+
+    Source: Tancik et al. 2020 (arXiv:2006.10739), figure 4, "Laplacian".
+
+    Example:
+        >>> import torch
+        >>> g = torch.Generator().manual_seed(0)
+        >>> Laplace(2, 256, bandwidth=10.0, generator=g)(torch.rand(5, 2)).shape
+        torch.Size([5, 512])
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        n_frequencies: int,
+        bandwidth: float | Sequence[float],
+        generator: torch.Generator | None = None,
+        *,
+        integer: bool = False,
+    ) -> None:
+        d, m = positive_int("in_dim", in_dim), positive_int("n_frequencies", n_frequencies)
+        deviations = widths(bandwidth, d)
+        above, below = torch.empty(2, m, d).exponential_(generator=generator)
+        # The difference of two exponential numbers is Laplace's, with variance 2.
+        super().__init__(scaled((above - below) / 2**0.5, deviations, integer=integer))
+        self.bandwidth = summary(deviations)
