@@ -16,6 +16,11 @@ EXTRAS = [
     "rich",
     "sklearn",
     "gpytorch",
+    "soundfile",
+    "nibabel",
+    "pydicom",
+    "av",
+    "tifffile",
 ]
 
 PROBE = f"""

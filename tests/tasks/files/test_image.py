@@ -9,6 +9,7 @@ import pytest
 
 Image = pytest.importorskip("PIL.Image")
 pytest.importorskip("png")
+pytest.importorskip("tifffile")
 
 from ntkit.tasks.files import Levels, read_image, read_mask, write_image  # noqa: E402
 from tests.tasks.files.examples import colours  # noqa: E402
@@ -50,7 +51,6 @@ def test_formats_of_photos(tmp_path: Path, suffix: str, options: dict) -> None:
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_sixteen_bits_there_and_back(tmp_path: Path, channels: int, suffix: str) -> None:
-    pytest.importorskip("tifffile")
     whole = np.random.default_rng(0).integers(0, 65536, (10, 12, channels))
     path = tmp_path / f"a.{suffix}"
     assert write_image(path, whole / 65535, depth=16) == []
@@ -61,7 +61,6 @@ def test_sixteen_bits_there_and_back(tmp_path: Path, channels: int, suffix: str)
 
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_floating_tiffs_there_and_back(tmp_path: Path, channels: int) -> None:
-    pytest.importorskip("tifffile")
     numbers = np.random.default_rng(0).normal(size=(10, 12, channels)).astype(np.float32)
     levels = Levels(float(numbers.min()), float(numbers.max()))
     path = tmp_path / "a.tif"

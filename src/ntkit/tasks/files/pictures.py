@@ -77,7 +77,9 @@ def opened_picture(path: Path) -> Iterator[Image.Image]:
     """
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with Image.open(path) as opened:
+        # Not by its name: Pillow 13 maps uncompressed TIFFs into memory then, and those that lie on their
+        # side come out garbled, as their height is taken for their width.
+        with path.open("rb") as file, Image.open(file) as opened:
             yield opened
     except UnidentifiedImageError:
         raise ValueError(
