@@ -8,6 +8,9 @@ from tests.tolerances import assert_near
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore:overflow encountered in cast:RuntimeWarning"
+)  # of nan_to_num's bounds
 @pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.:FutureWarning")  # torch's own
 @each
 def test_the_graph_computes_the_features(case: Case, unchecked: None) -> None:
