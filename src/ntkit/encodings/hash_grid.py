@@ -130,9 +130,8 @@ class HashGrid(AbstractEncoding):
         levels = torch.arange(self.n_levels, dtype=torch.float64, device=x.device)
         scale = self.base_resolution * self.per_level_scale**levels - 1
         place = x.double().clamp(0, 1)[..., None, :] * scale[:, None] + 0.5  # [..., levels, d]
-        # A NaN has no cell; it is looked up in one, and comes back in the weights.
-        cell = place.detach().nan_to_num().long()
-        cell = torch.minimum(cell, self.last_cell[:, None])
+        # A NaN has no cell: whatever it becomes is brought to one, and it comes back in the weights.
+        cell = torch.minimum(place.detach().long().clamp_min(0), self.last_cell[:, None])
         within = place - cell
         if self.interpolation == "smoothstep":
             within = within * within * (3 - 2 * within)
