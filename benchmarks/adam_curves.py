@@ -8,7 +8,7 @@ error when its mean over the ten bandwidths is taken off: what misleads the choi
 
 Three groups of signals (`benchmarks/signals.py`): the list of `bandwidth_choice`, nine others, and six that
 nothing was fitted to (of two, versions at 128 x 128 are among the nine). The constants of Adam's flow
-(`SPREAD`, `NOISE`, `GAIN`, `CROSS_TALK` in `ntkit.dynamics.adam`; in `ntkit.tuning` of the clock the power of
+(`SPREAD`, `NOISE`, `GAIN`, `CROSS_TALK` in `ntkit.tuning.optimisers.adam_flow`; in `ntkit.tuning` of the clock the power of
 the batch size and the default speed) were fitted to the training curves of the first two, by a random search,
 and rounded; those of `align` are older. Regrets were not fitted. The rows "with" show what each is worth on
 these, and how sharply it is determined.
@@ -30,16 +30,16 @@ from benchmarks.reference_ensembles import PATH
 from benchmarks.reference_grids import BANDWIDTHS, CHECKPOINTS, Entry, read
 from benchmarks.report import Row
 from benchmarks.signals import LISTED, SEEN, UNSEEN, load, load_all
-from ntkit.dynamics import adam
 from ntkit.dynamics.modes import Modes
 from ntkit.encodings import Gaussian
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, train
-from ntkit.tuning import alignment, clock, tune
+from ntkit.tuning import NetworkPlan, tune
 from ntkit.tuning.candidates import Candidate
-from ntkit.tuning.clock import calibrate, pilot_of, theory_clock
-from ntkit.tuning.predict import trajectories
-from ntkit.tuning.tune import _problem, _quickest, build_network
+from ntkit.tuning.optimisers import Adam, adam_flow, alignment, clock
+from ntkit.tuning.optimisers.clock import calibrate, pilot_of, theory_clock
+from ntkit.tuning.question import Question
+from ntkit.tuning.stages import quickest
 
 GROUPS = {"the list": LISTED, "nine others": SEEN, "six unseen": UNSEEN}
 BUDGETS = tuple(Budget("adam", 1e-3, steps, 4096) for steps in CHECKPOINTS)
@@ -75,6 +75,15 @@ def network(signal: Signal, bandwidth: float) -> nn.Sequential:
     return mlp(encoding, signal.n_outputs, width=256, depth=4, generator=draw)
 
 
+def question(signal: Signal, budget: Budget) -> Question:
+    """What `tune` asks, of these bandwidths."""
+    plan = NetworkPlan(len(signal.shape), signal.n_outputs)
+    tried = tuple(_TRIED)
+    return Question(
+        signal, "generalise", Adam(budget), plan, tried, "periodic", pilot=True, say=lambda _: None
+    )
+
+
 def with_rounding(errors: Tensor) -> Tensor:
     """PSNR."""
     return -10 * (errors + _ROUNDING).log10()
@@ -89,12 +98,12 @@ def case(name: str, runs: dict[int, Entry], losses: dict[int, list[float]]) -> C
     signal = load(name)
     found = Case(name, signal, [], (fitted, held_out), losses, torch.zeros(3, 10))
     for i, budget in enumerate(BUDGETS):
-        problems = [
-            _problem(network(signal, c.bandwidth or 0), c, signal, budget, []) for c in _TRIED
-        ]
+        asked = question(signal, budget)
+        problems = [asked.problem(c) for c in asked.tried]
         found.modes.append([p.modes for p in problems])
-        runs_ = trajectories(found.modes[i], budget, [budget.steps], speed=speed_of(found, i))
-        judged = [p.held_out_error(r.weights) for p, r in zip(problems, runs_, strict=True)]
+        speed = speed_of(found, i)
+        runs_ = asked.optimiser.trajectories(found.modes[i], [budget.steps], speed=speed)
+        judged = [p.held_out_error(r) for p, r in zip(problems, runs_, strict=True)]
         found.held_out[i] = with_rounding(torch.cat(judged)) - held_out[i]
     return found
 
@@ -104,7 +113,7 @@ def speed_of(case: Case, index: int) -> float:
     budget = BUDGETS[index]
     pilot = pilot_of(budget)
     modes = case.modes[index]
-    first = _TRIED.index(_quickest(modes, pilot, _TRIED))
+    first = _TRIED.index(quickest(question(case.signal, budget), modes))
     bandwidth = BANDWIDTHS[first]
 
     def rerun(*_: Any, on_step: Any, **__: Any) -> None:
@@ -131,7 +140,7 @@ def errors_of(case: Case, *, pilot: bool = True) -> Tensor:
     for i, budget in enumerate(BUDGETS):
         modes = case.modes[i]
         own = speed_of(case, i) if pilot else theory_clock(budget, modes[0].n_samples).speed
-        runs = trajectories(modes, budget, [budget.steps], speed=own)
+        runs = Adam(budget).trajectories(modes, [budget.steps], speed=own)
         found.append(torch.cat([m.error(r.decay) for m, r in zip(modes, runs, strict=True)]))
     return with_rounding(torch.stack(found)) - case.measured[0]
 
@@ -173,7 +182,7 @@ def elsewhere(signal: Signal, setting: dict[str, Any]) -> tuple[list[float], lis
     for row in result.table:
         if row.candidate.bandwidth in {10, 20}:
             trained = train(
-                build_network(result, row.candidate, len(signal.shape), signal.n_outputs),
+                result.build(row.candidate),
                 signal,
                 result.budget,
                 average=True,
@@ -251,14 +260,17 @@ def elsewhere_rows() -> list[Row]:
 def variants() -> Iterator[tuple[str, Any]]:
     """One constant at a time at other values."""
     for factor in (0.5, 2.0):
-        yield f"a spread of {adam.SPREAD * factor:g}", changed(adam, SPREAD=adam.SPREAD * factor)
-    yield "no spread", changed(adam, SPREAD=float("inf"))
-    for value in (0.0, adam.NOISE / 2, adam.NOISE * 2, 1.0):
-        yield f"{value:g} of the noise", changed(adam, NOISE=value)
-    for value in (0.0, adam.GAIN / 4, adam.GAIN * 4, 1.0):
-        yield f"a gain of {value:g}", changed(adam, GAIN=value)
-    for value in (0.0, adam.CROSS_TALK / 2, adam.CROSS_TALK * 2):
-        yield f"a cross-talk of {value:g}", changed(adam, CROSS_TALK=value)
+        yield (
+            f"a spread of {adam_flow.SPREAD * factor:g}",
+            changed(adam_flow, SPREAD=adam_flow.SPREAD * factor),
+        )
+    yield "no spread", changed(adam_flow, SPREAD=float("inf"))
+    for value in (0.0, adam_flow.NOISE / 2, adam_flow.NOISE * 2, 1.0):
+        yield f"{value:g} of the noise", changed(adam_flow, NOISE=value)
+    for value in (0.0, adam_flow.GAIN / 4, adam_flow.GAIN * 4, 1.0):
+        yield f"a gain of {value:g}", changed(adam_flow, GAIN=value)
+    for value in (0.0, adam_flow.CROSS_TALK / 2, adam_flow.CROSS_TALK * 2):
+        yield f"a cross-talk of {value:g}", changed(adam_flow, CROSS_TALK=value)
     for value in (0.0, clock._BY_BATCH - 0.1, clock._BY_BATCH + 0.1):
         yield f"a batch power of {value:g}", changed(clock, _BY_BATCH=value)
-    yield "the stability bound at 15", changed(adam, STABILITY=15.0)
+    yield "the stability bound at 15", changed(adam_flow, STABILITY=15.0)

@@ -86,7 +86,11 @@ def main() -> None:
     names = parser.parse_args().signals.split(",")
     torch.set_num_threads(1)
     known = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
-    cuts = {name: s.values[s.train_cut] for name, s in load_all(names).items() if name not in known}
+    cuts = {
+        name: s.values[s.measurement.lattice]
+        for name, s in load_all(names).items()
+        if name not in known
+    }
     grids: dict[tuple[int, ...], list[str]] = {}
     for name, cut in cuts.items():
         grids.setdefault(tuple(cut.shape[:-1]), []).append(name)

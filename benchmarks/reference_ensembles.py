@@ -110,7 +110,7 @@ def train_grid(
             encoding = Gaussian(len(signal.shape), 256, bandwidth, draw)
             networks.append(mlp(encoding, signal.n_outputs, width=256, depth=4, generator=draw))
     ensemble = Ensemble(networks, device)
-    mask = signal.held_out().flatten().to(device)
+    mask = signal.held_out.flatten().to(device)
     points = signal.grid.points().float().to(device)
     values = signal.values.reshape(len(points), -1).float().to(device)
     kinds = [(points[own], values[own]) for own in (~mask, mask)]

@@ -97,7 +97,7 @@ def run(signal: Signal, bandwidth: float, steps: int, seed: int = 0) -> Entry:
 
 def judged(network: nn.Module, signal: Signal, *, few: bool) -> tuple[float, float]:
     """Errors on the training and the held-out samples, on all or on those that `train` judges by."""
-    mask = signal.held_out().flatten()
+    mask = signal.held_out.flatten()
     step = max(1, int((~mask).sum()) // 2**14) if few else 1
     points = signal.grid.points().float()
     values = signal.values.reshape(len(points), -1).float()

@@ -27,6 +27,7 @@ from benchmarks.reference_grids import BANDWIDTHS, Entry, read
 from benchmarks.report import Row
 from benchmarks.signals import load_all
 from ntkit.tasks import Budget, Signal
+from ntkit.tuning import NetworkPlan
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.scale_model import scale_models
 
@@ -54,10 +55,7 @@ def modelled(signal: Signal, steps: int) -> tuple[Tensor, float]:
         signal,
         Budget("adam", 1e-3, steps, 4096),
         _TRIED,
-        width=256,
-        depth=4,
-        n_frequencies=256,
-        seed=0,
+        plan=NetworkPlan(signal.in_dim, signal.n_outputs),
     )
     took = time.process_time() - start
     return rounded(torch.tensor([[m.train, m.held_out] for m in found]).double().T), took

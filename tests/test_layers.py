@@ -9,7 +9,7 @@ import ntkit
 
 LEVELS = [
     {"_core"},
-    {"encodings", "figures", "grids", "operators"},
+    {"encodings", "figures", "grids", "measurements", "operators"},
     {"networks"},
     {"kernels"},
     {"solvers"},

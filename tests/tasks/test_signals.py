@@ -21,20 +21,20 @@ def test_training_and_held_out_samples_are_a_partition(shape: tuple[int, ...]) -
     """Each sample is in one of them; training ones are those whose indices are all even."""
     signal = Signal(randn(*shape, 2), n_axes=len(shape))
     count = torch.zeros(shape).int()
-    count[signal.train_cut] += 1
-    count[signal.held_out()] += 1
+    count[signal.measurement.lattice] += 1
+    count[signal.held_out] += 1
     assert bool((count == 1).all())
     index = torch.stack(torch.meshgrid(*map(torch.arange, shape), indexing="ij"))
-    assert torch.equal(~signal.held_out(), (index % 2 == 0).all(0))
-    on_grid = signal.grid.points()[~signal.held_out().flatten()]
-    assert torch.equal(on_grid, signal.grid[signal.train_cut].points())
+    assert torch.equal(~signal.held_out, (index % 2 == 0).all(0))
+    on_grid = signal.grid.points()[~signal.held_out.flatten()]
+    assert torch.equal(on_grid, signal.grid[signal.measurement.lattice].points())
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_errors_are_mean_squares_of_both_parts(shape: tuple[int, ...]) -> None:
     signal, prediction = Signal(randn(*shape, 2), n_axes=len(shape)), randn(*shape, 2, seed=1)
     train, held_out = signal.errors(prediction)
-    mask = signal.held_out().flatten()
+    mask = signal.held_out.flatten()
     square = ((prediction - signal.values) ** 2).flatten(0, -2)
     weights = mask.double().mean()
     assert train == pytest.approx(float(square[~mask].sum() / (~mask).sum() / 2))
@@ -83,18 +83,10 @@ def test_bicubic_is_not_exact_for_quartics() -> None:
 def test_bicubic_keeps_the_training_samples_and_sees_nothing_else(shape: tuple[int, ...]) -> None:
     signal = Signal(randn(*shape, 3), n_axes=len(shape))
     found = signal.bicubic()
-    assert torch.equal(found[signal.train_cut], signal.values[signal.train_cut])
+    assert torch.equal(found[signal.measurement.lattice], signal.values[signal.measurement.lattice])
     other = signal.values.clone()
-    other[signal.held_out()] = 7.0
+    other[signal.held_out] = 7.0
     assert torch.equal(Signal(other, n_axes=len(shape)).bicubic(), found)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_even_part_has_the_same_samples(shape: tuple[int, ...]) -> None:
-    signal = Signal(randn(*shape, 2), n_axes=len(shape))
-    even = signal.even_part()
-    assert all(n % 2 == 0 and 0 <= m - n <= 1 for n, m in zip(even.shape, shape, strict=False))
-    assert torch.equal(even, signal.values[tuple(slice(n) for n in even.shape[:-1])])
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ def test_full_batches_of_sgd_are_plain_gradient_steps(batch_size: int) -> None:
     net = network()
     twin = deepcopy(net)
     train(net, SIGNAL, Budget("sgd", 0.3, 20, batch_size))
-    x = SIGNAL.grid[SIGNAL.train_cut].points().float()
-    y = SIGNAL.values[SIGNAL.train_cut].flatten(0, 1).float()
+    x = SIGNAL.grid[SIGNAL.measurement.lattice].points().float()
+    y = SIGNAL.values[SIGNAL.measurement.lattice].flatten(0, 1).float()
     for _ in range(20):
         parameters = list(twin.parameters())
         for p, g in zip(
@@ -59,8 +59,8 @@ def test_adam_is_pytorchs() -> None:
     net = network()
     twin = deepcopy(net)
     train(net, SIGNAL, Budget("adam", 1e-3, 15, N))
-    x = SIGNAL.grid[SIGNAL.train_cut].points().float()
-    y = SIGNAL.values[SIGNAL.train_cut].flatten(0, 1).float()
+    x = SIGNAL.grid[SIGNAL.measurement.lattice].points().float()
+    y = SIGNAL.values[SIGNAL.measurement.lattice].flatten(0, 1).float()
     optimiser = torch.optim.Adam(twin.parameters(), lr=1e-3)
     for _ in range(15):
         optimiser.zero_grad()

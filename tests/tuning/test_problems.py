@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from ntkit import GradientFlow, Grid, encodings, ntk
-from ntkit.dynamics.modes import flow_trajectory
+from ntkit.dynamics.modes import Trajectory, flow_trajectory
 from ntkit.networks import mlp, symmetrise
 from ntkit.tasks import Signal
-from ntkit.tuning.problems import AbstractProblem, LowRankProblem, PeriodicProblem
+from ntkit.tuning.problems import AbstractProblem, LowRankProblem, PeriodicProblem, TiledProblem
 from tests.cases import randn, seeded
 
 CLOSE = 1e-6  # the layers' profiles are good to 1e-8 of the kernel at lag zero
@@ -27,8 +27,8 @@ def whole_cycles(d: int, bandwidth: float = 2.0) -> encodings.Gaussian:
 def flow_errors(net: nn.Module, signal: Signal, times: list[float], **options) -> torch.Tensor:
     """Mean square errors `[t, 2]` on the training and the held-out samples."""
     kernel = ntk(net, variances="default")
-    y = signal.values[signal.train_cut]
-    flow = GradientFlow(kernel, signal.grid[signal.train_cut], y, **options)
+    y = signal.values[signal.measurement.lattice]
+    flow = GradientFlow(kernel, signal.grid[signal.measurement.lattice], y, **options)
     predictions = flow.predict(signal.grid, times)
     return torch.tensor([signal.errors(p) for p in predictions], dtype=torch.float64)
 
@@ -36,7 +36,7 @@ def flow_errors(net: nn.Module, signal: Signal, times: list[float], **options) -
 def problem_errors(problem: AbstractProblem, times: list[float]) -> torch.Tensor:
     run = flow_trajectory(problem.modes, times)
     train = problem.modes.error(run.decay)
-    return torch.stack([train, problem.held_out_error(run.weights)], 1)
+    return torch.stack([train, problem.held_out_error(run)], 1)
 
 
 def times_of(problem: AbstractProblem) -> list[float]:
@@ -91,7 +91,7 @@ def test_the_modes_are_the_eigenvalues_of_every_layer() -> None:
     total = float(kernel.diag(Grid((1, 1)).points())[0])
     assert float(modes.diagonal.sum()) == pytest.approx(total, rel=1e-7)
     assert int(modes.multiplicity.sum()) == n == 7 * 9
-    square = float(signal.values[signal.train_cut].square().sum())
+    square = float(signal.values[signal.measurement.lattice].square().sum())
     assert float(modes.energy.sum()) == pytest.approx(square)
     assert modes.sizes.tolist() == kernel.layer_sizes()
     assert modes.norms.tolist() == kernel.layer_norms()
@@ -121,7 +121,7 @@ def test_pairs_of_networks_are_one() -> None:
 def test_low_rank_problems_are_gradient_flow_at_full_rank(name: str) -> None:
     signal = SIGNALS[name]
     net = network(encodings.Identity(len(signal.shape)), signal.n_outputs)
-    problem = LowRankProblem(net, signal.values, tolerance=1e-13, max_rank=500)
+    problem = LowRankProblem(net, signal, tolerance=1e-13, max_rank=500)
     layers = ntk(net).layer_norms()  # `f f^T` over each
     assert float(1 / problem.modes.norms) == pytest.approx(sum(1 / n for n in layers))
     times = times_of(problem)
@@ -133,18 +133,18 @@ def test_low_rank_problems_are_gradient_flow_at_full_rank(name: str) -> None:
 def test_what_a_low_rank_leaves_out_is_never_learned() -> None:
     signal = SIGNALS["image"]
     net = network(encodings.Identity(2), 1)
-    few = LowRankProblem(net, signal.values, max_rank=5)
+    few = LowRankProblem(net, signal, max_rank=5)
     assert len(few.modes.energy) == 5
     assert few.modes.lost > 0
-    square = float(signal.values[signal.train_cut].square().sum())
+    square = float(signal.values[signal.measurement.lattice].square().sum())
     assert float(few.modes.energy.sum()) + few.modes.lost == pytest.approx(square)
     end = problem_errors(few, [inf])[0, 0]
     assert float(end) == pytest.approx(few.modes.lost / few.modes.n_samples)
 
 
 def test_more_rank_leaves_out_less() -> None:
-    net, values = network(encodings.Identity(2), 1), SIGNALS["image"].values
-    left = [LowRankProblem(net, values, max_rank=r).error for r in (5, 10, 20, 40)]
+    net, signal = network(encodings.Identity(2), 1), SIGNALS["image"]
+    left = [LowRankProblem(net, signal, max_rank=r).error for r in (5, 10, 20, 40)]
     assert left == sorted(left, reverse=True)
 
 
@@ -156,8 +156,91 @@ def test_many_held_out_samples_are_judged_on_some(monkeypatch: pytest.MonkeyPatc
     signal = Signal(randn(64, 64).cumsum(0).cumsum(1) / 100)
     net = network(encodings.Identity(2), 1)
     times = [0.0, inf]
-    whole = problem_errors(LowRankProblem(net, signal.values), times)[:, 1]
-    monkeypatch.setattr("ntkit.tuning.problems._JUDGED", 500)
-    some = problem_errors(LowRankProblem(net, signal.values), times)[:, 1]
+    whole = problem_errors(LowRankProblem(net, signal), times)[:, 1]
+    monkeypatch.setattr("ntkit.tuning.problems.low_rank._JUDGED", 500)
+    some = problem_errors(LowRankProblem(net, signal), times)[:, 1]
     assert float((some / whole - 1).abs().max()) < 0.15
     assert not torch.equal(some, whole)
+
+
+def left_out_errors(net: nn.Module, task: Signal, ridge: float) -> float:
+    """Mean square error of a kernel ridge at each sample that is left out of the fit in turn, one by one."""
+    x, y = task.training()
+    k = ntk(net, variances="default")(x, x)
+    missed = []
+    for i in range(len(x)):
+        rest = torch.arange(len(x)) != i
+        system = k[rest][:, rest] + ridge * torch.eye(len(x) - 1).double()
+        missed.append(k[i, rest] @ torch.linalg.solve(system, y[rest]) - y[i])
+    return float(torch.stack(missed).square().mean())
+
+
+@pytest.mark.parametrize("share", [0.05, 1.0, 30.0])
+def test_samples_that_are_left_out_in_turn(share: float) -> None:
+    """Of a kernel ridge, where it is exact, both engines against as many fits as there are samples."""
+    line = torch.cos(2 * torch.pi * torch.arange(40) / 40).double() + 0.1 * randn(40)
+    everything = Signal(line).keep_out(0.0)
+    net = network(whole_cycles(1), 1)
+    tiled = TiledProblem(net, everything)
+    ridge = share * float(tiled.modes.eigenvalues.mean())
+
+    def predicted(problem: AbstractProblem) -> float:
+        weights = 1 / (problem.modes.eigenvalues.sum(0) + ridge)
+        count = len(problem.modes.eigenvalues)
+        decay = ridge * weights
+        run = Trajectory(decay[None], weights.expand(1, count, -1))
+        return float(problem.held_out_error(run)[0])
+
+    expected = left_out_errors(net, everything, ridge)
+    assert predicted(tiled) == pytest.approx(expected, rel=1e-6)
+    circulant = PeriodicProblem(net, everything.values, step=1)
+    assert predicted(circulant) == pytest.approx(expected, rel=1e-5)  # of whole cycles: one torus
+
+
+def test_a_tile_of_all_points_is_gradient_flow() -> None:
+    """With every other sample, or any others, to train on and to judge."""
+    signal = SIGNALS["rgb"]
+    net = network(whole_cycles(2), 3)
+    scattered = signal.keep_out(0.3)
+    for task in (signal, scattered):
+        problem = TiledProblem(net, task)
+        times = times_of(problem)
+        x, y = task.training()
+        kernel = ntk(net, variances="default")
+        flow = GradientFlow(kernel, x, y, structure="dense")
+        points, held_out = task.judged()
+        expected = [
+            [(flow.predict(x, [t])[0] - y).square().mean() for t in times],
+            [(flow.predict(points, [t])[0] - held_out).square().mean() for t in times],
+        ]
+        found = problem_errors(problem, times).T
+        assert float((found - torch.tensor(expected)).abs().max()) < CLOSE * float(found.max())
+
+
+def test_tiles_stand_for_the_whole() -> None:
+    """6,400 points of a field on the torus, half of them in four tiles: the errors of the periodic engine.
+
+    To what the field differs in these places: the tiles hold 0.7 dB less of its power.
+    """
+    n = torch.fft.fftfreq(80, 1 / 80, dtype=torch.float64)
+    radius = (n[:, None] ** 2 + n**2).sqrt()
+    field = torch.fft.ifft2(torch.fft.fft2(randn(80, 80)) / (5 + radius) ** 1.5).real
+    signal = Signal(field / field.std()).keep_out(0.0)
+    net = network(whole_cycles(2, 12.0), 1)
+    tiled, periodic = TiledProblem(net, signal), PeriodicProblem(net, signal.values, step=1)
+    assert len(tiled.modes.energy) == 3200
+    assert float(tiled.modes.multiplicity.sum()) == pytest.approx(6400)
+    top = float(periodic.modes.eigenvalues.sum(0)[3])
+    for t in (1 / top, 30 / top):
+        whole, part = (problem_errors(p, [t])[0] for p in (periodic, tiled))
+        assert float((10 * (part / whole).log10()).abs().max()) < 2.5
+
+
+def test_nothing_held_out_is_cross_validated_in_low_rank_too() -> None:
+    signal = SIGNALS["image"].keep_out(0.0)
+    problem = LowRankProblem(network(encodings.Identity(2), 1), signal, max_rank=20)
+    run = flow_trajectory(problem.modes, [0.0, inf])
+    train, left_out = problem.modes.error(run.decay), problem.held_out_error(run)
+    assert float(left_out[0]) == pytest.approx(float(train[0]))  # nothing learned, no freedom used
+    freedom = len(problem.modes.energy) / problem.modes.n_samples
+    assert float(left_out[1]) == pytest.approx(float(train[1]) / (1 - freedom) ** 2)

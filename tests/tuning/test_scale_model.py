@@ -1,5 +1,6 @@
 """Scale models against ordinary training of the same small networks, one at a time."""
 
+from dataclasses import replace
 from math import inf, log10
 from operator import attrgetter
 from statistics import fmean
@@ -11,8 +12,9 @@ from torch import nn
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, psnr
 from ntkit.tasks.trainer import decayed_average
-from ntkit.tuning import scale_model
+from ntkit.tuning import NetworkPlan, scale_model
 from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.pieces import PIECES, Piece, pieces_of
 from ntkit.tuning.scale_model import (
     FIRST_HALF,
     SECOND_HALF,
@@ -24,26 +26,20 @@ from tests.cases import randn
 
 PHOTO = Signal(randn(192, 144, 2).cumsum(0).cumsum(1) / 100)
 TRIED = [Candidate("gaussian", 2.0), Candidate("gaussian", 9.0)]
-SIZES = {"width": 96, "depth": 2, "n_frequencies": 48, "seed": 3}
+PLAN = NetworkPlan(2, 2, width=96, depth=2, n_frequencies=48, seed=3)
 
 
-def trained_alone(
-    candidate: Candidate, corner: tuple[int, int], budget: Budget, seed: int
-) -> list[float]:
+def trained_alone(candidate: Candidate, piece: Piece, budget: Budget, seed: int) -> list[float]:
     """Errors of one model, in full batches of the 32 x 24 samples of a piece."""
     draw = torch.Generator().manual_seed(seed)
     encoding = candidate.build(2, 8, draw)
     network = mlp(encoding, 2, width=16, depth=2, generator=draw)
-    cut = (slice(corner[0], corner[0] + 32), slice(corner[1], corner[1] + 24))
-    points = PHOTO.grid.points().float().reshape(192, 144, 2)[cut]
-    values = PHOTO.values.float()[cut]
-    mask = torch.zeros(32, 24, dtype=torch.bool)
-    mask[::2, ::2] = True
+    points, values = PHOTO.points().float(), PHOTO.values.reshape(-1, 2).float()
     adam = torch.optim.Adam(network.parameters(), lr=6**0.5 * budget.lr)
     means = [p.detach().clone() for p in network.parameters()]
     for step in range(budget.steps):
         adam.zero_grad()
-        nn.functional.mse_loss(network(points[mask]), values[mask]).backward()
+        nn.functional.mse_loss(network(points[piece.seen]), values[piece.seen]).backward()
         adam.step()
         for i, p in enumerate(network.parameters()):
             means[i] = decayed_average(means[i], p.detach(), step) if step else p.detach().clone()
@@ -52,7 +48,7 @@ def trained_alone(
         with torch.no_grad():
             return [
                 float((network(points[kind]) - values[kind]).square().mean())
-                for kind in (mask, ~mask)
+                for kind in (piece.seen, piece.held_out)
             ]
 
     own = errors()
@@ -61,13 +57,11 @@ def trained_alone(
 
 
 def test_models_are_trained_as_each_would_be_alone() -> None:
-    corners, size = scale_model._pieces(PHOTO)
-    assert size == (32, 24)
     budget = Budget("adam", 3e-3, 25, 8192)
-    pieces = (0, 3, 6)
-    models = scale_models(PHOTO, budget, TRIED, pieces=pieces, **SIZES)
+    pieces, parts = (0, 3, 6), pieces_of(PHOTO, 36)
+    models = scale_models(PHOTO, budget, TRIED, pieces=pieces, plan=PLAN)
     for model, candidate in zip(models, TRIED, strict=True):
-        errors = torch.tensor([trained_alone(candidate, corners[i], budget, 3 + i) for i in pieces])
+        errors = torch.tensor([trained_alone(candidate, parts[i], budget, 3 + i) for i in pieces])
         assert (model.train, model.held_out) == pytest.approx(
             [psnr(float(e)) for e in errors.mean(0)], abs=2e-3
         )
@@ -77,20 +71,22 @@ def test_models_are_trained_as_each_would_be_alone() -> None:
 def test_pieces_hold_1_in_36_samples_and_keep_what_is_held_out(shape) -> None:
     """Corners on training samples, and so the training samples of a piece are those of the whole."""
     signal = Signal(randn(*shape), n_axes=len(shape))
-    corners, size = scale_model._pieces(signal)
-    share = torch.tensor(size).prod() / torch.tensor(shape).prod()
-    assert float(share) == pytest.approx(1 / 36, rel=0.3)
-    for corner in corners:
-        assert all(c % 2 == 0 for c in corner)
-        assert all(c + s <= n for c, s, n in zip(corner, size, shape, strict=True))
+    pieces = pieces_of(signal, 36)
+    assert len(pieces) == PIECES
+    seen, held_out = signal.measurement.seen.flatten(), signal.held_out.flatten()
+    for piece in pieces:
+        share = len(piece.seen) / len(signal.measurement.index)
+        assert share == pytest.approx(1 / 36, rel=0.35)
+        assert bool(seen[piece.seen].all())
+        assert bool(held_out[piece.held_out].all())
+        assert len(piece.seen) * (2 ** len(shape) - 1) == len(piece.held_out)
 
 
 def test_pieces_are_of_all_degrees_of_roughness() -> None:
     """Noise in the lower half: as many pieces of each, and of each half of the pieces."""
     values = torch.linspace(0, 1, 96).expand(96, 96).clone()
     values[48:] += randn(48, 96).float()
-    corners, _ = scale_model._pieces(Signal(values))
-    rough = [corner[0] >= 48 for corner in corners]
+    rough = [int(p.seen[0]) >= 48 * 96 for p in pieces_of(Signal(values), 36)]
     assert rough == 4 * [False] + 4 * [True]
     for half in (FIRST_HALF, SECOND_HALF):
         assert [rough[i] for i in half] == [False, False, True, True]
@@ -100,10 +96,10 @@ def test_halves_join_to_all_pieces() -> None:
     """Some candidates have seen both halves; the others keep their distance from them."""
     budget = Budget("adam", 3e-3, 10, 8192)
     every = [*TRIED, Candidate("gaussian", 30.0)]
-    first = scale_models(PHOTO, budget, every, pieces=FIRST_HALF, **SIZES)
-    second = scale_models(PHOTO, budget, TRIED, pieces=SECOND_HALF, **SIZES)
+    first = scale_models(PHOTO, budget, every, pieces=FIRST_HALF, plan=PLAN)
+    second = scale_models(PHOTO, budget, TRIED, pieces=SECOND_HALF, plan=PLAN)
     found = joined(first, second)
-    for model, whole in zip(found, scale_models(PHOTO, budget, TRIED, **SIZES), strict=False):
+    for model, whole in zip(found, scale_models(PHOTO, budget, TRIED, plan=PLAN), strict=False):
         assert model.candidate == whole.candidate
         assert (model.train, model.held_out) == pytest.approx(
             (whole.train, whole.held_out), abs=1e-4
@@ -127,15 +123,15 @@ def test_features_are_kept_or_made_anew_for_each_batch(
     batch_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     budget = Budget("adam", 3e-3, 20, batch_size)
-    kept = scale_models(PHOTO, budget, TRIED, **SIZES)
+    kept = scale_models(PHOTO, budget, TRIED, plan=PLAN)
     monkeypatch.setattr(scale_model, "_ENCODED", 0)
-    anew = scale_models(PHOTO, budget, TRIED, **SIZES)
+    anew = scale_models(PHOTO, budget, TRIED, plan=PLAN)
     for a, b in zip(kept, anew, strict=True):
         assert (a.train, a.held_out) == pytest.approx((b.train, b.held_out), abs=2e-3)
 
 
 def test_what_a_model_would_say_nothing_of_is_not_modelled() -> None:
     budget = Budget("adam", 1e-3, 10, 4096)
-    assert scale_models(Signal(randn(96, 80)), budget, TRIED, **SIZES) == ()
-    assert scale_models(PHOTO, budget, TRIED, **{**SIZES, "width": 47}) == ()
-    assert scale_models(PHOTO, Budget("adam", 1e-3, 5001, 4096), TRIED, **SIZES) == ()
+    assert scale_models(Signal(randn(96, 80)), budget, TRIED, plan=PLAN) == ()
+    assert scale_models(PHOTO, budget, TRIED, plan=replace(PLAN, width=47)) == ()
+    assert scale_models(PHOTO, Budget("adam", 1e-3, 5001, 4096), TRIED, plan=PLAN) == ()

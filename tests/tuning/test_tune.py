@@ -12,9 +12,9 @@ from ntkit import GradientFlow, encodings, ntk, training_time, tune
 from ntkit._core.errors import NumericalError
 from ntkit.networks import mlp
 from ntkit.tasks import Signal
-from ntkit.tuning.alignment import align
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.choice import FLAT, Row, choose, finalists, flat_range, scores_of
+from ntkit.tuning.optimisers.alignment import align
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.scale_model import ScaleModel
 from tests.cases import randn, seeded
@@ -150,13 +150,16 @@ def test_sgd_is_gradient_flow(shape: tuple[int, ...]) -> None:
     assert result.engine.startswith("exact")
     assert result.clock is None
     d, o = len(signal.shape), signal.n_outputs
-    y = signal.values[signal.train_cut]
+    y = signal.values[signal.measurement.lattice]
     n = y.numel() // o
     for row in result.table:
         draw = seeded(0)
         net = mlp(row.candidate.build(d, 64, draw), o, width=64, depth=3, generator=draw)
         flow = GradientFlow(
-            ntk(net, variances="default"), signal.grid[signal.train_cut], y, structure="dense"
+            ntk(net, variances="default"),
+            signal.grid[signal.measurement.lattice],
+            y,
+            structure="dense",
         )
         for p in row.predictions[:-1]:
             t = training_time(lr, p.steps, nn.MSELoss(), n_samples=n, n_outputs=o)
@@ -224,7 +227,9 @@ def test_what_comes_back_is_what_was_asked() -> None:
     ]  # fmt: skip
     assert result.predicted.steps == 40
     assert result.predicted in [p for r in result.table for p in r.predictions]
-    assert 10 ** (-result.bicubic / 10) == pytest.approx(signal.errors(signal.bicubic())[1])
+    assert 10 ** (-result.baseline.held_out / 10) == pytest.approx(
+        signal.errors(signal.bicubic())[1]
+    )
     assert result.code == f"encoding = {result.choice.code(2, 64)}"
     assert any("last sample of each odd axis" in note for note in result.notes)
     assert any(note.startswith("no encoding: low-rank kernel of rank") for note in result.notes)
@@ -260,7 +265,7 @@ def test_odd_input_has_finite_predictions_that_beat_no_training(signal, options)
     """The first budget aside, training errors stay below the signal's own power."""
     result = tune(signal, **{**SMALL, "steps": 30, "depth": 2, **options})
     whole = signal if isinstance(signal, Signal) else Signal(signal)
-    nothing = -10 * log10(float(whole.values[whole.train_cut].square().mean()))
+    nothing = -10 * log10(float(whole.values[whole.measurement.lattice].square().mean()))
     for row in result.table:
         levels = [p.train for p in row.predictions[:-1]]
         assert all(level > nothing - 1 for level in levels)  # rounding drops a last odd sample
@@ -340,7 +345,7 @@ def test_adam_is_predicted_with_aligned_features(engine, monkeypatch: pytest.Mon
         align(encoding, signal, budget)
         calls.append(float(encoding.amplitudes.std()))
 
-    module = sys.modules["ntkit.tuning.tune"]
+    module = sys.modules["ntkit.tuning.optimisers.adam"]
     monkeypatch.setattr(module, "align", spy)
     again = tune(signal, engine=engine, pilot=False, n_frequencies=32, width=64, **options)
     assert again.table == result.table

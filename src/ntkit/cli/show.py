@@ -14,7 +14,7 @@ from ntkit._core.whole_files import shown
 from ntkit.experiments.results import RunResult, summary
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import RunEntry
-from ntkit.tasks.signals import psnr
+from ntkit.tasks import psnr
 from ntkit.tuning.choice import name_of
 
 __all__ = ["show_json", "show_proof", "show_recommendation", "show_runs"]

@@ -10,7 +10,7 @@ import jinja2
 from ntkit._core.whole_files import shown, write_bytes
 from ntkit.experiments.results import RunResult, summary
 from ntkit.experiments.run_folder import PICTURES, REPORT
-from ntkit.tasks.signals import psnr
+from ntkit.tasks import psnr
 from ntkit.tuning.choice import name_of
 
 __all__ = ["write_report"]

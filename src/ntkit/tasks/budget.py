@@ -1,14 +1,25 @@
 """How long, and how, a network is trained; and what a training reached."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import isfinite
+from functools import partial
+from math import isfinite, isinf
 from typing import Literal
+
+import torch
+from torch import nn
 
 from ntkit._core.checks import positive, positive_int, replace_fields
 
 __all__ = ["Budget", "Evaluation", "Optimiser"]
 
 Optimiser = Literal["adam", "sgd"]
+
+_TORCH: dict[Optimiser, Callable[..., torch.optim.Optimizer]] = {
+    "adam": partial(torch.optim.Adam, fused=True),
+    "sgd": torch.optim.SGD,
+}
+_AVERAGED: tuple[Optimiser, ...] = ("adam",)
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Budget:
     batch_size: int = 4096
 
     def __post_init__(self) -> None:
-        if self.optimiser not in {"adam", "sgd"}:
+        if self.optimiser not in _TORCH:
             raise ValueError(f'`optimiser={self.optimiser!r}` must be "adam" or "sgd".')
         replace_fields(
             self,
@@ -40,6 +51,15 @@ class Budget:
             steps=positive_int("steps", self.steps),
             batch_size=positive_int("batch_size", self.batch_size),
         )
+
+    def torch_optimiser(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser that takes the steps."""
+        return _TORCH[self.optimiser](list(parameters), lr=self.lr)
+
+    @property
+    def averages(self) -> bool:
+        """Whether it ends hovering about a better place: then an average of the weights is kept as well."""
+        return self.optimiser in _AVERAGED
 
     def __str__(self) -> str:
         steps = "1 step" if self.steps == 1 else f"{self.steps:,} steps"
@@ -54,7 +74,7 @@ class Evaluation:
     Attributes:
         step: Steps taken.
         train: Mean square error on the training samples.
-        held_out: Mean square error on the held-out samples.
+        held_out: Mean square error on the held-out samples; NaN if nothing is held out.
         averaged: Whether they are those of the averaged weights.
     """
 
@@ -65,5 +85,5 @@ class Evaluation:
 
     @property
     def is_finite(self) -> bool:
-        """Whether both errors are numbers: False for a training that diverged."""
-        return isfinite(self.train) and isfinite(self.held_out)
+        """Whether the errors are numbers: False for a training that diverged."""
+        return isfinite(self.train) and not isinf(self.held_out)

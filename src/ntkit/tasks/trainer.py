@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
-from math import isfinite
+from math import isfinite, nan
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +11,8 @@ from torch.optim.swa_utils import AveragedModel
 from ntkit._core.devices import device_of
 from ntkit._core.errors import NumericalError
 from ntkit.encodings import AbstractEncoding
+from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget, Evaluation
-from ntkit.tasks.signals import Signal
 
 __all__ = ["Trainer", "average_share", "decayed_average", "evaluate"]
 
@@ -27,7 +27,7 @@ class Trainer:
 
     Args:
         network: Coordinates `[n, d]` to outputs `[n, o]`.
-        signal: What to fit.
+        task: What to fit.
         budget: Optimiser, learning rate, steps and batch size.
         average: Whether to keep a running average of the weights besides.
         generator: Source of the batches, on the CPU; a fixed seed if left out.
@@ -40,7 +40,7 @@ class Trainer:
     def __init__(
         self,
         network: nn.Module,
-        signal: Signal,
+        task: AbstractTask,
         budget: Budget,
         *,
         average: bool = False,
@@ -52,11 +52,8 @@ class Trainer:
         self._generator = torch.Generator().manual_seed(0) if generator is None else generator
         self._encoding, self._body = _split(network)
         device = device_of(network)
-        points = signal.grid.points().float().to(device=device)
-        targets = signal.values.reshape(len(points), -1).float().to(device=device)
-        held_out = signal.held_out().flatten().to(device=device)
-        self._held_out = points[held_out], targets[held_out]
-        x, self._y = points[~held_out], targets[~held_out]
+        x, self._y = (part.float().to(device=device) for part in task.training())
+        self._held_out = tuple(part.float().to(device=device) for part in task.judged())
         n = len(x)
         self._encoding_left = self._encoding
         if (
@@ -66,7 +63,8 @@ class Trainer:
                 x = self._encoding(x)
             self._encoding_left = nn.Identity()
         self._x = x
-        self._optimiser = _optimiser(self._body, budget)
+        trained = [p for p in self._body.parameters() if p.requires_grad]
+        self._optimiser = budget.torch_optimiser(trained)
         self._mean = AveragedModel(self._body, avg_fn=decayed_average) if average else None
 
     def run(
@@ -117,7 +115,7 @@ class Trainer:
     def state(self) -> dict[str, Tensor]:
         """Everything that the steps to come depend on, as a flat dict of copies.
 
-        Not the signal, the budget and the seed of the encoding, which `Trainer` is made with.
+        Not the task, the budget and the seed of the encoding, which `Trainer` is made with.
         """
         found = {f"network.{k}": v for k, v in self._body.state_dict().items()}
         for index, slots in self._optimiser.state_dict()["state"].items():
@@ -157,7 +155,7 @@ class Trainer:
         except (RuntimeError, KeyError) as error:
             raise ValueError(
                 f"`state` does not belong to this training: {str(error).splitlines()[0]} "
-                "Make the trainer with the network, signal and budget of the state."
+                "Make the trainer with the network, task and budget of the state."
             ) from None
         self.evaluations = [Evaluation(int(s), t, h, bool(a)) for s, t, h, a in rows]
 
@@ -176,7 +174,7 @@ class Trainer:
         found = self._body(self._encoding_left(x))
         if found.shape != y.shape:
             raise ValueError(
-                f"`network(points)` has shape {tuple(found.shape)}, and the samples of the signal "
+                f"`network(points)` has shape {tuple(found.shape)}, and the samples of the task "
                 f"{tuple(y.shape)}. Give the network as many outputs, on one last axis."
             )
         loss = nn.functional.mse_loss(found, y)
@@ -222,7 +220,7 @@ def average_share(steps: int) -> float:
 
 
 def evaluate(network: nn.Module, inputs: Tensor, targets: Tensor, encoding: nn.Module) -> float:
-    """Mean square error of `network` (on encoded inputs), a few thousand rows at a time."""
+    """Mean square error of `network` (on encoded inputs), a few thousand rows at a time; NaN of none."""
     total = 0.0
     with torch.no_grad():
         for x, y in zip(
@@ -230,7 +228,7 @@ def evaluate(network: nn.Module, inputs: Tensor, targets: Tensor, encoding: nn.M
         ):
             output = network(encoding(x))
             total += float(((output - y) ** 2).sum(dtype=torch.float64))
-    return total / targets.numel()
+    return total / targets.numel() if len(targets) else nan
 
 
 def _split(network: nn.Module) -> tuple[nn.Module, nn.Module]:
@@ -241,10 +239,3 @@ def _split(network: nn.Module) -> tuple[nn.Module, nn.Module]:
         if is_fixed and not any(True for _ in first.parameters()):
             return first, network[1:]
     return nn.Identity(), network
-
-
-def _optimiser(body: nn.Module, budget: Budget) -> torch.optim.Optimizer:
-    parameters = [p for p in body.parameters() if p.requires_grad]
-    if budget.optimiser == "adam":
-        return torch.optim.Adam(parameters, lr=budget.lr, fused=True)
-    return torch.optim.SGD(parameters, lr=budget.lr)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget, Evaluation
-from ntkit.tasks.signals import Signal
 from ntkit.tasks.trainer import Trainer
 
 __all__ = ["train"]
@@ -14,7 +14,7 @@ __all__ = ["train"]
 
 def train(
     network: nn.Module,
-    signal: Signal,
+    task: AbstractTask,
     budget: Budget,
     *,
     evaluate_at: Sequence[int] | None = None,
@@ -23,7 +23,7 @@ def train(
     on_step: Callable[[int, float], None] | None = None,
     on_evaluation: Callable[[Evaluation], None] | None = None,
 ) -> list[Evaluation]:
-    """Train `network` in place on every other sample of `signal`, in float32, where its parameters are.
+    """Train `network` in place on the training samples of `task`, in float32, where its parameters are.
 
     At a constant learning rate Adam ends on a step that misses what it hovers about by several dB in a
     good fit. An average over the last steps does not: with `average` the network gets it wherever it fits
@@ -32,7 +32,7 @@ def train(
     Args:
         network: Coordinates `[n, d]` to outputs `[n, o]`. A leading parameter-free encoding of an
             `nn.Sequential` is computed once.
-        signal: What to fit.
+        task: What to fit.
         budget: Optimiser, learning rate, steps and batch size; the loss is the mean square error.
         evaluate_at: Steps after which to evaluate, on all samples at the last step and on some
             16,000 of each kind before; the last step if left out.
@@ -48,7 +48,7 @@ def train(
 
     A loss that is no longer finite is a `NumericalError`; the network is left as that step found it.
     """
-    trainer = Trainer(network, signal, budget, average=average, generator=generator)
+    trainer = Trainer(network, task, budget, average=average, generator=generator)
     try:
         trainer.run(evaluate_at=evaluate_at, on_step=on_step, on_evaluation=on_evaluation)
     finally:  # also where it is interrupted: the weights that were judged best go on from there

@@ -2,22 +2,24 @@
 
 from ntkit.tuning.candidates import COMPARED, ENCODINGS, Candidate
 from ntkit.tuning.choice import Row
-from ntkit.tuning.clock import Clock
 from ntkit.tuning.initial_error import initial_error
+from ntkit.tuning.optimisers import Clock
+from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
+from ntkit.tuning.result import TuneResult
 from ntkit.tuning.scale_model import ScaleModel
-from ntkit.tuning.tune import TuneResult, build_network, tune
+from ntkit.tuning.tune import tune
 
 __all__ = [
     "COMPARED",
     "ENCODINGS",
     "Candidate",
     "Clock",
+    "NetworkPlan",
     "Prediction",
     "Row",
     "ScaleModel",
     "TuneResult",
-    "build_network",
     "initial_error",
     "tune",
 ]

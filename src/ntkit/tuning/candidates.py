@@ -8,10 +8,18 @@ import torch
 
 from ntkit._core.checks import positive
 from ntkit.encodings import AbstractEncoding, Basic, Gaussian, Identity, NeRF, Positional
+from ntkit.tasks.base import AbstractTask
 
 __all__ = ["COMPARED", "ENCODINGS", "Candidate", "candidates", "default_bandwidths"]
 
-_LADDER = (1, 2, 4, 7, 10, 14, 20, 30, 45, 60, 90, 130, 200, 300, 450, 600)
+_DECADE = (1.0, 1.4, 2.0, 3.0, 4.5, 6.0, 9.0)
+_LADDER = (
+    *(1, 2, 4, 7, 10, 14, 20, 30, 45, 60, 90, 130, 200, 300, 450, 600),
+    *(1000.0 * 10**k * b for k in range(4) for b in _DECADE),
+)
+_SPAN = (
+    600  # largest to smallest bandwidth that is tried: fewer cycles than that fit no long recording
+)
 
 
 @dataclass(frozen=True)
@@ -22,10 +30,12 @@ class Candidate:
         name: "identity", "basic", "positional", "nerf" or "gaussian".
         bandwidth: Standard deviation of the frequencies of "gaussian", the largest frequency of
             "positional" and "nerf" (cycles per unit); None for the others.
+        axes: What the bandwidth of "gaussian" is multiplied by along each axis; empty for 1 along all.
     """
 
     name: str
     bandwidth: float | None = None
+    axes: tuple[float, ...] = ()
 
     def build(
         self, in_dim: int, n_frequencies: int, generator: torch.Generator, *, integer: bool = False
@@ -48,9 +58,22 @@ class Candidate:
             "positional": f"Positional({in_dim}, {max(1, n_frequencies // in_dim)}, "
             f"max_frequency={self.bandwidth or 0:g})",
             "nerf": f"NeRF({in_dim}, {_octaves(self.bandwidth or 1.0)})",
-            "gaussian": f"Gaussian({in_dim}, {n_frequencies}, bandwidth={self.bandwidth or 0:g})",
+            "gaussian": f"Gaussian({in_dim}, {n_frequencies}, bandwidth={self._bandwidth_code})",
         }
         return f"ntkit.encodings.{arguments[self.name]}"
+
+    @property
+    def per_axis(self) -> float | tuple[float, ...]:
+        """The bandwidth, or one an axis."""
+        top = self.bandwidth or 1.0
+        return tuple(top * factor for factor in self.axes) if self.axes else top
+
+    @property
+    def _bandwidth_code(self) -> str:
+        found = self.per_axis
+        if isinstance(found, tuple):
+            return f"[{', '.join(f'{b:.4g}' for b in found)}]"
+        return f"{found:g}"
 
     @property
     def label(self) -> str:
@@ -58,7 +81,11 @@ class Candidate:
         return "no encoding" if self.name == "identity" else str(self)
 
     def __str__(self) -> str:
-        return self.name if self.bandwidth is None else f"{self.name} {self.bandwidth:g}"
+        if self.bandwidth is None:
+            return self.name
+        found = self.per_axis
+        numbers = found if isinstance(found, tuple) else (found,)
+        return f"{self.name} {' x '.join(f'{b:.3g}' if self.axes else f'{b:g}' for b in numbers)}"
 
 
 _Builder = Callable[[Candidate, int, int, torch.Generator, bool], AbstractEncoding]
@@ -68,7 +95,7 @@ _BUILDERS: dict[str, _Builder] = {
     "basic": lambda c, d, m, g, whole: Basic(d),
     "positional": lambda c, d, m, g, whole: Positional(d, max(1, m // d), c.bandwidth or 1.0),
     "nerf": lambda c, d, m, g, whole: NeRF(d, _octaves(c.bandwidth or 1.0)),
-    "gaussian": lambda c, d, m, g, whole: Gaussian(d, m, c.bandwidth or 1.0, g, integer=whole),
+    "gaussian": lambda c, d, m, g, whole: Gaussian(d, m, c.per_axis, g, integer=whole),
 }
 
 ENCODINGS = tuple(_BUILDERS)
@@ -83,18 +110,23 @@ def _octaves(top: float) -> int:
     return max(1, int(log2(top)) + 2)
 
 
-def default_bandwidths(shape: Sequence[int]) -> tuple[float, ...]:
-    """A ladder from 1 to an eighth of the samples along the longest axis, 10 at least."""
-    top = max(10.0, max(shape) / 8)
-    return tuple(float(b) for b in _LADDER if b <= top)
+def default_bandwidths(task: AbstractTask) -> tuple[float, ...]:
+    """A ladder up to a quarter of the training samples along the longest axis, 10 at least."""
+    top = max(10.0, max(task.axis_counts) / 4)
+    return tuple(float(b) for b in _LADDER if top / _SPAN <= b <= top)
 
 
 def candidates(
-    shape: Sequence[int], encodings: Sequence[str], bandwidths: Sequence[float]
+    task: AbstractTask, encodings: Sequence[str], bandwidths: Sequence[float] | None
 ) -> list[Candidate]:
-    """One candidate an encoding, and one a bandwidth for "gaussian".
+    """One candidate an encoding, and one a bandwidth for "gaussian", or some, where axes differ in kind.
 
     "positional" gets the Nyquist frequency of the training samples as its largest, "nerf" the octave below.
+
+    Args:
+        task: What is fitted.
+        encodings: Names.
+        bandwidths: Of "gaussian"; a ladder if left out.
 
     Raises:
         ValueError: An unknown encoding, a bandwidth that is not above 0, or none at all.
@@ -104,16 +136,19 @@ def candidates(
         raise ValueError(
             f"`encodings={tuple(encodings)!r}` must name some of {', '.join(ENCODINGS)}."
         )
-    if "gaussian" in encodings and not bandwidths:
+    ladder = default_bandwidths(task) if bandwidths is None else bandwidths
+    if "gaussian" in encodings and not ladder:
         raise ValueError("`bandwidths=()` leaves the gaussian encoding without one to try.")
+    nyquist = max(2.0, min(task.axis_counts) / 2)
     found = []
     for name in dict.fromkeys(encodings):
         if name == "gaussian":
-            found += [Candidate(name, positive("bandwidths", b)) for b in sorted(set(bandwidths))]
+            wanted = sorted({positive("bandwidths", b) for b in ladder})
+            found += [Candidate(name, b, axes) for axes in task.axis_factors for b in wanted]
         elif name == "positional":
-            found.append(Candidate(name, max(2.0, min(shape) / 4)))
+            found.append(Candidate(name, float(f"{nyquist:.4g}")))
         elif name == "nerf":  # its octaves are powers of two
-            found.append(Candidate(name, 2.0 ** int(log2(max(2.0, min(shape) / 4)))))
+            found.append(Candidate(name, 2.0 ** int(log2(nyquist))))
         else:
             found.append(Candidate(name))
     return found

@@ -9,28 +9,27 @@ bandwidths, mostly, which is better.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
-from math import isfinite, prod
+from dataclasses import dataclass, replace
+from math import isfinite
 from statistics import fmean
 
 import torch
 from torch import Tensor, nn
 
 from ntkit.encodings import AbstractEncoding
-from ntkit.networks import mlp
+from ntkit.tasks.base import AbstractTask, psnr
 from ntkit.tasks.budget import Budget
-from ntkit.tasks.signals import Signal, every_other, psnr
 from ntkit.tasks.trainer import average_share
 from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.pieces import PIECES, Piece, pieces_of
+from ntkit.tuning.plan import NetworkPlan
 
 __all__ = ["EVERY", "FIRST_HALF", "SECOND_HALF", "ScaleModel", "joined", "scale_models"]
 
 SCALE = 6
 """Width and frequencies are smaller by this; parameters, samples and batches by its square."""
 
-_PIECES = 8  # of the signal, each with models of its own
-EVERY, FIRST_HALF, SECOND_HALF = range(_PIECES), range(0, _PIECES, 2), range(1, _PIECES, 2)
+EVERY, FIRST_HALF, SECOND_HALF = range(PIECES), range(0, PIECES, 2), range(1, PIECES, 2)
 """Pieces of all degrees of roughness, by their place in the ranking."""
 
 _LONGEST = 5000  # steps: models of longer budgets would take minutes
@@ -56,14 +55,11 @@ class ScaleModel:
 
 
 def scale_models(
-    signal: Signal,
+    task: AbstractTask,
     budget: Budget,
     tried: Sequence[Candidate],
     *,
-    width: int,
-    depth: int,
-    n_frequencies: int,
-    seed: int,
+    plan: NetworkPlan,
     pieces: Sequence[int] = EVERY,
 ) -> tuple[ScaleModel, ...]:
     """Train models of all candidates at once, for the steps of the budget.
@@ -73,14 +69,12 @@ def scale_models(
     scale, half way between; which of the two matters little for their ranking.
 
     Args:
-        signal: The signal; models see pieces of it, eight evenly through the ranking by roughness.
+        task: What is fitted; models see pieces of it, eight evenly through the ranking by roughness.
         budget: What is asked about, with Adam.
         tried: Fourier encodings.
-        width: Units of each hidden layer of the network that is asked about.
-        depth: Its hidden layers.
-        n_frequencies: Its frequencies.
-        seed: Of frequencies, weights and batches: the next ones for the other pieces, so that the draw of a
-            few frequencies counts less; the same for all candidates, which then differ in bandwidth alone.
+        plan: The network that is asked about. Models have its seed, for the other pieces the next ones, so that
+            the draw of a few frequencies counts less; the same for all candidates, which then differ in
+            bandwidth alone.
         pieces: Which of the eight pieces.
 
     Returns:
@@ -89,35 +83,30 @@ def scale_models(
 
     Cost: for a candidate and piece `SCALE^-4` (1/1,296) of the multiplications of its training in full.
     """
-    corners, size = _pieces(signal)
-    corners = [corners[i] for i in pieces]
-    n_piece = _n_trained(size)
-    if n_piece < _FEWEST_SAMPLES or width < _NARROWEST * SCALE or budget.steps > _LONGEST:
+    parts = pieces_of(task, SCALE**2)
+    parts = [parts[i] for i in pieces] if parts else []
+    n_piece = min((len(p.seen) for p in parts), default=0)
+    if n_piece < _FEWEST_SAMPLES or plan.width < _NARROWEST * SCALE or budget.steps > _LONGEST:
         return ()
     encodings: list[AbstractEncoding] = []
-    networks: list[nn.Sequential] = []  # one a piece: candidates differ in their encodings alone
-    n_fewer = max(1, n_frequencies // SCALE)
+    networks: list[nn.Module] = []  # one a piece: candidates differ in their encodings alone
+    smaller = replace(
+        plan, width=plan.width // SCALE, n_frequencies=max(1, plan.n_frequencies // SCALE)
+    )
     for piece in pieces:
-        draws = [torch.Generator().manual_seed(seed + piece) for _ in tried]
-        encodings += [c.build(len(size), n_fewer, d) for c, d in zip(tried, draws, strict=True)]
-        networks.append(
-            mlp(
-                encodings[-1],
-                signal.n_outputs,
-                width=width // SCALE,
-                depth=depth,
-                generator=draws[-1],
-            )
-        )
-    kinds = [_Samples(signal, corners, size, encodings, held_out=h) for h in (False, True)]
+        own = replace(smaller, seed=plan.seed + piece)
+        built = [own.build(c) for c in tried]
+        encodings += [encoding for _, encoding in built]
+        networks.append(built[-1][0])
+    kinds = [_Samples(task, parts, encodings, held_out=h) for h in (False, True)]
     fleet = _Fleet(networks, len(tried), lr=budget.lr * SCALE**0.5)
-    share = n_piece / _n_trained(signal.shape)
+    share = n_piece / len(task.measurement.index)
     batch = max(1, round(budget.batch_size * share))
-    draw = torch.Generator().manual_seed(seed)
+    draw = torch.Generator().manual_seed(plan.seed)
     for step in range(budget.steps):
         fleet.step(*kinds[0].batch(batch, draw), step)
     errors = fleet.best_errors(*(kind.judged() for kind in kinds))
-    means = errors.reshape(2, len(corners), len(tried)).mean(1).tolist()
+    means = errors.reshape(2, len(parts), len(tried)).mean(1).tolist()
     return tuple(ScaleModel(c, psnr(a), psnr(b)) for c, a, b in zip(tried, *means, strict=True))
 
 
@@ -147,52 +136,26 @@ def _mean(a: float, b: float) -> float:
     return psnr((10 ** (-a / 10) + 10 ** (-b / 10)) / 2)
 
 
-def _n_trained(shape: Sequence[int]) -> int:
-    return prod((n + 1) // 2 for n in shape)
-
-
-def _pieces(signal: Signal) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
-    """Corners of the pieces, evenly through the ranking of all by roughness, and the shape of a piece."""
-    factor = SCALE ** (2 / len(signal.shape))
-    size = tuple(2 * max(1, round(n / factor / 2)) for n in signal.shape)
-    found = []
-    for corner in product(
-        *(range(0, n - s + 1, s) for n, s in zip(signal.shape, size, strict=True))
-    ):
-        piece = signal.values[_cut(corner, size)]
-        rough = sum(float(piece.diff(dim=axis).square().mean()) for axis in range(len(size)))
-        found.append((rough, corner))
-    found.sort()
-    return [found[int((i + 0.5) * len(found) / _PIECES)][1] for i in range(_PIECES)], size
-
-
-def _cut(corner: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:
-    return tuple(slice(c, c + s) for c, s in zip(corner, size, strict=True))
-
-
 class _Samples:
     """The training samples of the pieces, or the held-out ones: inputs and outputs of every model."""
 
     def __init__(
         self,
-        signal: Signal,
-        corners: Sequence[Sequence[int]],
-        size: Sequence[int],
+        task: AbstractTask,
+        pieces: Sequence[Piece],
         encodings: Sequence[AbstractEncoding],
         *,
         held_out: bool,
     ) -> None:
-        wanted = torch.full(tuple(size), held_out)
-        wanted[every_other(len(size))] = not held_out
-        grid = signal.grid.points().float().reshape(*signal.shape, -1)
-        cuts = [_cut(corner, size) for corner in corners]
-        self._points = torch.stack([grid[cut][wanted] for cut in cuts])
-        self._values = torch.stack([signal.values[cut][wanted].float() for cut in cuts])
-        copies = len(encodings) // len(corners)
-        self._points = self._points.repeat_interleave(copies, 0)
-        self._values = self._values.repeat_interleave(copies, 0)
+        every = [piece.held_out if held_out else piece.seen for piece in pieces]
+        n = min(map(len, every))
+        index = torch.stack([_thinned(places, n) for places in every])
+        copies = len(encodings) // len(pieces)
+        index = index.repeat_interleave(copies, 0)
+        self._points = task.points()[index].float()
+        self._values = task.values.reshape(-1, task.n_outputs)[index].float()
         self._encodings = encodings
-        kept = not held_out and self._points[..., 0].numel() * encodings[0].out_dim <= _ENCODED
+        kept = not held_out and index.numel() * encodings[0].out_dim <= _ENCODED
         self._features = self._encoded(self._points) if kept else None
 
     def _encoded(self, points: Tensor) -> Tensor:
@@ -221,6 +184,13 @@ class _Samples:
         return self._at(index.expand(models, -1))
 
 
+def _thinned(places: Tensor, n: int) -> Tensor:
+    """So many of them, spread evenly: pieces with scattered samples do not all have as many."""
+    if len(places) == n:
+        return places
+    return places[torch.linspace(0, len(places) - 1, n).round().long()]
+
+
 def _taken(of: Tensor, index: Tensor) -> Tensor:
     """Rows `[models, k, f]` of `[models, n, f]`, each model's own."""
     models, n, width = of.shape
@@ -231,8 +201,10 @@ def _taken(of: Tensor, index: Tensor) -> Tensor:
 class _Fleet:
     """Networks of one shape, some copies of each, trained by Adam together, each as it would be alone."""
 
-    def __init__(self, networks: Sequence[nn.Sequential], copies: int, *, lr: float) -> None:
-        layers = [[m for m in network if isinstance(m, nn.Linear)] for network in networks]
+    def __init__(self, networks: Sequence[nn.Module], copies: int, *, lr: float) -> None:
+        layers = [
+            [m for m in network.modules() if isinstance(m, nn.Linear)] for network in networks
+        ]
         self._weights: list[Tensor] = []
         for layer in zip(*layers, strict=True):
             self._weights.append(torch.stack([m.weight.detach().T for m in layer]))

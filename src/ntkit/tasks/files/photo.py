@@ -11,7 +11,7 @@ from ntkit._core.whole_files import shown
 from ntkit.tasks.files.arrays import read_array
 from ntkit.tasks.files.levels import to_unit
 from ntkit.tasks.files.pictures import decode_picture
-from ntkit.tasks.signals import Signal
+from ntkit.tasks.signal import Signal
 
 __all__ = ["Photo", "load_photo"]
 

@@ -8,11 +8,11 @@ from statistics import mean
 import torch
 from torch import nn
 
-from ntkit.dynamics.adam import adam_trajectories
 from ntkit.dynamics.modes import Modes
+from ntkit.tasks.base import AbstractTask, psnr
 from ntkit.tasks.budget import Budget
-from ntkit.tasks.signals import Signal, psnr
 from ntkit.tasks.training import train
+from ntkit.tuning.optimisers.adam_flow import adam_trajectories
 
 __all__ = ["Clock", "calibrate", "pilot_of", "theory_clock"]
 
@@ -68,7 +68,7 @@ def pilot_of(budget: Budget) -> Budget:
 
 def calibrate(
     network: nn.Module,
-    signal: Signal,
+    task: AbstractTask,
     modes: Modes,
     budget: Budget,
     *,
@@ -79,7 +79,7 @@ def calibrate(
 
     Args:
         network: A fresh copy of what is tuned; it is changed.
-        signal: The signal.
+        task: What is tuned for.
         modes: What its training is predicted with.
         budget: What is tuned for; the short run has its optimiser and learning rate.
         encoding: The encoding's name, for the report.
@@ -94,7 +94,7 @@ def calibrate(
     losses: list[float] = []
     train(
         network,
-        signal,
+        task,
         pilot,
         evaluate_at=(),
         generator=generator,

@@ -10,11 +10,11 @@ from torch import nn
 from torch.distributions import Gamma
 
 from ntkit import Grid, empirical_ntk, encodings, ntk
-from ntkit.dynamics import adam
-from ntkit.dynamics.adam import STABILITY, adam_trajectories
 from ntkit.dynamics.modes import Modes
 from ntkit.networks import mlp, symmetrise
 from ntkit.tasks import Signal
+from ntkit.tuning.optimisers import adam_flow
+from ntkit.tuning.optimisers.adam_flow import STABILITY, adam_trajectories
 from ntkit.tuning.problems import PeriodicProblem
 from tests import oracles
 from tests.cases import randn, seeded
@@ -181,7 +181,7 @@ def test_a_homogeneous_network_holds_what_it_has_learned_in_every_layers_kernel(
 
 def test_what_is_learned_grows_to_what_fits_best(monkeypatch: pytest.MonkeyPatch) -> None:
     """At once if the gain is large: no multiple of it, the mean apart, is nearer to the target."""
-    monkeypatch.setattr(adam, "CROSS_TALK", 0.0)
+    monkeypatch.setattr(adam_flow, "CROSS_TALK", 0.0)
     modes = ladder_of()
     left = run(modes, [1], gain=1e30).decay[0]
     mean = int(modes.eigenvalues.sum(0).argmax())
@@ -202,7 +202,7 @@ def test_what_is_learned_grows_less_where_modes_crowd_the_parameters(crowd: floa
     """What a white kernel has learned, `p` of each mode, wants `1 / p` times as much, less the noise."""
     white = modes_of(torch.ones(3, 40).double())
     white = replace(white, energy=torch.cat([torch.zeros(1), torch.ones(39)]).double())
-    share = adam.CROSS_TALK * 39 * white.n_outputs / float(white.sizes.sum())
+    share = adam_flow.CROSS_TALK * 39 * white.n_outputs / float(white.sizes.sum())
     roomy = replace(white, sizes=white.sizes * share / crowd)
     learned, plain = (1 - run(roomy, [1], lr=1e-7, gain=g).decay[0, 1:] for g in (1e30, 0.0))
     assert float(plain.max()) < 0.1
@@ -243,13 +243,13 @@ def test_against_matrix_exponentials_step_by_step(shape: tuple[int, ...], batch_
     kernel = ntk(net, variances="default")
     circle = [torch.arange(n).double() / n for n in shape]
     full = torch.stack([oracles.circulant_matrix(t) for t in kernel.layer_table(circle)])
-    held_out = signal.held_out().flatten()
+    held_out = signal.held_out.flatten()
     rate = torch.tensor(kernel.layer_sizes()).double().sqrt() * lr * speed
     rates = rate.repeat(steps, 1)
     r, f = oracles.adam_by_steps(
         full[:, ~held_out][:, :, ~held_out],
         full[:, held_out][:, :, ~held_out],
-        signal.values[signal.train_cut].flatten(0, -2),
+        signal.values[signal.measurement.lattice].flatten(0, -2),
         steps,
         rates,
         batch_size,
@@ -263,14 +263,14 @@ def test_against_matrix_exponentials_step_by_step(shape: tuple[int, ...], batch_
     assert abs(float(problem.modes.error(found.decay)[0]) - train) < 1e-7 * train
     other = signal.values.flatten(0, -2)[held_out] - f
     judged = float((other**2).mean())
-    assert abs(float(problem.held_out_error(found.weights)[0]) - judged) < 1e-7 * judged
+    assert abs(float(problem.held_out_error(found)[0]) - judged) < 1e-7 * judged
 
 
 def test_long_steps_follow_single_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """From step 150 on, steps of 1 % of the way: within 1 % in the training error."""
     modes = ladder_of()
     fast = modes.error(run(modes, [400, 1500]).decay)
-    monkeypatch.setattr(adam, "_FINE_STEPS", 10**9)
+    monkeypatch.setattr(adam_flow, "_FINE_STEPS", 10**9)
     slow = modes.error(run(modes, [400, 1500]).decay)
     assert float((fast / slow - 1).abs().max()) < 0.01
 
@@ -312,8 +312,8 @@ def test_a_wide_network_follows(kind) -> None:
         [f"{h}.{i}.{w}" for h in ("plus", "minus") for w in ("weight", "bias")] for i in (1, 3, 5)
     ]
     optimiser = OneMeanSquareALayer(net, names, lr)
-    x = signal.grid[signal.train_cut].points().float()
-    y = signal.values[signal.train_cut].reshape(-1, 1).float()
+    x = signal.grid[signal.measurement.lattice].points().float()
+    y = signal.values[signal.measurement.lattice].reshape(-1, 1).float()
     losses: list[float] = []
     for _ in range(steps):
         net.zero_grad()

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from ntkit import encodings
-from ntkit.dynamics.adam import adam_trajectories
 from ntkit.dynamics.modes import Modes
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, psnr
-from ntkit.tuning import clock
+from ntkit.tuning.optimisers import clock
+from ntkit.tuning.optimisers.adam_flow import adam_trajectories
 from ntkit.tuning.problems import PeriodicProblem
 from tests.cases import randn, seeded
 

@@ -7,7 +7,9 @@ from ntkit import Grid
 from ntkit.encodings import Basic, Gaussian
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, train
-from ntkit.tuning.alignment import align
+from ntkit.tuning.lattice import trimmed
+from ntkit.tuning.optimisers import optimiser_of
+from ntkit.tuning.optimisers.alignment import align
 from tests.cases import randn, seeded
 from tests.tolerances import assert_near
 
@@ -25,7 +27,7 @@ def encoding() -> Gaussian:
 
 def aligned(signal: Signal, budget: Budget) -> Gaussian:
     found = encoding()
-    align(found, signal, budget)
+    optimiser_of(budget).align(found, signal)
     return found
 
 
@@ -72,7 +74,7 @@ def test_against_a_loop_over_frequencies(shape, channels: int, steps: int) -> No
     found = Gaussian(len(shape), 12, 2.0, seeded(), integer=True)
     start = found.amplitudes.clone()
     align(found, signal, Budget("adam", lr, steps, batch))
-    y = signal.even_part()[signal.train_cut]
+    y = trimmed(signal)[signal.measurement.lattice]
     points = Grid(y.shape[:-1]).points()
     y = y.reshape(len(points), -1)
     y = y - y.mean(0)

@@ -1,20 +1,26 @@
 """What Adam's first steps make of an encoding: features that align with the signal."""
 
+from math import pi
+
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ntkit.encodings import AbstractFourier
+from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget
-from ntkit.tasks.signals import Signal
+from ntkit.tuning.lattice import is_lattice, trimmed
 
 __all__ = ["align"]
 
 _STEPS = 200
 """Steps in which what the signal is mostly made of is learned; see `benchmarks/adam_curves`."""
 
+_SUMMED = 2**15
 _FLAT = 1e-20  # of the mean square: a constant, but for rounding
 
 
-def align(encoding: AbstractFourier, signal: Signal, budget: Budget) -> None:
+def align(encoding: AbstractFourier, task: AbstractTask, budget: Budget) -> None:
     """Give `encoding` the amplitudes whose kernel stands for a network that Adam has begun to train.
 
     A kernel at its start takes large bandwidths for far slower, at short budgets, than they are: a
@@ -32,19 +38,17 @@ def align(encoding: AbstractFourier, signal: Signal, budget: Budget) -> None:
     45). Deeper layers align as well, which is in no amplitude. What the stand-in is worth is
     measured by `benchmarks/adam_curves`.
 
-    The amplitudes are those for the end of the budget. SGD, whose steps follow the kernel at the
-    start, leaves them as they are; the sum of their squares stays in any case.
+    The amplitudes are those for the end of the budget; the sum of their squares stays.
 
     Args:
         encoding: Its amplitudes are changed in place.
-        signal: What is learned, with every other sample to train on.
-        budget: The optimiser, its learning rate and batch size.
+        task: What is learned.
+        budget: Adam's learning rate, steps and batch size.
 
     Source: Ba et al. 2022 (arXiv:2205.01445), for one large step of the first layer.
     """
-    if budget.optimiser != "adam":
-        return
-    y = signal.even_part()[signal.train_cut].double()
+    on_lattice = is_lattice(task)
+    y = trimmed(task)[task.measurement.lattice] if on_lattice else task.measurement(task.values)
     axes = list(range(y.ndim - 1))
     n, whole = y[..., 0].numel(), float(y.square().mean())
     y = y - y.mean(axes, keepdim=True)
@@ -52,9 +56,8 @@ def align(encoding: AbstractFourier, signal: Signal, budget: Budget) -> None:
     if variance <= _FLAT * whole:
         return
     batch = min(budget.batch_size, n)
-    cycles = encoding.frequencies.double().round().long()
-    at = tuple(cycles[:, k] % size for k, size in enumerate(y.shape[:-1]))
-    power = (torch.fft.fftn(y, dim=axes)[at].abs() / n).square().sum(-1)
+    frequencies = encoding.frequencies.double()
+    power = _on_lattice(y, frequencies) if on_lattice else _anywhere(task, y, frequencies)
     share = power / (variance * y.shape[-1])
     early, late = min(budget.steps, _STEPS), max(0, budget.steps - _STEPS)
     ratio = batch * share
@@ -64,3 +67,23 @@ def align(encoding: AbstractFourier, signal: Signal, budget: Budget) -> None:
     grown = encoding.amplitudes.double().square() * (1 + budget.lr**2 * walk / start)
     grown *= encoding.energy / grown.sum()
     encoding.amplitudes.copy_(grown.sqrt())
+
+
+def _on_lattice(y: Float[Tensor, "..."], frequencies: Float[Tensor, "m d"]) -> Float[Tensor, " m"]:
+    """`|1/n sum_i y_i exp(-2 pi i b.x_i)|^2` of the whole cycles next to each frequency, summed over outputs."""
+    shape, n = y.shape[:-1], y[..., 0].numel()
+    cycles = frequencies.round().long()
+    at = tuple(cycles[:, k] % size for k, size in enumerate(shape))
+    waves = torch.fft.fftn(y, dim=list(range(len(shape))))[at]
+    return (waves.abs() / n).square().sum(-1)
+
+
+def _anywhere(
+    task: AbstractTask, y: Float[Tensor, "n o"], frequencies: Float[Tensor, "m d"]
+) -> Float[Tensor, " m"]:
+    """The same at any points, as a sum over 32,768 of them at most."""
+    every = max(1, len(y) // _SUMMED)
+    x, y = task.training()[0][::every], y[::every]
+    phase = -2 * pi * (x @ frequencies.T)
+    waves = torch.polar(torch.ones_like(phase), phase)
+    return (waves.T @ y.to(waves.dtype) / len(y)).abs().square().sum(-1)
