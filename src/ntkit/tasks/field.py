@@ -1,0 +1,90 @@
+"""What the jobs on grids share: where their samples come from, and how a fit of them is rendered."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ntkit.tasks.domain import Domain, Rendered, evaluated
+from ntkit.tasks.files import Content, Levels
+from ntkit.tasks.signal import Signal
+
+__all__ = ["AbstractField", "array_content"]
+
+
+class AbstractField(Signal):
+    """A job whose field is on a grid.
+
+    Attributes:
+        domain: What its axes and numbers stand for.
+        notes: What was converted while it was read.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """Of files that a rendering can be written to, the usual one first."""
+
+    domain: Domain
+    notes: tuple[str, ...]
+
+    def __init__(
+        self, content: Content, *, mask: Tensor | None = None, factor: int = 1
+    ) -> None:
+        super().__init__(
+            torch.from_numpy(np.ascontiguousarray(content.values)),
+            n_axes=len(content.shape),
+            mask=mask,
+        )
+        self.domain = Domain.of_content(self.kind, content, scale=factor)
+        self.notes = content.notes
+        if factor > 1:
+            everywhere = self.keep_out(0.0)
+            self._set(measurement=everywhere.measurement, held_out=everywhere.held_out)
+
+    @classmethod
+    def render(
+        cls,
+        network: nn.Module,
+        domain: Domain,
+        *,
+        size: Sequence[int] | None = None,
+        crop: Sequence[tuple[float, float]] | None = None,
+    ) -> Rendered:
+        """The field of a network on another grid.
+
+        Args:
+            network: Coordinates in [0, 1) to outputs.
+            domain: Of the task that it was trained on.
+            size: Samples along each axis.
+            crop: From where to where along each axis, in samples of the file.
+        """
+        new = domain.resampled(size, crop)
+        values = evaluated(network, new.grid(domain.shape).points())
+        return Rendered(values.double().numpy().reshape(*new.shape, -1), new)
+
+    @staticmethod
+    @abstractmethod
+    def write(path: Path, rendered: Rendered) -> list[str]:
+        """Write a rendering in the format of its name; what was rounded or clipped comes back as notes."""
+
+
+def array_content(
+    values: np.ndarray | Tensor, n_axes: int, *, units: tuple[str, ...], spacing: Sequence[float] | None
+) -> Content:
+    """Samples in memory, taken as they are: fitted units.
+
+    Raises:
+        ValueError: They have other axes.
+    """
+    array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, np.float64)
+    if array.ndim == n_axes:
+        array = array[..., None]
+    if array.ndim != n_axes + 1:
+        raise ValueError(
+            f"An array of shape {array.shape} has not {n_axes} axes of samples, or one more of channels."
+        )
+    step = None if spacing is None else tuple(float(s) for s in spacing)
+    return Content(array, Levels(0.0, 1.0), (), step, units, 32, 0)
