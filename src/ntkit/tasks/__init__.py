@@ -1,9 +1,33 @@
-"""Tasks: a field, what of it is trained on, and the training itself."""
+"""Tasks: a field, what of it is trained on, and the training itself; one job a file."""
 
+from ntkit.tasks.audio import Audio
 from ntkit.tasks.base import AbstractTask, Baseline, psnr
 from ntkit.tasks.budget import Budget, Evaluation
+from ntkit.tasks.domain import Domain, Rendered
+from ntkit.tasks.image import Image
+from ntkit.tasks.jobs import JOBS
+from ntkit.tasks.points import Points
 from ntkit.tasks.signal import Signal
 from ntkit.tasks.trainer import Trainer
 from ntkit.tasks.training import train
+from ntkit.tasks.video import Video
+from ntkit.tasks.volume import Volume
 
-__all__ = ["AbstractTask", "Baseline", "Budget", "Evaluation", "Signal", "Trainer", "psnr", "train"]
+__all__ = [
+    "JOBS",
+    "AbstractTask",
+    "Audio",
+    "Baseline",
+    "Budget",
+    "Domain",
+    "Evaluation",
+    "Image",
+    "Points",
+    "Rendered",
+    "Signal",
+    "Trainer",
+    "Video",
+    "Volume",
+    "psnr",
+    "train",
+]

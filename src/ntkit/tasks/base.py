@@ -1,10 +1,11 @@
 """What a task is: an unknown field, what of it is measured, what is held out, and how a fit is judged."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from math import inf, log10
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,6 +13,10 @@ from torch import Tensor
 
 from ntkit.grids import Grid
 from ntkit.measurements import Samples
+from ntkit.tasks.domain import Domain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["AbstractTask", "Baseline", "psnr"]
 
@@ -56,6 +61,12 @@ class AbstractTask(ABC):
     sample: ClassVar[str] = "sample"
     """What one point is called: a pixel, a voxel."""
 
+    domain: Domain
+    """What the coordinates and the numbers stand for."""
+
+    notes: tuple[str, ...] = ()
+    """What was converted while it was read, in words."""
+
     values: Float[Tensor, "..."]
     measurement: Samples
     held_out: Bool[Tensor, "..."]
@@ -87,6 +98,20 @@ class AbstractTask(ABC):
     @abstractmethod
     def baseline(self) -> Baseline | None:
         """What needs no network; None where nothing is held out, or there is no such method."""
+
+    @abstractmethod
+    def figure(self, panels: Sequence[tuple[str, Float[Tensor, "..."]]]) -> "Figure":
+        """Fields `[*shape, o]` beside each other, each with its title; the truth first."""
+
+    def scores(self, prediction: Float[Tensor, "..."]) -> dict[str, float]:
+        """What else people ask of a fit of this kind, by name and unit."""
+        del prediction
+        return {}
+
+    def frequency(self, bandwidth: float) -> str:
+        """A bandwidth in the unit of the data, in words; nothing where cycles per unit is all there is."""
+        del bandwidth
+        return ""
 
     @property
     def axis_counts(self) -> tuple[float, ...]:

@@ -137,9 +137,13 @@ class Domain:
             shape = [max(1, round((b - a) * self.scale)) for a, b in window]
         sizes = tuple(int(n) for n in shape)
         if len(sizes) != len(self.shape) or min(sizes) < 1:
-            raise ValueError(f"`size={sizes}` must be {len(self.shape)} numbers of at least 1 sample.")
+            raise ValueError(
+                f"`size={sizes}` must be {len(self.shape)} numbers of at least 1 sample."
+            )
         if np.prod(sizes, dtype=float) * self.n_outputs > _MOST_SAMPLES:
-            raise ValueError(f"`size={sizes}` is more than a memory holds. Render a part with `--crop`.")
+            raise ValueError(
+                f"`size={sizes}` is more than a memory holds. Render a part with `--crop`."
+            )
         steps = [(b - a) / n for (a, b), n in zip(window, sizes, strict=True)]
         spacing = self.spacing and tuple(
             d * step for d, step in zip(self.spacing, steps, strict=True)

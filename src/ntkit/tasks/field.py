@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ntkit.tasks.domain import Domain, Rendered, evaluated
 from ntkit.tasks.files import Content, Levels
+from ntkit.tasks.files.levels import depth_of, levels_of
 from ntkit.tasks.signal import Signal
 
 __all__ = ["AbstractField", "array_content"]
@@ -30,9 +31,7 @@ class AbstractField(Signal):
     domain: Domain
     notes: tuple[str, ...]
 
-    def __init__(
-        self, content: Content, *, mask: Tensor | None = None, factor: int = 1
-    ) -> None:
+    def __init__(self, content: Content, *, mask: Tensor | None = None, factor: int = 1) -> None:
         super().__init__(
             torch.from_numpy(np.ascontiguousarray(content.values)),
             n_axes=len(content.shape),
@@ -72,19 +71,35 @@ class AbstractField(Signal):
 
 
 def array_content(
-    values: np.ndarray | Tensor, n_axes: int, *, units: tuple[str, ...], spacing: Sequence[float] | None
+    values: np.ndarray | Tensor,
+    n_axes: int,
+    *,
+    units: tuple[str, ...],
+    spacing: Sequence[float] | None,
+    symmetric: bool = False,
 ) -> Content:
-    """Samples in memory, taken as they are: fitted units.
+    """Samples in memory, by the same levels as those of an array file.
+
+    Args:
+        values: `[*shape]` or `[*shape, o]`.
+        n_axes: Axes of the grid.
+        units: Of each axis.
+        spacing: Distance of neighbours.
+        symmetric: Whether 0 stays 0, and the largest absolute value becomes 1.
 
     Raises:
         ValueError: They have other axes.
     """
-    array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, np.float64)
+    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
     if array.ndim == n_axes:
         array = array[..., None]
     if array.ndim != n_axes + 1:
         raise ValueError(
             f"An array of shape {array.shape} has not {n_axes} axes of samples, or one more of channels."
         )
+    levels, notes = levels_of(array)
+    if symmetric:
+        levels, notes = Levels(0.0, float(np.abs(array).max()) or 1.0), []
     step = None if spacing is None else tuple(float(s) for s in spacing)
-    return Content(array, Levels(0.0, 1.0), (), step, units, 32, 0)
+    unit = levels.to_unit(array)
+    return Content(unit, levels, tuple(notes), step, units, depth_of(array), 0)

@@ -1,18 +1,24 @@
 """A field on a grid: by default every other sample is trained on, and the rest is held out."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit import figures
 from ntkit._core.checks import finite
 from ntkit.grids import Grid
 from ntkit.measurements import Samples
 from ntkit.tasks.base import AbstractTask, Baseline, psnr
+from ntkit.tasks.domain import Domain
 from ntkit.tasks.missing import like_what_is_missing
 
-__all__ = ["Signal"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Signal", "with_error"]
 
 
 class Signal(AbstractTask):
@@ -41,6 +47,7 @@ class Signal(AbstractTask):
         """
         checked = _checked(values, n_axes)
         every_other = Samples.every_other(checked.shape[:-1])
+        self.domain = Domain(self.kind, tuple(checked.shape[:-1]), checked.shape[-1])
         self._set(values=checked, measurement=every_other, held_out=~every_other.seen)
         if mask is not None:
             seen, held_out = like_what_is_missing(mask, self.shape)
@@ -68,6 +75,13 @@ class Signal(AbstractTask):
             return tuple(n / k for n, k in zip(self.shape, steps, strict=True))
         thin = self.measurement.share ** (1 / self.in_dim)
         return tuple(n * thin for n in self.shape)
+
+    def figure(self, panels: Sequence[tuple[str, Float[Tensor, "..."]]]) -> "Figure":
+        """Curves of a line; else pictures, of a volume the middle slice, and the error of the last."""
+        if self.in_dim == 1:
+            curves = [(title.replace("\n", ", "), values[:, 0]) for title, values in panels]
+            return figures.lines_figure(self.grid.axes()[0], curves)
+        return figures.pictures_figure(with_error(panels))
 
     def baseline(self) -> Baseline | None:
         """Cubic convolution, where every other sample is known."""
@@ -129,3 +143,14 @@ def _checked(values: Tensor, n_axes: int | None) -> Float[Tensor, "..."]:
     if float(values.max() - values.min()) == 0:
         raise ValueError("`signal` is constant: every encoding fits it.")
     return values
+
+
+def with_error(
+    panels: Sequence[tuple[str, Float[Tensor, "..."]]],
+) -> list[tuple[str, Float[Tensor, "..."]]]:
+    """Fields, and the error of the last one beside them."""
+    if len(panels) < 2:
+        return list(panels)
+    error = (panels[-1][1] - panels[0][1]).abs().mean(-1, keepdim=True)
+    label = f"error of {panels[-1][0].splitlines()[0]}\n(white: 0, black: 0.2 and more)"
+    return [*panels, (label, 1 - 5 * error)]
