@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from io import StringIO, TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import tyro
@@ -18,21 +18,28 @@ import tyro
 from ntkit._core.errors import NumericalError
 from ntkit._core.threads import free_cores
 from ntkit._core.whole_files import read_json
-from ntkit.cli.show import show_json, show_proof, show_recommendation, show_runs
+from ntkit.cli.render import render
+from ntkit.cli.show import show_fit, show_json, show_proof, show_recommendation, show_runs
+from ntkit.experiments.fit_run import resume_fit, run_fit
 from ntkit.experiments.interruption import Interruption
-from ntkit.experiments.run import resume_tune, run_tune
+from ntkit.experiments.reading import read_spec
+from ntkit.experiments.results import AbstractRun, TuneRun
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import list_runs
-from ntkit.experiments.spec import TuneSpec
+from ntkit.experiments.spec import FitSpec, TuneSpec
+from ntkit.experiments.telling import Telling
+from ntkit.experiments.tune_run import resume_tune, run_tune
 
 __all__ = ["main"]
 
 _USER_ERRORS = (ValueError, TypeError, OSError, NumericalError)
-_LISTS = {"--bandwidths", "--encodings"}
+_LISTS = {"--bandwidths", "--encodings", "--columns", "--targets", "--size", "--crop"}
+
+Spec = TuneSpec | FitSpec
 
 
 @dataclass(frozen=True)
-class TuneOptions:
+class RunOptions:
     """How a run is started and shown; none of it changes the result.
 
     Attributes:
@@ -66,69 +73,85 @@ def _command(arguments: Sequence[str], interruption: Interruption) -> int:
     if list(arguments) == ["--version"]:
         print(f"ntkit {version('ntkit')}")
         return 0
-    commands = {"tune": _tune(_default(arguments), interruption), "runs": runs, "info": info}
+    default = _default(arguments)
+    commands = {
+        "tune": _of_spec(TuneSpec, "tune", _TUNE, default, interruption),
+        "fit": _of_spec(FitSpec, "fit", _FIT, default, interruption),
+        "render": render,
+        "runs": runs,
+        "info": info,
+    }
     style = (tyro.conf.PositionalRequiredArgs, tyro.conf.OmitArgPrefixes)
     return tyro.extras.subcommand_cli_from_dict(
         commands, args=arguments, config=style, prog="ntkit"
     )
 
 
-def _tune(default: TuneSpec | None, interruption: Interruption) -> Callable[..., int]:
-    """The `tune` command, with the spec of another run as its defaults if there is one."""
+_TUNE = "Recommend an encoding and a bandwidth for data, and prove it by training."
+_FIT = "Train a coordinate network on data, and keep it."
+
+
+def _of_spec(
+    kind: type[Spec], name: str, doc: str, default: Spec | None, interruption: Interruption
+) -> Callable[..., int]:
+    """A command that takes a spec, with that of another run as its defaults if there is one."""
     unnamed = tyro.conf.arg(name="")
 
-    def run(spec: TuneSpec, how: TuneOptions) -> int:
+    def fresh(
+        spec: Annotated[kind, unnamed],  # pyright: ignore[reportInvalidTypeForm]
+        how: Annotated[RunOptions, unnamed] = RunOptions(),
+    ) -> int:
         return _run(spec, how, default, interruption)
 
-    if default is None:
-
-        def tune(
-            spec: Annotated[TuneSpec, unnamed], how: Annotated[TuneOptions, unnamed] = TuneOptions()
-        ) -> int:
-            """Recommend an encoding and a bandwidth for a photo, and prove it by training."""
-            return run(spec, how)
-
-        return tune
-
-    def tune_like(
-        spec: Annotated[TuneSpec, unnamed] = default,
-        how: Annotated[TuneOptions, unnamed] = TuneOptions(),
+    def again(
+        spec: Annotated[kind, unnamed] = default,  # pyright: ignore[reportInvalidTypeForm]
+        how: Annotated[RunOptions, unnamed] = RunOptions(),
     ) -> int:
-        """Recommend an encoding and a bandwidth for a photo, and prove it by training."""
-        return run(spec, how)
+        return _run(spec, how, default, interruption)
 
-    return tune_like
+    command = again if isinstance(default, kind) else fresh
+    command.__name__, command.__doc__ = name, doc
+    return command
 
 
-def _run(
-    spec: TuneSpec, how: TuneOptions, default: TuneSpec | None, interruption: Interruption
-) -> int:
+def _run(spec: Spec, how: RunOptions, default: Spec | None, interruption: Interruption) -> int:
     silent = how.quiet or how.json
-    told: dict[str, Any] = {
-        "on_progress": None if silent else _stage,
-        "on_notice": None if silent else _notice,
-        "on_recommendation": None if silent else show_recommendation,
-        "show_progress": not silent,
-        "interruption": interruption,
-    }
+    telling = Telling(
+        on_progress=None if silent else _stage,
+        on_notice=None if silent else _notice,
+        on_recommendation=None if silent else show_recommendation,
+        show_progress=not silent,
+        interruption=interruption,
+    )
     if how.resume is None:
         command = shlex.join(["ntkit", *sys.argv[1:]])
-        run = run_tune(spec, force=how.force, command=command, **told)
+        run = (
+            run_tune(spec, force=how.force, command=command, telling=telling)
+            if isinstance(spec, TuneSpec)
+            else run_fit(spec, force=how.force, command=command, telling=telling)
+        )
     else:
         if how.config or how.force or spec != default:
             raise ValueError(
                 "`--resume` goes on with a run as it was asked for; it takes no other options than "
                 "`--json` and `--quiet`. To change one, start a new run with `--config`."
             )
-        run = resume_tune(how.resume, **told)
+        again = resume_tune if isinstance(spec, TuneSpec) else resume_fit
+        run = again(how.resume, telling=telling)
     _stage("")
+    _show(run, how)
+    return 128 + (interruption.signal or 2) if run.interrupted else 0
+
+
+def _show(run: AbstractRun, how: RunOptions) -> None:
     if how.json:
         show_json(run)
     elif how.quiet:
         print(run.folder)
-    else:
+    elif isinstance(run, TuneRun):
         show_proof(run)
-    return 128 + (interruption.signal or 2) if run.interrupted else 0
+    else:
+        show_fit(run)
 
 
 def runs(folder: tyro.conf.Positional[Path] = Path("runs"), *, json: bool = False) -> int:
@@ -151,17 +174,29 @@ def info() -> int:
     return 0
 
 
-def _default(arguments: Sequence[str]) -> TuneSpec | None:
-    """The spec that `--config` or `--resume` names, None without them."""
+def _default(arguments: Sequence[str]) -> Spec | None:
+    """The spec that `--config` or `--resume` names, None without them.
+
+    Raises:
+        ValueError: It is one of another command.
+    """
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     for flag in ("--config", "--resume"):
         parser.add_argument(flag, nargs="?", type=Path)
-    named, _ = parser.parse_known_args(arguments)
+    named, rest = parser.parse_known_args(arguments)
     if named.resume is not None:
-        return TuneSpec.from_dict(RunFolder(named.resume).spec)
-    if named.config is None:
+        found = read_spec(RunFolder(named.resume))
+    elif named.config is not None:
+        content = read_json(named.config)
+        kind = FitSpec if content.get("job") == "fit" else TuneSpec
+        found = replace(kind.from_dict(content), out=None)
+    else:
         return None
-    return replace(TuneSpec.from_dict(read_json(named.config)), out=None)
+    if rest and rest[0] in {"tune", "fit"} and rest[0] != found.job:
+        raise ValueError(
+            f"That run is one of `ntkit {found.job}`: pass `ntkit {found.job}` instead."
+        )
+    return found
 
 
 def _split_lists(arguments: Sequence[str]) -> list[str]:
@@ -195,7 +230,7 @@ def _guarded(command: Callable[[], int | None], interruption: Interruption) -> i
         _stage("")
         print(
             "ntkit: interrupted. A run that had begun is in its folder; `ntkit runs` lists it, and "
-            "`ntkit tune --resume FOLDER` goes on.",
+            "`--resume FOLDER` of the same command goes on.",
             file=sys.stderr,
         )
         return 128 + (interruption.signal or 2)

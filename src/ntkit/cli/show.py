@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 
 from rich import box
@@ -11,25 +12,25 @@ from rich.markup import escape
 from rich.table import Table
 
 from ntkit._core.whole_files import shown
-from ntkit.experiments.results import RunResult, summary
+from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import RunEntry
 from ntkit.tasks import psnr
 from ntkit.tuning.choice import name_of
 
-__all__ = ["show_json", "show_proof", "show_recommendation", "show_runs"]
+__all__ = ["show_fit", "show_json", "show_proof", "show_recommendation", "show_runs"]
 
 _WIDE = 76
 """Columns of a terminal from which two numbers stand side by side in a cell, and not one above the other."""
 
 
-def show_recommendation(run: RunResult) -> None:
+def show_recommendation(run: TuneRun) -> None:
     """The table of predictions, the recommendation, and the line to paste."""
     console = Console(highlight=False)
     between = " / " if console.width >= _WIDE else "\n"
     result = run.result
     table = Table(
-        title=f"Predicted PSNR in dB, held-out / training pixels\n{result.budget}",
+        title=f"Predicted PSNR in dB, held-out / training samples\n{result.budget}",
         caption="-: a perfect fit, or nothing to fit",
         box=box.SIMPLE_HEAD,
     )
@@ -41,9 +42,9 @@ def show_recommendation(run: RunResult) -> None:
         cells = [f"{p.held_out:.1f}{between}{_short(p.train)}" for p in row.predictions]
         table.add_row(row.candidate.label, *cells, style="bold green" if chosen else None)
     table.add_section()
-    table.add_row(
-        "bicubic", *[f"{result.bicubic:.1f}{between}   -"] * len(result.steps), style="dim"
-    )
+    if result.baseline:
+        level = f"{result.baseline.held_out:.1f}{between}   -"
+        table.add_row(result.baseline.name, *[level] * len(result.steps), style="dim")
     console.print(table)
     for note in run.notes:
         console.print(f"  note: {escape(note)}", style="dim")
@@ -82,7 +83,7 @@ def show_recommendation(run: RunResult) -> None:
     goal = "held-out" if result.goal == "generalise" else "training"
     value = result.predicted.held_out if result.goal == "generalise" else result.predicted.train
     console.print(
-        f"\n[bold]Recommended: {result.choice.label}[/bold] - {value:.1f} dB predicted on {goal} pixels, "
+        f"\n[bold]Recommended: {result.choice.label}[/bold] - {value:.1f} dB predicted on {goal} samples, "
         f"chosen in {result.seconds:.1f} s."
     )
     if result.flat_range:
@@ -95,10 +96,10 @@ def show_recommendation(run: RunResult) -> None:
     console.print(f"\n    {result.code}\n", style="cyan", soft_wrap=True)
 
 
-def show_proof(run: RunResult) -> None:
+def show_proof(run: TuneRun) -> None:
     """Predicted beside measured, and where the run folder is."""
     console = Console(highlight=False)
-    rows = summary(run)
+    rows = run.summary()
     if rows:
         table = Table(title="Measured and predicted PSNR, dB", box=box.SIMPLE_HEAD)
         table.add_column("network", no_wrap=True)
@@ -111,17 +112,22 @@ def show_proof(run: RunResult) -> None:
         between = " " if console.width >= _WIDE else "\n"
         for row in rows:
             held_out = f"({row['held_out_predicted']:.1f}, {row['held_out_error']:+.1f})"
+            if isnan(row["held_out_measured"]):
+                held_out = f"({row['held_out_predicted']:.1f})"
             table.add_row(
                 row["name"] + ("" if row["finished"] else "*"),
                 f"{row['steps']:,}",
-                f"{row['held_out_measured']:.1f}{between}{held_out}",
+                f"{_decibels(row['held_out_measured'])}{between}{held_out}",
                 f"{_decibels(row['train_measured'])}{between}({_decibels(row['train_predicted'])})",
             )
-        table.add_row("bicubic", "-", f"{run.result.bicubic:.1f}", "-", style="dim")
+        if run.result.baseline:
+            level = run.result.baseline
+            table.add_row(level.name, "-", f"{level.held_out:.1f}", "-", style="dim")
         console.print(table)
+        _show_scores(console, rows[0]["scores"])
         if run.initial_error is not None and not run.spec.symmetrise:
             console.print(
-                "  Of the error between the pixels, what is left of the random initial function is "
+                "  Of the error between the samples, what is left of the random initial function is "
                 f"{psnr(run.initial_error):.1f} dB by itself (--symmetrise removes it).",
                 style="dim",
             )
@@ -132,7 +138,34 @@ def show_proof(run: RunResult) -> None:
     console.print(f"Report: {_name(run.folder / 'report.html')}", soft_wrap=True)
 
 
-def show_json(run: RunResult) -> None:
+def show_fit(run: FitRun) -> None:
+    """What the training reached, how large the network is, and where the run folder is."""
+    console = Console(highlight=False)
+    proof = run.proof
+    if proof.evaluations:
+        reached = f"[bold]{_decibels(proof.train_psnr)} dB[/bold] on the samples trained on"
+        if not isnan(proof.held_out_psnr):
+            reached += f", [bold]{_decibels(proof.held_out_psnr)} dB[/bold] on those held out"
+        if run.baseline:
+            reached += f" ({run.baseline.name}: {run.baseline.held_out:.1f} dB)"
+        console.print(f"{run.candidate.label}, {run.why}: {reached}, in {proof.seconds:.0f} s.")
+        _show_scores(console, proof.scores)
+    size = run.n_parameters * 2 / 1e3
+    file = f", the file {run.domain.file_bytes / 1e3:,.0f} kB" if run.domain.file_bytes else ""
+    console.print(f"  The network takes {size:,.0f} kB in 16 bits{file}.", style="dim")
+    if run.partial:
+        console.print(
+            f"[bold yellow]Interrupted. `ntkit fit --resume {_name(run.folder)}` goes on.[/]"
+        )
+    console.print(f"Report: {_name(run.folder / 'report.html')}", soft_wrap=True)
+
+
+def _show_scores(console: Console, scores: dict[str, float]) -> None:
+    for name, value in scores.items():
+        console.print(f"  {escape(name)}: {value:.3g}", style="dim")
+
+
+def show_json(run: AbstractRun) -> None:
     """The run's `result.json` and its folder, as one object."""
     _print_json({"folder": shown(run.folder), **RunFolder(run.folder).result})
 
@@ -174,4 +207,6 @@ def _short(value: float) -> str:
 
 
 def _decibels(value: float) -> str:
+    if isnan(value):
+        return "-"
     return "perfect" if value > 100 else f"{value:.1f}"

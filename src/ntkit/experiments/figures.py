@@ -1,22 +1,35 @@
 """The pictures of a tuning run: its numbers, as `ntkit.figures` draws them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf, isfinite
 from statistics import fmean
 
-import torch
 from matplotlib.figure import Figure
 
 from ntkit import figures
 from ntkit.experiments.proof import Proof
-from ntkit.figures import save
+from ntkit.experiments.results import FitRun
 from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_spectrum
-from ntkit.tasks.signals import Signal, psnr
-from ntkit.tuning import TuneResult, build_network
+from ntkit.tasks import AbstractTask, psnr
+from ntkit.tuning import TuneResult
 from ntkit.tuning.choice import name_of
 
-__all__ = ["bandwidth_figure", "images_figure", "learning_figure", "save", "spectrum_figure"]
+__all__ = [
+    "bandwidth_figure",
+    "fit_curve_figure",
+    "learning_figure",
+    "spectrum_figure",
+    "title_of",
+]
+
+
+def title_of(proof: Proof) -> str:
+    """What a trained field is called beside others."""
+    held_out = proof.held_out_psnr
+    reached = f"held out {held_out:.1f} dB" if isfinite(held_out) else f"{proof.train_psnr:.1f} dB"
+    return f"{proof.candidate.label}\n{reached}"
 
 
 def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
@@ -40,7 +53,7 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                 measured=([p.candidate.bandwidth or 1.0 for p in tried], measured)
                 if tried
                 else None,
-                level=("bicubic", result.bicubic) if attribute == "held_out" else None,
+                level=_baseline(result) if attribute == "held_out" else None,
                 band=result.flat_range if attribute == wanted else None,
             )
         )
@@ -57,20 +70,23 @@ def _model_points(result: TuneResult, attribute: str) -> tuple[list[float], list
     return [c.bandwidth or 1.0 for c in reached], [r + shift for r in reached.values()]
 
 
-def spectrum_figure(result: TuneResult, signal: Signal) -> Figure:
-    """How fast kernels learn each frequency, over how much of the signal lies there."""
+def _baseline(result: TuneResult) -> tuple[str, float] | None:
+    return (result.baseline.name, result.baseline.held_out) if result.baseline else None
+
+
+def spectrum_figure(result: TuneResult, task: AbstractTask) -> Figure:
+    """How fast kernels learn each frequency, over how much of the field lies there."""
     shown = [r.candidate for r in result.table if r.candidate.name == "gaussian"]
     shown = [c for c in {shown[0], shown[-1]} if c != result.choice] if shown else []
     kept = [result.choice, *sorted(shown, key=lambda c: c.bandwidth or 0)]
     rates = {}
     for candidate in kept:
         if candidate.name != "identity":
-            network = build_network(result, candidate, len(signal.shape), 1)
-            rates[candidate.label] = kernel_spectrum(
-                ntk(network, variances="default"), signal.shape
-            )
-    frequency, power = power_spectrum(signal.values)
-    return figures.rates_figure(frequency, power, rates, nyquist=min(signal.shape) / 4)
+            network, _ = replace(result.plan, n_outputs=1).build(candidate)
+            rates[candidate.label] = kernel_spectrum(ntk(network, variances="default"), task.shape)
+    frequency, power = power_spectrum(task.values)
+    nyquist = min(task.axis_counts) / 2
+    return figures.rates_figure(frequency, power, rates, nyquist=nyquist)
 
 
 def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
@@ -91,27 +107,21 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
                 for p in proofs
                 if p.evaluations
             },
-            level=("bicubic", result.bicubic) if attribute == "held_out" else None,
+            level=_baseline(result) if attribute == "held_out" else None,
         )
         for attribute, title in (("held_out", "Held-out samples"), ("train", "Training samples"))
     ]
     return figures.learning_figure(panels, emphasised=result.choice.label)
 
 
-def images_figure(
-    signal: Signal, result: TuneResult, proofs: Sequence[Proof], outputs: Sequence[torch.Tensor]
-) -> Figure:
-    """Target, no encoding, recommended, and the error of the recommended, side by side."""
-    panels = [("target", signal.values)]
-    pairs = zip(proofs, outputs, strict=True)
-    for proof, values in sorted(pairs, key=lambda pair: pair[0].candidate == result.choice):
-        label = f"{proof.candidate.label}\nheld out {proof.held_out_psnr:.1f} dB"
-        panels.append((label, values.double()))
-    if len(signal.shape) == 1:
-        curves = [(title.replace("\n", ", "), values[:, 0]) for title, values in panels[:3]]
-        return figures.lines_figure(signal.grid.axes()[0], curves)
-    if proofs:
-        error = (panels[-1][1] - signal.values).abs().mean(-1)
-        label = f"error of {result.choice.label}\n(white: 0, black: 0.2 and more)"
-        panels.append((label, 1 - 5 * error[..., None]))
-    return figures.pictures_figure(panels)
+def fit_curve_figure(run: FitRun) -> Figure:
+    """The learning curve of a fit, on the training samples and on the held-out ones if there are any."""
+    done = run.proof.evaluations
+    steps = [e.step for e in done]
+    curves = {"training samples": (steps, [psnr(e.train) for e in done])}
+    held_out = [psnr(e.held_out) for e in done]
+    if any(map(isfinite, held_out)):
+        curves["held-out samples"] = (steps, held_out)
+    level = run.baseline and (run.baseline.name, run.baseline.held_out)
+    panel = figures.LearningPanel(f"{run.candidate.label}", {}, curves, level=level)
+    return figures.learning_figure([panel], emphasised="training samples")

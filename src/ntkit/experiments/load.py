@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from ntkit.experiments.results import RunResult, read_run
+from ntkit.experiments.reading import read_run
+from ntkit.experiments.results import AbstractRun
 
 __all__ = ["load"]
 
 
-def load(run: Path | str) -> RunResult:
-    """The run of a folder that `ntkit tune` wrote: what was asked, what was found, the trained network.
+def load(run: Path | str) -> AbstractRun:
+    """The run of a folder that `ntkit tune` or `ntkit fit` wrote: what was asked, what was found, the trained network.
 
     `load(folder).network` is the recommended network as an `nn.Module`, with its trained weights; it takes
     coordinates `[n, d]` of any floating dtype, such as `grid.points()`. Where the run trained a network

@@ -10,26 +10,28 @@ __all__ = ["Proof"]
 
 @dataclass
 class Proof:
-    """A real training run beside its prediction.
+    """A real training run.
 
     Attributes:
         candidate: The encoding trained.
         evaluations: Measured errors, the last one on all samples.
         finished: False if the run was interrupted.
         seconds: Time of the training.
+        scores: What else is measured of such data, by name and unit, of the trained network.
     """
 
     candidate: Candidate
     evaluations: list[Evaluation] = field(default_factory=list)
     finished: bool = False
     seconds: float = 0.0
+    scores: dict[str, float] = field(default_factory=dict)
 
     @property
     def train_psnr(self) -> float:
-        """Measured PSNR on the training samples at the last evaluation, dB."""
-        return psnr(self.evaluations[-1].train) if self.evaluations else float("nan")
+        """On the training samples, dB."""
+        return psnr(self.evaluations[-1].train)
 
     @property
     def held_out_psnr(self) -> float:
-        """Measured PSNR on the held-out samples at the last evaluation, dB."""
-        return psnr(self.evaluations[-1].held_out) if self.evaluations else float("nan")
+        """On the held-out samples, dB; NaN where nothing is held out."""
+        return psnr(self.evaluations[-1].held_out)

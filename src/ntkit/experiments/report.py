@@ -1,22 +1,22 @@
-"""One self-contained page about a tuning run, to show to a colleague."""
+"""One self-contained page about a run, to show to a colleague."""
 
 import base64
 from importlib.metadata import version
-from math import inf
+from math import inf, isnan
 from typing import Any
 
 import jinja2
 
 from ntkit._core.whole_files import shown, write_bytes
-from ntkit.experiments.results import RunResult, summary
+from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
 from ntkit.experiments.run_folder import PICTURES, REPORT
-from ntkit.tasks import psnr
+from ntkit.tasks import JOBS, psnr
 from ntkit.tuning.choice import name_of
 
 __all__ = ["write_report"]
 
 
-def write_report(run: RunResult) -> None:
+def write_report(run: AbstractRun) -> None:
     """Write `report.html` into the run folder, pictures included."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ntkit.experiments", "templates"),
@@ -25,24 +25,49 @@ def write_report(run: RunResult) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["db"] = lambda v: "perfect" if v == inf or v > 100 else f"{v:.1f}"
+    environment.filters["db"] = _decibels
     environment.filters["steps"] = name_of
+    environment.filters["size"] = _size
     pictures = {
         path.stem: "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
         for path in (run.folder / f"{name}.png" for name in PICTURES)
         if path.is_file()
     }
-    error = run.initial_error
+    job = JOBS.get(run.domain.kind)
     context: dict[str, Any] = {
         "run": run,
-        "result": run.result,
         "pictures": pictures,
-        "summary": summary(run),
         "version": version("ntkit"),
-        "photo": shown(run.spec.photo.name),
+        "data": shown(run.spec.data.name),
         "folder": shown(run.folder),
         "started": run.started[:16].replace("T", " ") + " UTC" if run.started else "",
-        "initial_db": "" if error is None else f"{psnr(error):.1f}",
+        "sample": job.sample if job else "sample",
+        "kind": run.domain.kind,
+        "suffix": job.suffixes[0] if job else ".npy",
     }
-    page = environment.get_template("report.html.jinja").render(**context)
+    if isinstance(run, TuneRun):
+        error = run.initial_error
+        context |= {
+            "result": run.result,
+            "summary": run.summary(),
+            "initial_db": "" if error is None else f"{psnr(error):.1f}",
+        }
+    elif isinstance(run, FitRun):
+        context |= {"n_parameters": run.n_parameters}
+    page = environment.get_template(f"{run.spec.job}.html.jinja").render(**context)
     write_bytes(run.folder / REPORT, page.encode("utf-8", "backslashreplace"))
+
+
+def _decibels(value: float) -> str:
+    if isnan(value):
+        return "-"
+    return "perfect" if value == inf or value > 100 else f"{value:.1f}"
+
+
+def _size(n_bytes: float) -> str:
+    """Bytes in words."""
+    for unit in ("bytes", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} GB"

@@ -9,10 +9,20 @@ from filelock import FileLock, Timeout
 
 from ntkit._core.whole_files import read_json, shown, write_json
 
-__all__ = ["CHECKPOINT", "FORMAT", "PICTURES", "REPORT", "RESULT", "SPEC", "WEIGHTS", "RunFolder"]
+__all__ = [
+    "CHECKPOINT",
+    "FITTED",
+    "FORMAT",
+    "PICTURES",
+    "REPORT",
+    "RESULT",
+    "SPEC",
+    "WEIGHTS",
+    "RunFolder",
+]
 
-FORMAT = 2
-"""Version of the layout. 1 had no number, no checkpoint, and no architecture in its weights."""
+FORMAT = 3
+"""Version of the layout. 1 had no number, no checkpoint, and no architecture in its weights; 2 knew photos alone."""
 
 SPEC, RESULT, REPORT, CHECKPOINT = (
     "spec.json",
@@ -22,11 +32,13 @@ SPEC, RESULT, REPORT, CHECKPOINT = (
 )
 PICTURES = ("images", "bandwidth", "spectrum", "learning")
 WEIGHTS = ("recommended", "no_encoding")
+FITTED = "network"
+"""The network of a fit."""
 _LOCK = ".lock"
 _OURS = (
     *(SPEC, RESULT, REPORT, CHECKPOINT, _LOCK),
     *(f"{name}.png" for name in PICTURES),
-    *(f"{name}.safetensors" for name in WEIGHTS),
+    *(f"{name}.safetensors" for name in (*WEIGHTS, FITTED)),
 )
 
 
@@ -138,7 +150,7 @@ class RunFolder:
     @property
     def _holds_run(self) -> bool:
         """Whether its spec.json, or a result.json from before there was one, is of a run."""
-        for name, key in ((SPEC, "photo"), (RESULT, "partial")):
+        for name, key in ((SPEC, "photo"), (SPEC, "data"), (RESULT, "partial")):
             with suppress(ValueError, OSError):
                 if key in read_json(self.path / name):
                     return True

@@ -21,7 +21,7 @@ class RunEntry:
         input: The file that it was done for.
         started: When, as an ISO date.
         state: "done", "partial", "diverged" or "unreadable".
-        choice: The recommendation, empty if there is none.
+        choice: The recommendation, or what was trained; empty if there is none.
         held_out: Measured PSNR of the recommended network on held-out samples, dB; None if not trained.
         size: Bytes.
     """
@@ -54,17 +54,21 @@ def list_runs(folder: Path) -> list[RunEntry]:
 def _entry(path: Path) -> RunEntry:
     folder = RunFolder(path)
     changed = datetime.fromtimestamp((path / SPEC).stat().st_mtime, UTC)
-    started, photo = changed.isoformat(timespec="seconds"), ""
+    started, name, job = changed.isoformat(timespec="seconds"), "", "tune"
     state, choice, held_out = "unreadable", "", None
     try:
-        photo = Path(folder.spec["photo"]).name
+        asked = folder.spec
+        name = Path(asked["data"] if "data" in asked else asked["photo"]).name
+        job = asked.get("job", "tune")
         result = folder.result
         started = result.get("started", started)
         state = "partial" if result["partial"] else "diverged" if result.get("diverged") else "done"
         if result.get("encoding"):
-            choice = Candidate(result["encoding"], result["bandwidth"]).label
+            axes = tuple(result.get("axes") or ())
+            choice = Candidate(result["encoding"], result["bandwidth"], axes).label
         rows = result.get("verified", [])
-        held_out = float(rows[0]["held_out_measured"]) if rows else None
+        measured = rows[0]["held_out_measured"] if rows else result.get("held_out_psnr")
+        held_out = None if measured is None else float(measured)
     except (ValueError, KeyError, TypeError, OSError):
         state = "unreadable"
-    return RunEntry(str(path), "tune", photo, started, state, choice, held_out, folder.size)
+    return RunEntry(str(path), job, name, started, state, choice, held_out, folder.size)

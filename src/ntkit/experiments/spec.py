@@ -1,17 +1,18 @@
-"""What a tuning run is asked for: every field is a flag of the command line."""
+"""What runs are asked for: every field is a flag of the command line."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ntkit.tasks.budget import Budget, Optimiser
+from tyro.conf import arg
+
+from ntkit.experiments.budgets import parse_budget
 from ntkit.tuning import COMPARED
 
-__all__ = ["TuneSpec", "parse_budget"]
+__all__ = ["DataSpec", "FitSpec", "TuneSpec"]
 
-_OPTIMISERS: dict[str, Optimiser] = {"adam": "adam", "sgd": "sgd"}
-
+_Spec = TypeVar("_Spec", bound="DataSpec")
 
 _BOUNDS = {
     "batch_size": 10**7,
@@ -19,69 +20,69 @@ _BOUNDS = {
     "depth": 100,
     "n_frequencies": 2**14,
     "downscale": 10**4,
+    "every": 10**6,
+    "factor": 64,
     "seed": 2**63 - 1,
 }
 """Largest values: beyond them a training would take weeks, or memory that no machine has."""
 
-_MOST_STEPS = 10**7
+_NOT_ASKED = {"format", "job"}
+_RENAMED = {"photo": "data"}  # until format 2
 
 
 @dataclass(frozen=True)
-class TuneSpec:
-    """Which encoding and bandwidth to train a coordinate network with, for a photo.
+class DataSpec:
+    """Data, and how to read it.
 
     Attributes:
-        photo: An image file, or a NumPy array (.npy, .npz): a line [n], an image [h, w] or [h, w, c],
-            a volume [z, y, x].
-        goal: "generalise" for quality between the training pixels, "fit" for quality on them.
-        budget: Training: steps, or optimiser:rate:steps, for example 2000 or sgd:0.1:5000.
-        batch_size: Pixels a step.
-        width: Units of each hidden layer.
-        depth: Hidden layers.
-        encodings: Encodings to compare, of identity, basic, positional, nerf and gaussian.
-        bandwidths: Gaussian bandwidths to try, cycles per unit of coordinate; by default a ladder
-            from 1 to an eighth of the pixels along the longer side.
-        n_frequencies: Frequencies of an encoding; each gives two features.
-        engine: "periodic" rounds frequencies to whole cycles for the prediction, "exact" does not
-            and takes longer, "auto" chooses and says which.
-        out: Run folder, new or empty; by default runs/tune-NAME, or runs/tune-NAME-2 if that is taken, ...
-        verify: Train the recommended network, and one with no encoding, to prove the prediction.
-        symmetrise: Train the pair that starts at zero, without a random initial function.
-        downscale: Shrink the photo by this whole factor first.
-        channels: The last axis of an array is one of channels: stereo sound, many bands.
+        data: A picture, a sound, a volume, a film, a table of points, a NumPy array (.npy, .npz), or a folder of
+            frames or of a DICOM series.
+        kind: What it is, where its file does not tell.
+        mask: Of a picture: which pixels are known, a black and white picture, white where they are.
+        factor: Of a picture: super-resolution; all of its pixels are trained on, and it is rendered so many times as large.
+        start: Of a sound or film: where to begin, in seconds.
+        stop: Of a sound or film: where to end, in seconds.
+        every: Of a film: take one frame of so many.
+        downscale: Shrink the data by this whole factor first.
+        channels: The last axis of an array is one of channels: many bands.
         frame: Which picture of a file that holds several (TIFF, GIF), or slice of a volume, from 0.
-        threads: CPU threads; the free cores by default.
-        seed: Seed of frequencies, weights and batches.
+        columns: Of a table: the columns of coordinates, by name.
+        targets: Of a table: the columns of values, by name; all others if left out.
+        geographic: Of a table: the first two coordinates are longitude and latitude, in degrees.
     """
 
-    photo: Path
-    goal: Literal["generalise", "fit"] = "generalise"
-    budget: str = "adam:1e-3:2000"
-    batch_size: int = 4096
-    width: int = 256
-    depth: int = 4
-    encodings: tuple[str, ...] = COMPARED
-    bandwidths: tuple[float, ...] | None = None
-    n_frequencies: int = 256
-    engine: Literal["auto", "periodic", "exact"] = "auto"
-    out: Path | None = None
-    verify: bool = True
-    symmetrise: bool = False
+    job: ClassVar[str] = ""
+
+    data: Path
+    kind: Annotated[
+        Literal["image", "audio", "volume", "video", "points"] | None, arg(name="as")
+    ] = None
+    mask: Path | None = None
+    factor: int = 1
+    start: float | None = None
+    stop: float | None = None
+    every: int = 1
     downscale: int = 1
     channels: bool = False
     frame: int | None = None
-    threads: int | None = None
-    seed: int = 0
+    columns: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    geographic: bool | None = None
 
     @property
     def default_name(self) -> str:
         """The run folder under `runs`, if none is asked for."""
-        return f"tune-{self.photo.stem}"
+        name = self.data.name if self.data.is_dir() else self.data.name.split(".")[0]
+        return f"{self.job}-{name or self.data.stem}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; the photo with its whole path, so that a run can be gone on with anywhere."""
-        plain = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
-        return plain | {"photo": str(self.photo.absolute())}
+        """Plain values, for JSON; files with their whole paths, so that a run can be gone on with anywhere."""
+        plain = {
+            k: str(v.absolute()) if k in {"data", "mask", "like"} and v else v
+            for k, v in asdict(self).items()
+        }
+        plain = {k: str(v) if isinstance(v, Path) else v for k, v in plain.items()}
+        return {"job": self.job, **plain}
 
     def check(self) -> None:
         """Refuse what cannot be meant, before any work.
@@ -89,29 +90,149 @@ class TuneSpec:
         Raises:
             ValueError: A number is out of its range, and which.
         """
-        parse_budget(self.budget, self.batch_size)
         for name, top in _BOUNDS.items():
-            value, low = getattr(self, name), 0 if name == "seed" else 1
+            value, low = getattr(self, name, 1), 0 if name == "seed" else 1
             if not low <= value <= top:
                 raise ValueError(f"`{name}={value}` must be from {low} to {top:,}.")
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "TuneSpec":
+    def from_dict(cls: type[_Spec], content: dict[str, Any]) -> _Spec:
         """The spec of a `spec.json`; what it leaves out has its default.
 
         Raises:
             ValueError: A field is unknown, missing, or of another type.
         """
-        known = {f.name: f.type for f in fields(cls)}
-        given = {k: v for k, v in content.items() if k not in {"format", "job"}}
+        known = get_type_hints(cls)
+        known = {f.name: known[f.name] for f in fields(cls)}
+        given = {_RENAMED.get(k, k): v for k, v in content.items() if k not in _NOT_ASKED}
         unknown = [k for k in given if k not in known]
         if unknown:
             raise ValueError(
                 f"`{unknown[0]}` in the spec is no option; there are {', '.join(known)}."
             )
-        if not given.get("photo"):
-            raise ValueError("The spec names no `photo`.")
+        if not given.get("data"):
+            raise ValueError("The spec names no `data`.")
         return cls(**{k: _typed(k, v, known[k]) for k, v in given.items()})
+
+
+@dataclass(frozen=True)
+class TuneSpec(DataSpec):
+    """Which encoding and bandwidth to train a coordinate network with.
+
+    Attributes:
+        goal: "generalise" for quality between the training samples, "fit" for quality on them.
+        hold_out: Share of the samples to judge on, drawn at random; by default all but every other one along each axis
+            (of points a fifth, of a masked picture a part that is like what is missing).
+        budget: Training: steps, or optimiser:rate:steps, for example 2000 or sgd:0.1:5000; or a time, as 5min.
+        batch_size: Samples a step.
+        width: Units of each hidden layer.
+        depth: Hidden layers.
+        sigmoid: Put a sigmoid behind the read-out, so that values stay between 0 and 1.
+        encodings: Encodings to compare, of identity, basic, positional, nerf and gaussian.
+        bandwidths: Gaussian bandwidths to try, cycles per unit of coordinate; by default a ladder
+            from 1 to a quarter of the training samples along the longest side.
+        n_frequencies: Frequencies of an encoding; each gives two features.
+        engine: "periodic" rounds frequencies to whole cycles for the prediction, "exact" does not
+            and takes longer, "auto" chooses and says which.
+        out: Run folder, new or empty; by default runs/tune-NAME, or runs/tune-NAME-2 if that is taken, ...
+        verify: Train the recommended network, and one with no encoding, to prove the prediction.
+        symmetrise: Train the pair that starts at zero, without a random initial function.
+        threads: CPU threads; the free cores by default.
+        device: Where to train: cpu, or cuda where there is one.
+        seed: Seed of frequencies, weights and batches.
+    """
+
+    job: ClassVar[str] = "tune"
+
+    goal: Literal["generalise", "fit"] = "generalise"
+    hold_out: float | None = None
+    budget: str = "adam:1e-3:2000"
+    batch_size: int = 4096
+    width: int = 256
+    depth: int = 4
+    sigmoid: bool = False
+    encodings: tuple[str, ...] = COMPARED
+    bandwidths: tuple[float, ...] | None = None
+    n_frequencies: int = 256
+    engine: Literal["auto", "periodic", "exact"] = "auto"
+    out: Path | None = None
+    verify: bool = True
+    symmetrise: bool = False
+    threads: int | None = None
+    device: str = "cpu"
+    seed: int = 0
+
+    def check(self) -> None:
+        """Also the form of the budget."""
+        parse_budget(self.budget, self.batch_size)
+        super().check()
+
+
+@dataclass(frozen=True)
+class FitSpec(DataSpec):
+    """Train a coordinate network on data, and keep it.
+
+    Attributes:
+        encoding: identity, basic, positional, nerf or gaussian; "auto" asks the kernel, as `ntkit tune` does.
+        bandwidth: Of a gaussian encoding, cycles per unit of coordinate (of positional and nerf the largest frequency).
+        like: A run whose encoding and network to take.
+        hold_out: Share of the samples that is not trained on, drawn at random, to judge on; none by default.
+        budget: Training: steps, or optimiser:rate:steps; or a time, as 30s, 5min or 2h.
+        batch_size: Samples a step.
+        width: Units of each hidden layer; 256 by default.
+        depth: Hidden layers; 4 by default.
+        n_frequencies: Frequencies of the encoding; each gives two features; 256 by default.
+        sigmoid: Put a sigmoid behind the read-out, so that values stay between 0 and 1.
+        out: Run folder, new or empty; by default runs/fit-NAME, or runs/fit-NAME-2 if that is taken, ...
+        threads: CPU threads; the free cores by default.
+        device: Where to train: cpu, or cuda where there is one.
+        seed: Seed of frequencies, weights and batches.
+    """
+
+    job: ClassVar[str] = "fit"
+
+    encoding: Literal["auto", "identity", "basic", "positional", "nerf", "gaussian"] = "auto"
+    bandwidth: float | None = None
+    like: Path | None = None
+    hold_out: float = 0.0
+    budget: str = "adam:1e-3:2000"
+    batch_size: int = 4096
+    width: int | None = None
+    depth: int | None = None
+    n_frequencies: int | None = None
+    sigmoid: bool = False
+    out: Path | None = None
+    threads: int | None = None
+    device: str = "cpu"
+    seed: int = 0
+
+    def check(self) -> None:
+        """Also the form of the budget, and that the encoding is asked for in one way.
+
+        Raises:
+            ValueError: It is asked for in two ways, or half.
+        """
+        parse_budget(self.budget, self.batch_size)
+        needs = self.encoding in {"gaussian", "positional", "nerf"}
+        if needs and self.bandwidth is None:
+            raise ValueError(
+                f"`--encoding {self.encoding}` needs `--bandwidth`, in cycles per unit of coordinate. Without "
+                "both the kernel chooses."
+            )
+        if not needs and self.bandwidth is not None:
+            raise ValueError(
+                f"`--bandwidth {self.bandwidth:g}` is of an encoding that has one: pass `--encoding gaussian`."
+            )
+        if self.like is not None and self.encoding != "auto":
+            raise ValueError("`--like` takes the encoding of another run; leave `--encoding` out.")
+        for name in ("width", "depth", "n_frequencies"):
+            value, top = getattr(self, name), _BOUNDS[name]
+            if value is not None and not 1 <= value <= top:
+                raise ValueError(f"`{name}={value}` must be from 1 to {top:,}.")
+        for name in ("batch_size", "downscale", "every", "factor"):
+            value, top = getattr(self, name), _BOUNDS[name]
+            if not 1 <= value <= top:
+                raise ValueError(f"`{name}={value}` must be from 1 to {top:,}.")
 
 
 def _typed(name: str, value: Any, wanted: Any) -> Any:
@@ -139,32 +260,3 @@ def _typed(name: str, value: Any, wanted: Any) -> Any:
         return value
     kind = " or ".join(map(repr, arguments)) or getattr(wanted, "__name__", str(wanted))
     raise ValueError(f"`{name}` in the spec must be {kind}, got {value!r}.")
-
-
-def parse_budget(text: str, batch_size: int) -> Budget:
-    """`"2000"` or `"adam:1e-3:2000"` as a `Budget`.
-
-    Raises:
-        ValueError: The text has another form, or asks for too many steps.
-
-    Example:
-        >>> parse_budget("sgd:0.1:500", 4096).lr
-        0.1
-    """
-    parts = text.split(":")
-    try:
-        if len(parts) == 1:
-            parts = ["adam", "1e-3", *parts]
-        name, lr, steps = parts
-        found = (_OPTIMISERS[name.lower()], float(lr), int(steps))
-    except (ValueError, KeyError):
-        raise ValueError(
-            f"`budget={text!r}` must be a number of steps or optimiser:rate:steps with adam or "
-            "sgd, for example 2000 or adam:1e-3:2000."
-        ) from None
-    if found[2] > _MOST_STEPS:
-        raise ValueError(
-            f"`budget={text!r}` asks for {found[2]:,} steps, which would take weeks. Ask for at most "
-            f"{_MOST_STEPS:,}; most networks have learned what they can after some 10,000."
-        )
-    return Budget(*found, batch_size)

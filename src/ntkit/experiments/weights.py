@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ntkit._core.whole_files import shown, write_bytes
 from ntkit.encodings import AbstractEncoding
-from ntkit.networks import mlp, symmetrise
-from ntkit.tuning import Candidate
+from ntkit.networks import symmetrise
+from ntkit.tuning import Candidate, NetworkPlan
 
 __all__ = ["Architecture", "read_network", "read_tensors", "write_tensors"]
 
@@ -33,6 +33,8 @@ class Architecture:
         width: Units of each hidden layer.
         depth: Hidden ReLU layers.
         parametrisation: That of `ntkit.networks.mlp`.
+        axes: What the bandwidth is multiplied by along each axis; empty for 1 along all.
+        sigmoid: Whether a sigmoid stands behind the read-out.
         symmetrised: Whether it is the pair that starts at zero.
     """
 
@@ -44,6 +46,8 @@ class Architecture:
     width: int
     depth: int
     parametrisation: str = "standard"
+    axes: tuple[float, ...] = ()
+    sigmoid: bool = False
     symmetrised: bool = False
 
     def build(self, network: Callable[[AbstractEncoding], nn.Module] | None = None) -> nn.Module:
@@ -53,21 +57,41 @@ class Architecture:
             ValueError: The parametrisation is none of `mlp`'s.
         """
         seeded = torch.Generator().manual_seed(0)
-        candidate = Candidate(self.encoding, self.bandwidth)
-        encoding = candidate.build(self.in_dim, self.n_frequencies, seeded)
         if network is not None:
-            return network(encoding)
+            candidate = Candidate(self.encoding, self.bandwidth, tuple(self.axes))
+            return network(candidate.build(self.in_dim, self.n_frequencies, seeded))
         if self.parametrisation not in {"standard", "ntk"}:
             raise ValueError(f"`parametrisation={self.parametrisation!r}` is none of mlp's.")
-        built: nn.Module = mlp(
-            encoding,
-            self.out_dim,
+        plan = NetworkPlan(
+            in_dim=self.in_dim,
+            n_outputs=self.out_dim,
             width=self.width,
             depth=self.depth,
+            n_frequencies=self.n_frequencies,
             parametrisation="ntk" if self.parametrisation == "ntk" else "standard",
-            generator=seeded,
+            sigmoid=self.sigmoid,
         )
+        built = plan.trainable(Candidate(self.encoding, self.bandwidth, tuple(self.axes)))
         return symmetrise(built) if self.symmetrised else built
+
+    @classmethod
+    def of(
+        cls, plan: NetworkPlan, candidate: Candidate, *, symmetrised: bool = False
+    ) -> "Architecture":
+        """That of a plan's network with an encoding."""
+        return cls(
+            encoding=candidate.name,
+            bandwidth=candidate.bandwidth,
+            axes=candidate.axes,
+            in_dim=plan.in_dim,
+            out_dim=plan.n_outputs,
+            n_frequencies=plan.n_frequencies,
+            width=plan.width,
+            depth=plan.depth,
+            parametrisation=plan.parametrisation,
+            sigmoid=plan.sigmoid,
+            symmetrised=symmetrised,
+        )
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

@@ -37,8 +37,7 @@ def initial_error(result: TuneResult, task: AbstractTask) -> float | None:
         >>> 0 < initial_error(found, wave) < 0.1
         True
     """
-    network = result.build(result.choice)
-    encoding = network[0]
+    network, encoding = result.plan.build(result.choice)
     if not (isinstance(encoding, AbstractFourier) and is_lattice(task) and task.judges):
         return None
     encoding.frequencies.copy_(encoding.frequencies.round())

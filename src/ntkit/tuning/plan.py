@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import nn
@@ -27,6 +28,8 @@ class NetworkPlan:
         depth: Hidden layers.
         n_frequencies: Frequencies of the encodings.
         seed: Of the frequencies and weights, the same for every encoding.
+        parametrisation: That of `ntkit.networks.mlp`.
+        sigmoid: Whether what is trained has a sigmoid behind its read-out. Kernels are of the network before it.
         factory: Makes a network of one's own instead; its weights are drawn with the seed as well.
     """
 
@@ -36,6 +39,8 @@ class NetworkPlan:
     depth: int = 4
     n_frequencies: int = 256
     seed: int = 0
+    parametrisation: Literal["standard", "ntk"] = "standard"
+    sigmoid: bool = False
     factory: NetworkFactory | None = field(default=None, compare=False)
 
     def build(
@@ -53,5 +58,20 @@ class NetworkPlan:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self.seed)
                 return self.factory(encoding), encoding
-        network = mlp(encoding, self.n_outputs, width=self.width, depth=self.depth, generator=draw)
+        network = mlp(
+            encoding,
+            self.n_outputs,
+            width=self.width,
+            depth=self.depth,
+            parametrisation=self.parametrisation,
+            generator=draw,
+        )
         return network, encoding
+
+    def trainable(self, candidate: Candidate) -> nn.Module:
+        """What is trained: the network, with its sigmoid if it has one."""
+        network, _ = self.build(candidate)
+        if not self.sigmoid:
+            return network
+        layers = network if isinstance(network, nn.Sequential) else [network]
+        return nn.Sequential(*layers, nn.Sigmoid())

@@ -69,5 +69,5 @@ class TuneResult:
         return next(r for r in self.table if r.candidate == self.choice).at(self.budget.steps)
 
     def build(self, candidate: Candidate) -> nn.Module:
-        """The network that the result speaks of, with the encoding of `candidate`, untrained."""
-        return self.plan.build(candidate)[0]
+        """The network that is to be trained, with the encoding of `candidate`."""
+        return self.plan.trainable(candidate)

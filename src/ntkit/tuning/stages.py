@@ -36,7 +36,7 @@ def clock_of(question: Question, problems: Sequence[AbstractProblem]) -> Clock |
     chosen = quickest(question, modes)
     question.say(f"short real run of {chosen} for Adam's clock")
     return question.optimiser.measured_clock(
-        question.plan.build(chosen)[0],
+        question.plan.trainable(chosen),
         question.task,
         modes[question.tried.index(chosen)],
         encoding=chosen.label,

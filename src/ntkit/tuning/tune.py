@@ -35,6 +35,7 @@ def tune(
     width: int = 256,
     depth: int = 4,
     n_frequencies: int = 256,
+    sigmoid: bool = False,
     network: NetworkFactory | None = None,
     engine: Engine = "auto",
     pilot: bool = True,
@@ -65,6 +66,7 @@ def tune(
         width: Units of each hidden layer.
         depth: Hidden layers.
         n_frequencies: Frequencies of an encoding (two features each).
+        sigmoid: Whether a sigmoid stands behind the read-out of what is trained; kernels leave it out.
         network: Makes a network of one's own on an encoding, in place of the ReLU network of `width` and
             `depth`; its kernel of infinite width must have rules. Scale models are not made of it.
         engine: "periodic" rounds frequencies to whole cycles and drops the last sample of odd
@@ -105,6 +107,7 @@ def tune(
         depth=positive_int("depth", depth),
         n_frequencies=positive_int("n_frequencies", n_frequencies),
         seed=_seed(generator),
+        sigmoid=sigmoid,
         factory=network,
     )
     tried = tuple(candidates(whole, encodings, bandwidths))

@@ -102,13 +102,15 @@ def _array(path: Path, shape: tuple[int, ...], frame: int | None) -> Kind:
     if frame is not None and len(shape) > 1:
         shape = shape[1:]
     colours = bool(shape) and shape[-1] <= _COLOURS
+    if len(shape) == 1:
+        return "audio"
     if len(shape) == 2 and not colours:
         return "image"
     if len(shape) == 3:
         return "image" if colours else "volume"
     if len(shape) == 4 and colours:
         return "video"
-    offers = {1: "`--as audio`", 2: "`--as audio` (channels last) or `--as points`"}
+    offers = {2: "`--as audio` (channels last) or `--as points`"}
     offer = offers.get(len(shape), "`--as volume` with `--frame`, or `--as video`")
     raise ValueError(f"`{shown(path)}` is an array of shape {shape}: say what it is. Pass {offer}.")
 

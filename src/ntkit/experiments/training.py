@@ -1,9 +1,9 @@
-"""The proof: train the recommended network, and the same one without an encoding."""
+"""One training inside of a run folder: with checkpoints, a progress bar, and weights at its end."""
 
 import sys
 from collections import deque
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -14,65 +14,74 @@ from tqdm import tqdm
 from ntkit._core.errors import NumericalError
 from ntkit.experiments.interruption import Interruption
 from ntkit.experiments.proof import Proof
-from ntkit.experiments.results import RunResult
 from ntkit.experiments.run_folder import CHECKPOINT
-from ntkit.experiments.weights import about, read_tensors, write_tensors
-from ntkit.networks import symmetrise
-from ntkit.tasks import Evaluation, Signal, Trainer, psnr
-from ntkit.tuning import Candidate, build_network
+from ntkit.experiments.weights import Architecture, about, read_tensors, write_tensors
+from ntkit.tasks import AbstractTask, Budget, Evaluation, Trainer, psnr
+from ntkit.tuning import Candidate
 
-__all__ = ["finished_proof", "prove"]
+__all__ = ["Work", "finished_proof", "train_in"]
 
 _SECONDS = 5.0  # between checkpoints: what is lost at most, but for one step
 
 
-def prove(
-    run: RunResult,
-    signal: Signal,
-    candidate: Candidate,
-    name: str,
-    *,
-    show_progress: bool,
-    interruption: Interruption,
-) -> None:
-    """Train the network with the encoding of `candidate` by the budget of `run`, and write its weights.
+@dataclass(frozen=True)
+class Work:
+    """A training, and where it is kept.
 
-    A checkpoint of the same training in the folder is gone on from, and every few seconds one is written.
-    The weights of a training that was stopped are those that it would be judged by.
+    Attributes:
+        folder: The run folder.
+        name: Of the file of weights.
+        candidate: The encoding.
+        architecture: What the network was built as.
+        network: The network, untrained, on its device.
+        task: What it is trained on.
+        budget: How long, and how.
+        seed: Of the batches.
+        stops: Steps at which it is judged, the last one among them.
+    """
+
+    folder: Path
+    name: str
+    candidate: Candidate
+    architecture: Architecture
+    network: nn.Module
+    task: AbstractTask
+    budget: Budget
+    seed: int
+    stops: Sequence[int]
+
+
+def train_in(work: Work, proof: Proof, *, show_progress: bool, interruption: Interruption) -> None:
+    """Train, or go on with a checkpoint of the same training, and write the weights.
+
+    Every few seconds a checkpoint is written. The weights of a training that was stopped are those that it would
+    be judged by.
 
     Args:
-        run: The recommendation; the proof is added to its `proofs`.
-        signal: What to fit.
-        candidate: The encoding.
-        name: Name of the file of weights.
+        work: The training.
+        proof: Is filled with what is measured.
         show_progress: Whether to draw a progress bar.
         interruption: Asked after each step; where it wants so, the training ends there, with a checkpoint.
 
     A training that diverges raises `NumericalError`.
     """
-    budget = run.result.budget
-    network: nn.Module = build_network(run.result, candidate, len(run.shape), run.n_outputs)
-    if run.spec.symmetrise:
-        network = symmetrise(network)
     trainer = Trainer(
-        network,
-        signal,
-        budget,
-        average=budget.optimiser == "adam",
-        generator=torch.Generator().manual_seed(run.result.seed),
+        work.network,
+        work.task,
+        work.budget,
+        average=work.budget.averages,
+        generator=torch.Generator().manual_seed(work.seed),
     )
-    path = run.folder / CHECKPOINT
-    before = _restored(trainer, path, name)
-    proof = Proof(candidate, trainer.evaluations)
-    run.proofs.append(proof)
+    path = work.folder / CHECKPOINT
+    before = _restored(trainer, path, work.name)
+    proof.evaluations = trainer.evaluations
     began = saved = monotonic()
 
     def save() -> None:
         seconds = before + monotonic() - began
-        write_tensors(path, trainer.state(), {"network": name, "seconds": seconds})
+        write_tensors(path, trainer.state(), {"network": work.name, "seconds": seconds})
 
-    stops = [p.steps for p in run.result.curves[str(run.result.choice)]]
-    bar, show = _progress(run, candidate, trainer.step, show_progress=show_progress)
+    bar, show = _progress(work, trainer.step, show_progress=show_progress)
 
     def step_done(step: int, loss: float) -> None:
         nonlocal saved
@@ -86,35 +95,37 @@ def prove(
 
     with bar, interruption.deferred():
         try:
-            trainer.run(
-                evaluate_at=[int(s) for s in stops if s >= budget.steps / 100], on_step=step_done
-            )
-            _refuse_nonsense(proof, signal)
+            trainer.run(evaluate_at=work.stops, on_step=step_done)
+            _refuse_nonsense(proof, work.task)
             proof.finished = True
         except KeyboardInterrupt:  # here at the end of a step
-            run.interrupted = True
+            pass
     trainer.take_better()
     proof.seconds = before + monotonic() - began
-    facts = about(
-        run.architecture(candidate),
-        encoding=str(candidate),
-        finished=proof.finished,
-        step=trainer.step,
-        seconds=proof.seconds,
-        evaluations=[asdict(e) for e in proof.evaluations],
-    )
-    write_tensors(run.folder / f"{name}.safetensors", network.state_dict(), facts)
+    _write(work, proof, trainer.step)
     if proof.finished:
         path.unlink(missing_ok=True)
 
 
-def _refuse_nonsense(proof: Proof, signal: Signal) -> None:
+def _write(work: Work, proof: Proof, step: int) -> None:
+    facts = about(
+        work.architecture,
+        encoding=str(work.candidate),
+        finished=proof.finished,
+        step=step,
+        seconds=proof.seconds,
+        evaluations=[asdict(e) for e in proof.evaluations],
+    )
+    write_tensors(work.folder / f"{work.name}.safetensors", work.network.state_dict(), facts)
+
+
+def _refuse_nonsense(proof: Proof, task: AbstractTask) -> None:
     """A training whose numbers stayed finite, but that only made things worse, diverged as well.
 
     Raises:
         NumericalError: It ends with ten times the error of a network that says 0 everywhere.
     """
-    end, power = proof.evaluations[-1], float(signal.values.square().mean())
+    end, power = proof.evaluations[-1], float(task.values.square().mean())
     if not (end.is_finite and end.train <= 10 * power):
         raise NumericalError(
             f"The training diverged: it ends with a mean square error of {end.train:.3g}, where the "
@@ -122,9 +133,9 @@ def _refuse_nonsense(proof: Proof, signal: Signal) -> None:
         )
 
 
-def finished_proof(run: RunResult, candidate: Candidate, name: str) -> Proof | None:
+def finished_proof(folder: Path, name: str, candidate: Candidate) -> Proof | None:
     """What the folder's weights of this name say of a training that came to its end, if it did."""
-    path = run.folder / f"{name}.safetensors"
+    path = folder / f"{name}.safetensors"
     if not path.is_file():
         return None
     facts = read_tensors(path)[1]
@@ -146,14 +157,15 @@ def _restored(trainer: Trainer, path: Path, name: str) -> float:
 
 
 def _progress(
-    run: RunResult, candidate: Candidate, done: int, *, show_progress: bool
+    work: Work, done: int, *, show_progress: bool
 ) -> tuple[tqdm, Callable[[int, float], None]]:
     """A progress bar, and what tells it of a step."""
     recent: deque[float] = deque(maxlen=20)
+    symmetrised = " (symmetrised)" if work.architecture.symmetrised else ""
     bar = tqdm(
-        total=run.result.budget.steps,
+        total=work.budget.steps,
         initial=done,
-        desc=f"training {candidate.label}{' (symmetrised)' if run.spec.symmetrise else ''}",
+        desc=f"training {work.candidate.label}{symmetrised}",
         unit="step",
         disable=not show_progress,
         mininterval=0.2 if sys.stderr.isatty() else 15,

@@ -1,0 +1,159 @@
+"""How runs begin, and begin again: what is the same for all jobs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from ntkit._core.threads import use_threads
+from ntkit._core.whole_files import shown
+from ntkit.experiments.budgets import Asked, parse_budget
+from ntkit.experiments.data import digest, open_task
+from ntkit.experiments.run_folder import RESULT, SPEC, RunFolder
+from ntkit.experiments.spec import DataSpec, FitSpec, TuneSpec
+from ntkit.experiments.telling import Telling
+from ntkit.tasks import AbstractTask, Budget, Trainer
+from ntkit.tuning import Candidate, NetworkPlan
+
+__all__ = [
+    "Begun",
+    "announce",
+    "asked_budget",
+    "begin",
+    "begin_again",
+    "budget_of",
+    "common_of",
+    "device_of_spec",
+]
+
+_SECONDS_A_MEGASAMPLE = 20.0  # of a choice between a dozen candidates, measured on two cores
+_TIMED, _WARM = 20, 3  # steps by which a time becomes steps
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that may be written.
+
+    Attributes:
+        folder: Its folder, locked.
+        task: Its data.
+        threads: CPU threads.
+        said: What `result.json` holds so far.
+    """
+
+    folder: RunFolder
+    task: AbstractTask
+    threads: int
+    said: dict[str, Any]
+
+
+@contextmanager
+def begin(spec: TuneSpec | FitSpec, *, force: bool, command: str) -> Iterator[Begun]:
+    """A new run: its data are read and every option is checked before anything is written.
+
+    Args:
+        spec: What is asked.
+        force: Write into the folder asked for although it holds something.
+        command: The command line, for the report.
+    """
+    spec.check()
+    device_of_spec(spec)
+    threads = use_threads(spec.threads)
+    torch.set_flush_denormal(True)
+    task = open_task(spec)
+    said = {
+        "partial": True,
+        "job": spec.job,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "threads": threads,
+        "input_sha256": digest(spec.data),
+        "command": command,
+    }
+    with RunFolder.new(spec.out, spec.default_name, force=force) as folder:
+        folder.write(RESULT, said)
+        folder.write(SPEC, spec.to_dict())
+        yield Begun(folder, task, threads, said)
+
+
+@contextmanager
+def begin_again(path: Path, spec: TuneSpec | FitSpec) -> Iterator[Begun]:
+    """A run that was stopped, with the threads that it had.
+
+    Raises:
+        ValueError: The data are no longer what they were.
+    """
+    folder = RunFolder(path)
+    with folder.locked():
+        said = folder.result
+        threads = use_threads(said.get("threads") or spec.threads)
+        torch.set_flush_denormal(True)
+        if not spec.data.exists() or said.get("input_sha256") not in {None, digest(spec.data)}:
+            raise ValueError(
+                f"`{shown(spec.data)}` is no longer what the run in `{shown(path)}` was started with. "
+                "Put the old file back, or start a new run."
+            )
+        yield Begun(folder, open_task(spec), threads, said)
+
+
+def common_of(begun: Begun) -> dict[str, Any]:
+    """What all runs have, but for the spec and the notes."""
+    return {
+        "folder": begun.folder.path,
+        "domain": begun.task.domain,
+        "axis_counts": begun.task.axis_counts,
+        "threads": begun.threads,
+        "started": begun.said["started"],
+        "input_digest": begun.said["input_sha256"],
+        "command": begun.said.get("command", ""),
+    }
+
+
+def announce(spec: DataSpec, task: AbstractTask, telling: Telling) -> None:
+    """Say beforehand how long a choice will take that takes minutes, and how to have it sooner."""
+    seconds = task.values[..., 0].numel() / 1e6 * _SECONDS_A_MEGASAMPLE
+    if seconds > 60:
+        shape = " x ".join(map(str, task.shape))
+        factor = max(2, ceil((seconds / 30) ** (1 / task.in_dim)))
+        telling.notice(
+            f"{shape} samples: the choice will take about {seconds / 60:.0f} min. `--downscale "
+            f"{factor * spec.downscale}` takes half a minute, for the smaller {task.kind}."
+        )
+
+
+def budget_of(asked: Asked, plan: NetworkPlan, task: AbstractTask, device: torch.device) -> Budget:
+    """The budget in steps: where a time was asked for, by some steps of a Gaussian encoding, timed."""
+    if asked.seconds is None:
+        return asked.budget
+    network = plan.trainable(Candidate("gaussian", 10.0)).to(device)
+    trial = Trainer(network, task, asked.with_steps(_TIMED + _WARM), average=asked.budget.averages)
+    times: list[float] = []
+    trial.run(evaluate_at=(), on_step=lambda *_: times.append(perf_counter()))
+    return asked.with_steps(int(asked.seconds * _TIMED / (times[-1] - times[_WARM - 1])))
+
+
+def device_of_spec(spec: TuneSpec | FitSpec) -> torch.device:
+    """The device to train on.
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    try:
+        device = torch.device(spec.device)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"`device={spec.device!r}` is not on this machine ({reason}). Pass cpu, or cuda where there is one."
+        ) from None
+    return device
+
+
+def asked_budget(spec: TuneSpec | FitSpec) -> Asked:
+    """The budget as it was asked for."""
+    return parse_budget(spec.budget, spec.batch_size)

@@ -1,0 +1,58 @@
+"""From what a run is asked to its task."""
+
+import hashlib
+from inspect import signature
+from pathlib import Path
+
+from ntkit._core.whole_files import shown
+from ntkit.experiments.spec import DataSpec
+from ntkit.tasks import JOBS, AbstractTask
+from ntkit.tasks.files import kind_of
+
+__all__ = ["digest", "open_task"]
+
+_OPTIONS = {
+    "mask": None,
+    "factor": 1,
+    "start": None,
+    "stop": None,
+    "every": 1,
+    "downscale": 1,
+    "channels": False,
+    "frame": None,
+    "columns": None,
+    "targets": None,
+    "geographic": None,
+}
+
+
+def open_task(spec: DataSpec) -> AbstractTask:
+    """The task of a spec, its data read.
+
+    Raises:
+        ValueError: An option is not for this kind of data. Data that cannot be read is refused by its reader.
+    """
+    kind = spec.kind or kind_of(spec.data, frame=spec.frame)
+    job = JOBS[kind]
+    given = {k: getattr(spec, k) for k, v in _OPTIONS.items() if getattr(spec, k) != v}
+    strange = [name for name in given if name not in signature(job).parameters]
+    if strange:
+        takes = [n for n in _OPTIONS if n in signature(job).parameters]
+        raise ValueError(
+            f"`--{strange[0]}` is not for {kind}, as which `{shown(spec.data)}` is read. Leave it out, say what the "
+            f"data is with `--as`, or use one of {', '.join('--' + n for n in takes)}."
+        )
+    task = job(spec.data, **given)
+    share = getattr(spec, "hold_out", None)
+    return task if share is None else task.keep_out(share, seed=0)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of a folder's files."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    found = hashlib.sha256()
+    for each in sorted(p for p in path.iterdir() if p.is_file()):
+        found.update(f"{each.name}\n{digest(each)}\n".encode("utf-8", "surrogateescape"))
+    return found.hexdigest()

@@ -1,0 +1,219 @@
+"""`ntkit fit`: a network is trained on data, and kept."""
+
+from math import isclose
+from pathlib import Path
+
+import torch
+
+from ntkit._core.errors import NumericalError
+from ntkit.experiments.begin import (
+    Begun,
+    announce,
+    asked_budget,
+    begin,
+    begin_again,
+    budget_of,
+    common_of,
+    device_of_spec,
+)
+from ntkit.experiments.content import write_run
+from ntkit.experiments.draw import draw_fit
+from ntkit.experiments.proof import Proof
+from ntkit.experiments.reading import read_run
+from ntkit.experiments.report import write_report
+from ntkit.experiments.results import FitRun, TuneRun
+from ntkit.experiments.run_folder import CHECKPOINT, FITTED, RunFolder
+from ntkit.experiments.spec import FitSpec
+from ntkit.experiments.telling import Telling
+from ntkit.experiments.training import Work, finished_proof, train_in
+from ntkit.tasks import AbstractTask
+from ntkit.tasks.domain import evaluated
+from ntkit.tuning import Candidate, NetworkPlan, TuneResult, tune
+
+__all__ = ["resume_fit", "run_fit"]
+
+_SAME_DENSITY = 0.1  # of samples along an axis, relative
+_CURVE = 16  # evaluations of a training
+
+
+def run_fit(
+    spec: FitSpec, *, force: bool = False, command: str = "", telling: Telling | None = None
+) -> FitRun:
+    """Train a network as `spec` asks, and write the run folder.
+
+    Where no encoding is named, the kernel chooses one for the very samples that are trained on. With `like`, that
+    of another run is taken, unless the samples are not as dense: then the choice is made again, and said.
+
+    Args:
+        spec: What is asked.
+        force: Write into the folder asked for although it holds something; a run in it is replaced.
+        command: The command line, for the report.
+        telling: Who is told of it.
+
+    A training that diverges is a `NumericalError`.
+    """
+    telling = telling or Telling()
+    like = _tuned(spec.like) if spec.like else None
+    with begin(spec, force=force, command=command) as begun:
+        run = _planned(spec, begun, like, telling)
+        write_run(run)
+        _train_and_finish(run, begun.task, telling)
+    return run
+
+
+def resume_fit(path: Path, *, telling: Telling | None = None) -> FitRun:
+    """Go on with the fit of a folder where it stopped, however it was stopped; see `resume_tune`.
+
+    Args:
+        path: The run folder.
+        telling: As in `run_fit`.
+
+    Raises:
+        TypeError: It is a run of another command.
+    """
+    telling = telling or Telling()
+    spec = FitSpec.from_dict(RunFolder(path).spec)
+    run = None if "why" not in RunFolder(path).result else read_run(path)
+    if not isinstance(run, FitRun | None):
+        raise TypeError(f"`{path}` is no run of `ntkit fit`.")
+    if run and not run.partial:
+        return run
+    like = _tuned(spec.like) if spec.like and run is None else None
+    with begin_again(path, spec) as begun:
+        if run is None:
+            run = _planned(spec, begun, like, telling)
+            write_run(run)
+        _train_and_finish(run, begun.task, telling)
+    return run
+
+
+def _tuned(path: Path) -> TuneRun | FitRun:
+    """The run of `--like`.
+
+    Raises:
+        ValueError: It has no recommendation.
+    """
+    found = read_run(path)
+    if found.diverged or not isinstance(found, TuneRun | FitRun):
+        raise ValueError(f"`--like {path}` has no recommendation: its training diverged.")
+    return found
+
+
+def _planned(
+    spec: FitSpec, begun: Begun, like: TuneRun | FitRun | None, telling: Telling
+) -> FitRun:
+    """The encoding, the network and the budget."""
+    task = begun.task
+    plan = _plan(spec, task, like)
+    try:
+        budget = budget_of(asked_budget(spec), plan, task, device_of_spec(spec))
+        candidate, why = _named(spec, task, like)
+        choice = None
+        if candidate is None:
+            announce(spec, task, telling)
+            choice = tune(
+                task,
+                optimiser=budget.optimiser,
+                lr=budget.lr,
+                steps=budget.steps,
+                batch_size=budget.batch_size,
+                width=plan.width,
+                depth=plan.depth,
+                n_frequencies=plan.n_frequencies,
+                sigmoid=plan.sigmoid,
+                generator=torch.Generator().manual_seed(spec.seed),
+                on_progress=telling.on_progress,
+            )
+            candidate = choice.choice
+    except Exception:
+        begun.folder.discard()
+        raise
+    telling.notice(f"{candidate.label}: {why}.")
+    return FitRun(
+        spec=spec,
+        candidate=candidate,
+        why=why,
+        plan=plan if choice is None else choice.plan,
+        budget=budget,
+        choice=choice,
+        proof=Proof(candidate),
+        n_trained=len(task.measurement.index),
+        baseline=task.baseline(),
+        notes=(*task.notes, *(choice.notes if choice else ())),
+        **common_of(begun),
+    )
+
+
+def _plan(spec: FitSpec, task: AbstractTask, like: TuneRun | FitRun | None) -> NetworkPlan:
+    """The network, with the sizes of `like` where none is asked for."""
+    before = None if like is None else like.result.plan if isinstance(like, TuneRun) else like.plan
+    model = before or NetworkPlan(task.in_dim, task.n_outputs)
+    return NetworkPlan(
+        task.in_dim,
+        task.n_outputs,
+        width=spec.width or model.width,
+        depth=spec.depth or model.depth,
+        n_frequencies=spec.n_frequencies or model.n_frequencies,
+        seed=spec.seed,
+        sigmoid=spec.sigmoid or model.sigmoid,
+    )
+
+
+def _named(
+    spec: FitSpec, task: AbstractTask, like: TuneRun | FitRun | None
+) -> tuple[Candidate | None, str]:
+    """The encoding that was asked for, and how; None where the kernel is to choose."""
+    if spec.encoding != "auto":
+        return Candidate(spec.encoding, spec.bandwidth), "as asked"
+    if like is None:
+        return None, "chosen by the kernel for these samples"
+    before, now = like.axis_counts, task.axis_counts
+    if len(before) == len(now) and all(
+        isclose(a, b, rel_tol=_SAME_DENSITY) for a, b in zip(before, now, strict=True)
+    ):
+        found: TuneResult | FitRun = like.result if isinstance(like, TuneRun) else like
+        chosen = found.choice if isinstance(found, TuneResult) else found.candidate
+        return chosen, f"as in {like.folder.name}"
+    there, here = (" x ".join(f"{n:.0f}" for n in counts) for counts in (before, now))
+    return None, (
+        f"chosen again for {here} training samples along the axes, where {like.folder.name} had {there}"
+    )
+
+
+def _train_and_finish(run: FitRun, task: AbstractTask, telling: Telling) -> None:
+    """Train, judge, draw and report.
+
+    Raises:
+        NumericalError: The training diverged.
+    """
+    proof = finished_proof(run.folder, FITTED, run.candidate) or Proof(run.candidate)
+    run.proof = proof
+    if not proof.finished:
+        stops = {round(run.budget.steps * k / _CURVE) for k in range(1, _CURVE + 1)}
+        work = Work(
+            folder=run.folder,
+            name=FITTED,
+            candidate=run.candidate,
+            architecture=run.architecture(run.candidate),
+            network=run.plan.trainable(run.candidate).to(device_of_spec(run.spec)),
+            task=task,
+            budget=run.budget,
+            seed=run.plan.seed,
+            stops=sorted(s for s in stops if s > 0),
+        )
+        try:
+            train_in(
+                work, proof, show_progress=telling.show_progress, interruption=telling.interruption
+            )
+        except NumericalError as error:
+            run.diverged, run.partial = str(error), False
+            (run.folder / CHECKPOINT).unlink(missing_ok=True)
+            write_run(run)
+            raise
+    run.interrupted = run.partial = not proof.finished
+    output = evaluated(run.network, task.points()).double().reshape(task.values.shape)
+    if proof.evaluations:
+        proof.scores = task.scores(output)
+    draw_fit(run, task, output)
+    write_report(run)
+    write_run(run)

@@ -1,0 +1,208 @@
+"""`ntkit tune`: from a spec to a run folder: predict, recommend, prove, draw."""
+
+from pathlib import Path
+
+import torch
+
+from ntkit._core.errors import NumericalError
+from ntkit.experiments.begin import (
+    Begun,
+    announce,
+    asked_budget,
+    begin,
+    begin_again,
+    budget_of,
+    common_of,
+    device_of_spec,
+)
+from ntkit.experiments.content import write_run
+from ntkit.experiments.draw import draw_tune
+from ntkit.experiments.proof import Proof
+from ntkit.experiments.reading import read_run
+from ntkit.experiments.report import write_report
+from ntkit.experiments.results import TuneRun
+from ntkit.experiments.run_folder import CHECKPOINT, WEIGHTS, RunFolder
+from ntkit.experiments.spec import TuneSpec
+from ntkit.experiments.telling import Telling
+from ntkit.experiments.training import Work, finished_proof, train_in
+from ntkit.networks import symmetrise
+from ntkit.tasks import AbstractTask
+from ntkit.tasks.domain import evaluated
+from ntkit.tuning import Candidate, NetworkPlan, initial_error, tune
+from ntkit.tuning.candidates import candidates
+
+__all__ = ["resume_tune", "run_tune"]
+
+
+def run_tune(
+    spec: TuneSpec, *, force: bool = False, command: str = "", telling: Telling | None = None
+) -> TuneRun:
+    """Do what `spec` asks and write the run folder.
+
+    Nothing is written before the input has been read and every option checked, and nothing of another
+    run is touched. An interrupt during training keeps what was reached: the folder then says that it is
+    partial, and `resume_tune` goes on with it.
+
+    Args:
+        spec: What is asked.
+        force: Write into the folder asked for although it holds something; a run in it is replaced.
+        command: The command line, for the report.
+        telling: Who is told of it.
+
+    Where training diverges nothing is recommended: a `NumericalError`.
+    """
+    telling = telling or Telling()
+    with begin(spec, force=force, command=command) as begun:
+        run = _recommended(spec, begun, telling)
+        write_run(run)
+        telling.recommended(run)
+        _prove_and_finish(run, begun.task, telling)
+    return run
+
+
+def resume_tune(path: Path, *, telling: Telling | None = None) -> TuneRun:
+    """Go on with the run of a folder where it stopped, however it was stopped.
+
+    With the same thread count, on the same processor, it ends with the weights of a run that was not
+    stopped. A run that is whole is returned as it is.
+
+    Args:
+        path: The run folder.
+        telling: As in `run_tune`.
+
+    Raises:
+        TypeError: It is a run of another command.
+    """
+    telling = telling or Telling()
+    spec = TuneSpec.from_dict(RunFolder(path).spec)
+    fresh = "table" not in RunFolder(path).result
+    run = None if fresh else read_run(path)
+    if not isinstance(run, TuneRun | None):
+        raise TypeError(f"`{path}` is no run of `ntkit tune`.")
+    if run and not run.partial:
+        telling.recommended(run)
+        return run
+    with begin_again(path, spec) as begun:
+        if run is None:
+            run = _recommended(spec, begun, telling)
+            write_run(run)
+        telling.recommended(run)
+        run.proofs.clear()
+        _prove_and_finish(run, begun.task, telling)
+    return run
+
+
+def _recommended(spec: TuneSpec, begun: Begun, telling: Telling) -> TuneRun:
+    task = begun.task
+    try:
+        candidates(task, spec.encodings, spec.bandwidths)
+        announce(spec, task, telling)
+        plan = NetworkPlan(
+            task.in_dim,
+            task.n_outputs,
+            width=spec.width,
+            depth=spec.depth,
+            n_frequencies=spec.n_frequencies,
+        )
+        budget = budget_of(asked_budget(spec), plan, task, device_of_spec(spec))
+        result = tune(
+            task,
+            goal=spec.goal,
+            optimiser=budget.optimiser,
+            lr=budget.lr,
+            steps=budget.steps,
+            batch_size=budget.batch_size,
+            encodings=spec.encodings,
+            bandwidths=spec.bandwidths,
+            width=spec.width,
+            depth=spec.depth,
+            n_frequencies=spec.n_frequencies,
+            sigmoid=spec.sigmoid,
+            engine=spec.engine,
+            generator=torch.Generator().manual_seed(spec.seed),
+            on_progress=telling.on_progress,
+        )
+    except Exception:
+        begun.folder.discard()  # there is nothing to keep, and nothing to go on from
+        raise
+    return TuneRun(
+        spec=spec,
+        result=result,
+        notes=(*task.notes, *result.notes),
+        initial_error=initial_error(result, task),
+        **common_of(begun),
+    )
+
+
+def _prove_and_finish(run: TuneRun, task: AbstractTask, telling: Telling) -> None:
+    """Train the recommended network, then the one with no encoding; an interrupt ends it early."""
+    wanted = [run.result.choice]
+    if "identity" in run.result.curves and run.result.choice.name != "identity":
+        wanted.append(Candidate("identity"))
+    for candidate, name in zip(wanted, WEIGHTS, strict=False) if run.spec.verify else ():
+        proof = finished_proof(run.folder, name, candidate)
+        run.proofs.append(proof or Proof(candidate))
+        try:
+            if proof is None:
+                _prove(run, task, run.proofs[-1], name, telling)
+        except NumericalError as error:
+            if name == WEIGHTS[0]:
+                _diverged(run, error)
+            run.notes = (*run.notes, f"Training with {candidate.label} diverged: it was left out.")
+            run.proofs.pop()
+        if run.interrupted:
+            break
+        write_run(run)
+    run.partial = run.interrupted
+    outputs = _outputs(run, task)
+    for proof, output in zip([p for p in run.proofs if p.evaluations], outputs, strict=True):
+        proof.scores = task.scores(output)
+    draw_tune(run, task, outputs)
+    write_report(run)
+    write_run(run)
+
+
+def _prove(run: TuneRun, task: AbstractTask, proof: Proof, name: str, telling: Telling) -> None:
+    """Train the network with one encoding by the budget of the run."""
+    network = run.result.build(proof.candidate)
+    if run.spec.symmetrise:
+        network = symmetrise(network)
+    budget = run.result.budget
+    stops = [int(p.steps) for p in run.result.curves[str(run.result.choice)]]
+    work = Work(
+        folder=run.folder,
+        name=name,
+        candidate=proof.candidate,
+        architecture=run.architecture(proof.candidate),
+        network=network.to(device_of_spec(run.spec)),
+        task=task,
+        budget=budget,
+        seed=run.result.plan.seed,
+        stops=[s for s in stops if s >= budget.steps / 100],
+    )
+    train_in(work, proof, show_progress=telling.show_progress, interruption=telling.interruption)
+    run.interrupted = not proof.finished
+
+
+def _diverged(run: TuneRun, error: NumericalError) -> None:
+    """Close the folder of a run whose training says that there is nothing to recommend.
+
+    Raises:
+        NumericalError: Always.
+    """
+    run.diverged, run.partial = str(error), False
+    run.proofs.clear()
+    (run.folder / CHECKPOINT).unlink(missing_ok=True)
+    write_run(run)
+    raise NumericalError(
+        f"{run.result.choice} was predicted best, but nothing is recommended. {error}"
+    ) from error
+
+
+def _outputs(run: TuneRun, task: AbstractTask) -> list[torch.Tensor]:
+    """What each trained network gives at every sample, `[*shape, o]`."""
+    return [
+        evaluated(run.trained(name=name), task.points()).double().reshape(task.values.shape)
+        for proof, name in zip(run.proofs, WEIGHTS, strict=False)
+        if proof.evaluations
+    ]
