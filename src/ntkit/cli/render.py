@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
-from typing import Annotated
-
 import tyro
 
 from ntkit._core.whole_files import shown
@@ -16,8 +14,8 @@ __all__ = ["render"]
 
 def render(
     run: tyro.conf.Positional[Path],
-    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     *,
+    out: Path,
     size: tuple[int, ...] | None = None,
     scale: float | None = None,
     crop: tuple[str, ...] | None = None,
