@@ -6,7 +6,9 @@ from ntkit import (
     dynamics,
     encodings,
     estimators,
+    figures,
     kernels,
+    measurements,
     networks,
     operators,
     solvers,
@@ -33,7 +35,7 @@ from ntkit.grids import Grid
 from ntkit.kernels import empirical_ntk, gram, nngp, ntk
 from ntkit.networks import LinearModel
 from ntkit.spectra import spectrum
-from ntkit.tuning import tune
+from ntkit.tuning import fit, tune
 
 if TYPE_CHECKING:
     from ntkit.experiments.load import load
@@ -55,10 +57,13 @@ __all__ = [
     "empirical_ntk",
     "encodings",
     "estimators",
+    "figures",
+    "fit",
     "gram",
     "kernels",
     "linearize",
     "load",
+    "measurements",
     "networks",
     "nngp",
     "ntk",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
+
 import tyro
 
 from ntkit._core.whole_files import shown

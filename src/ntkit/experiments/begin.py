@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
@@ -18,7 +17,8 @@ from ntkit.experiments.data import digest, open_task
 from ntkit.experiments.run_folder import RESULT, SPEC, RunFolder
 from ntkit.experiments.spec import DataSpec, FitSpec, TuneSpec
 from ntkit.experiments.telling import Telling
-from ntkit.tasks import AbstractTask, Budget, Trainer
+from ntkit.tasks import AbstractTask, Budget
+from ntkit.tasks.timing import steps_within
 from ntkit.tuning import Candidate, NetworkPlan
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
 ]
 
 _SECONDS_A_MEGASAMPLE = 20.0  # of a choice between a dozen candidates, measured on two cores
-_TIMED, _WARM = 20, 3  # steps by which a time becomes steps
 
 
 @dataclass(frozen=True)
@@ -131,10 +130,7 @@ def budget_of(asked: Asked, plan: NetworkPlan, task: AbstractTask, device: torch
     if asked.seconds is None:
         return asked.budget
     network = plan.trainable(Candidate("gaussian", 10.0)).to(device)
-    trial = Trainer(network, task, asked.with_steps(_TIMED + _WARM), average=asked.budget.averages)
-    times: list[float] = []
-    trial.run(evaluate_at=(), on_step=lambda *_: times.append(perf_counter()))
-    return asked.with_steps(int(asked.seconds * _TIMED / (times[-1] - times[_WARM - 1])))
+    return asked.budget.with_steps(steps_within(asked.seconds, network, task, asked.budget))
 
 
 def device_of_spec(spec: TuneSpec | FitSpec) -> torch.device:

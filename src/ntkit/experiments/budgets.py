@@ -1,7 +1,7 @@
 """Budgets as the command line takes them: steps, or a time."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ntkit.tasks.budget import Budget, Optimiser
 
@@ -24,10 +24,6 @@ class Asked:
 
     budget: Budget
     seconds: float | None = None
-
-    def with_steps(self, steps: int) -> Budget:
-        """The budget, of so many steps, 10 million at most."""
-        return replace(self.budget, steps=max(1, min(steps, _MOST_STEPS)))
 
 
 def parse_budget(text: str, batch_size: int) -> Asked:

@@ -1,7 +1,7 @@
 """How long, and how, a network is trained; and what a training reached."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite, isinf
 from typing import Literal
@@ -51,6 +51,10 @@ class Budget:
             steps=positive_int("steps", self.steps),
             batch_size=positive_int("batch_size", self.batch_size),
         )
+
+    def with_steps(self, steps: int) -> "Budget":
+        """The same, of so many steps."""
+        return replace(self, steps=steps)
 
     def torch_optimiser(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser that takes the steps."""

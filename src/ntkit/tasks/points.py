@@ -51,7 +51,7 @@ class Points(AbstractTask):
         >>> places = torch.rand(100, 2, generator=torch.Generator().manual_seed(0))
         >>> wells = Points(places, places.sum(1))
         >>> wells.in_dim, int(wells.held_out.sum())
-        (2, 16)
+        (2, 22)
     """
 
     kind: ClassVar[str] = "points"

@@ -88,7 +88,7 @@ class Trainer:
         while True:
             judged = self.evaluations[-1].step if self.evaluations else 0
             if self.step in stops and self.step > judged:
-                self.evaluations.append(self._evaluated())
+                self.judge()
                 if on_evaluation:
                     on_evaluation(self.evaluations[-1])
             if self.step == self._budget.steps:
@@ -96,6 +96,10 @@ class Trainer:
             loss = self._advance()
             if on_step:
                 on_step(self.step, loss)
+
+    def judge(self) -> None:
+        """Add an evaluation of the step that it stands at."""
+        self.evaluations.append(self._evaluated())
 
     def take_better(self) -> None:
         """Give the network its averaged weights where they fit the training samples better."""

@@ -2,6 +2,7 @@
 
 from ntkit.tuning.candidates import COMPARED, ENCODINGS, Candidate
 from ntkit.tuning.choice import Row
+from ntkit.tuning.fit import Fit, fit
 from ntkit.tuning.initial_error import initial_error
 from ntkit.tuning.optimisers import Clock
 from ntkit.tuning.plan import NetworkPlan
@@ -15,11 +16,13 @@ __all__ = [
     "ENCODINGS",
     "Candidate",
     "Clock",
+    "Fit",
     "NetworkPlan",
     "Prediction",
     "Row",
     "ScaleModel",
     "TuneResult",
+    "fit",
     "initial_error",
     "tune",
 ]

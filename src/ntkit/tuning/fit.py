@@ -1,0 +1,229 @@
+"""One call from a task to a trained network."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from math import nan
+from typing import Any
+
+import torch
+from torch import nn
+
+from ntkit._core.checks import positive, positive_int
+from ntkit.encodings import AbstractEncoding
+from ntkit.networks import mlp
+from ntkit.tasks.base import AbstractTask, psnr
+from ntkit.tasks.budget import Budget, Evaluation, Optimiser
+from ntkit.tasks.domain import Rendered, evaluated
+from ntkit.tasks.field import AbstractField
+from ntkit.tasks.points import Points
+from ntkit.tasks.timing import steps_within
+from ntkit.tasks.trainer import Trainer
+from ntkit.tuning.plan import NetworkFactory
+from ntkit.tuning.result import TuneResult
+from ntkit.tuning.tune import tune
+
+__all__ = ["Fit", "fit"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A trained network, and what it was trained on.
+
+    Attributes:
+        task: What it was trained on.
+        network: Coordinates `[n, d]` in [0, 1) to outputs `[n, o]`.
+        budget: How long, and how.
+        evaluations: Errors on the way and at the end.
+        choice: The recommendation of the kernel, where no encoding was given.
+    """
+
+    task: AbstractTask
+    network: nn.Module
+    budget: Budget
+    evaluations: tuple[Evaluation, ...]
+    choice: TuneResult | None = None
+
+    @property
+    def train_psnr(self) -> float:
+        """On the samples trained on, dB; NaN before the first evaluation."""
+        return psnr(self.evaluations[-1].train) if self.evaluations else nan
+
+    @property
+    def held_out_psnr(self) -> float:
+        """On the samples held out, dB; NaN where there are none."""
+        return psnr(self.evaluations[-1].held_out) if self.evaluations else nan
+
+    def scores(self) -> dict[str, float]:
+        """What else people ask of such data, by name and unit."""
+        found = evaluated(self.network, self.task.points()).double()
+        return self.task.scores(found.reshape(self.task.values.shape))
+
+    def render(self, **how: Any) -> Rendered:
+        """The field at any resolution.
+
+        Args:
+            how: `size`, `crop`, and of sounds and films `rate`, as of `render` of the task's class.
+
+        Raises:
+            TypeError: The task is of no job that is rendered: call `network` at points of your own.
+        """
+        if not isinstance(self.task, AbstractField | Points):
+            raise TypeError(
+                f"`render` is of the jobs in `ntkit.tasks`, and this task is a {self.task.kind}. Call "
+                "`fit.network(grid.points())`."
+            )
+        return self.task.render(self.network, self.task.domain, **how)
+
+
+def fit(
+    task: AbstractTask,
+    *,
+    encoding: AbstractEncoding | None = None,
+    network: nn.Module | NetworkFactory | None = None,
+    hold_out: float | None = 0.0,
+    optimiser: Optimiser = "adam",
+    lr: float = 1e-3,
+    steps: int = 2000,
+    seconds: float | None = None,
+    batch_size: int = 4096,
+    width: int = 256,
+    depth: int = 4,
+    n_frequencies: int = 256,
+    sigmoid: bool = False,
+    device: str | torch.device = "cpu",
+    generator: torch.Generator | None = None,
+    evaluate_at: Sequence[int] | None = None,
+    on_step: Callable[[int, float], bool | None] | None = None,
+) -> Fit:
+    """Train a coordinate network on a task, by default on all of its samples.
+
+    Args:
+        task: What is fitted, of `ntkit.tasks`.
+        encoding: Its first layer. If left out, the kernel chooses one for these samples, as `ntkit.tune` does.
+        network: What is trained: a module that takes coordinates (its encoding is its own), or a function that
+            makes one on an encoding. If left out, a ReLU network of `width` and `depth`.
+        hold_out: Share of the known samples that is not trained on, drawn at random, to judge by; None for what
+            the task itself holds out.
+        optimiser: "adam" or "sgd".
+        lr: Learning rate.
+        steps: Number of steps.
+        seconds: A time, in place of the steps.
+        batch_size: Samples a step.
+        width: Units of each hidden layer.
+        depth: Hidden layers.
+        n_frequencies: Frequencies of an encoding that the kernel chooses.
+        sigmoid: Whether a sigmoid stands behind the read-out.
+        device: Where to train.
+        generator: Source of the weights and batches; a fixed seed if left out.
+        evaluate_at: Steps after which to evaluate; the last one if left out.
+        on_step: Called after each step with its number and its batch's loss; where it returns True, the
+            training ends there.
+
+    Returns:
+        The fit; its network stays on the device.
+
+    Raises:
+        ValueError: An argument is out of range, or `encoding` is given beside a finished network.
+
+    A training that diverges is a `NumericalError`.
+
+    Example:
+        >>> from ntkit.tasks import Image
+        >>> ramp = torch.linspace(0, 1, 16).expand(16, 16)
+        >>> found = fit(Image(ramp), steps=200, width=32, depth=2, n_frequencies=16)
+        >>> found.train_psnr > 30
+        True
+        >>> found.render(size=(8, 8)).values.shape
+        (8, 8, 1)
+    """
+    chosen_task = task if hold_out is None else task.keep_out(hold_out)
+    budget = Budget(optimiser, lr, steps, batch_size)
+    seed = 0 if generator is None else int(torch.randint(2**31, (1,), generator=generator))
+    sizes = {
+        "width": positive_int("width", width),
+        "depth": positive_int("depth", depth),
+        "n_frequencies": positive_int("n_frequencies", n_frequencies),
+    }
+    choice = None
+    if isinstance(network, nn.Module):
+        if encoding is not None:
+            raise ValueError(
+                "`encoding` and a finished `network` are given: which is meant? Put the encoding in front of the "
+                "network, or pass a function that makes one on it."
+            )
+        trained = network
+    elif encoding is not None:
+        trained = _on(encoding, network, chosen_task, width, depth, seed)
+        trained = nn.Sequential(trained, nn.Sigmoid()) if sigmoid else trained
+    else:
+        choice = tune(
+            chosen_task,
+            optimiser=optimiser,
+            lr=lr,
+            steps=budget.steps,
+            batch_size=batch_size,
+            sigmoid=sigmoid,
+            network=network,
+            generator=torch.Generator().manual_seed(seed),
+            **sizes,
+        )
+        trained = choice.build(choice.choice)
+    trained = trained.to(device)
+    if seconds is not None:
+        probe = deepcopy(trained)
+        within = steps_within(positive("seconds", seconds), probe, chosen_task, budget)
+        budget = budget.with_steps(within)
+    return _trained(chosen_task, trained, budget, choice, seed, evaluate_at, on_step)
+
+
+def _on(
+    encoding: AbstractEncoding,
+    factory: NetworkFactory | None,
+    task: AbstractTask,
+    width: int,
+    depth: int,
+    seed: int,
+) -> nn.Module:
+    """A network on an encoding, its weights drawn with a seed."""
+    if factory is None:
+        draw = torch.Generator().manual_seed(seed)
+        return mlp(encoding, task.n_outputs, width=width, depth=depth, generator=draw)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return factory(encoding)
+
+
+def _trained(
+    task: AbstractTask,
+    network: nn.Module,
+    budget: Budget,
+    choice: TuneResult | None,
+    seed: int,
+    evaluate_at: Sequence[int] | None,
+    on_step: Callable[[int, float], bool | None] | None,
+) -> Fit:
+    trainer = Trainer(
+        network,
+        task,
+        budget,
+        average=budget.averages,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+    def told(step: int, loss: float) -> None:
+        if on_step is not None and on_step(step, loss):
+            raise _Enough
+
+    stops = None if evaluate_at is None else sorted({*evaluate_at, budget.steps})
+    try:
+        trainer.run(evaluate_at=stops, on_step=told)
+    except _Enough:
+        trainer.judge()
+    finally:
+        trainer.take_better()
+    return Fit(task, network, budget, tuple(trainer.evaluations), choice)
+
+
+class _Enough(Exception):
+    """`on_step` said so."""
