@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit import figures
+from ntkit._core.checks import positive
 from ntkit.tasks import files
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.field import AbstractField, array_content
@@ -56,8 +57,8 @@ class Audio(AbstractField):
         if isinstance(source, Path | str):
             content = files.read_audio(Path(source), start=start, stop=stop, downscale=downscale)
         else:
-            spacing = None if rate is None else (1 / rate,)
-            units = ("s",) if rate else ("sample",)
+            spacing = None if rate is None else (1 / positive("rate", rate),)
+            units = ("sample",) if rate is None else ("s",)
             content = array_content(source, 1, units=units, spacing=spacing, symmetric=True)
         super().__init__(content)
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from math import inf, log10
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ntkit.grids import Grid
 from ntkit.measurements import Samples
 from ntkit.tasks.domain import Domain
+from ntkit.tasks.missing import drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -186,8 +186,7 @@ class AbstractTask(ABC):
         if not 0 <= share <= 0.9:
             raise ValueError(f"`hold_out={share!r}` must be a share of the samples, from 0 to 0.9.")
         known = self.measurement.seen | self.held_out
-        draw = torch.rand(self.shape, generator=torch.Generator().manual_seed(seed))
-        held_out = known & (draw < share)
+        held_out = drawn(known, share, seed=seed)
         if share > 0 and not bool(held_out.any()):
             raise ValueError(f"`hold_out={share!r}` of {int(known.sum())} samples holds out none.")
         return self.train_on(known & ~held_out, held_out)

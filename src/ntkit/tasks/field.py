@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ntkit._core.checks import positive, positive_int
 from ntkit.tasks.domain import Domain, Rendered, evaluated
 from ntkit.tasks.files import Content, Levels
 from ntkit.tasks.files.levels import depth_of, levels_of
@@ -32,6 +33,7 @@ class AbstractField(Signal):
     notes: tuple[str, ...]
 
     def __init__(self, content: Content, *, mask: Tensor | None = None, factor: int = 1) -> None:
+        factor = positive_int("factor", factor)
         super().__init__(
             torch.from_numpy(np.ascontiguousarray(content.values)),
             n_axes=len(content.shape),
@@ -88,7 +90,7 @@ def array_content(
         symmetric: Whether 0 stays 0, and the largest absolute value becomes 1.
 
     Raises:
-        ValueError: They have other axes.
+        ValueError: They have other axes, or `spacing` has.
     """
     array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
     if array.ndim == n_axes:
@@ -100,6 +102,8 @@ def array_content(
     levels, notes = levels_of(array)
     if symmetric:
         levels, notes = Levels(0.0, float(np.abs(array).max()) or 1.0), []
-    step = None if spacing is None else tuple(float(s) for s in spacing)
+    step = None if spacing is None else tuple(positive("spacing", s) for s in spacing)
+    if step is not None and len(step) != n_axes:
+        raise ValueError(f"`spacing={step}` must be {n_axes} distances, one an axis.")
     unit = levels.to_unit(array)
     return Content(unit, levels, tuple(notes), step, units, depth_of(array), 0)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-__all__ = ["like_what_is_missing"]
+__all__ = ["drawn", "like_what_is_missing"]
 
 _SHARE = 0.1
 """Of the known samples, where what is missing cannot be moved over them as it is."""
@@ -47,6 +47,21 @@ def like_what_is_missing(
     moved = (~known).roll([size // 3 for size in shape], list(range(len(shape)))) & known
     if 0 < int(moved.sum()) <= _MOST * n:
         return known & ~moved, moved
-    draw = torch.rand(tuple(shape), generator=torch.Generator().manual_seed(0))
-    held_out = known & (draw < _SHARE)
+    held_out = drawn(known, _SHARE)
     return known & ~held_out, held_out
+
+
+def drawn(known: Bool[Tensor, "..."], share: float, *, seed: int = 0) -> Bool[Tensor, "..."]:
+    """A share of what is known, drawn at random, to the nearest sample.
+
+    Args:
+        known: `[*shape]`.
+        share: From 0 to 1.
+        seed: Of the draw.
+    """
+    # An order of the known samples, not a number a point: masks are drawn with seed 0 too, and would be this draw.
+    places = known.flatten().nonzero()[:, 0]
+    order = torch.randperm(len(places), generator=torch.Generator().manual_seed(seed))
+    found = torch.zeros(known.numel(), dtype=torch.bool)
+    found[places[order[: round(share * len(places))]]] = True
+    return found.reshape(known.shape)

@@ -51,7 +51,7 @@ class Points(AbstractTask):
         >>> places = torch.rand(100, 2, generator=torch.Generator().manual_seed(0))
         >>> wells = Points(places, places.sum(1))
         >>> wells.in_dim, int(wells.held_out.sum())
-        (2, 22)
+        (2, 20)
     """
 
     kind: ClassVar[str] = "points"
@@ -223,7 +223,21 @@ def _table(points: np.ndarray, values: np.ndarray, geographic: bool) -> Scattere
         raise ValueError("`points` and `values` must be finite. Take NaN and infinite rows out.")
     if not np.ptp(values, 0).all():
         raise ValueError("`values` has a column of one constant, which every encoding fits.")
+    if geographic:
+        _check_degrees(points)
     levels = [levels_of(np.asarray(column, np.float64))[0] for column in values.T]
     unit = np.stack([f.to_unit(c) for f, c in zip(levels, values.T, strict=True)], 1)
     names = tuple([f"x{k}" for k in range(d)] + [f"y{k}" for k in range(o)])
     return Scattered(np.asarray(points, np.float64), unit, tuple(levels), names, geographic, (), 0)
+
+
+def _check_degrees(points: np.ndarray) -> None:
+    """Refuse what is no longitude and latitude.
+
+    Raises:
+        ValueError: There is one coordinate, or one is out of range.
+    """
+    if points.shape[1] < 2 or abs(points[:, 1]).max() > 90 or abs(points[:, 0]).max() > 360:
+        raise ValueError(
+            f"`points` {points.shape} with `geographic=True` must begin with longitude and latitude, in degrees."
+        )

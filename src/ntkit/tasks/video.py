@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit import figures
+from ntkit._core.checks import positive
 from ntkit.tasks import files
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.field import AbstractField, array_content
@@ -56,8 +57,8 @@ class Video(AbstractField):
                 Path(source), start=start, stop=stop, every=every, downscale=downscale
             )
         else:
-            units = ("s" if step else "frame", "px", "px")
-            spacing = (step, 1.0, 1.0) if step else None
+            units = ("frame" if step is None else "s", "px", "px")
+            spacing = None if step is None else (positive("step", step), 1.0, 1.0)
             content = array_content(source, 3, units=units, spacing=spacing)
         super().__init__(content)
 
