@@ -6,7 +6,6 @@ import torch
 from tests.encodings.test_modules import Case, each
 from tests.tolerances import assert_near
 
-
 EXPORTERS_OWN = [
     "ignore:.isinstance.treespec, LeafSpec.:FutureWarning",
     "ignore:overflow encountered in cast:RuntimeWarning",  # the bounds of `nan_to_num` in float64
