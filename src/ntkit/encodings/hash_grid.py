@@ -55,7 +55,7 @@ class HashGrid(AbstractEncoding):
         n_vertices: Vertices an axis of each level.
         n_dense: Levels without hash; they come first.
 
-    Source: Müller, Evans, Schied and Keller 2022 (arXiv:2201.05989), section 3, eq. 1 to 4.
+    Source: Müller, Evans, Schied and Keller 2022 (arXiv:2201.05989), section 3, eq. 2 to 4, and appendix A.
 
     Cost: `n * n_levels * 2^d` look-ups; as many times `n_features_per_level + 1` numbers of memory.
 
