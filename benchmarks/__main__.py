@@ -26,6 +26,8 @@ HELPERS = {
     "reference_grids",
     "report",
     "signals",
+    "table1_pictures",
+    "table1_runs",
     "theory_curves",
 }
 NAMES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in HELPERS)

@@ -66,12 +66,13 @@ def test_the_kernel_follows_the_window() -> None:
     encoding, x = CoarseToFine(NeRF(1, 4)), randn(5, 1)
     encoding.set_alpha(2.0)
     whole = ntkit.ntk(nn.Sequential(encoding, *layers))
-    grid = ntkit.Grid((16,))
-    assert ntkit.gram(whole, grid).shape == (16, 16)
     few = Linear(4, 8, w_std=0.5**0.5, generator=seeded())  # four of eight features are zero
     short = nn.Sequential(NeRF(1, 2), few, *layers[1:])
     # The first layer's own share counts features as they are scaled; both scale by 1 / 8.
     assert_near(whole(x), ntkit.ntk(short)(x), loosen=1000)
+    encoding.set_alpha(4.0)  # the same kernel, after the window has opened
+    assert_near(whole(x), ntkit.ntk(nn.Sequential(NeRF(1, 4), *layers))(x))
+    assert_near(whole(x), ntkit.gram(whole, x) @ torch.eye(5).double(), loosen=10)
 
 
 def test_compiled_it_follows_the_window(unchecked: None) -> None:

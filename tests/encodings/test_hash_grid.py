@@ -6,7 +6,7 @@ import torch
 import ntkit
 from ntkit.encodings import HashGrid
 from tests import oracles
-from tests.cases import seeded
+from tests.cases import randn, seeded
 from tests.tolerances import assert_near, relative_error
 
 
@@ -53,6 +53,24 @@ def test_dense_levels_share_nothing() -> None:
     y, x = torch.meshgrid(at, at, indexing="ij")
     expected = torch.arange(n * n).reshape(n, n)[1:-1, 1:-1].double()
     assert_near(encoding(torch.stack([x, y], -1))[..., 0], expected)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4])
+def test_linear_functions_are_interpolated_exactly(d: int) -> None:
+    """Dense levels that hold the values of a linear function at their vertices give it everywhere."""
+    encoding, slope = HashGrid(d, 1, 1, 20, base_resolution=4).double(), randn(d)
+    n, cells = encoding.n_vertices[0], 3
+    axes = [torch.arange(n).double()] * d
+    vertex = torch.cartesian_prod(*axes).reshape(-1, d).flip(1)  # the first axis runs fastest
+    with torch.no_grad():
+        encoding.tables.copy_(((vertex - 0.5) / cells @ slope)[:, None])
+    x = points(20, d)
+    assert_near(encoding(x)[:, 0], x @ slope)
+
+
+def test_whole_numbers_are_points() -> None:
+    x = torch.tensor([[0, 1], [1, 1]])
+    assert torch.equal(grid(2)(x), grid(2)(x.float()))
 
 
 def test_levels_grow_as_asked_for() -> None:

@@ -6,12 +6,14 @@ import torch
 from tests.encodings.test_modules import Case, each
 from tests.tolerances import assert_near
 
+EXPORTERS_OWN = [
+    "ignore:.isinstance.treespec, LeafSpec.:FutureWarning",
+    "ignore:overflow encountered in cast:RuntimeWarning",  # the bounds of `nan_to_num` in float64
+]
+
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings(
-    "ignore:overflow encountered in cast:RuntimeWarning"
-)  # of nan_to_num's bounds
-@pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.:FutureWarning")  # torch's own
+@pytest.mark.filterwarnings(*EXPORTERS_OWN)
 @each
 def test_the_graph_computes_the_features(case: Case, unchecked: None) -> None:
     onnx = pytest.importorskip("onnx.reference")

@@ -263,6 +263,21 @@ def test_divergence_is_called_so(budget: Budget) -> None:
         train(network(), SIGNAL, budget)
 
 
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="not on this processor")
+def test_denormal_numbers_are_zero_while_it_runs() -> None:
+    """The moments of units that are no longer reached, say."""
+    seen = []
+    tiny = torch.full((64,), 4e-45)
+    train(
+        network(),
+        SIGNAL,
+        Budget("adam", 1e-3, 2, N),
+        on_step=lambda *_: seen.append(float(tiny.mul(0.9).max())),
+    )
+    assert seen == [0, 0]
+    assert float(tiny.mul(0.9).max()) > 0
+
+
 def test_judging_changes_nothing() -> None:
     often, once = network(), network()
     budget = Budget("adam", 1e-3, 12, 5)

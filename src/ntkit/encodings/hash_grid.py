@@ -1,11 +1,11 @@
 """The multi-resolution hash grid of Instant-NGP: features that are trained, looked up and interpolated."""
 
-from itertools import product
+from collections.abc import Callable, Sequence
 from math import floor
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -55,7 +55,7 @@ class HashGrid(AbstractEncoding):
         n_vertices: Vertices an axis of each level.
         n_dense: Levels without hash; they come first.
 
-    Source: Müller, Evans, Schied and Keller 2022 (arXiv:2201.05989), section 3, eq. 1 to 4.
+    Source: Müller, Evans, Schied and Keller 2022 (arXiv:2201.05989), section 3, eq. 2 to 4, and appendix A.
 
     Cost: `n * n_levels * 2^d` look-ups; as many times `n_features_per_level + 1` numbers of memory.
 
@@ -71,7 +71,7 @@ class HashGrid(AbstractEncoding):
     is_fixed = False
     strides: Tensor
     offsets: Tensor
-    corners: Tensor
+    primes: Tensor
     last_cell: Tensor
 
     def __init__(
@@ -113,8 +113,7 @@ class HashGrid(AbstractEncoding):
         self.register_buffer("offsets", ends - torch.tensor(sizes), persistent=False)
         strides = torch.tensor(dense, dtype=torch.int64).reshape(self.n_dense, self.in_dim)
         self.register_buffer("strides", strides, persistent=False)
-        corners = torch.tensor(list(product((0, 1), repeat=self.in_dim)))
-        self.register_buffer("corners", corners, persistent=False)
+        self.register_buffer("primes", torch.tensor(_PRIMES[: self.in_dim]), persistent=False)
         self.register_buffer("last_cell", torch.tensor(self.n_vertices) - 2, persistent=False)
         start = torch.rand(int(ends[-1]), self.n_features_per_level, generator=generator)
         self.tables = nn.Parameter(1e-4 * (2 * start - 1))
@@ -124,9 +123,11 @@ class HashGrid(AbstractEncoding):
         """False: features are whatever was learned at a place."""
         return False
 
-    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch f"]:
+    def forward(self, x: Real[Tensor, "*batch d"]) -> Float[Tensor, "*batch f"]:
         """The interpolated features of each level, coarse first; in the dtype of `x`."""
         self.check_input(x)
+        if not x.is_floating_point():
+            x = x.to(self.tables.dtype)
         levels = torch.arange(self.n_levels, dtype=torch.float64, device=x.device)
         scale = self.base_resolution * self.per_level_scale**levels - 1
         place = x.double().clamp(0, 1)[..., None, :] * scale[:, None] + 0.5  # [..., levels, d]
@@ -136,7 +137,8 @@ class HashGrid(AbstractEncoding):
         if self.interpolation == "smoothstep":
             within = within * within * (3 - 2 * within)
         entries = functional.embedding(self._entries(cell), self.tables).to(x)
-        weights = _corner_weights(within).to(x)  # [..., levels, corners]
+        sides = torch.stack([1 - within, within], -1)
+        weights = _corners(sides.unbind(-2), torch.mul).to(x)  # [..., levels, corners]
         return (weights[..., None] * entries).sum(-2).flatten(-2)
 
     def extra_repr(self) -> str:
@@ -148,14 +150,13 @@ class HashGrid(AbstractEncoding):
 
     def _entries(self, cell: Int[Tensor, "*batch l d"]) -> Int[Tensor, "*batch l c"]:
         """Which rows of `tables` are at the corners of a cell of each level."""
-        vertex = cell[..., None, :] + self.corners  # [..., levels, corners, d]
-        dense = (vertex[..., : self.n_dense, :, :] * self.strides[:, None]).sum(-1)
-        fine = vertex[..., self.n_dense :, :, :]
-        hashed = fine[..., 0] * _PRIMES[0]
-        for axis in range(1, self.in_dim):
-            hashed = hashed ^ (fine[..., axis] * _PRIMES[axis])
-        hashed = hashed & (2**self.log2_hashmap_size - 1)
-        return torch.cat([dense, hashed], -2) + self.offsets[:, None]
+        sides = torch.stack([cell, cell + 1], -1)  # [..., levels, d, 2]
+        k = self.n_dense
+        dense = (sides[..., :k, :, :] * self.strides[..., None]).unbind(-2)
+        hashed = (sides[..., k:, :, :] * self.primes[:, None]).unbind(-2)
+        low = 2**self.log2_hashmap_size - 1
+        rows = [_corners(dense, torch.add), _corners(hashed, torch.bitwise_xor) & low]
+        return torch.cat(rows, -2) + self.offsets[:, None]
 
     def _check(self) -> None:
         """Refuse options outside of their range.
@@ -179,9 +180,9 @@ class HashGrid(AbstractEncoding):
             )
 
 
-def _corner_weights(within: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch c"]:
-    """The product over axes of `within` or `1 - within`, for each corner; the last axis runs fastest."""
-    weights = torch.ones_like(within[..., :1])
-    for w in within.split(1, -1):
-        weights = (weights[..., None] * torch.cat([1 - w, w], -1)[..., None, :]).flatten(-2)
-    return weights
+def _corners(sides: Sequence[Tensor], join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """For each corner, what its sides along the axes, `[..., 2]` each, join to; the last axis runs fastest."""
+    found = sides[0]
+    for side in sides[1:]:
+        found = join(found[..., None], side[..., None, :]).flatten(-2)
+    return found

@@ -64,7 +64,6 @@ def begin(spec: TuneSpec | FitSpec, *, force: bool, command: str) -> Iterator[Be
     spec.check()
     device_of_spec(spec)
     threads = use_threads(spec.threads)
-    torch.set_flush_denormal(True)
     task = open_task(spec)
     said = {
         "partial": True,
@@ -91,7 +90,6 @@ def begin_again(path: Path, spec: TuneSpec | FitSpec) -> Iterator[Begun]:
     with folder.locked():
         said = folder.result
         threads = use_threads(said.get("threads") or spec.threads)
-        torch.set_flush_denormal(True)
         if not spec.data.exists() or said.get("input_sha256") not in {None, digest(spec.data)}:
             raise ValueError(
                 f"`{shown(spec.data)}` is no longer what the run in `{shown(path)}` was started with. "

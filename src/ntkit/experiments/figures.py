@@ -35,7 +35,9 @@ def title_of(proof: Proof) -> str:
 def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
     """Predicted PSNR against bandwidth, one curve a budget, with what was measured."""
     rows = [r for r in result.table if r.candidate.name == "gaussian"]
-    tried = [p for p in proofs if p.candidate.name == "gaussian"]
+    axes = result.choice.axes or rows[0].candidate.axes  # where axes differ: the chosen one's curve
+    rows = [r for r in rows if r.candidate.axes == axes]
+    tried = [p for p in proofs if p.candidate in [r.candidate for r in rows]]
     wanted = "held_out" if result.goal == "generalise" else "train"
     panels = []
     for attribute, title in (
@@ -67,6 +69,7 @@ def _model_points(result: TuneResult, attribute: str) -> tuple[list[float], list
     reached = {m.candidate: getattr(m, attribute) for m in result.models}
     reached = {c: r for c, r in reached.items() if isfinite(r) and isfinite(rows[c])}
     shift = fmean([rows[c] - r for c, r in reached.items()] or [0.0])
+    reached = {c: r for c, r in reached.items() if c.axes == result.choice.axes}
     return [c.bandwidth or 1.0 for c in reached], [r + shift for r in reached.values()]
 
 

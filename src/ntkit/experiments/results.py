@@ -62,6 +62,11 @@ class AbstractRun:
         return self.domain.n_outputs
 
     @property
+    def size_in_words(self) -> str:
+        """Samples along the axes: "24,000", or "36 x 43 x 36"."""
+        return f"{self.shape[0]:,}" if len(self.shape) == 1 else " x ".join(map(str, self.shape))
+
+    @property
     def network(self) -> nn.Module:
         """The trained network, read from the folder."""
         return self.trained()

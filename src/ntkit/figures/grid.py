@@ -10,6 +10,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ntkit.figures.style import STYLE, WIDTH, Values, array
 
+_POINTS = 72  # in an inch
+_LETTER = 0.62  # width of a letter, of its height
+
 __all__ = ["as_picture", "draw_picture", "grid_figure", "shown_size"]
 
 _MOST_OBLONG = 2.5
@@ -37,6 +40,8 @@ def grid_figure(
     sizes = sizes or [shown_size(*cell.shape[:2]) for cell in cells[0]]
     ratios = [width / height for height, width in sizes]
     high = (WIDTH - 0.3 - 0.05 * len(ratios)) / sum(ratios)
+    longest = max((len(line) for name in rows for line in name.splitlines()), default=1)
+    letters = min(10.0, max(6.0, high * _POINTS / (_LETTER * longest)))
     with mpl.rc_context({**STYLE, "axes.grid": False}):
         close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
         figure = Figure(figsize=(WIDTH, (high + 0.05) * len(rows) + 0.3), layout=close)
@@ -44,7 +49,7 @@ def grid_figure(
         for line, row, name in zip(axes, cells, rows, strict=True):
             for axis, cell, size in zip(line, row, sizes, strict=True):
                 draw_picture(axis, cell, size)
-            line[0].set_ylabel(name)
+            line[0].set_ylabel(name, fontsize=letters)
         for axis, title in zip(axes[0], columns, strict=True):
             axis.set_title(title, fontsize=10)
         return figure

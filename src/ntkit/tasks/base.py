@@ -61,6 +61,9 @@ class AbstractTask(ABC):
     sample: ClassVar[str] = "sample"
     """What one point is called: a pixel, a voxel."""
 
+    least_bandwidth: ClassVar[float] = 1.0
+    """Where the ladder of bandwidths begins, in cycles per unit."""
+
     domain: Domain
     """What the coordinates and the numbers stand for."""
 

@@ -57,6 +57,7 @@ class Points(AbstractTask):
     kind: ClassVar[str] = "points"
     sample: ClassVar[str] = "point"
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".npz")
+    least_bandwidth: ClassVar[float] = 0.25  # measurements of a place are often smooth
 
     def __init__(
         self,

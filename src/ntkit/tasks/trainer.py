@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ntkit._core.denormals import flushed_denormals
 from ntkit._core.devices import device_of
 from ntkit._core.errors import NumericalError
 from ntkit.encodings import AbstractEncoding
@@ -63,9 +64,12 @@ class Trainer:
                 x = self._encoding(x)
             self._encoding_left = nn.Identity()
         self._x = x
+        # Written over in each step: 8 MB of fresh memory would be handed out page by page.
+        size = budget.batch_size if budget.batch_size < n else 0
+        self._batch = x.new_empty(size, *x.shape[1:]), self._y.new_empty(size, *self._y.shape[1:])
         trained = [p for p in self._body.parameters() if p.requires_grad]
         self._optimiser = budget.torch_optimiser(trained)
-        self._mean = AveragedModel(self._body, avg_fn=decayed_average) if average else None
+        self._mean = AveragedModel(self._body, multi_avg_fn=_decay_all) if average else None
 
     def run(
         self,
@@ -85,17 +89,18 @@ class Trainer:
         A loss that is no longer finite is a `NumericalError`.
         """
         stops = {self._budget.steps} if evaluate_at is None else set(evaluate_at)
-        while True:
-            judged = self.evaluations[-1].step if self.evaluations else 0
-            if self.step in stops and self.step > judged:
-                self.judge()
-                if on_evaluation:
-                    on_evaluation(self.evaluations[-1])
-            if self.step == self._budget.steps:
-                return
-            loss = self._advance()
-            if on_step:
-                on_step(self.step, loss)
+        with flushed_denormals():
+            while True:
+                judged = self.evaluations[-1].step if self.evaluations else 0
+                if self.step in stops and self.step > judged:
+                    self.judge()
+                    if on_evaluation:
+                        on_evaluation(self.evaluations[-1])
+                if self.step == self._budget.steps:
+                    return
+                loss = self._advance()
+                if on_step:
+                    on_step(self.step, loss)
 
     def judge(self) -> None:
         """Add an evaluation of the step that it stands at."""
@@ -173,7 +178,9 @@ class Trainer:
         x, y, size = self._x, self._y, self._budget.batch_size
         if len(y) > size:
             batch = torch.randint(len(y), (size,), generator=self._generator).to(y.device)
-            x, y = x.index_select(0, batch), y.index_select(0, batch)
+            torch.index_select(x, 0, batch, out=self._batch[0])
+            torch.index_select(y, 0, batch, out=self._batch[1])
+            x, y = self._batch
         self._optimiser.zero_grad()
         found = self._body(self._encoding_left(x))
         if found.shape != y.shape:
@@ -214,13 +221,20 @@ class Trainer:
 
 
 def decayed_average(averaged: Tensor, weight: Tensor, steps: Tensor | int) -> Tensor:
-    """An average of so many steps with one more: the `avg_fn` of `Trainer(..., average=True)`."""
+    """An average of so many steps with one more, as `Trainer(..., average=True)` keeps it."""
     return averaged.lerp(weight, average_share(int(steps)))
 
 
 def average_share(steps: int) -> float:
     """What the next step counts in an average of so many."""
     return (_DECAY + 1) / (_DECAY + 1 + steps)
+
+
+def _decay_all(averaged: Sequence[Tensor], weights: Sequence[Tensor], steps: Tensor | int) -> None:
+    """`decayed_average` of each, in place: the `multi_avg_fn` of an `AveragedModel`."""
+    share = average_share(int(steps))
+    for mean, weight in zip(averaged, weights, strict=True):
+        mean.lerp_(weight, share)
 
 
 def evaluate(network: nn.Module, inputs: Tensor, targets: Tensor, encoding: nn.Module) -> float:

@@ -14,7 +14,7 @@ __all__ = ["COMPARED", "ENCODINGS", "Candidate", "candidates", "default_bandwidt
 
 _DECADE = (1.0, 1.4, 2.0, 3.0, 4.5, 6.0, 9.0)
 _LADDER = (
-    *(1, 2, 4, 7, 10, 14, 20, 30, 45, 60, 90, 130, 200, 300, 450, 600),
+    *(0.25, 0.5, 1, 2, 4, 7, 10, 14, 20, 30, 45, 60, 90, 130, 200, 300, 450, 600),
     *(1000.0 * 10**k * b for k in range(4) for b in _DECADE),
 )
 _SPAN = (
@@ -113,7 +113,8 @@ def _octaves(top: float) -> int:
 def default_bandwidths(task: AbstractTask) -> tuple[float, ...]:
     """A ladder up to a quarter of the training samples along the longest axis, 10 at least."""
     top = max(10.0, max(task.axis_counts) / 4)
-    return tuple(float(b) for b in _LADDER if top / _SPAN <= b <= top)
+    least = max(task.least_bandwidth, top / _SPAN)
+    return tuple(float(b) for b in _LADDER if least <= b <= top)
 
 
 def candidates(

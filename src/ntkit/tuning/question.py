@@ -1,5 +1,6 @@
 """What tuning is asked, checked, with all that follows from it."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
@@ -31,6 +32,7 @@ class Question:
         engine: "periodic" or "exact".
         pilot: Whether networks may be trained for the choice.
         say: Is told of each stage.
+        heard: What kernels warned of meanwhile.
     """
 
     task: AbstractTask
@@ -41,6 +43,7 @@ class Question:
     engine: Engine
     pilot: bool
     say: Callable[[str], None] = field(repr=False)
+    heard: list[str] = field(default_factory=list, repr=False)
 
     @property
     def budget(self) -> Budget:
@@ -61,7 +64,11 @@ class Question:
             if is_lattice(self.task):
                 encoding.frequencies.copy_(encoding.frequencies.round())
             self.optimiser.align(encoding, self.task)
-        return problem_of(network, encoding, self.task)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            found = problem_of(network, encoding, self.task)
+        self.heard.extend(f"{candidate.label}: {w.message}" for w in warned)
+        return found
 
     def engine_notes(self) -> list[str]:
         """What the engine rounds, cuts or assumes."""

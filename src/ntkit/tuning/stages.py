@@ -141,7 +141,7 @@ def notes_of(
     question: Question, problems: Sequence[AbstractProblem], choice: Candidate
 ) -> tuple[str, ...]:
     """What was rounded, cut, assumed or approximated."""
-    notes = question.engine_notes()
+    notes = [*question.engine_notes(), *dict.fromkeys(question.heard)]
     stability = question.optimiser.stability_note(problems[question.tried.index(choice)].modes)
     if stability:
         notes.append(stability)
