@@ -23,7 +23,7 @@ from ntkit.cli.show import show_fit, show_json, show_proof, show_recommendation,
 from ntkit.experiments.fit_run import resume_fit, run_fit
 from ntkit.experiments.interruption import Interruption
 from ntkit.experiments.reading import read_spec
-from ntkit.experiments.results import AbstractRun, TuneRun
+from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import list_runs
 from ntkit.experiments.spec import FitSpec, TuneSpec
@@ -119,7 +119,7 @@ def _run(spec: Spec, how: RunOptions, default: Spec | None, interruption: Interr
     telling = Telling(
         on_progress=None if silent else _stage,
         on_notice=None if silent else _notice,
-        on_recommendation=None if silent else show_recommendation,
+        on_recommendation=None if silent else _recommend,
         show_progress=not silent,
         interruption=interruption,
     )
@@ -143,6 +143,12 @@ def _run(spec: Spec, how: RunOptions, default: Spec | None, interruption: Interr
     return 128 + (interruption.signal or 2) if run.interrupted else 0
 
 
+def _recommend(run: AbstractRun) -> None:
+    """What there is to see before a training begins."""
+    if isinstance(run, TuneRun):
+        show_recommendation(run)
+
+
 def _show(run: AbstractRun, how: RunOptions) -> None:
     if how.json:
         show_json(run)
@@ -150,7 +156,7 @@ def _show(run: AbstractRun, how: RunOptions) -> None:
         print(run.folder)
     elif isinstance(run, TuneRun):
         show_proof(run)
-    else:
+    elif isinstance(run, FitRun):
         show_fit(run)
 
 

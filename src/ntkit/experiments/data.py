@@ -1,6 +1,7 @@
 """From what a run is asked to its task."""
 
 import hashlib
+from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def open_task(spec: DataSpec) -> AbstractTask:
         ValueError: An option is not for this kind of data. Data that cannot be read is refused by its reader.
     """
     kind = spec.kind or kind_of(spec.data, frame=spec.frame)
-    job = JOBS[kind]
+    job: Callable[..., AbstractTask] = JOBS[kind]
     given = {k: getattr(spec, k) for k, v in _OPTIONS.items() if getattr(spec, k) != v}
     strange = [name for name in given if name not in signature(job).parameters]
     if strange:

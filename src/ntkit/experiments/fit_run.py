@@ -10,19 +10,18 @@ from ntkit.experiments.begin import (
     Begun,
     announce,
     asked_budget,
-    begin,
-    begin_again,
     budget_of,
     common_of,
     device_of_spec,
 )
+from ntkit.experiments.carry_out import go_on, start
 from ntkit.experiments.content import write_run
 from ntkit.experiments.draw import draw_fit
 from ntkit.experiments.proof import Proof
 from ntkit.experiments.reading import read_run
 from ntkit.experiments.report import write_report
 from ntkit.experiments.results import FitRun, TuneRun
-from ntkit.experiments.run_folder import CHECKPOINT, FITTED, RunFolder
+from ntkit.experiments.run_folder import CHECKPOINT, FITTED
 from ntkit.experiments.spec import FitSpec
 from ntkit.experiments.telling import Telling
 from ntkit.experiments.training import Work, finished_proof, train_in
@@ -52,13 +51,7 @@ def run_fit(
 
     A training that diverges is a `NumericalError`.
     """
-    telling = telling or Telling()
-    like = _tuned(spec.like) if spec.like else None
-    with begin(spec, force=force, command=command) as begun:
-        run = _planned(spec, begun, like, telling)
-        write_run(run)
-        _train_and_finish(run, begun.task, telling)
-    return run
+    return start(spec, _planned, _train_and_finish, force, command, telling or Telling())
 
 
 def resume_fit(path: Path, *, telling: Telling | None = None) -> FitRun:
@@ -67,24 +60,8 @@ def resume_fit(path: Path, *, telling: Telling | None = None) -> FitRun:
     Args:
         path: The run folder.
         telling: As in `run_fit`.
-
-    Raises:
-        TypeError: It is a run of another command.
     """
-    telling = telling or Telling()
-    spec = FitSpec.from_dict(RunFolder(path).spec)
-    run = None if "why" not in RunFolder(path).result else read_run(path)
-    if not isinstance(run, FitRun | None):
-        raise TypeError(f"`{path}` is no run of `ntkit fit`.")
-    if run and not run.partial:
-        return run
-    like = _tuned(spec.like) if spec.like and run is None else None
-    with begin_again(path, spec) as begun:
-        if run is None:
-            run = _planned(spec, begun, like, telling)
-            write_run(run)
-        _train_and_finish(run, begun.task, telling)
-    return run
+    return go_on(path, FitSpec, _planned, _train_and_finish, telling or Telling())
 
 
 def _tuned(path: Path) -> TuneRun | FitRun:
@@ -99,13 +76,12 @@ def _tuned(path: Path) -> TuneRun | FitRun:
     return found
 
 
-def _planned(
-    spec: FitSpec, begun: Begun, like: TuneRun | FitRun | None, telling: Telling
-) -> FitRun:
+def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
     """The encoding, the network and the budget."""
     task = begun.task
-    plan = _plan(spec, task, like)
     try:
+        like = _tuned(spec.like) if spec.like else None
+        plan = _plan(spec, task, like)
         budget = budget_of(asked_budget(spec), plan, task, device_of_spec(spec))
         candidate, why = _named(spec, task, like)
         choice = None

@@ -14,13 +14,18 @@ from ntkit.experiments.spec import FitSpec, TuneSpec
 from ntkit.tasks import Baseline, Budget, Domain, Evaluation
 from ntkit.tuning import Candidate, Clock, NetworkPlan, Prediction, Row, ScaleModel, TuneResult
 
-__all__ = ["read_run", "read_spec"]
+__all__ = ["is_planned", "read_run", "read_spec"]
 
 
 def read_spec(folder: RunFolder) -> TuneSpec | FitSpec:
     """What the run of a folder was asked for."""
     found = folder.spec
     return FitSpec.from_dict(found) if found.get("job") == "fit" else TuneSpec.from_dict(found)
+
+
+def is_planned(result: dict[str, Any]) -> bool:
+    """Whether a `result.json` says what is to be trained: a recommendation, or the encoding of a fit."""
+    return "table" in result or "why" in result
 
 
 def read_run(path: Path) -> AbstractRun:
@@ -32,7 +37,7 @@ def read_run(path: Path) -> AbstractRun:
     folder = RunFolder(path)
     spec = read_spec(folder)
     found = folder.result
-    if "table" not in found and "candidate" not in found and "why" not in found:
+    if not is_planned(found):
         raise ValueError(
             f"`{shown(path)}` was stopped before there was a recommendation. Start it again with "
             f"`ntkit {spec.job} --resume {shown(path)}`."
@@ -147,8 +152,17 @@ def _old_plan(found: dict[str, Any], spec: TuneSpec | None) -> NetworkPlan:
     if draw is None:
         seeded = torch.Generator().manual_seed(seed)
         draw = int(torch.randint(2**31, (1,), generator=seeded))
-    sizes = {k: int(found.get(k, getattr(spec, k))) for k in ("width", "depth", "n_frequencies")}
-    return NetworkPlan(len(found["shape"]), int(found["channels"]), seed=int(draw), **sizes)
+    width, depth, n_frequencies = (
+        int(found.get(k, getattr(spec, k))) for k in ("width", "depth", "n_frequencies")
+    )
+    return NetworkPlan(
+        len(found["shape"]),
+        int(found["channels"]),
+        width=width,
+        depth=depth,
+        n_frequencies=n_frequencies,
+        seed=int(draw),
+    )
 
 
 def _baseline(found: dict[str, Any]) -> Baseline | None:

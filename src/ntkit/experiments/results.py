@@ -11,7 +11,7 @@ from torch import nn
 from ntkit._core.whole_files import shown
 from ntkit.experiments.proof import Proof
 from ntkit.experiments.run_folder import FITTED, WEIGHTS
-from ntkit.experiments.spec import DataSpec, FitSpec, TuneSpec
+from ntkit.experiments.spec import FitSpec, TuneSpec
 from ntkit.experiments.weights import Architecture, read_network
 from ntkit.tasks import JOBS, Baseline, Budget, Domain, Image, Rendered
 from ntkit.tuning import Candidate, NetworkPlan, TuneResult
@@ -38,7 +38,7 @@ class AbstractRun:
         diverged: Why there is no result, if its training diverged.
     """
 
-    spec: DataSpec
+    spec: Any
     folder: Path
     domain: Domain
     notes: tuple[str, ...]

@@ -9,19 +9,17 @@ from ntkit.experiments.begin import (
     Begun,
     announce,
     asked_budget,
-    begin,
-    begin_again,
     budget_of,
     common_of,
     device_of_spec,
 )
+from ntkit.experiments.carry_out import go_on, start
 from ntkit.experiments.content import write_run
 from ntkit.experiments.draw import draw_tune
 from ntkit.experiments.proof import Proof
-from ntkit.experiments.reading import read_run
 from ntkit.experiments.report import write_report
 from ntkit.experiments.results import TuneRun
-from ntkit.experiments.run_folder import CHECKPOINT, WEIGHTS, RunFolder
+from ntkit.experiments.run_folder import CHECKPOINT, WEIGHTS
 from ntkit.experiments.spec import TuneSpec
 from ntkit.experiments.telling import Telling
 from ntkit.experiments.training import Work, finished_proof, train_in
@@ -51,13 +49,7 @@ def run_tune(
 
     Where training diverges nothing is recommended: a `NumericalError`.
     """
-    telling = telling or Telling()
-    with begin(spec, force=force, command=command) as begun:
-        run = _recommended(spec, begun, telling)
-        write_run(run)
-        telling.recommended(run)
-        _prove_and_finish(run, begun.task, telling)
-    return run
+    return start(spec, _recommended, _prove_and_finish, force, command, telling or Telling())
 
 
 def resume_tune(path: Path, *, telling: Telling | None = None) -> TuneRun:
@@ -69,27 +61,8 @@ def resume_tune(path: Path, *, telling: Telling | None = None) -> TuneRun:
     Args:
         path: The run folder.
         telling: As in `run_tune`.
-
-    Raises:
-        TypeError: It is a run of another command.
     """
-    telling = telling or Telling()
-    spec = TuneSpec.from_dict(RunFolder(path).spec)
-    fresh = "table" not in RunFolder(path).result
-    run = None if fresh else read_run(path)
-    if not isinstance(run, TuneRun | None):
-        raise TypeError(f"`{path}` is no run of `ntkit tune`.")
-    if run and not run.partial:
-        telling.recommended(run)
-        return run
-    with begin_again(path, spec) as begun:
-        if run is None:
-            run = _recommended(spec, begun, telling)
-            write_run(run)
-        telling.recommended(run)
-        run.proofs.clear()
-        _prove_and_finish(run, begun.task, telling)
-    return run
+    return go_on(path, TuneSpec, _recommended, _prove_and_finish, telling or Telling())
 
 
 def _recommended(spec: TuneSpec, begun: Begun, telling: Telling) -> TuneRun:
@@ -136,6 +109,7 @@ def _recommended(spec: TuneSpec, begun: Begun, telling: Telling) -> TuneRun:
 
 def _prove_and_finish(run: TuneRun, task: AbstractTask, telling: Telling) -> None:
     """Train the recommended network, then the one with no encoding; an interrupt ends it early."""
+    run.proofs.clear()
     wanted = [run.result.choice]
     if "identity" in run.result.curves and run.result.choice.name != "identity":
         wanted.append(Candidate("identity"))

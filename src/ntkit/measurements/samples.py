@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
-from ntkit._core.checks import per_axis, positive_int
+from ntkit._core.checks import per_axis, positive_int, whole
 from ntkit.measurements.base import AbstractMeasurement
 
 __all__ = ["Samples"]
@@ -65,7 +65,7 @@ class Samples(AbstractMeasurement):
         """
         sizes = tuple(positive_int("shape", n) for n in shape)
         steps = [positive_int("factor", k) for k in per_axis(factor, len(sizes))]
-        first = [int(s) for s in per_axis(start, len(sizes))]
+        first = [whole("start", s) for s in per_axis(start, len(sizes))]
         if len(steps) != len(sizes) or len(first) != len(sizes):
             raise ValueError(
                 f"`factor={factor!r}` and `start={start!r}` need one number, or one for each of the "

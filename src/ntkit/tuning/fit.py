@@ -140,11 +140,7 @@ def fit(
     chosen_task = task if hold_out is None else task.keep_out(hold_out)
     budget = Budget(optimiser, lr, steps, batch_size)
     seed = 0 if generator is None else int(torch.randint(2**31, (1,), generator=generator))
-    sizes = {
-        "width": positive_int("width", width),
-        "depth": positive_int("depth", depth),
-        "n_frequencies": positive_int("n_frequencies", n_frequencies),
-    }
+    width, depth = positive_int("width", width), positive_int("depth", depth)
     choice = None
     if isinstance(network, nn.Module):
         if encoding is not None:
@@ -166,7 +162,9 @@ def fit(
             sigmoid=sigmoid,
             network=network,
             generator=torch.Generator().manual_seed(seed),
-            **sizes,
+            width=width,
+            depth=depth,
+            n_frequencies=n_frequencies,
         )
         trained = choice.build(choice.choice)
     trained = trained.to(device)
