@@ -43,15 +43,15 @@ class RunOptions:
     """How a run is started and shown; none of it changes the result.
 
     Attributes:
-        config: Take options from the spec.json of an earlier run; flags given as well go before it.
-        resume: Go on with the run of this folder, which was stopped or killed.
+        config: Take the options of an earlier run from its spec.json; those given as well win.
+        resume: Go on with the run of this folder, which was stopped or killed, as it was asked for.
         force: Replace the run that is in the folder of --out.
         json: Print one JSON object, the run's result.json, instead of tables.
         quiet: Print the run folder alone.
     """
 
-    config: Path | None = None
-    resume: Path | None = None
+    config: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")] = None
+    resume: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")] = None
     force: bool = False
     json: bool = False
     quiet: bool = False
@@ -81,7 +81,7 @@ def _command(arguments: Sequence[str], interruption: Interruption) -> int:
         "runs": runs,
         "info": info,
     }
-    style = (tyro.conf.PositionalRequiredArgs, tyro.conf.OmitArgPrefixes)
+    style = (tyro.conf.OmitArgPrefixes,)
     return tyro.extras.subcommand_cli_from_dict(
         commands, args=arguments, config=style, prog="ntkit"
     )

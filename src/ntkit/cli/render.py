@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
+from typing import Annotated
 
 import tyro
+from tyro.conf import arg
 
 from ntkit._core.whole_files import shown
 from ntkit.experiments.load import load
-from ntkit.tasks import JOBS, Image
+from ntkit.tasks import JOBS, Domain, Image
 
 __all__ = ["render"]
 
@@ -17,21 +19,26 @@ def render(
     run: tyro.conf.Positional[Path],
     *,
     out: Path,
-    size: tuple[int, ...] | None = None,
-    scale: float | None = None,
-    crop: tuple[str, ...] | None = None,
-    rate: float | None = None,
+    size: Annotated[tuple[int, ...] | None, arg(metavar="INT ...", help_behavior_hint="")] = None,
+    scale: Annotated[float | None, arg(metavar="NUMBER", help_behavior_hint="")] = None,
+    crop: Annotated[
+        tuple[str, ...] | None, arg(metavar="FROM:TO ...", help_behavior_hint="")
+    ] = None,
+    rate: Annotated[float | None, arg(metavar="NUMBER", help_behavior_hint="")] = None,
     force: bool = False,
 ) -> int:
     """Write what the network of a run says: a picture, a sound, a volume, a film or a table.
 
     Args:
         run: The run folder, of `ntkit tune` or `ntkit fit`.
-        out: The file, in the format of its name (of a volume a folder, for slices as pictures).
-        size: Samples along each axis, for example 1024 768 (rows, columns).
-        scale: So many times as many samples along each axis, in place of --size.
-        crop: From where to where along each axis, in samples of the data, for example 0:128 64:256; of a table, in
-            its units.
+        out: The file to write, in the format of its name. Of a picture .png, .tif, .jpg or .webp; of a sound .wav,
+            .flac or .ogg; of a volume .nii.gz, .nii, .tif, or a folder for slices as pictures; of a film .gif, .mp4 or .webp;
+            of a table .csv or .npz. All but tables also .npy.
+        size: Samples along each axis, in the order of the axes: rows and columns; frames, rows and columns. By default
+            those of the data (times --factor of the run); of a table 100 x 100 places, or the like.
+        scale: So many times as many samples along each axis as the data have, in place of --size.
+        crop: The part to write: from where to where along each axis, in samples of the data, for example 0:128 64:; of
+            a table, in its units.
         rate: Of a sound: samples a second. Of a film: frames a second.
         force: Replace a file that is there.
 
@@ -43,9 +50,7 @@ def render(
         raise FileExistsError(f"`{shown(out)}` is there already. Pass another name, or `--force`.")
     found = load(run)
     domain, job = found.domain, JOBS.get(found.domain.kind, Image)
-    window = (
-        None if crop is None else [_range(text, k, domain.shape) for k, text in enumerate(crop)]
-    )
+    window = None if crop is None else _window(crop, domain)
     if scale is not None:
         if size is not None or scale <= 0:
             raise ValueError(f"`--scale {scale:g}` must be above 0, and given without `--size`.")
@@ -65,18 +70,25 @@ def render(
     return 0
 
 
-def _range(text: str, axis: int, shape: Sequence[int]) -> tuple[float, float]:
-    """`3:10`, `:10` or `3:` as numbers.
+def _window(crop: Sequence[str], domain: Domain) -> list[tuple[float, float]]:
+    """`3:10`, `:10` or `3:` along each axis as numbers.
 
     Raises:
-        ValueError: It has another form.
+        ValueError: They have another form, or there is not one for each axis.
     """
-    first, colon, last = text.partition(":")
+    whole = [(0.0, float(n)) for n in domain.shape]
+    if domain.kind == "points":
+        whole = list(zip(domain.low, domain.high, strict=True))
+    parts = [text.partition(":") for text in crop]
     try:
-        if not colon or axis >= len(shape) > 1:
+        if not all(colon for _, colon, _ in parts):
             raise ValueError
-        return float(first or 0), float(last or shape[min(axis, len(shape) - 1)])
+        return [
+            (float(first or start), float(last or end))
+            for (first, _, last), (start, end) in zip(parts, whole, strict=True)
+        ]
     except ValueError:
         raise ValueError(
-            f"`--crop {text}` must be from:to for each of {len(shape)} axes, for example 0:128."
+            f"`--crop {' '.join(crop)}` must be from:to for each of {len(whole)} axes, for example "
+            f"{' '.join(['0:128'] * len(whole))}."
         ) from None

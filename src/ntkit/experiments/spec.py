@@ -3,9 +3,19 @@
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 from ntkit.experiments.budgets import parse_budget
 from ntkit.tuning import COMPARED
@@ -13,6 +23,21 @@ from ntkit.tuning import COMPARED
 __all__ = ["DataSpec", "FitSpec", "TuneSpec"]
 
 _Spec = TypeVar("_Spec", bound="DataSpec")
+
+_Kind = Literal["image", "audio", "volume", "video", "points"]
+
+
+def _said(default: str) -> str:
+    """The default in the help text; where there is none, the text says what happens."""
+    return "" if default == "None" else f"(default: {default})"
+
+
+_Path = Annotated[Path | None, arg(metavar="PATH", help_behavior_hint=_said)]
+_Number = Annotated[float | None, arg(metavar="NUMBER", help_behavior_hint=_said)]
+_Whole = Annotated[int | None, arg(metavar="INT", help_behavior_hint=_said)]
+_Names = Annotated[tuple[str, ...] | None, arg(metavar="NAME ...", help_behavior_hint=_said)]
+_Numbers = Annotated[tuple[float, ...] | None, arg(metavar="NUMBER ...", help_behavior_hint=_said)]
+_Yes = Annotated[bool | None, arg(metavar="True|False", help_behavior_hint=_said)]
 
 _BOUNDS = {
     "batch_size": 10**7,
@@ -37,37 +62,41 @@ class DataSpec:
     Attributes:
         data: A picture, a sound, a volume, a film, a table of points, a NumPy array (.npy, .npz), or a folder of
             frames or of a DICOM series.
-        kind: What it is, where its file does not tell.
-        mask: Of a picture: which pixels are known, a black and white picture, white where they are.
-        factor: Of a picture: super-resolution; all of its pixels are trained on, and it is rendered so many times as large.
+        kind: What the data is, where its file does not tell.
+        mask: Of a picture: which pixels are known, as a black and white picture of its size, white where they are.
+        factor: Of a picture: super-resolution. All of its pixels are trained on, and `ntkit render` makes it so many
+            times as large.
         start: Of a sound or film: where to begin, in seconds.
         stop: Of a sound or film: where to end, in seconds.
         every: Of a film: take one frame of so many.
         downscale: Shrink the data by this whole factor first.
-        channels: The last axis of an array is one of channels: many bands.
-        frame: Which picture of a file that holds several (TIFF, GIF), or slice of a volume, from 0.
-        columns: Of a table: the columns of coordinates, by name.
-        targets: Of a table: the columns of values, by name; all others if left out.
-        geographic: Of a table: the first two coordinates are longitude and latitude, in degrees.
+        channels: Of an array: its last axis holds channels (many bands), however long it is.
+        frame: Which picture of a file that holds several (TIFF, GIF), or which slice of a volume, from 0.
+        columns: Of a table: the columns of coordinates, by name or by place from 0; by default lon and lat, or x, y, z
+            and t, or all but the last.
+        targets: Of a table: the columns of values, by name or by place; by default all others.
+        geographic: Of a table: whether its first two coordinates are longitude and latitude, in degrees; by default
+            where they are named so.
     """
 
     job: ClassVar[str] = ""
 
-    data: Path
+    data: Positional[Path]
     kind: Annotated[
-        Literal["image", "audio", "volume", "video", "points"] | None, arg(name="as")
+        _Kind | None,
+        arg(name="as", metavar="image|audio|volume|video|points", help_behavior_hint=_said),
     ] = None
-    mask: Path | None = None
+    mask: _Path = None
     factor: int = 1
-    start: float | None = None
-    stop: float | None = None
+    start: _Number = None
+    stop: _Number = None
     every: int = 1
     downscale: int = 1
     channels: bool = False
-    frame: int | None = None
-    columns: tuple[str, ...] | None = None
-    targets: tuple[str, ...] | None = None
-    geographic: bool | None = None
+    frame: _Whole = None
+    columns: _Names = None
+    targets: _Names = None
+    geographic: _Yes = None
 
     @property
     def default_name(self) -> str:
@@ -121,22 +150,25 @@ class TuneSpec(DataSpec):
 
     Attributes:
         goal: "generalise" for quality between the training samples, "fit" for quality on them.
-        hold_out: Share of the samples to judge on, drawn at random; by default all but every other one along each axis
-            (of points a fifth, of a masked picture a part that is like what is missing).
-        budget: Training: steps, or optimiser:rate:steps, for example 2000 or sgd:0.1:5000; or a time, as 5min.
+        hold_out: Share of the samples to judge on, drawn at random; the others are trained on. By default every other
+            sample along each axis is trained on and the rest judges; of points a fifth judges, of a picture with a mask
+            some of what is known.
+        budget: How long to train: steps (2000), a time (30s, 5min, 2h), or optimiser:rate:steps with adam or sgd
+            (sgd:0.1:5000).
         batch_size: Samples a step.
         width: Units of each hidden layer.
         depth: Hidden layers.
         sigmoid: Put a sigmoid behind the read-out, so that values stay between 0 and 1.
-        encodings: Encodings to compare, of identity, basic, positional, nerf and gaussian.
-        bandwidths: Gaussian bandwidths to try, cycles per unit of coordinate; by default a ladder
-            from 1 to a quarter of the training samples along the longest side.
+        encodings: Encodings to compare, of identity (none), basic, positional, nerf and gaussian.
+        bandwidths: Gaussian bandwidths to try, in cycles per unit of coordinate (the data are one unit long along
+            each axis); by default a ladder from 1 to a quarter of the training samples along the longest side.
         n_frequencies: Frequencies of an encoding; each gives two features.
-        engine: "periodic" rounds frequencies to whole cycles for the prediction, "exact" does not
-            and takes longer, "auto" chooses and says which.
+        engine: How the kernel is solved for the prediction: "periodic" rounds frequencies to whole cycles, "exact"
+            does not and takes longer, "auto" chooses and says which.
         out: Run folder, new or empty; by default runs/tune-NAME, or runs/tune-NAME-2 if that is taken, ...
         verify: Train the recommended network, and one with no encoding, to prove the prediction.
-        symmetrise: Train the pair that starts at zero, without a random initial function.
+        symmetrise: Train a pair of networks whose difference starts at zero, so that nothing random is left between
+            the samples.
         threads: CPU threads; the free cores by default.
         device: Where to train: cpu, or cuda where there is one.
         seed: Seed of frequencies, weights and batches.
@@ -145,20 +177,20 @@ class TuneSpec(DataSpec):
     job: ClassVar[str] = "tune"
 
     goal: Literal["generalise", "fit"] = "generalise"
-    hold_out: float | None = None
+    hold_out: _Number = None
     budget: str = "adam:1e-3:2000"
     batch_size: int = 4096
     width: int = 256
     depth: int = 4
     sigmoid: bool = False
-    encodings: tuple[str, ...] = COMPARED
-    bandwidths: tuple[float, ...] | None = None
+    encodings: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = COMPARED
+    bandwidths: _Numbers = None
     n_frequencies: int = 256
     engine: Literal["auto", "periodic", "exact"] = "auto"
-    out: Path | None = None
+    out: _Path = None
     verify: bool = True
     symmetrise: bool = False
-    threads: int | None = None
+    threads: _Whole = None
     device: str = "cpu"
     seed: int = 0
 
@@ -173,15 +205,18 @@ class FitSpec(DataSpec):
     """Train a coordinate network on data, and keep it.
 
     Attributes:
-        encoding: identity, basic, positional, nerf or gaussian; "auto" asks the kernel, as `ntkit tune` does.
-        bandwidth: Of a gaussian encoding, cycles per unit of coordinate (of positional and nerf the largest frequency).
-        like: A run whose encoding and network to take.
-        hold_out: Share of the samples that is not trained on, drawn at random, to judge on; none by default.
-        budget: Training: steps, or optimiser:rate:steps; or a time, as 30s, 5min or 2h.
+        encoding: identity is none; "auto" asks the kernel, as `ntkit tune` does.
+        bandwidth: Of a gaussian encoding, in cycles per unit of coordinate; of positional and nerf the largest frequency.
+        like: A run of `ntkit tune` or `ntkit fit` whose encoding and network to take. Where samples are not as dense as
+            there, the encoding is chosen again.
+        hold_out: Share of the samples that is not trained on, drawn at random, to judge by; by default none, and all
+            samples are trained on.
+        budget: How long to train: steps (2000), a time (30s, 5min, 2h), or optimiser:rate:steps with adam or sgd
+            (sgd:0.1:5000).
         batch_size: Samples a step.
-        width: Units of each hidden layer; 256 by default.
-        depth: Hidden layers; 4 by default.
-        n_frequencies: Frequencies of the encoding; each gives two features; 256 by default.
+        width: Units of each hidden layer; by default 256, or those of --like.
+        depth: Hidden layers; by default 4, or those of --like.
+        n_frequencies: Frequencies of the encoding, each of which gives two features; by default 256, or those of --like.
         sigmoid: Put a sigmoid behind the read-out, so that values stay between 0 and 1.
         out: Run folder, new or empty; by default runs/fit-NAME, or runs/fit-NAME-2 if that is taken, ...
         threads: CPU threads; the free cores by default.
@@ -192,17 +227,17 @@ class FitSpec(DataSpec):
     job: ClassVar[str] = "fit"
 
     encoding: Literal["auto", "identity", "basic", "positional", "nerf", "gaussian"] = "auto"
-    bandwidth: float | None = None
-    like: Path | None = None
+    bandwidth: _Number = None
+    like: _Path = None
     hold_out: float = 0.0
     budget: str = "adam:1e-3:2000"
     batch_size: int = 4096
-    width: int | None = None
-    depth: int | None = None
-    n_frequencies: int | None = None
+    width: _Whole = None
+    depth: _Whole = None
+    n_frequencies: _Whole = None
     sigmoid: bool = False
-    out: Path | None = None
-    threads: int | None = None
+    out: _Path = None
+    threads: _Whole = None
     device: str = "cpu"
     seed: int = 0
 
@@ -245,7 +280,7 @@ def _typed(name: str, value: Any, wanted: Any) -> Any:
     if get_origin(wanted) is Literal:
         if value in arguments:
             return value
-    elif isinstance(wanted, UnionType):
+    elif get_origin(wanted) in {Union, UnionType}:  # a `Literal | None` is the former
         if value is None:
             return None
         return _typed(name, value, next(a for a in arguments if a is not type(None)))
