@@ -47,7 +47,12 @@ def case(seed: int) -> dict[str, Any]:
             return found | {"crashed": f"{type(crash).__name__}: {crash}"}
         found["inconsistent"] = max(s.inconsistent for s in said.values())
         found["warned"] = sorted({w for s in said.values() for w in s.warned})
-        off = extrapolated(seed, said, Effort(error, seconds))
+        try:
+            off = extrapolated(seed, said, Effort(error, seconds))
+        except RuntimeError as error_of_torch:  # a value that the gradient needs was written over in place
+            if "inplace operation" not in str(error_of_torch):
+                raise
+            return found | {"untrainable": str(error_of_torch)}
         found |= {"look": look, "off": {k: asdict(e) for k, e in off.items()}}
         if max(e.deviations for e in off.values()) < AGAIN or found["warned"]:
             break
@@ -63,8 +68,9 @@ def measure() -> list[Row]:
     found = each("infinite", case, range(N))
     refused = {k: c for k, c in found.items() if "refused" in c}
     crashed = {k: c for k, c in found.items() if "crashed" in c}
-    warned = {k: c for k, c in found.items() if c.get("warned")}
-    quiet = {k: c for k, c in found.items() if c.get("warned") == []}
+    untrainable = {k: c for k, c in found.items() if "untrainable" in c}
+    warned = {k: c for k, c in found.items() if c.get("warned") and "off" in c}
+    quiet = {k: c for k, c in found.items() if c.get("warned") == [] and "off" in c}
     off = {k: c for k, c in quiet.items() if deviations(c) > BEYOND}
     unlike = {k: c for k, c in found.items() if c.get("inconsistent", 0) > CONSISTENT}
     for title, cases in (("refused", refused), ("crashed", crashed), ("warned", warned)):
@@ -90,6 +96,7 @@ def measure() -> list[Row]:
         Row("an error that is no refusal", len(crashed), at_most=0),
         Row("warned", 100 * len(warned) / n, "%", at_most=10),
         Row("of the warned ones, within 5 standard errors", len(within)),
+        Row("that torch itself cannot train: a value is written over in place", len(untrainable)),
         Row("looked at again", sum(c.get("look", 0) > 0 for c in found.values())),
     ]
 

@@ -8,11 +8,11 @@ from math import inf, log10
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ntkit.grids import Grid
 from ntkit.measurements import Samples
-from ntkit.tasks.domain import Domain
+from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.missing import drawn
 
 if TYPE_CHECKING:
@@ -105,6 +105,25 @@ class AbstractTask(ABC):
     @abstractmethod
     def figure(self, panels: Sequence[tuple[str, Float[Tensor, "..."]]]) -> "Figure":
         """Fields `[*shape, o]` beside each other, each with its title; the truth first."""
+
+    @classmethod
+    @abstractmethod
+    def render(
+        cls,
+        network: nn.Module,
+        domain: Domain,
+        *,
+        size: Sequence[int] | None = None,
+        crop: Sequence[tuple[float, float]] | None = None,
+    ) -> Rendered:
+        """The field of a network at other points than those of the task.
+
+        Args:
+            network: Coordinates to outputs.
+            domain: Of the task that it was trained on.
+            size: Points along each axis.
+            crop: From where to where along each.
+        """
 
     def scores(self, prediction: Float[Tensor, "..."]) -> dict[str, float]:
         """What else people ask of a fit of this kind, by name and unit."""

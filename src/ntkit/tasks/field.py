@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ntkit._core.checks import positive, positive_int
-from ntkit.tasks.domain import Domain, Rendered, evaluated
+from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.files import Content, Levels
 from ntkit.tasks.files.levels import depth_of, levels_of
 from ntkit.tasks.signal import Signal
@@ -44,27 +44,6 @@ class AbstractField(Signal):
         if factor > 1:
             everywhere = self.keep_out(0.0)
             self._set(measurement=everywhere.measurement, held_out=everywhere.held_out)
-
-    @classmethod
-    def render(
-        cls,
-        network: nn.Module,
-        domain: Domain,
-        *,
-        size: Sequence[int] | None = None,
-        crop: Sequence[tuple[float, float]] | None = None,
-    ) -> Rendered:
-        """The field of a network on another grid.
-
-        Args:
-            network: Coordinates in [0, 1) to outputs.
-            domain: Of the task that it was trained on.
-            size: Samples along each axis.
-            crop: From where to where along each axis, in samples of the file.
-        """
-        new = domain.resampled(size, crop)
-        values = evaluated(network, new.grid(domain.shape).points())
-        return Rendered(values.double().numpy().reshape(*new.shape, -1), new)
 
     @staticmethod
     @abstractmethod

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ntkit import figures
 from ntkit._core.checks import finite
 from ntkit.grids import Grid
 from ntkit.measurements import Samples
 from ntkit.tasks.base import AbstractTask, Baseline, psnr
-from ntkit.tasks.domain import Domain
+from ntkit.tasks.domain import Domain, Rendered, evaluated
 from ntkit.tasks.missing import like_what_is_missing
 
 if TYPE_CHECKING:
@@ -88,6 +88,27 @@ class Signal(AbstractTask):
         if not self.judges or self.measurement.steps != (2,) * self.in_dim:
             return None
         return Baseline("bicubic", psnr(self.errors(self.bicubic())[1]))
+
+    @classmethod
+    def render(
+        cls,
+        network: nn.Module,
+        domain: Domain,
+        *,
+        size: Sequence[int] | None = None,
+        crop: Sequence[tuple[float, float]] | None = None,
+    ) -> Rendered:
+        """The field of a network on another grid.
+
+        Args:
+            network: Coordinates in [0, 1) to outputs.
+            domain: Of the task that it was trained on.
+            size: Samples along each axis.
+            crop: From where to where along each axis, in samples of the file.
+        """
+        new = domain.resampled(size, crop)
+        values = evaluated(network, new.grid(domain.shape).points())
+        return Rendered(values.double().numpy().reshape(*new.shape, -1), new)
 
     def bicubic(self) -> Float[Tensor, "..."]:
         """All samples from every other one by cubic convolution: what any encoding must beat.

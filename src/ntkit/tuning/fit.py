@@ -15,8 +15,6 @@ from ntkit.networks import mlp
 from ntkit.tasks.base import AbstractTask, psnr
 from ntkit.tasks.budget import Budget, Evaluation, Optimiser
 from ntkit.tasks.domain import Rendered, evaluated
-from ntkit.tasks.field import AbstractField
-from ntkit.tasks.points import Points
 from ntkit.tasks.timing import steps_within
 from ntkit.tasks.trainer import Trainer
 from ntkit.tuning.plan import NetworkFactory
@@ -64,15 +62,7 @@ class Fit:
 
         Args:
             how: `size`, `crop`, and of sounds and films `rate`, as of `render` of the task's class.
-
-        Raises:
-            TypeError: The task is of no job that is rendered: call `network` at points of your own.
         """
-        if not isinstance(self.task, AbstractField | Points):
-            raise TypeError(
-                f"`render` is of the jobs in `ntkit.tasks`, and this task is a {self.task.kind}. Call "
-                "`fit.network(grid.points())`."
-            )
         return self.task.render(self.network, self.task.domain, **how)
 
 
