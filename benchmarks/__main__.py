@@ -10,6 +10,8 @@ from pathlib import Path
 HELPERS = {
     "__init__",
     "__main__",
+    "choice_items",
+    "choice_runs",
     "choice_seeds",
     "empirical_networks",
     "empirical_peer",

@@ -1,0 +1,176 @@
+"""The bandwidth that `ntkit.tune` chooses in each job, against the best of a full grid of eight.
+
+The committed table is of REDUCED size, so that all of it takes half an hour of one core: a quarter of the usual 4 x 256
+network, 256 frequencies and pictures of 512 along each side, a sixteenth of the parameters, samples and batch of
+4,096. That is networks of 4 x 64, 64 frequencies, batches of 256; pictures of 128 pixels a side, sounds of 1.25 s in
+15,000 samples, volumes of 36 voxels a side, 16 frames of 48 x 48, 4,000 points. `python -m benchmarks.choice_runs
+--size full` trains the usual sizes, hours of one core, and the next table shows both.
+
+Three photos (two of Kodak, one of scikit-image), spoken words and a piano note (`../shared/data/audio`), the head of
+Colin27, shrunk, and a MADE volume of ellipsoids, a MADE video (a slow zoom into a photo) and 4,000 scattered pixels of a
+photo, see `choice_items`; trained and chosen as told in `choice_runs`. One seed. Samples that are trained on: every other
+one along each axis, of the points four fifths.
+
+PSNR is of the held-out samples, of sounds in a range of 2 (their largest absolute value is 1). The regret of an item is the
+best of its grid less what the chosen bandwidth reached; of the video, the grid is that with the factor along time that was
+chosen, and beside it stands the loss by this factor. Times are processor seconds of one thread. Small networks favour
+neither: what a choice costs beside the grid falls with the size, as the kernel's FFTs grow like the samples and the
+trainings like samples times parameters.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import mean
+from typing import Any
+
+from benchmarks.choice_items import IMAGES, ITEMS, SIZES, SOUNDS
+from benchmarks.choice_runs import complete, read
+from benchmarks.report import Row
+
+ORDER = ("identity", "basic", "positional", "gaussian")
+REGRET = 0.5
+SHARE = 1 / 20
+WITHIN = 1.0
+ABOVE = {"images": (IMAGES, 5.0), "sounds": (SOUNDS, 10.0)}
+"""What the Gaussian encoding is to be above none, dB, in the mean."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found of an item whose grid is complete.
+
+    Attributes:
+        choice: What `ntkit.tune` said.
+        grid: PSNR by bandwidth, with the factors of the choice.
+        seconds: Of the grid.
+        others: PSNR of the other encodings, by name.
+        factors: PSNR of other factors along the axes, at the best bandwidth.
+    """
+
+    choice: dict[str, Any]
+    grid: dict[float, float]
+    seconds: float
+    others: dict[str, float]
+    factors: list[float]
+
+    @property
+    def chosen(self) -> float:
+        """PSNR at the chosen bandwidth."""
+        return self.grid[self.choice["bandwidth"]]
+
+    @property
+    def best(self) -> float:
+        """Of the grid."""
+        return max(self.grid.values())
+
+    @property
+    def regret(self) -> float:
+        """By the bandwidth, dB."""
+        return self.best - self.chosen
+
+    @property
+    def share(self) -> float:
+        """Time of the choice over that of the grid."""
+        return self.choice["seconds"] / self.seconds
+
+    @property
+    def by_name(self) -> dict[str, float]:
+        """PSNR of the four encodings that are compared, of those that are trained."""
+        found = {**self.others, "gaussian": self.chosen}
+        return {name: found[name] for name in ORDER if name in found}
+
+
+def found_of(size: str, name: str) -> Found | None:
+    """None where its choice or its grid is not complete."""
+    start = f"{size}|{name}|"
+    runs = {k.removeprefix(start): v for k, v in read().items() if k.startswith(start)}
+    choice = runs.pop("choice", None)
+    if choice is None:
+        return None
+    own = [r for r in runs.values() if r["name"] == "gaussian"]
+    with_it = [r for r in own if r["axes"] == choice["axes"]]
+    if len(with_it) < 8:
+        return None
+    return Found(
+        choice=choice,
+        grid={r["bandwidth"]: r["held_out"] for r in with_it},
+        seconds=sum(r["seconds"] for r in with_it),
+        others={r["name"]: r["held_out"] for r in runs.values() if r["name"] != "gaussian"},
+        factors=[r["held_out"] for r in own if r["axes"] != choice["axes"]],
+    )
+
+
+def rows_of(size: str) -> list[Row]:
+    """All rows of a size; what is not trained yet is left out, and counted."""
+    found = {name: f for name in ITEMS if (f := found_of(size, name)) is not None}
+    if not found:
+        return []
+    regrets = [f.regret for f in found.values()]
+    times = sum(f.choice["seconds"] for f in found.values()), sum(f.seconds for f in found.values())
+    about = f"{size}, {len(found)} of {len(ITEMS)} items"
+    rows = [
+        Row(f"{about}: regret, mean", mean(regrets), "dB", at_most=REGRET),
+        Row(f"{about}: regret, worst", max(regrets), "dB"),
+        Row(
+            f"{about}: time of the choices over that of the grids",
+            times[0] / times[1],
+            at_most=SHARE,
+        ),
+        *_order(about, found),
+    ]
+    for kind, (names, above) in ABOVE.items():
+        own = [f for name, f in found.items() if name in names and "identity" in f.others]
+        if own:
+            gain = mean(f.chosen - f.others["identity"] for f in own)
+            rows.append(
+                Row(
+                    f"{size}, {len(own)} {kind}: gaussian above none, mean",
+                    gain,
+                    "dB",
+                    at_least=above,
+                )
+            )
+    return rows + [row for name, f in found.items() for row in _item(size, name, f)]
+
+
+def _order(about: str, found: dict[str, Found]) -> list[Row]:
+    """How often, and in the mean, the encodings are in the expected order."""
+    whole = {n: f.by_name for n, f in found.items() if len(f.by_name) == len(ORDER)}
+    if not whole:
+        return []
+    in_order = {n for n, by in whole.items() if all(by[a] < by[b] for a, b in pairwise(ORDER))}
+    others = ", ".join(n for n in whole if n not in in_order) or "none"
+    means = [Row(f"{about}: {e}, mean", mean(by[e] for by in whole.values()), "dB") for e in ORDER]
+    return [
+        *means,
+        Row(
+            f"{about}: none < basic < positional < gaussian, of {len(whole)} (exceptions: {others})",
+            len(in_order),
+        ),
+    ]
+
+
+def _item(size: str, name: str, found: Found) -> list[Row]:
+    best = max(found.grid, key=lambda b: found.grid[b])
+    bandwidth = found.choice["bandwidth"]
+    curve = ", ".join(f"{b:g}: {found.grid[b]:.2f}" for b in sorted(found.grid))
+    by_name = ", ".join(f"{e} {v:.2f}" for e, v in found.by_name.items())
+    within = WITHIN if name in SOUNDS else None
+    what = f"{size}, {name}: regret of {bandwidth:g} (best {best:g}; {curve})"
+    rows = [
+        Row(what, found.regret, "dB", at_most=within),
+        Row(f"{size}, {name}: choice over grid, time", found.share),
+    ]
+    if found.factors:
+        lost = max(0.0, max(found.factors) - found.best)
+        chosen = " x ".join(f"{a:g}" for a in found.choice["axes"])
+        rows.append(Row(f"{size}, {name}: lost by the factors along axes {chosen}", lost, "dB"))
+    if "identity" in found.others:
+        gain = found.chosen - found.others["identity"]
+        rows.append(Row(f"{size}, {name}: gaussian above none ({by_name})", gain, "dB"))
+    return rows
+
+
+def measure() -> list[Row]:
+    complete("reduced")
+    return [row for size in SIZES for row in rows_of(size)]

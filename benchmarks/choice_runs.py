@@ -1,0 +1,191 @@
+"""The trainings and the choices of `choice_jobs`, saved as each ends.
+
+    python -m benchmarks.choice_runs [--size full] [--items kodim05 speech] [--data ../shared/data] [--minutes 30]
+
+The grid of an item: 8 bandwidths of Gaussian frequencies evenly on a logarithmic axis, from where `ntkit.tune` begins
+its ladder to where it ends it (a quarter of the training samples along the longest axis, 10 at least). Of the video, along
+time, the bandwidth is multiplied by the factor that was chosen; the other factors that the job tries are trained at the
+best bandwidth found so. Beside the grid: no encoding, the basic one, and the positional one of the candidates. All are
+trained on what the task trains on for 2,000 steps of Adam, learning rate 1e-3, by the trainer of `ntkit fit`, with
+the averaged weights where these fit the training samples better.
+
+The choice is `ntkit.tune` with the same settings over the same 8 bandwidths. Times are seconds of the process, one thread.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+import ntkit
+from benchmarks.choice_items import ITEMS, SIZES, Size, item
+from benchmarks.report import RESULTS
+from benchmarks.signals import SHARED
+from ntkit.tasks import AbstractTask, Budget, Trainer, psnr
+from ntkit.tuning import Candidate, NetworkPlan, TuneResult
+from ntkit.tuning.candidates import candidates, default_bandwidths
+
+PATH = RESULTS / "choice_runs.json"
+STEPS = 2000
+BANDWIDTHS = 8
+OTHERS = ("identity", "basic", "positional")
+
+Entry = dict[str, Any]
+
+
+class OutOfTime(Exception):
+    """The minutes that were given are over."""
+
+
+def read() -> dict[str, Entry]:
+    """By `size|item|choice` and `size|item|candidate|seed`."""
+    return json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
+
+
+def complete(
+    size: str, names: tuple[str, ...] = ITEMS, data: Path = SHARED, minutes: float = inf
+) -> None:
+    """Choose and train what is missing; ends after the last case that began within so many minutes."""
+    ends = time.monotonic() + 60 * minutes
+
+    def kept(key: str, make: Callable[[], Entry]) -> Entry:
+        found = read()
+        if key not in found:
+            if time.monotonic() > ends:
+                raise OutOfTime
+            made = make()
+            found = _keep(key, made)
+            print(key, made, flush=True)
+        return found[key]
+
+    sized = SIZES[size]
+    try:
+        for name in names:
+            try:
+                task = item(name, sized, data)
+            except FileNotFoundError as error:
+                print(f"{name}: skipped. {error}")
+                continue
+            _item(f"{size}|{name}", task, sized, kept)
+    except OutOfTime:
+        print("Out of time; a second start goes on.")
+
+
+def _keep(key: str, entry: Entry) -> dict[str, Entry]:
+    """Write it to what is there, also where another process trains other items."""
+    with FileLock(Path(gettempdir()) / "ntkit-choice-runs.lock"):
+        found = {**read(), key: entry}
+        lines = [f"{json.dumps(k)}: {json.dumps(found[k])}" for k in sorted(found)]
+        whole = PATH.with_suffix(".part")
+        whole.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+        whole.replace(PATH)
+    return found
+
+
+def _item(
+    key: str, task: AbstractTask, size: Size, kept: Callable[[str, Callable[[], Entry]], Entry]
+) -> None:
+    """The choice, the grid with the factor it chose, and what stands beside the grid."""
+    choice = kept(f"{key}|choice", lambda: _chosen(task, size))
+    axes = tuple(choice["axes"])
+
+    def trained(candidate: Candidate) -> Entry:
+        return kept(f"{key}|{candidate}|0", lambda: train(task, size, candidate))
+
+    others = candidates(task, OTHERS, None)
+    trained(others[0])
+    found = {b: trained(Candidate("gaussian", b, axes))["held_out"] for b in grid(task)}
+    best = max(found, key=lambda b: found[b])
+    for other in task.axis_factors:
+        trained(Candidate("gaussian", best, other))
+    for candidate in others[1:]:
+        trained(candidate)
+
+
+def grid(task: AbstractTask) -> tuple[float, ...]:
+    """Eight bandwidths over the ladder of the task."""
+    ladder = default_bandwidths(task)
+    return tuple(float(f"{b:.3g}") for b in np.geomspace(ladder[0], ladder[-1], BANDWIDTHS))
+
+
+def _chosen(task: AbstractTask, size: Size) -> Entry:
+    if not _warm:  # what torch loads at its first optimiser, as any training does
+        _warm.append(True)
+        _tuned(task, size, 20)
+    start = time.process_time()
+    result = _tuned(task, size, STEPS)
+    took = time.process_time() - start
+    at = {str(row.candidate): row.at(STEPS) for row in result.table}
+    return {
+        "candidate": str(result.choice),
+        "bandwidth": result.bandwidth,
+        "axes": list(result.choice.axes),
+        "flat_range": result.flat_range,
+        "seconds": round(took, 2),
+        "speed": round(result.clock.speed, 3) if result.clock else None,
+        "predicted": {c: round(p.held_out, 2) for c, p in at.items()},
+        "models": {str(m.candidate): round(m.held_out, 2) for m in result.models},
+    }
+
+
+_warm: list[bool] = []
+
+
+def _tuned(task: AbstractTask, size: Size, steps: int) -> TuneResult:
+    return ntkit.tune(
+        task,
+        steps=steps,
+        encodings=("gaussian",),
+        bandwidths=grid(task),
+        width=size.width,
+        n_frequencies=size.n_frequencies,
+        batch_size=size.batch_size,
+    )
+
+
+def train(task: AbstractTask, size: Size, candidate: Candidate, seed: int = 0) -> Entry:
+    """Train a network in full; PSNR in dB, and the seconds it took."""
+    plan = NetworkPlan(
+        task.in_dim,
+        task.n_outputs,
+        width=size.width,
+        n_frequencies=size.n_frequencies,
+        seed=seed,
+    )
+    start = time.process_time()
+    budget = Budget("adam", 1e-3, STEPS, size.batch_size)
+    draw = torch.Generator().manual_seed(seed)
+    trainer = Trainer(plan.trainable(candidate), task, budget, average=True, generator=draw)
+    trainer.run()
+    reached = trainer.evaluations[-1]
+    return {
+        "name": candidate.name,
+        "bandwidth": candidate.bandwidth,
+        "axes": list(candidate.axes),
+        "held_out": round(psnr(reached.held_out), 3),
+        "train": round(psnr(reached.train), 3),
+        "seconds": round(time.process_time() - start, 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", choices=SIZES, default="reduced")
+    parser.add_argument("--items", nargs="+", choices=ITEMS, default=ITEMS)
+    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--minutes", type=float, default=inf)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    complete(arguments.size, tuple(arguments.items), arguments.data, arguments.minutes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""`ntkit fit` killed at random moments in each of the five kinds of data, and how `--resume` ends.
+
+Each moment is drawn evenly from the time that a run takes, from its start as a process on: while it reads, asks
+the kernel, trains, or draws its report. The run is ended by SIGKILL, `--resume` goes on with it (a run that had
+not yet made its folder is begun again), and the weights are compared with those of a run that was left alone.
+The data are made here and small: waves, a chirp, a ball of waves, moving waves, scattered samples. The image asks
+the kernel for its encoding, the others are told. Checkpoints are 5 seconds apart, so a run that is killed earlier in
+its training begins the training again.
+
+`NTKIT_KILLS=20` takes so many moments in each job, 5 unless it is set. Each is kept in `kill_jobs_moments.json` as it
+ends, with where the run stood, and a second start goes on (delete the file to begin afresh).
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load_file
+
+from benchmarks.report import RESULTS, Row
+
+TIMES = int(os.environ.get("NTKIT_KILLS", "5"))
+PATH = RESULTS / "kill_jobs_moments.json"
+KINDS = ("image", "audio", "volume", "video", "points")
+ASKED = 1e-6
+_COMMON = "--width 48 --depth 2 --n-frequencies 32 --batch-size 512 --hold-out 0.1 --threads 1"
+_STEPS = 2000
+_TOLD = "--encoding gaussian --bandwidth 4"
+
+
+def measure() -> list[Row]:
+    found: dict[str, dict[str, Any]] = json.loads(PATH.read_text()) if PATH.exists() else {}
+    with tempfile.TemporaryDirectory() as name:
+        for kind in KINDS:
+            left = [k for k in range(TIMES) if f"{kind}|{k}" not in found]
+            if left:
+                folder = Path(name) / kind
+                folder.mkdir()
+                for k, entry in zip(left, _ended(kind, folder, left), strict=True):
+                    found[f"{kind}|{k}"] = entry
+                    lines = [f"{json.dumps(key)}: {json.dumps(found[key])}" for key in found]
+                    PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    return [row for kind in KINDS for row in _rows(kind, found)]
+
+
+def _rows(kind: str, found: dict[str, dict[str, Any]]) -> list[Row]:
+    own = [entry for key, entry in found.items() if key.split("|")[0] == kind]
+    stood = ", ".join(
+        f"{sum(e['stood'] == s for e in own)} {s}"
+        for s in ("before its folder", "before a checkpoint", "after a checkpoint", "whole")
+    )
+    worst = max(e["difference"] for e in own)
+    about = f"{kind}: {len(own)} moments ({stood})"
+    return [
+        Row(f"{about}: largest difference of a weight from the whole run", worst, at_most=ASKED),
+        Row(f"{kind}: tracebacks", sum(e["tracebacks"] for e in own), at_most=0),
+    ]
+
+
+def _ended(kind: str, folder: Path, moments: list[int]) -> Any:
+    """One entry a moment: where the run stood when it was killed, and how its resumption ends."""
+    data = _data(kind, folder)
+    began = time.monotonic()
+    _end(_called(folder, [data, *_options(kind, "whole")]))
+    took = time.monotonic() - began
+    expected = _weights(folder / "whole")
+    for k in moments:
+        after = random.Random(f"{kind} {k}").uniform(0.5, took)
+        run = folder / f"killed-{k}"
+        process = _called(folder, [data, *_options(kind, run.name)])
+        try:
+            error = process.communicate(timeout=after)[1]
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            error = process.communicate()[1]
+        stood = _stood(run)
+        begun = stood != "before its folder"
+        _end(
+            _called(folder, ["--resume", run.name] if begun else [data, *_options(kind, run.name)])
+        )
+        assert json.loads((run / "result.json").read_text())["partial"] is False, run
+        yield {
+            "after_s": round(after, 2),
+            "of_s": round(took, 2),
+            "stood": stood,
+            "difference": _difference(expected, _weights(run)),
+            "tracebacks": int(b"Traceback" in error),
+        }
+
+
+def _stood(run: Path) -> str:
+    if not (run / "spec.json").exists():
+        return "before its folder"
+    result = run / "result.json"
+    if result.exists() and json.loads(result.read_text()).get("partial") is False:
+        return "whole"
+    kept = any(run.glob("*.safetensors"))
+    return "after a checkpoint" if kept else "before a checkpoint"
+
+
+def _data(kind: str, folder: Path) -> str:
+    """A small file of that kind, and its name."""
+    draw = np.random.default_rng(0)
+    if kind == "points":
+        at = draw.random((1500, 2))
+        values = np.sin(9 * at[:, 0]) * np.cos(7 * at[:, 1])
+        np.savez(folder / "points.npz", points=at, values=values)
+        return "points.npz"
+    shapes = {"image": (64, 64), "audio": (4000,), "volume": (16,) * 3, "video": (12, 20, 20)}
+    axes = np.meshgrid(*(np.arange(n) / n for n in shapes[kind]), indexing="ij")
+    if kind == "audio":
+        values = 0.8 * np.sin(300 * axes[0] ** 2)
+    elif kind == "video":
+        values = 0.5 + 0.4 * np.sin(12 * axes[1] + 6 * axes[0]) * np.cos(9 * axes[2])
+    else:
+        values = 0.5 + 0.4 * np.sin(30 * sum((x - 0.5) ** 2 for x in axes))
+    np.save(folder / f"{kind}.npy", values)
+    return f"{kind}.npy"
+
+
+def _options(kind: str, out: str) -> list[str]:
+    told = "" if kind == "image" else _TOLD
+    budget = f"--budget adam:1e-3:{_STEPS}"
+    return f"--as {kind} {_COMMON} {told} {budget} --out {out}".split()
+
+
+def _called(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+    source = str(Path(__file__).resolve().parent.parent / "src")
+    return subprocess.Popen(
+        [sys.executable, "-m", "ntkit", "fit", *arguments, "--quiet"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": source},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    error = process.communicate()[1]
+    assert process.returncode == 0, error.decode()
+
+
+def _weights(run: Path) -> dict[str, np.ndarray]:
+    return {k: v.numpy() for k, v in load_file(run / "network.safetensors").items()}
+
+
+def _difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> float:
+    assert expected.keys() == found.keys()
+    return max(float(np.abs(expected[k] - found[k]).max()) for k in expected)
