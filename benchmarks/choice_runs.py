@@ -1,6 +1,7 @@
 """The trainings and the choices of `choice_jobs`, saved as each ends.
 
     python -m benchmarks.choice_runs [--size full] [--items kodim05 speech] [--data ../shared/data] [--minutes 30]
+        [--choices-alone]
 
 The grid of an item: 8 bandwidths of Gaussian frequencies evenly on a logarithmic axis, from where `ntkit.tune` begins
 its ladder to where it ends it (a quarter of the training samples along the longest axis, 10 at least). Of the video, along
@@ -16,8 +17,11 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from math import inf
 from pathlib import Path
+from statistics import median
 from tempfile import gettempdir
 from typing import Any
 
@@ -51,7 +55,12 @@ def read() -> dict[str, Entry]:
 
 
 def complete(
-    size: str, names: tuple[str, ...] = ITEMS, data: Path = SHARED, minutes: float = inf
+    size: str,
+    names: tuple[str, ...] = ITEMS,
+    data: Path = SHARED,
+    minutes: float = inf,
+    *,
+    choices_alone: bool = False,
 ) -> None:
     """Choose and train what is missing; ends after the last case that began within so many minutes."""
     ends = time.monotonic() + 60 * minutes
@@ -74,7 +83,10 @@ def complete(
             except FileNotFoundError as error:
                 print(f"{name}: skipped. {error}")
                 continue
-            _item(f"{size}|{name}", task, sized, kept)
+            if choices_alone:
+                kept(f"{size}|{name}|choice", partial(_chosen, task, sized))
+            else:
+                _item(f"{size}|{name}", task, sized, kept)
     except OutOfTime:
         print("Out of time; a second start goes on.")
 
@@ -94,11 +106,11 @@ def _item(
     key: str, task: AbstractTask, size: Size, kept: Callable[[str, Callable[[], Entry]], Entry]
 ) -> None:
     """The choice, the grid with the factor it chose, and what stands beside the grid."""
-    choice = kept(f"{key}|choice", lambda: _chosen(task, size))
+    choice = kept(f"{key}|choice", partial(_chosen, task, size))
     axes = tuple(choice["axes"])
 
     def trained(candidate: Candidate) -> Entry:
-        return kept(f"{key}|{candidate}|0", lambda: train(task, size, candidate))
+        return kept(f"{key}|{candidate}|0", partial(train, task, size, candidate))
 
     others = candidates(task, OTHERS, None)
     trained(others[0])
@@ -130,6 +142,7 @@ def _chosen(task: AbstractTask, size: Size) -> Entry:
         "axes": list(result.choice.axes),
         "flat_range": result.flat_range,
         "seconds": round(took, 2),
+        "step_seconds": round(_seconds_a_step(task, size, result.choice), 5),
         "speed": round(result.clock.speed, 3) if result.clock else None,
         "predicted": {c: round(p.held_out, 2) for c, p in at.items()},
         "models": {str(m.candidate): round(m.held_out, 2) for m in result.models},
@@ -137,6 +150,26 @@ def _chosen(task: AbstractTask, size: Size) -> Entry:
 
 
 _warm: list[bool] = []
+
+
+def _seconds_a_step(task: AbstractTask, size: Size, candidate: Candidate) -> float:
+    """Of a training once it is under way: the median of twelve."""
+    budget = Budget("adam", 1e-3, 20, size.batch_size)
+    network = _plan(task, size, 0).trainable(candidate)
+    stamps: list[float] = []
+    trainer = Trainer(network, task, budget, average=True)
+    trainer.run(evaluate_at=(), on_step=lambda *_: stamps.append(time.process_time()))
+    return median(b - a for a, b in pairwise(stamps[-13:]))
+
+
+def _plan(task: AbstractTask, size: Size, seed: int) -> NetworkPlan:
+    return NetworkPlan(
+        task.in_dim,
+        task.n_outputs,
+        width=size.width,
+        n_frequencies=size.n_frequencies,
+        seed=seed,
+    )
 
 
 def _tuned(task: AbstractTask, size: Size, steps: int) -> TuneResult:
@@ -153,13 +186,7 @@ def _tuned(task: AbstractTask, size: Size, steps: int) -> TuneResult:
 
 def train(task: AbstractTask, size: Size, candidate: Candidate, seed: int = 0) -> Entry:
     """Train a network in full; PSNR in dB, and the seconds it took."""
-    plan = NetworkPlan(
-        task.in_dim,
-        task.n_outputs,
-        width=size.width,
-        n_frequencies=size.n_frequencies,
-        seed=seed,
-    )
+    plan = _plan(task, size, seed)
     start = time.process_time()
     budget = Budget("adam", 1e-3, STEPS, size.batch_size)
     draw = torch.Generator().manual_seed(seed)
@@ -182,9 +209,18 @@ def main() -> None:
     parser.add_argument("--items", nargs="+", choices=ITEMS, default=ITEMS)
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--minutes", type=float, default=inf)
+    parser.add_argument(
+        "--choices-alone", action="store_true", help="choose, and time twelve steps of a training"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    complete(arguments.size, tuple(arguments.items), arguments.data, arguments.minutes)
+    complete(
+        arguments.size,
+        tuple(arguments.items),
+        arguments.data,
+        arguments.minutes,
+        choices_alone=arguments.choices_alone,
+    )
 
 
 if __name__ == "__main__":
