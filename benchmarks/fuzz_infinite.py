@@ -49,7 +49,9 @@ def case(seed: int) -> dict[str, Any]:
         found["warned"] = sorted({w for s in said.values() for w in s.warned})
         try:
             off = extrapolated(seed, said, Effort(error, seconds))
-        except RuntimeError as error_of_torch:  # a value that the gradient needs was written over in place
+        except (
+            RuntimeError
+        ) as error_of_torch:  # a value that the gradient needs was written over in place
             if "inplace operation" not in str(error_of_torch):
                 raise
             return found | {"untrainable": str(error_of_torch)}

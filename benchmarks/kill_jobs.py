@@ -1,10 +1,10 @@
 """`ntkit fit` killed at random moments in each of the five kinds of data, and how `--resume` ends.
 
-Each moment is drawn evenly from the time that a run takes, from its start as a process on: while it reads, asks
-the kernel, trains, or draws its report. The run is ended by SIGKILL, `--resume` goes on with it (a run that had
-not yet made its folder is begun again), and the weights are compared with those of a run that was left alone.
-The data are made here and small: waves, a chirp, a ball of waves, moving waves, scattered samples. The image asks
-the kernel for its encoding, the others are told. Checkpoints are 5 seconds apart, so a run that is killed earlier in
+Each moment is drawn evenly from the time that a run takes once its folder is there (before, nothing is written, and
+nothing is there to go on with): while it trains, writes a checkpoint, judges or draws its report. The run is ended by
+SIGKILL, `--resume` goes on with it, and the weights are compared with those of a run that was left alone.
+The data are made here and small: waves, a chirp, a ball of waves, moving waves, scattered samples; the encoding
+is told (runs that ask the kernel are killed in `kill_runs`). Checkpoints are 5 seconds apart, so a run that is killed earlier in
 its training begins the training again.
 
 `NTKIT_KILLS=20` takes so many moments in each job, 5 unless it is set. Each is kept in `kill_jobs_moments.json` as it
@@ -31,9 +31,11 @@ TIMES = int(os.environ.get("NTKIT_KILLS", "5"))
 PATH = RESULTS / "kill_jobs_moments.json"
 KINDS = ("image", "audio", "volume", "video", "points")
 ASKED = 1e-6
-_COMMON = "--width 48 --depth 2 --n-frequencies 32 --batch-size 512 --hold-out 0.1 --threads 1"
-_STEPS = 2000
-_TOLD = "--encoding gaussian --bandwidth 4"
+_COMMON = (
+    "--encoding gaussian --bandwidth 4 --width 48 --depth 2 --n-frequencies 32 --batch-size 512 "
+    "--hold-out 0.1 --threads 1"
+)
+_STEPS = 1000
 
 
 def measure() -> list[Row]:
@@ -55,7 +57,7 @@ def _rows(kind: str, found: dict[str, dict[str, Any]]) -> list[Row]:
     own = [entry for key, entry in found.items() if key.split("|")[0] == kind]
     stood = ", ".join(
         f"{sum(e['stood'] == s for e in own)} {s}"
-        for s in ("before its folder", "before a checkpoint", "after a checkpoint", "whole")
+        for s in ("before a checkpoint", "after a checkpoint", "whole")
     )
     worst = max(e["difference"] for e in own)
     about = f"{kind}: {len(own)} moments ({stood})"
@@ -68,24 +70,24 @@ def _rows(kind: str, found: dict[str, dict[str, Any]]) -> list[Row]:
 def _ended(kind: str, folder: Path, moments: list[int]) -> Any:
     """One entry a moment: where the run stood when it was killed, and how its resumption ends."""
     data = _data(kind, folder)
+    whole = _called(folder, [data, *_options(kind, "whole")])
+    _await_folder(folder / "whole", whole)
     began = time.monotonic()
-    _end(_called(folder, [data, *_options(kind, "whole")]))
+    _end(whole)
     took = time.monotonic() - began
     expected = _weights(folder / "whole")
     for k in moments:
-        after = random.Random(f"{kind} {k}").uniform(0.5, took)
+        after = random.Random(f"{kind} {k}").uniform(0, took)
         run = folder / f"killed-{k}"
         process = _called(folder, [data, *_options(kind, run.name)])
+        _await_folder(run, process)
         try:
             error = process.communicate(timeout=after)[1]
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             error = process.communicate()[1]
         stood = _stood(run)
-        begun = stood != "before its folder"
-        _end(
-            _called(folder, ["--resume", run.name] if begun else [data, *_options(kind, run.name)])
-        )
+        _end(_called(folder, ["--resume", run.name]))
         assert json.loads((run / "result.json").read_text())["partial"] is False, run
         yield {
             "after_s": round(after, 2),
@@ -96,9 +98,12 @@ def _ended(kind: str, folder: Path, moments: list[int]) -> Any:
         }
 
 
+def _await_folder(run: Path, process: subprocess.Popen[bytes]) -> None:
+    while not (run / "result.json").exists() and process.poll() is None:
+        time.sleep(0.01)
+
+
 def _stood(run: Path) -> str:
-    if not (run / "spec.json").exists():
-        return "before its folder"
     result = run / "result.json"
     if result.exists() and json.loads(result.read_text()).get("partial") is False:
         return "whole"
@@ -127,9 +132,8 @@ def _data(kind: str, folder: Path) -> str:
 
 
 def _options(kind: str, out: str) -> list[str]:
-    told = "" if kind == "image" else _TOLD
     budget = f"--budget adam:1e-3:{_STEPS}"
-    return f"--as {kind} {_COMMON} {told} {budget} --out {out}".split()
+    return f"--as {kind} {_COMMON} {budget} --out {out}".split()
 
 
 def _called(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
