@@ -17,10 +17,10 @@ N = int(os.environ.get("NTKIT_FUZZ", "200"))
 
 
 def measure() -> list[Row]:
-    from ntkit.experiments import run
+    from ntkit.experiments import tune_run
     from tests.fuzz.files import outcome
 
-    run._draw = lambda *_: None  # the pictures, which take most of the time
+    tune_run.draw_tune = lambda *_: None  # the pictures, which take most of the time
     codes, faults = Counter[int](), []
     for seed in range(N):
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

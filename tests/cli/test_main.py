@@ -83,11 +83,11 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     x = np.arange(128) / 128
     np.save(tmp_path / "line.npy", 0.5 + 0.4 * np.sin(40 * x**2))
 
-    def draw(run, signal) -> None:
+    def draw(run, task, outputs) -> None:
         for name in ("spectrum", "learning"):
             (run.folder / f"{name}.png").write_bytes(b"")
 
-    monkeypatch.setattr("ntkit.experiments.run._draw", draw)
+    monkeypatch.setattr("ntkit.experiments.tune_run.draw_tune", draw)
     monkeypatch.chdir(tmp_path)
     return "line.npy"
 

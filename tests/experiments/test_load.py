@@ -18,12 +18,13 @@ pytest.importorskip("filelock")
 
 import ntkit  # noqa: E402
 from ntkit.encodings import AbstractEncoding  # noqa: E402
-from ntkit.experiments.run import run_tune  # noqa: E402
 from ntkit.experiments.runs import list_runs  # noqa: E402
 from ntkit.experiments.spec import TuneSpec  # noqa: E402
+from ntkit.experiments.telling import Telling  # noqa: E402
+from ntkit.experiments.tune_run import run_tune  # noqa: E402
 from ntkit.experiments.weights import read_tensors, write_tensors  # noqa: E402
 from ntkit.networks import mlp  # noqa: E402
-from ntkit.tasks import Signal, psnr  # noqa: E402
+from ntkit.tasks import Image, psnr  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     y, x = np.mgrid[0:24, 0:32] / 32
     np.save(folder / "waves.npy", 0.5 + 0.4 * np.sin(20 * x + 9 * y))
     spec = TuneSpec(
-        photo=folder / "waves.npy",
+        data=folder / "waves.npy",
         budget="adam:3e-3:30",
         width=12,
         depth=2,
@@ -46,8 +47,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out=folder / "runs" / "first",
         threads=1,
     )
-    run_tune(spec, show_progress=False)
-    run_tune(replace(spec, out=folder / "runs" / "twin", symmetrise=True), show_progress=False)
+    run_tune(spec, telling=Telling(show_progress=False))
+    run_tune(
+        replace(spec, out=folder / "runs" / "twin", symmetrise=True),
+        telling=Telling(show_progress=False),
+    )
     return folder / "runs" / "first"
 
 
@@ -57,7 +61,7 @@ def test_the_loaded_network_has_the_measured_error(
     run: Path, name: str, dtype: torch.dtype
 ) -> None:
     loaded = ntkit.load(str(run.parent / name))
-    signal = Signal(torch.from_numpy(np.load(loaded.spec.photo)), n_axes=2)
+    signal = Image(loaded.spec.data)
     with torch.no_grad():
         image = loaded.network(signal.grid.points().to(dtype)).reshape(*signal.shape, 1)
     assert psnr(signal.errors(image)[1]) == pytest.approx(loaded.proofs[0].held_out_psnr, abs=1e-4)
@@ -101,7 +105,7 @@ def test_weights_of_the_first_format_are_read(run: Path, tmp_path: Path) -> None
     old, now = ntkit.load(tmp_path), ntkit.load(run)
     assert torch.equal(old.network(x), now.network(x))
     assert old.result.table == now.result.table
-    assert old.result.seed == now.result.seed
+    assert old.result.plan == now.result.plan
 
 
 def test_a_network_of_ones_own(run: Path, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,16 +16,19 @@ pytest.importorskip("jinja2")
 pytest.importorskip("filelock")
 
 from ntkit._core.errors import NumericalError  # noqa: E402
-from ntkit.experiments import verify as proofs  # noqa: E402
+from ntkit.experiments import training  # noqa: E402
+from ntkit.experiments.budgets import parse_budget  # noqa: E402
 from ntkit.experiments.interruption import Interruption  # noqa: E402
-from ntkit.experiments.results import read_run  # noqa: E402
-from ntkit.experiments.run import resume_tune, run_tune  # noqa: E402
+from ntkit.experiments.reading import read_run  # noqa: E402
+from ntkit.experiments.report import write_report  # noqa: E402
 from ntkit.experiments.run_folder import RunFolder  # noqa: E402
-from ntkit.experiments.spec import TuneSpec, parse_budget  # noqa: E402
-from ntkit.experiments.verify import Trainer  # noqa: E402
-from ntkit.tasks import Signal, psnr  # noqa: E402
-from ntkit.tuning import build_network  # noqa: E402
+from ntkit.experiments.spec import TuneSpec  # noqa: E402
+from ntkit.experiments.telling import Telling  # noqa: E402
+from ntkit.experiments.tune_run import resume_tune, run_tune  # noqa: E402
+from ntkit.tasks import Image, psnr  # noqa: E402
+from tests.experiments.stopping import Killed, kill, stopping  # noqa: E402
 
+QUIET = Telling(show_progress=False)
 PICTURES = {"bandwidth", "spectrum", "learning", "images"}
 
 
@@ -36,7 +37,7 @@ def spec(tmp_path: Path) -> TuneSpec:
     y, x = np.mgrid[0:24, 0:32] / 32
     np.save(tmp_path / "waves.npy", 0.5 + 0.25 * np.sin(20 * x + 9 * y) + 0.2 * np.cos(30 * y * x))
     return TuneSpec(
-        photo=tmp_path / "waves.npy",
+        data=tmp_path / "waves.npy",
         budget="adam:3e-3:40",
         width=16,
         depth=2,
@@ -51,11 +52,11 @@ def spec(tmp_path: Path) -> TuneSpec:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of the time of so small a run."""
 
-    def draw(run, signal) -> None:
+    def draw(run, task, outputs) -> None:
         for name in PICTURES:
             (run.folder / f"{name}.png").write_bytes(b"")
 
-    monkeypatch.setattr("ntkit.experiments.run._draw", draw)
+    monkeypatch.setattr("ntkit.experiments.tune_run.draw_tune", draw)
 
 
 def written(folder: Path) -> dict[str, object]:
@@ -66,32 +67,13 @@ def weights(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     return {p.stem: safetensors.load_file(p) for p in folder.glob("*.safetensors")}
 
 
-@contextmanager
-def stopping(monkeypatch: pytest.MonkeyPatch, at: int, how: Callable[[], None]):
-    """`how` happens after that many steps, of all trainings together."""
-    taken = 0
-
-    class Stopped(Trainer):
-        def _advance(self) -> float:
-            nonlocal taken
-            loss = super()._advance()
-            taken += 1
-            if taken == at:
-                how()
-            return loss
-
-    with monkeypatch.context() as patch:
-        patch.setattr(proofs, "Trainer", Stopped)
-        yield
-
-
 @pytest.mark.slow
 def test_the_folder_holds_the_run(spec: TuneSpec) -> None:
-    run = run_tune(spec, show_progress=False)
+    run = run_tune(spec, telling=QUIET)
     result = written(run.folder)
     assert result["encoding"] == run.result.choice.name
     assert result["partial"] is False
-    assert result["format"] == 2
+    assert result["format"] == 3
     assert json.loads((run.folder / "spec.json").read_text())["budget"] == "adam:3e-3:40"
     assert {path.stem for path in run.folder.glob("*.png")} == PICTURES
     page = (run.folder / "report.html").read_text()
@@ -107,11 +89,11 @@ def test_the_folder_holds_the_run(spec: TuneSpec) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_weights_give_the_measured_error(spec: TuneSpec) -> None:
-    run = run_tune(spec, show_progress=False)
+    run = run_tune(spec, telling=QUIET)
     proof = run.proofs[0]
-    network = build_network(run.result, run.result.choice, 2, 1)
+    network = run.result.build(run.result.choice)
     network.load_state_dict(safetensors.load_file(run.folder / "recommended.safetensors"))
-    signal = Signal(torch.from_numpy(np.load(spec.photo)), n_axes=2)
+    signal = Image(spec.data)
     with torch.no_grad():
         image = network(signal.grid.points().float()).reshape(*signal.shape, 1)
     train, held_out = signal.errors(image)
@@ -123,7 +105,7 @@ def test_the_weights_give_the_measured_error(spec: TuneSpec) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_the_same_spec_gives_the_same_result(spec: TuneSpec) -> None:
     def figures() -> dict[str, object]:
-        run_tune(spec, force=True, show_progress=False)
+        run_tune(spec, force=True, telling=QUIET)
         result = written(spec.out)
         return {k: result[k] for k in ("table", "encoding", "bandwidth", "curves")}
 
@@ -134,7 +116,7 @@ def test_the_same_spec_gives_the_same_result(spec: TuneSpec) -> None:
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("symmetrise", [False, True])
 def test_a_run_is_read_back_as_it_was(spec: TuneSpec, symmetrise: bool) -> None:
-    run = run_tune(replace(spec, symmetrise=symmetrise), show_progress=False)
+    run = run_tune(replace(spec, symmetrise=symmetrise), telling=QUIET)
     again = read_run(run.folder)
     assert again.spec == run.spec
     assert (again.shape, again.notes, again.started) == (run.shape, run.notes, run.started)
@@ -155,18 +137,12 @@ def test_a_killed_run_that_is_gone_on_with_ends_like_one_that_was_not(
 ) -> None:
     """Nothing of the process but its files survives; checkpoints after each step."""
 
-    class Killed(BaseException):
-        pass
-
-    def kill() -> None:
-        raise Killed
-
-    monkeypatch.setattr(proofs, "_SECONDS", -1.0)
-    whole = run_tune(replace(spec, out=tmp_path / "whole"), show_progress=False)
+    monkeypatch.setattr(training, "_SECONDS", -1.0)
+    whole = run_tune(replace(spec, out=tmp_path / "whole"), telling=QUIET)
     with stopping(monkeypatch, at, kill), pytest.raises(Killed):
-        run_tune(spec, show_progress=False)
+        run_tune(spec, telling=QUIET)
     assert written(spec.out)["partial"] is True
-    run = resume_tune(spec.out, show_progress=False)
+    run = resume_tune(spec.out, telling=QUIET)
     assert not run.partial
     expected, found = weights(whole.folder), weights(run.folder)
     assert found.keys() == expected.keys() == {"recommended", "no_encoding"}
@@ -190,14 +166,14 @@ def test_a_stopped_run_keeps_what_it_reached_and_goes_on(
         interruption.signal = 15
 
     with stopping(monkeypatch, 30, stop):
-        run = run_tune(spec, show_progress=False, interruption=interruption)
+        run = run_tune(spec, telling=Telling(show_progress=False, interruption=interruption))
     assert run.partial
     assert run.interrupted
     assert 1 <= run.proofs[0].evaluations[-1].step <= 30
     assert written(run.folder)["partial"] is True
     assert "interrupted" in (run.folder / "report.html").read_text()
     assert {"recommended", "checkpoint"} == weights(run.folder).keys()
-    again = resume_tune(run.folder, show_progress=False)
+    again = resume_tune(run.folder, telling=QUIET)
     assert not again.partial
     assert [p.finished for p in again.proofs] == [True, True]
     assert not (run.folder / "checkpoint.safetensors").exists()
@@ -212,15 +188,15 @@ def test_a_run_killed_before_its_recommendation_is_started_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("ntkit.experiments.run.tune", killed)
+        patch.setattr("ntkit.experiments.tune_run.tune", killed)
         with pytest.raises(KeyboardInterrupt):
-            run_tune(spec, show_progress=False)
+            run_tune(spec, telling=QUIET)
     assert written(spec.out)["partial"] is True
     for name in (".spectrum.123.part.png", ".mine.part.png"):  # half written by the kill; not ours
         (spec.out / name).write_text("")
     with pytest.raises(ValueError, match="stopped before there was a recommendation"):
         read_run(spec.out)
-    assert not resume_tune(spec.out, show_progress=False).partial
+    assert not resume_tune(spec.out, telling=QUIET).partial
     assert [path.name for path in spec.out.glob(".*.part*")] == [".mine.part.png"]
 
 
@@ -230,10 +206,10 @@ def test_what_resuming_refuses(spec: TuneSpec, tmp_path: Path) -> None:
         resume_tune(tmp_path / "none")
     with pytest.raises(FileNotFoundError, match=r"holds no spec\.json"):
         resume_tune(tmp_path)
-    run = run_tune(replace(spec, verify=False), show_progress=False)
+    run = run_tune(replace(spec, verify=False), telling=QUIET)
     result = written(run.folder)
     (run.folder / "result.json").write_text(json.dumps({**result, "partial": True}))
-    np.save(spec.photo, np.load(spec.photo)[::-1])
+    np.save(spec.data, np.load(spec.data)[::-1])
     with pytest.raises(ValueError, match="is no longer what the run in"):
         resume_tune(run.folder)
     (run.folder / "result.json").write_text(json.dumps({**result, "format": 99}))
@@ -256,23 +232,23 @@ def test_no_run_overwrites_another(
     monkeypatch.chdir(tmp_path)
     quick = replace(spec, verify=False, out=None)
     (tmp_path / "b").mkdir()
-    other = shutil.copy(spec.photo, tmp_path / "b")
-    first = run_tune(quick, show_progress=False)
-    second = run_tune(replace(quick, photo=Path(other)), show_progress=False)
+    other = shutil.copy(spec.data, tmp_path / "b")
+    first = run_tune(quick, telling=QUIET)
+    second = run_tune(replace(quick, data=Path(other)), telling=QUIET)
     assert first.folder == Path("runs/tune-waves")
     assert second.folder == Path("runs/tune-waves-2")
     before = written(first.folder)
     named = replace(quick, out=first.folder)
     with pytest.raises(FileExistsError, match=r"holds something already.*--resume .*--force"):
-        run_tune(named, show_progress=False)
+        run_tune(named, telling=QUIET)
     assert written(first.folder) == before
     (first.folder / "my notes.png").write_text("mine")
-    run_tune(replace(named, goal="fit"), force=True, show_progress=False)
+    run_tune(replace(named, goal="fit"), force=True, telling=QUIET)
     assert written(first.folder)["goal"] == "fit"
     assert (first.folder / "my notes.png").read_text() == "mine"
     with RunFolder(first.folder).locked():
         for call in (
-            lambda: run_tune(named, force=True, show_progress=False),
+            lambda: run_tune(named, force=True, telling=QUIET),
             lambda: resume_tune(first.folder),
         ):
             with pytest.raises(FileExistsError, match="is being written by another run"):
@@ -285,7 +261,7 @@ def test_force_does_not_take_a_file_that_is_no_runs(spec: TuneSpec, name: str) -
     spec.out.mkdir()
     (spec.out / name).write_text("{}")
     with pytest.raises(FileExistsError, match=f"holds a `{name}` and no run.*another folder"):
-        run_tune(spec, force=True, show_progress=False)
+        run_tune(spec, force=True, telling=QUIET)
     assert (spec.out / name).read_text() == "{}"
 
 
@@ -310,7 +286,7 @@ def test_nothing_is_written_on_a_mistake(
     spec: TuneSpec, change: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        run_tune(replace(spec, **change), show_progress=False)  # pyright: ignore[reportArgumentType]
+        run_tune(replace(spec, **change), telling=QUIET)  # pyright: ignore[reportArgumentType]
     assert not spec.out.exists()
 
 
@@ -319,7 +295,7 @@ def test_nothing_is_written_on_a_mistake(
 @pytest.mark.parametrize("budget", ["adam:1e9:10", "adam:1e9:40", "sgd:1e6:20"])
 def test_nothing_is_recommended_where_training_diverges(spec: TuneSpec, budget: str) -> None:
     with pytest.raises(NumericalError, match=r"diverge.*learning rate"):
-        run_tune(replace(spec, budget=budget), show_progress=False)
+        run_tune(replace(spec, budget=budget), telling=QUIET)
     if spec.out.exists():  # the proof diverged, not the choice
         assert written(spec.out)["encoding"] is None
         assert written(spec.out)["diverged"]
@@ -328,14 +304,14 @@ def test_nothing_is_recommended_where_training_diverges(spec: TuneSpec, budget: 
 def test_a_folder_that_cannot_be_written(spec: TuneSpec, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot be written"):
-        run_tune(replace(spec, out=tmp_path / "file" / "run"), show_progress=False)
+        run_tune(replace(spec, out=tmp_path / "file" / "run"), telling=QUIET)
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_a_full_disk_names_the_file_and_leaves_the_old_one(
     spec: TuneSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = run_tune(replace(spec, verify=False), show_progress=False)
+    run = run_tune(replace(spec, verify=False), telling=QUIET)
     before = (run.folder / "report.html").read_text()
     real = Path.write_bytes
 
@@ -345,26 +321,26 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_one(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match=r"report\.html` could not be written: No space left"):
-        proofs_report(run)
+        write_report(run)
     monkeypatch.undo()
     assert (run.folder / "report.html").read_text() == before
     assert not list(run.folder.glob(".*part*"))
 
 
-def proofs_report(run) -> None:
-    from ntkit.experiments.report import write_report
-
-    write_report(run)
-
-
 @pytest.mark.slow
 def test_long_work_is_announced(spec: TuneSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("ntkit.experiments.run._SECONDS_A_MEGAPIXEL", 1.0)
-    run_tune(replace(spec, verify=False), show_progress=False, on_notice=said.append)
+    monkeypatch.setattr("ntkit.experiments.begin._SECONDS_A_MEGASAMPLE", 1.0)
+    run_tune(
+        replace(spec, verify=False), telling=Telling(show_progress=False, on_notice=said.append)
+    )
     assert said == []
-    monkeypatch.setattr("ntkit.experiments.run._SECONDS_A_MEGAPIXEL", 240 / (24 * 32) * 1e6)
-    run_tune(replace(spec, verify=False), force=True, show_progress=False, on_notice=said.append)
+    monkeypatch.setattr("ntkit.experiments.begin._SECONDS_A_MEGASAMPLE", 240 / (24 * 32) * 1e6)
+    run_tune(
+        replace(spec, verify=False),
+        force=True,
+        telling=Telling(show_progress=False, on_notice=said.append),
+    )
     assert said == [
         "24 x 32 samples: the choice will take about 4 min. `--downscale 3` takes half a minute, for the "
         "smaller picture."
@@ -373,7 +349,7 @@ def test_long_work_is_announced(spec: TuneSpec, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.slow
 def test_the_report_has_one_name_for_a_thing(spec: TuneSpec) -> None:
-    run = run_tune(spec, command="ntkit tune 'my waves.npy'", show_progress=False)
+    run = run_tune(spec, command="ntkit tune 'my waves.npy'", telling=QUIET)
     page = (run.folder / "report.html").read_text()
     for word in ("identity", "no end", "1 steps", " inf ", ">inf<", " nan", ">nan"):
         assert word not in page, word
@@ -382,8 +358,8 @@ def test_the_report_has_one_name_for_a_thing(spec: TuneSpec) -> None:
 
 
 def test_budgets() -> None:
-    assert parse_budget("300", 64).steps == 300
-    assert parse_budget("sgd:0.5:20", 64).optimiser == "sgd"
+    assert parse_budget("300", 64).budget.steps == 300
+    assert parse_budget("sgd:0.5:20", 64).budget.optimiser == "sgd"
     with pytest.raises(ValueError, match="optimiser:rate:steps"):
         parse_budget("adam:1:2:3", 64)
 
@@ -391,13 +367,13 @@ def test_budgets() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({}, "names no `photo`"),
-        ({"photo": "a.png", "sigma": 3}, "`sigma` in the spec is no option"),
-        ({"photo": 3}, "`photo` in the spec must be"),
-        ({"photo": "a.png", "goal": "win"}, "`goal` in the spec must be 'generalise' or 'fit'"),
-        ({"photo": "a.png", "width": "wide"}, "`width` in the spec must be"),
-        ({"photo": "a.png", "width": True}, "`width` in the spec must be"),
-        ({"photo": "a.png", "bandwidths": [1, "x"]}, "`bandwidths` in the spec must be"),
+        ({}, "names no `data`"),
+        ({"data": "a.png", "sigma": 3}, "`sigma` in the spec is no option"),
+        ({"data": 3}, "`data` in the spec must be"),
+        ({"data": "a.png", "goal": "win"}, "`goal` in the spec must be 'generalise' or 'fit'"),
+        ({"data": "a.png", "width": "wide"}, "`width` in the spec must be"),
+        ({"data": "a.png", "width": True}, "`width` in the spec must be"),
+        ({"data": "a.png", "bandwidths": [1, "x"]}, "`bandwidths` in the spec must be"),
     ],
 )
 def test_specs_that_are_refused(content: dict[str, object], message: str) -> None:

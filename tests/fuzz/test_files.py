@@ -11,10 +11,10 @@ from tests.fuzz.files import KINDS, outcome
 def test_no_traceback_and_no_half_file(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(run, signal) -> None:
+    def draw(run, task, outputs) -> None:
         """Figures, which take most of the time of so small a run, are left out."""
 
-    monkeypatch.setattr("ntkit.experiments.run._draw", draw)
+    monkeypatch.setattr("ntkit.experiments.tune_run.draw_tune", draw)
     monkeypatch.chdir(tmp_path)
     found = outcome(seed, tmp_path)
     assert not found.fault, found

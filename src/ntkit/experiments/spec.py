@@ -121,7 +121,7 @@ class DataSpec:
         """
         for name, top in _BOUNDS.items():
             value, low = getattr(self, name, 1), 0 if name == "seed" else 1
-            if not low <= value <= top:
+            if value is not None and not low <= value <= top:
                 raise ValueError(f"`{name}={value}` must be from {low} to {top:,}.")
 
     @classmethod
@@ -260,14 +260,7 @@ class FitSpec(DataSpec):
             )
         if self.like is not None and self.encoding != "auto":
             raise ValueError("`--like` takes the encoding of another run; leave `--encoding` out.")
-        for name in ("width", "depth", "n_frequencies"):
-            value, top = getattr(self, name), _BOUNDS[name]
-            if value is not None and not 1 <= value <= top:
-                raise ValueError(f"`{name}={value}` must be from 1 to {top:,}.")
-        for name in ("batch_size", "downscale", "every", "factor"):
-            value, top = getattr(self, name), _BOUNDS[name]
-            if not 1 <= value <= top:
-                raise ValueError(f"`{name}={value}` must be from 1 to {top:,}.")
+        super().check()
 
 
 def _typed(name: str, value: Any, wanted: Any) -> Any:

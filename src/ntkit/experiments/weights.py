@@ -146,8 +146,9 @@ def read_network(
     tensors, about = read_tensors(path)
     if "architecture" in about:
         try:
-            architecture = Architecture(**about["architecture"])
-        except TypeError as error:
+            found = about["architecture"]
+            architecture = Architecture(**{**found, "axes": tuple(found.get("axes", ()))})
+        except (TypeError, AttributeError) as error:
             raise ValueError(f"`{shown(path)}` has no architecture of ours: {error}.") from None
     built = architecture.build(network)
     try:
