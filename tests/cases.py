@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ntkit import Grid, encodings, gram, kernels, networks, ntk, operators
+from ntkit import Grid, encodings, gram, kernels, networks, ntk, operators, tasks
 from ntkit.kernels import InfiniteKernel, nngp
 from tests.layer_networks import LAYERS
 
@@ -226,6 +226,16 @@ GRIDS: list[tuple[Grid, Grid]] = [
 ]
 """A grid to predict on, and one to train on: 1-D, square, rectangular, 3-D, unaligned."""
 
+TASKS: dict[type, Callable[[], tasks.AbstractTask]] = {
+    tasks.Signal: lambda: tasks.Signal(randn(9, 12, 2), n_axes=2),
+    tasks.Image: lambda: tasks.Image(randn(9, 12, 3).sigmoid()),
+    tasks.Audio: lambda: tasks.Audio(randn(40), rate=8000.0),
+    tasks.Volume: lambda: tasks.Volume(randn(8, 9, 10), spacing=(1.0, 2.0, 3.0)),
+    tasks.Video: lambda: tasks.Video(randn(10, 8, 12, 3).sigmoid(), step=0.25),
+    tasks.Points: lambda: tasks.Points(randn(50, 2), randn(50, 2, seed=1)),
+}
+"""A small one of each task."""
+
 __all__ = [
     "ACTIVATIONS",
     "ENCODINGS",
@@ -234,6 +244,7 @@ __all__ = [
     "LAYERS",
     "NETWORKS",
     "OPERATORS",
+    "TASKS",
     "activated",
     "gram",
     "layered",

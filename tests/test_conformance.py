@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from ntkit import encodings, kernels, networks, operators
+from ntkit import encodings, kernels, networks, operators, tasks
 from ntkit.kernels.infinite import rules
 from ntkit.kernels.infinite.calls.table import MODULES
 from tests import cases
@@ -18,6 +18,7 @@ from tests import cases
         (operators, cases.OPERATORS, operators.AbstractOperator),
         (kernels, cases.KERNELS, kernels.AbstractKernel),
         (networks, cases.NETWORKS, object),
+        (tasks, cases.TASKS, tasks.AbstractTask),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -13,6 +13,7 @@ import pytest
 
 import ntkit
 from ntkit.kernels import duals, rules
+from ntkit.tasks import jobs
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -40,6 +41,7 @@ def links(page: Path) -> list[str]:
 def test_snippets_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for book in (rules._entries, duals):  # a page may register one
         monkeypatch.setattr(book, "_entries", dict(book._entries))
+    monkeypatch.setattr(jobs, "JOBS", dict(jobs.JOBS))
     text = FENCE.sub("", page.read_text(encoding="utf-8"))  # a fence would count as output
     snippets = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
     runner = doctest.DocTestRunner(verbose=False)

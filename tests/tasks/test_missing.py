@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ntkit.measurements import Samples
 from ntkit.tasks import Image, Points, Signal
 from ntkit.tasks.missing import like_what_is_missing
 from tests.cases import randn, seeded
@@ -142,13 +141,3 @@ def test_every_task_can_be_trained_on_other_samples() -> None:
 def test_errors(unchecked, call, error, match: str) -> None:
     with pytest.raises(error, match=match):
         call()
-
-
-def test_the_measurement_is_of_the_task() -> None:
-    """What `training` gives are the task's points and values at the measurement's places."""
-    task = Signal(randn(12, 10, 2), n_axes=2)
-    assert isinstance(task.measurement, Samples)
-    x, y = task.training()
-    index = task.measurement.index
-    assert torch.equal(x, task.points()[index])
-    assert torch.equal(y, task.values.reshape(-1, 2)[index])

@@ -54,7 +54,7 @@ def render(
     if scale is not None:
         if size is not None or scale <= 0:
             raise ValueError(f"`--scale {scale:g}` must be above 0, and given without `--size`.")
-        if domain.kind == "points":
+        if domain.is_scattered:
             raise ValueError("`--scale` is of data on a grid; of a table say `--size`.")
         lengths = [b - a for a, b in window] if window else domain.shape
         size = tuple(max(1, round(n * scale)) for n in lengths)
@@ -76,9 +76,7 @@ def _window(crop: Sequence[str], domain: Domain) -> list[tuple[float, float]]:
     Raises:
         ValueError: They have another form, or there is not one for each axis.
     """
-    whole = [(0.0, float(n)) for n in domain.shape]
-    if domain.kind == "points":
-        whole = list(zip(domain.low, domain.high, strict=True))
+    whole = domain.extent
     parts = [text.partition(":") for text in crop]
     try:
         if not all(colon for _, colon, _ in parts):

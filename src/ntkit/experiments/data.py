@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import fields
 from inspect import signature
 from pathlib import Path
 
@@ -12,28 +13,19 @@ from ntkit.tasks.files import kind_of
 
 __all__ = ["digest", "open_task"]
 
-_OPTIONS = {
-    "mask": None,
-    "factor": 1,
-    "start": None,
-    "stop": None,
-    "every": 1,
-    "downscale": 1,
-    "channels": False,
-    "frame": None,
-    "columns": None,
-    "targets": None,
-    "geographic": None,
-}
+_OPTIONS = {f.name: f.default for f in fields(DataSpec) if f.name not in {"data", "kind"}}
+"""How data may be read, with what is not asked for; each job takes some."""
 
 
 def open_task(spec: DataSpec) -> AbstractTask:
     """The task of a spec, its data read.
 
     Raises:
-        ValueError: An option is not for this kind of data. Data that cannot be read is refused by its reader.
+        ValueError: There is no such kind of data, or an option is not for it. Data that cannot be read is refused by its reader.
     """
     kind = spec.kind or kind_of(spec.data, frame=spec.frame)
+    if kind not in JOBS:
+        raise ValueError(f"`--as {kind}` must be one of {', '.join(JOBS)}.")
     job: Callable[..., AbstractTask] = JOBS[kind]
     given = {k: getattr(spec, k) for k, v in _OPTIONS.items() if getattr(spec, k) != v}
     strange = [name for name in given if name not in signature(job).parameters]

@@ -18,13 +18,12 @@ from typing import (
 from tyro.conf import Positional, arg
 
 from ntkit.experiments.budgets import parse_budget
+from ntkit.tasks import JOBS
 from ntkit.tuning import COMPARED
 
 __all__ = ["DataSpec", "FitSpec", "TuneSpec"]
 
 _Spec = TypeVar("_Spec", bound="DataSpec")
-
-_Kind = Literal["image", "audio", "volume", "video", "points"]
 
 
 def _said(default: str) -> str:
@@ -83,8 +82,7 @@ class DataSpec:
 
     data: Positional[Path]
     kind: Annotated[
-        _Kind | None,
-        arg(name="as", metavar="image|audio|volume|video|points", help_behavior_hint=_said),
+        str | None, arg(name="as", metavar="|".join(JOBS), help_behavior_hint=_said)
     ] = None
     mask: _Path = None
     factor: int = 1

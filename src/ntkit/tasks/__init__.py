@@ -5,7 +5,7 @@ from ntkit.tasks.base import AbstractTask, Baseline, psnr
 from ntkit.tasks.budget import Budget, Evaluation
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.image import Image
-from ntkit.tasks.jobs import JOBS
+from ntkit.tasks.jobs import JOBS, AbstractJob, job
 from ntkit.tasks.points import Points
 from ntkit.tasks.signal import Signal
 from ntkit.tasks.trainer import Trainer
@@ -15,6 +15,7 @@ from ntkit.tasks.volume import Volume
 
 __all__ = [
     "JOBS",
+    "AbstractJob",
     "AbstractTask",
     "Audio",
     "Baseline",
@@ -28,6 +29,7 @@ __all__ = [
     "Trainer",
     "Video",
     "Volume",
+    "job",
     "psnr",
     "train",
 ]

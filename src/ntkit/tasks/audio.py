@@ -14,6 +14,7 @@ from ntkit._core.checks import positive
 from ntkit.tasks import files
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.field import AbstractField, array_content
+from ntkit.tasks.jobs import job
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ _WINDOW = 0.032  # seconds: 512 samples at 16 kHz
 _FLOOR = 1e-8  # of the loudest power: 80 dB below it nothing is heard
 
 
+@job
 class Audio(AbstractField):
     """Pressure of a sound over time in [0, 1), its largest absolute value 1.
 

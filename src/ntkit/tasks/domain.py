@@ -98,6 +98,18 @@ class Domain:
         return asdict(self)
 
     @property
+    def is_scattered(self) -> bool:
+        """Whether it is of scattered points, not of a grid."""
+        return bool(self.low)
+
+    @property
+    def extent(self) -> list[tuple[float, float]]:
+        """From where to where the field reaches along each axis: in samples, of scattered points in their units."""
+        if self.is_scattered:
+            return list(zip(self.low, self.high, strict=True))
+        return [(0.0, float(n)) for n in self.shape]
+
+    @property
     def all_levels(self) -> Levels:
         """The levels of a field whose channels share them."""
         low, high = self.levels[0]
@@ -125,7 +137,7 @@ class Domain:
         Raises:
             ValueError: It does not fit the axes, or leaves or asks for too much.
         """
-        window = tuple((float(a), float(b)) for a, b in crop or [(0, n) for n in self.shape])
+        window = tuple((float(a), float(b)) for a, b in crop or self.extent)
         if len(window) != len(self.shape) or any(
             not 0 <= a < b <= n for (a, b), n in zip(window, self.shape, strict=False)
         ):

@@ -1,33 +1,28 @@
 """What the jobs on grids share: where their samples come from, and how a fit of them is rendered."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ntkit._core.checks import positive, positive_int
-from ntkit.tasks.domain import Domain, Rendered
+from ntkit.tasks.domain import Domain
 from ntkit.tasks.files import Content, Levels
 from ntkit.tasks.files.levels import depth_of, levels_of
+from ntkit.tasks.jobs import AbstractJob
 from ntkit.tasks.signal import Signal
 
 __all__ = ["AbstractField", "array_content"]
 
 
-class AbstractField(Signal):
+class AbstractField(Signal, AbstractJob):
     """A job whose field is on a grid.
 
     Attributes:
         domain: What its axes and numbers stand for.
         notes: What was converted while it was read.
     """
-
-    suffixes: ClassVar[tuple[str, ...]]
-    """Of files that a rendering can be written to, the usual one first."""
 
     domain: Domain
     notes: tuple[str, ...]
@@ -44,11 +39,6 @@ class AbstractField(Signal):
         if factor > 1:
             everywhere = self.keep_out(0.0)
             self._set(measurement=everywhere.measurement, held_out=everywhere.held_out)
-
-    @staticmethod
-    @abstractmethod
-    def write(path: Path, rendered: Rendered) -> list[str]:
-        """Write a rendering in the format of its name; what was rounded or clipped comes back as notes."""
 
 
 def array_content(

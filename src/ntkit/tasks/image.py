@@ -13,6 +13,7 @@ from ntkit import figures
 from ntkit.tasks import files
 from ntkit.tasks.domain import Rendered
 from ntkit.tasks.field import AbstractField, array_content
+from ntkit.tasks.jobs import job
 from ntkit.tasks.signal import with_error
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Image"]
 
 
+@job
 class Image(AbstractField):
     """Colours of a picture, over (y, x) in [0, 1) from the upper left.
 

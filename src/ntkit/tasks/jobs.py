@@ -1,14 +1,46 @@
-"""The jobs that there are, by the name that the command line gives them."""
+"""What a job is beside a task: it is read and written; and the jobs that there are."""
 
-from ntkit.tasks.audio import Audio
-from ntkit.tasks.field import AbstractField
-from ntkit.tasks.image import Image
-from ntkit.tasks.points import Points
-from ntkit.tasks.video import Video
-from ntkit.tasks.volume import Volume
+from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar, TypeVar
 
-__all__ = ["JOBS", "Job"]
+from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.domain import Rendered
 
-Job = type[AbstractField] | type[Points]
+__all__ = ["JOBS", "AbstractJob", "job"]
 
-JOBS: dict[str, Job] = {job.kind: job for job in (Image, Audio, Volume, Video, Points)}
+
+class AbstractJob(AbstractTask):
+    """A task that people have files of: `ntkit tune`, `fit` and `render` know it by its `kind`.
+
+    Its first argument is a file, or what is in one; the others may be options of the command line.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """Of files that a rendering can be written to, the usual one first."""
+
+    @staticmethod
+    @abstractmethod
+    def write(path: Path, rendered: Rendered) -> list[str]:
+        """Write a rendering in the format of its name; what was rounded or clipped comes back as notes."""
+
+
+_Job = TypeVar("_Job", bound=type[AbstractJob])
+
+JOBS: dict[str, type[AbstractJob]] = {}
+"""The jobs by the name that the command line gives them."""
+
+
+def job(found: _Job) -> _Job:
+    """Take a class into `JOBS`, as a decorator of it.
+
+    Raises:
+        ValueError: There is one of its name.
+    """
+    if found.kind in JOBS:
+        raise ValueError(
+            f"`kind={found.kind!r}` is that of {JOBS[found.kind].__name__} already. Give "
+            f"{found.__name__} another one."
+        )
+    JOBS[found.kind] = found
+    return found

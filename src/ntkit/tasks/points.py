@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from ntkit import figures
 from ntkit.grids import Grid
 from ntkit.tasks import files
-from ntkit.tasks.base import AbstractTask, Baseline, psnr
+from ntkit.tasks.base import Baseline, psnr
 from ntkit.tasks.domain import Domain, Rendered, evaluated
 from ntkit.tasks.files import Scattered
 from ntkit.tasks.files.levels import levels_of
+from ntkit.tasks.jobs import AbstractJob, job
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +31,8 @@ _NEIGHBOURS = 32
 _BASELINE_POINTS = 20_000
 
 
-class Points(AbstractTask):
+@job
+class Points(AbstractJob):
     """Values at scattered places, by 1 to 4 coordinates, each scaled to [0, 1].
 
     Longitude and latitude become points of a sphere, so that neither the date line nor the poles are borders.

@@ -13,6 +13,7 @@ from ntkit._core.checks import positive
 from ntkit.tasks import files
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.field import AbstractField, array_content
+from ntkit.tasks.jobs import job
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ _TEMPI = (0.25, 0.5, 1.0, 2.0)
 """Bandwidths along time that are tried, for one in space, both counted by samples along the axis."""
 
 
+@job
 class Video(AbstractField):
     """Colours of a moving picture over (t, y, x), each in [0, 1).
 

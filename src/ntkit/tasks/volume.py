@@ -12,6 +12,7 @@ from ntkit import figures
 from ntkit.tasks import files
 from ntkit.tasks.domain import Rendered
 from ntkit.tasks.field import AbstractField, array_content
+from ntkit.tasks.jobs import job
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Volume"]
 
 
+@job
 class Volume(AbstractField):
     """Intensities of a volume over its three axes in [0, 1), in the order of the file.
 
