@@ -35,7 +35,7 @@ def open_task(spec: DataSpec) -> AbstractTask:
             f"`--{strange[0]}` is not for {kind}, as which `{shown(spec.data)}` is read. Leave it out, say what the "
             f"data is with `--as`, or use one of {', '.join('--' + n for n in takes)}."
         )
-    task = job(spec.data, **given)
+    task = job(spec.data, **given)  # pyright: ignore[reportCallIssue]
     share = getattr(spec, "hold_out", None)
     return task if share is None else task.keep_out(share, seed=0)
 
