@@ -99,7 +99,7 @@ def _ended(kind: str, folder: Path, moments: list[int]) -> Any:
 
 
 def _await_folder(run: Path, process: subprocess.Popen[bytes]) -> None:
-    while not (run / "result.json").exists() and process.poll() is None:
+    while not (run / "spec.json").exists() and process.poll() is None:
         time.sleep(0.01)
 
 
