@@ -6,7 +6,7 @@
 The grid of an item: 8 bandwidths of Gaussian frequencies evenly on a logarithmic axis, from where `ntkit.tune` begins
 its ladder to where it ends it (a quarter of the training samples along the longest axis, 10 at least). Of the video, along
 time, the bandwidth is multiplied by the factor that was chosen; the other factors that the job tries are trained at the
-best bandwidth found so. Beside the grid: no encoding, the basic one, and the positional one of the candidates. All are
+best bandwidth found so. Where the first of the grid is its best, half of it is trained as well. Beside the grid: no encoding, the basic one, and the positional one of the candidates. All are
 trained on what the task trains on for 2,000 steps of Adam, learning rate 1e-3, by the trainer of `ntkit fit`, with
 the averaged weights where these fit the training samples better.
 
@@ -116,6 +116,8 @@ def _item(
     trained(others[0])
     found = {b: trained(Candidate("gaussian", b, axes))["held_out"] for b in grid(task)}
     best = max(found, key=lambda b: found[b])
+    if best == min(found):  # what lies below the ladder is worth knowing
+        trained(Candidate("gaussian", best / 2, axes))
     for other in task.axis_factors:
         trained(Candidate("gaussian", best, other))
     for candidate in others[1:]:
