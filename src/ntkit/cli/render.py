@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from inspect import signature
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -52,7 +53,7 @@ def render(
     domain, job = found.domain, JOBS.get(found.domain.kind, Image)
     window = None if crop is None else _window(crop, domain)
     if scale is not None:
-        if size is not None or scale <= 0:
+        if size is not None or not 0 < scale < inf:
             raise ValueError(f"`--scale {scale:g}` must be above 0, and given without `--size`.")
         if domain.is_scattered:
             raise ValueError("`--scale` is of data on a grid; of a table say `--size`.")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from ntkit._core.errors import NumericalError
 from ntkit._core.whole_files import shown
 from ntkit.experiments.begin import Begun, begin, begin_again
 from ntkit.experiments.content import write_run
@@ -64,6 +65,7 @@ def go_on(
 
     Raises:
         ValueError: It is a run of another command.
+        NumericalError: It came to its end by diverging.
     """
     folder = RunFolder(path)
     job = folder.spec.get("job", "tune")
@@ -73,6 +75,8 @@ def go_on(
         )
     spec = kind.from_dict(folder.spec)
     run: _Run | None = read_run(path) if is_planned(folder.result) else None  # pyright: ignore[reportAssignmentType]
+    if run is not None and run.diverged:
+        raise NumericalError(f"`{shown(path)}` is at its end. {run.diverged}")
     if run is not None and not run.partial:
         telling.recommended(run)
         return run

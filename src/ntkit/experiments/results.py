@@ -81,7 +81,14 @@ class AbstractRun:
             name: "recommended" (of a fit "network"), or "no_encoding".
 
         A file that is missing, damaged or of another network is refused.
+
+        Raises:
+            ValueError: There is no network, since its training diverged.
         """
+        if self.diverged:
+            raise ValueError(
+                f"`{shown(self.folder)}` has no network: its training diverged. Run again with a smaller rate."
+            )
         return read_network(
             self.folder / f"{name}.safetensors", self.architecture(self._named(name)), network
         )

@@ -17,6 +17,7 @@ from typing import (
 
 from tyro.conf import Positional, arg
 
+from ntkit._core.checks import positive
 from ntkit.experiments.budgets import parse_budget
 from ntkit.tasks import JOBS
 from ntkit.tuning import COMPARED
@@ -258,6 +259,8 @@ class FitSpec(DataSpec):
             )
         if self.like is not None and self.encoding != "auto":
             raise ValueError("`--like` takes the encoding of another run; leave `--encoding` out.")
+        if self.bandwidth is not None:
+            positive("bandwidth", self.bandwidth)
         super().check()
 
 

@@ -1,0 +1,195 @@
+"""`ntkit fit`, `ntkit render` and `ntkit runs` as they are typed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tyro")
+pytest.importorskip("rich")
+pytest.importorskip("PIL")
+pytest.importorskip("png")
+pytest.importorskip("matplotlib")
+pytest.importorskip("safetensors")
+pytest.importorskip("jinja2")
+pytest.importorskip("filelock")
+
+import ntkit
+from tests.cli.test_main import call
+
+SMALL = ["--budget", "5", "--width", "8", "--depth", "1", "--n-frequencies", "4", "--threads", "1"]
+GAUSSIAN = ["--encoding", "gaussian", "--bandwidth", "2", "--quiet"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with small data; figures, which take most of the time, are left empty."""
+
+    def draw(run, *_: object) -> None:
+        for name in ("images", "learning", "bandwidth", "spectrum"):
+            (run.folder / f"{name}.png").write_bytes(b"")
+
+    monkeypatch.setattr("ntkit.experiments.fit_run.draw_fit", draw)
+    monkeypatch.setattr("ntkit.experiments.tune_run.draw_tune", draw)
+    monkeypatch.chdir(tmp_path)
+    y, x = np.mgrid[0:12, 0:16] / 16
+    waves = 0.5 + 0.4 * np.sin(9 * x + 5 * y)
+    np.save("image.npy", waves)
+    np.save("audio.npy", 0.4 * np.sin(np.arange(200) ** 2 / 900))
+    t = np.arange(8)[:, None, None] / 8
+    np.save("volume.npy", waves * np.cos(t))
+    np.save("video.npy", np.stack([waves * np.cos(t)] * 3, -1)[:, :10, :10])
+    places = np.random.default_rng(0).random((60, 2))
+    rows = [f"{a},{b},{np.sin(5 * a) + b}" for a, b in places]
+    Path("points.csv").write_text("\n".join(["x,y,v", *rows]))
+    return tmp_path
+
+
+def test_a_fit_is_rendered_once_at_a_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    assert call(monkeypatch, "fit", "image.npy", *SMALL, *GAUSSIAN) == 0
+    assert capsys.readouterr().out == "runs/fit-image\n"
+    run = "runs/fit-image"
+    assert call(monkeypatch, "render", run, "--out", "a.npy") == 0
+    own = ntkit.load(run).render()
+    np.testing.assert_allclose(np.load("a.npy"), own.numbers[..., 0], rtol=1e-5)
+    assert call(monkeypatch, "render", run, "--out", "a.npy") == 2
+    assert "is there already" in capsys.readouterr().err
+    assert call(monkeypatch, "render", run, "--out", "a.npy", "--force", "--scale", "2") == 0
+    assert np.load("a.npy").shape == (24, 32)
+    assert call(monkeypatch, "render", run, "--out", "b.npy", "--size", "30,20") == 0
+    assert np.load("b.npy").shape == (30, 20)
+    cropped = ["--out", "c.npy", "--crop", "2:8,:10", "--scale", "2"]
+    assert call(monkeypatch, "render", run, *cropped) == 0
+    np.testing.assert_allclose(np.load("c.npy"), np.load("a.npy")[4:16, :20], atol=1e-5)
+    assert call(monkeypatch, "render", run, "--out", "a.png") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--crop", "2:8"], "must be from:to for each of 2 axes"),
+        (["--crop", "2-8", "3:4"], "must be from:to for each of 2 axes"),
+        (["--crop", "2:8", "3:99"], "inside of 12 x 16 samples"),
+        (["--size", "4"], "must be 2 numbers"),
+        (["--size", "0", "3"], "at least 1 sample"),
+        (["--size", "999999", "999999"], "more than a memory holds"),
+        (["--scale", "0"], "must be above 0"),
+        (["--scale", "nan"], "must be above 0"),
+        (["--scale", "inf"], "must be above 0"),
+        (["--scale", "2", "--size", "3", "3"], "given without `--size`"),
+        (["--rate", "8000"], "`--rate` is of sounds and films"),
+        (["--out", "a.xyz"], "no format"),
+        (["--out", "none/a.png"], "none"),
+    ],
+    ids=" ".join,
+)
+def test_what_rendering_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    here: Path,
+    options: list[str],
+    message: str,
+) -> None:
+    assert call(monkeypatch, "fit", "image.npy", *SMALL, *GAUSSIAN, "--out", "run") == 0
+    out = [] if "--out" in options else ["--out", "a.png"]
+    assert call(monkeypatch, "render", "run", *out, *options) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not Path("a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "image.npy", "--encoding", "gaussian"], "needs `--bandwidth`"),
+        (["fit", "image.npy", "--start", "1"], "`--start` is not for image"),
+        (["tune", "image.npy", "--every", "2"], "`--every` is not for image"),
+        (["fit", "audio.npy", "--mask", "image.npy"], "`--mask` is not for audio"),
+        (["fit", "points.csv", "--downscale", "2"], "`--downscale` is not for points"),
+        (["fit", "image.npy", "--like", "none"], "is no folder"),
+        (["fit", "image.npy", "--out", "points.csv"], "cannot be written"),
+        (["fit", "none.wav"], "does not exist"),
+        (["render", "none", "--out", "a.png"], "is no folder"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_one_line_and_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    here: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    before = set(here.rglob("*"))
+    assert call(monkeypatch, *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("ntkit: ")
+    assert error.count("\n") == 1
+    assert set(here.rglob("*")) - before <= {here / "runs"}  # which stays, empty
+
+
+def test_a_run_is_gone_on_with_by_its_own_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    assert call(monkeypatch, "fit", "audio.npy", *SMALL, *GAUSSIAN, "--out", "run") == 0
+    assert call(monkeypatch, "fit", "--resume", "run", "--quiet") == 0
+    assert capsys.readouterr().out == "run\nrun\n"
+    assert call(monkeypatch, "tune", "--resume", "run") == 2
+    error = capsys.readouterr().err
+    assert "That run is one of `ntkit fit`" in error
+    assert error.count("\n") == 1
+    again = ["fit", "--config", "run/spec.json", "--seed", "2", "--out", "b", "--json"]
+    assert call(monkeypatch, *again) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["job"], found["kind"], found["bandwidth"]) == ("fit", "audio", 2)
+    assert call(monkeypatch, "runs", ".", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {(e["folder"], e["job"], e["state"]) for e in listed} == {
+        ("b", "fit", "done"),
+        ("run", "fit", "done"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"), [("image.npy", "audio"), ("video.npy", "video"), ("volume.npy", "volume")]
+)
+def test_what_a_file_is_can_be_said(
+    monkeypatch: pytest.MonkeyPatch, here: Path, data: str, kind: str
+) -> None:
+    if data == "image.npy":
+        np.save(data, np.load(data)[:, :2])
+    assert call(monkeypatch, "fit", data, "--as", kind, *SMALL, *GAUSSIAN, "--out", "run") == 0
+    assert ntkit.load("run").domain.kind == kind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("data", "kind", "out", "options"),
+    [
+        ("image.npy", "image", "a.png", ["--scale", "2"]),
+        ("audio.npy", "audio", "a.npy", ["--rate", "2"]),
+        ("volume.npy", "volume", "a.npy", ["--scale", "1.5"]),
+        ("video.npy", "video", "a.gif", ["--crop", "0:4", "2:8", "2:8"]),
+        ("points.csv", "points", "a.csv", ["--size", "5", "6"]),
+    ],
+)
+def test_every_kind_is_tuned_for_fitted_and_rendered(
+    monkeypatch: pytest.MonkeyPatch, here: Path, data: str, kind: str, out: str, options: list[str]
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    few = ["--bandwidths", "1", "2", "--encodings", "gaussian", "--quiet"]
+    assert call(monkeypatch, "tune", data, *SMALL, *few, "--out", "tuned") == 0
+    hold_out = ["--hold-out", "0.1"]
+    assert call(monkeypatch, "fit", data, *SMALL, *GAUSSIAN, *hold_out, "--out", "fitted") == 0
+    for run in ("tuned", "fitted"):
+        assert ntkit.load(run).domain.kind == kind
+        assert (Path(run) / "images.png").stat().st_size > 0
+        assert kind in (Path(run) / "report.html").read_text() or kind == "points"
+        assert call(monkeypatch, "render", run, "--out", out, "--force", *options) == 0
+        assert Path(out).stat().st_size > 0
