@@ -1,11 +1,12 @@
 """The trainings of `table1_images`, one a picture and encoding, saved as each ends.
 
-    python -m benchmarks.table1_runs [--size 128] [--device cuda] [--out FILE] [--kodak FOLDER]
+    python -m benchmarks.table1_runs [--size 128] [--kinds text] [--device cuda] [--out FILE] [--kodak FOLDER]
 
 With `--size 512` it is the paper's protocol in full, for a GPU: an hour a picture of one core. What FILE
 already holds is not trained again, and the file is written after every training, so that it can be stopped
-at any time. Pictures come in turn, a photo and a page of text, each with its four encodings. One thread,
-float32, seed 0 for the frequencies and the weights of every case, as theirs is one seed for all.
+at any time; give two processes two files. Pictures come in turn, a photo and a page of text, each with its
+four encodings. One thread, float32, seed 0 for the frequencies and the weights of every case, as theirs is
+one seed for all.
 
 The protocol is that of the notebook that printed the paper's Table 1
 (github.com/tancik/fourier-feature-networks, `Experiments/2d_image_regression.ipynb`, "Paper Experiments"):
@@ -23,7 +24,7 @@ Its numbers are read after step 1,976, the last multiple of 25; ours after 2,000
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import zip_longest
@@ -147,10 +148,10 @@ def write(path: Path, runs: dict[str, Entry]) -> None:
     new.replace(path)  # whole, or not at all
 
 
-def cases() -> Iterator[tuple[str, str]]:
+def cases(kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Kind and picture, in turn."""
-    for row in zip_longest(*(kind.pictures for kind in KINDS.values())):
-        yield from ((kind, name) for kind, name in zip(KINDS, row, strict=True) if name)
+    for row in zip_longest(*(KINDS[kind].pictures for kind in kinds)):
+        yield from ((kind, name) for kind, name in zip(kinds, row, strict=True) if name)
 
 
 def main() -> None:
@@ -158,6 +159,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=128, help="pixels a side")
+    parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=PATH)
     parser.add_argument("--kodak", type=Path, help="folder of the Kodak photos")
@@ -165,7 +167,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # gradients of a finished fit, or they take ten times as long
     runs = read(arguments.out)
-    for kind, name in cases():
+    for kind, name in cases(arguments.kinds.split(",")):
         try:
             image = picture(name, arguments.size, arguments.kodak)
         except FileNotFoundError as error:
