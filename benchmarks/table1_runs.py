@@ -1,11 +1,12 @@
 """The trainings of `table1_images`, one a picture and encoding, saved as each ends.
 
-    python -m benchmarks.table1_runs [--size 128] [--device cuda] [--out FILE] [--kodak FOLDER]
+    python -m benchmarks.table1_runs [--size 128] [--kinds text] [--device cuda] [--out FILE] [--kodak FOLDER]
 
 With `--size 512` it is the paper's protocol in full, for a GPU: an hour a picture of one core. What FILE
 already holds is not trained again, and the file is written after every training, so that it can be stopped
-at any time. Pictures come in turn, a photo and a page of text, each with its four encodings. One thread,
-float32, seed 0 for the frequencies and the weights of every case, as theirs is one seed for all.
+at any time; give two processes two files. Pictures come in turn, a photo and a page of text, each with its
+four encodings. One thread, float32, seed 0 for the frequencies and the weights of every case, as theirs is
+one seed for all.
 
 The protocol is that of the notebook that printed the paper's Table 1
 (github.com/tancik/fourier-feature-networks, `Experiments/2d_image_regression.ipynb`, "Paper Experiments"):
@@ -17,13 +18,16 @@ The protocol is that of the notebook that printed the paper's Table 1
 - 256 frequencies: Gaussian of bandwidth 10 (photos) or 14 (text); positional `2^linspace(0, s, 128) - 1` along
   each axis, `s = 6` (photos) or 5 (text).
 
+Smaller pictures are trained on twice more, with the positional and the Gaussian frequencies times `size / 512`:
+the same number of cycles per pixel as in the paper.
+
 Its numbers are read after step 1,976, the last multiple of 25; ours after 2,000.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import zip_longest
@@ -34,7 +38,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.report import RESULTS
-from benchmarks.table1_pictures import NATURAL, TEXT, Array, picture
+from benchmarks.table1_pictures import FULL, NATURAL, TEXT, Array, picture
 from ntkit.encodings import AbstractEncoding, AbstractFourier, Basic, Gaussian, Identity
 from ntkit.networks import mlp
 from ntkit.tasks import psnr
@@ -63,26 +67,29 @@ class Kind:
 
 KINDS = {"natural": Kind(NATURAL, 10.0, 6, 1e-2), "text": Kind(TEXT, 14.0, 5, 1e-3)}
 ENCODINGS = ("none", "basic", "positional", "gaussian")
+SCALED = ("positional scaled", "gaussian scaled")
+"""Of pictures smaller than the paper's: frequencies times the ratio of the sizes."""
 
 Entry = dict[str, Any]
 
 
 class _LogSpaced(AbstractFourier):
-    """`2^linspace(0, octaves, m / 2) - 1` along each of two axes; the first, of zero cycles, is a constant."""
+    """`scale (2^linspace(0, octaves, m / 2) - 1)` along each of two axes; the first are constants."""
 
-    def __init__(self, octaves: int) -> None:
-        cycles = 2.0 ** torch.linspace(0, octaves, N_FREQUENCIES // 2) - 1
+    def __init__(self, octaves: int, scale: float) -> None:
+        cycles = scale * (2.0 ** torch.linspace(0, octaves, N_FREQUENCIES // 2) - 1)
         super().__init__(torch.kron(torch.eye(2), cycles[:, None]))
 
 
-def encoding_of(kind: Kind, name: str, generator: torch.Generator) -> AbstractEncoding:
+def encoding_of(kind: Kind, name: str, size: int, generator: torch.Generator) -> AbstractEncoding:
     if name == "none":
         return Identity(2)
     if name == "basic":
         return Basic(2)
-    if name == "positional":
-        return _LogSpaced(kind.octaves)
-    return Gaussian(2, N_FREQUENCIES, kind.bandwidth, generator)
+    scale = size / FULL if name in SCALED else 1.0
+    if name.startswith("positional"):
+        return _LogSpaced(kind.octaves, scale)
+    return Gaussian(2, N_FREQUENCIES, scale * kind.bandwidth, generator)
 
 
 def split(image: Array, device: str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -101,7 +108,7 @@ def split(image: Array, device: str) -> tuple[tuple[Tensor, Tensor], tuple[Tenso
 def run(kind: Kind, name: str, image: Array, device: str = "cpu", steps: int = STEPS) -> Entry:
     """Train once: PSNR of both halves after the last step, dB, and seconds of training."""
     generator = torch.Generator().manual_seed(0)
-    encoding = encoding_of(kind, name, generator).to(device)
+    encoding = encoding_of(kind, name, len(image), generator).to(device)
     network = nn.Sequential(*list(mlp(encoding, 3, width=256, depth=3, generator=generator))[1:])
     for layer in network:
         if isinstance(layer, nn.Linear):
@@ -147,10 +154,10 @@ def write(path: Path, runs: dict[str, Entry]) -> None:
     new.replace(path)  # whole, or not at all
 
 
-def cases() -> Iterator[tuple[str, str]]:
+def cases(kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Kind and picture, in turn."""
-    for row in zip_longest(*(kind.pictures for kind in KINDS.values())):
-        yield from ((kind, name) for kind, name in zip(KINDS, row, strict=True) if name)
+    for row in zip_longest(*(KINDS[kind].pictures for kind in kinds)):
+        yield from ((kind, name) for kind, name in zip(kinds, row, strict=True) if name)
 
 
 def main() -> None:
@@ -158,6 +165,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=128, help="pixels a side")
+    parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=PATH)
     parser.add_argument("--kodak", type=Path, help="folder of the Kodak photos")
@@ -165,13 +173,13 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # gradients of a finished fit, or they take ten times as long
     runs = read(arguments.out)
-    for kind, name in cases():
+    for kind, name in cases(arguments.kinds.split(",")):
         try:
             image = picture(name, arguments.size, arguments.kodak)
         except FileNotFoundError as error:
             print(f"{name}: skipped. {error}", flush=True)
             continue
-        for encoding in ENCODINGS:
+        for encoding in (*ENCODINGS, *(SCALED if arguments.size < FULL else ())):
             key = f"{arguments.size}|{kind}|{name}|{encoding}"
             if key not in runs:
                 runs[key] = run(KINDS[kind], encoding, image, arguments.device)
