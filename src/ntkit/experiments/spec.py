@@ -140,6 +140,10 @@ class DataSpec:
             )
         if not given.get("data"):
             raise ValueError("The spec names no `data`.")
+        if given.get("kind") not in [None, *JOBS]:
+            raise ValueError(
+                f"`kind` in the spec must be {' or '.join(map(repr, JOBS))}, got {given['kind']!r}."
+            )
         return cls(**{k: _typed(k, v, known[k]) for k, v in given.items()})
 
 
