@@ -49,10 +49,14 @@ def test_arrays_by_their_axes(tmp_path: Path, shape: tuple[int, ...], kind: str)
             assert kind_of(tmp_path / name, frame=2) == "image"
 
 
+def test_a_line_is_a_sound(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(500))
+    assert kind_of(tmp_path / "a.npy") == "audio"
+
+
 @pytest.mark.parametrize(
     ("shape", "offer"),
     [
-        ((500,), "`--as audio`"),
         ((500, 2), r"`--as audio` \(channels last\) or `--as points`"),
         ((9, 9, 9, 9), "`--as volume` with `--frame`, or `--as video`"),
     ],
