@@ -5,6 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 
+pytest.importorskip("tyro")
+pytest.importorskip("filelock")
+pytest.importorskip("safetensors")
+
 from ntkit.experiments import training
 from ntkit.tasks import Trainer
 

@@ -74,6 +74,14 @@ class AbstractTask(ABC):
     measurement: Samples
     held_out: Bool[Tensor, "..."]
 
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.shape))
+        trained, judged = len(self.measurement.index), int(self.held_out.sum())
+        return (
+            f"{type(self).__name__}({size} {self.sample}s, {self.n_outputs} outputs, {trained:,} trained on, "
+            f"{judged:,} held out)"
+        )
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of the grid; of scattered points, how many there are."""
