@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: ntkit.tasks.train(
             nn.Linear(1, 3), ntkit.tasks.Signal(randn(8)), ntkit.tasks.Budget(steps=1)
         ),
-        r"`network\(points\)` has shape \(4, 3\), and the samples of the signal \(4, 1\)",
+        r"`network\(points\)` has shape \(4, 3\), and the samples of the task \(4, 1\)",
     ),
     "train, an axis less": (
         lambda: ntkit.tasks.train(
@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
             ntkit.tasks.Signal(randn(8)),
             ntkit.tasks.Budget(steps=1),
         ),
-        r"`network\(points\)` has shape \(4,\), and the samples of the signal \(4, 1\)",
+        r"`network\(points\)` has shape \(4,\), and the samples of the task \(4, 1\)",
     ),
 }
 
