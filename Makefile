@@ -8,8 +8,11 @@ ARGS ?=
 PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,\
 	$(shell $(python) -c 'import sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
 
+# Shapes and types are checked while tests run: see tests/typechecker.py.
+TYPED := --jaxtyping-packages=ntkit,tests.numeric_tower
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench clean
+.PHONY: help demo test test-slow test-typed check format bench clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -23,7 +26,10 @@ test: $(VENV)/.dev  ## the test suite, doctests and the snippets of the document
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.dev  ## the tests that `make test` leaves out, each longer than two seconds
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow $(TYPED) $(ARGS)
+
+test-typed: $(VENV)/.dev  ## as `make test`, every annotation checked on each call: twice as long
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(TYPED) $(ARGS)
 
 check: $(VENV)/.dev  ## formatting, lints, types
 	$(BIN)/ruff format --check
