@@ -343,7 +343,7 @@ def test_long_work_is_announced(spec: TuneSpec, monkeypatch: pytest.MonkeyPatch)
     )
     assert said == [
         "24 x 32 samples: the choice will take about 4 min. `--downscale 3` takes half a minute, for the "
-        "smaller picture."
+        "smaller image."
     ]
 
 

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -79,23 +78,20 @@ def begin(spec: TuneSpec | FitSpec, *, force: bool, command: str) -> Iterator[Be
         yield Begun(folder, task, threads, said)
 
 
-@contextmanager
-def begin_again(path: Path, spec: TuneSpec | FitSpec) -> Iterator[Begun]:
-    """A run that was stopped, with the threads that it had.
+def begin_again(folder: RunFolder, spec: TuneSpec | FitSpec) -> Begun:
+    """A run that was stopped, with the threads that it had; its folder is locked by the caller.
 
     Raises:
         ValueError: The data are no longer what they were.
     """
-    folder = RunFolder(path)
-    with folder.locked():
-        said = folder.result
-        threads = use_threads(said.get("threads") or spec.threads)
-        if not spec.data.exists() or said.get("input_sha256") not in {None, digest(spec.data)}:
-            raise ValueError(
-                f"`{shown(spec.data)}` is no longer what the run in `{shown(path)}` was started with. "
-                "Put the old file back, or start a new run."
-            )
-        yield Begun(folder, open_task(spec), threads, said)
+    said = folder.result
+    threads = use_threads(said.get("threads") or spec.threads)
+    if not spec.data.exists() or said.get("input_sha256") not in {None, digest(spec.data)}:
+        raise ValueError(
+            f"`{shown(spec.data)}` is no longer what the run in `{shown(folder.path)}` was started with. "
+            "Put the old file back, or start a new run."
+        )
+    return Begun(folder, open_task(spec), threads, said)
 
 
 def common_of(begun: Begun) -> dict[str, Any]:

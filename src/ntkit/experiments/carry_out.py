@@ -74,13 +74,14 @@ def go_on(
             f"`{shown(path)}` is a run of `ntkit {job}`: go on with `ntkit {job} --resume {shown(path)}`."
         )
     spec = kind.from_dict(folder.spec)
-    run: _Run | None = read_run(path) if is_planned(folder.result) else None  # pyright: ignore[reportAssignmentType]
-    if run is not None and run.diverged:
-        raise NumericalError(f"`{shown(path)}` is at its end. {run.diverged}")
-    if run is not None and not run.partial:
-        telling.recommended(run)
-        return run
-    with begin_again(path, spec) as begun:
+    with folder.locked():
+        run: _Run | None = read_run(path) if is_planned(folder.result) else None  # pyright: ignore[reportAssignmentType]
+        if run is not None and run.diverged:
+            raise NumericalError(f"`{shown(path)}` is at its end. {run.diverged}")
+        if run is not None and not run.partial:
+            telling.recommended(run)
+            return run
+        begun = begin_again(folder, spec)
         if run is None:
             run = plan(spec, begun, telling)
             write_run(run)
