@@ -19,7 +19,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
+from benchmarks.kill_runs import called, difference, end
 from benchmarks.report import RESULTS, Row
 
 TIMES = int(os.environ.get("NTKIT_KILLS", "5"))
@@ -73,16 +73,16 @@ def _rows(kind: str, found: dict[str, dict[str, Any]]) -> list[Row]:
 def _ended(kind: str, folder: Path, moments: list[int]) -> Any:
     """One entry a moment: where the run stood when it was killed, and how its resumption ends."""
     data = _data(kind, folder)
-    whole = _called(folder, [data, *_options(kind, "whole")])
+    whole = called(folder, [data, *_options(kind, "whole")], command="fit")
     _await_folder(folder / "whole", whole)
     began = time.monotonic()
-    _end(whole)
+    end(whole)
     took = time.monotonic() - began
     expected = _weights(folder / "whole")
     for k in moments:
         after = random.Random(f"{kind} {k}").uniform(0, took)
         run = folder / f"killed-{k}"
-        process = _called(folder, [data, *_options(kind, run.name)])
+        process = called(folder, [data, *_options(kind, run.name)], command="fit")
         _await_folder(run, process)
         try:
             error = process.communicate(timeout=after)[1]
@@ -90,13 +90,13 @@ def _ended(kind: str, folder: Path, moments: list[int]) -> Any:
             process.send_signal(signal.SIGKILL)
             error = process.communicate()[1]
         stood = _stood(run)
-        _end(_called(folder, ["--resume", run.name]))
+        end(called(folder, ["--resume", run.name], command="fit"))
         assert json.loads((run / "result.json").read_text())["partial"] is False, run
         yield {
             "after_s": round(after, 2),
             "of_s": round(took, 2),
             "stood": stood,
-            "difference": _difference(expected, _weights(run)),
+            "difference": difference(expected, _weights(run)),
             "tracebacks": int(b"Traceback" in error),
         }
 
@@ -139,26 +139,5 @@ def _options(kind: str, out: str) -> list[str]:
     return f"--as {kind} {_COMMON} {budget} --out {out}".split()
 
 
-def _called(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
-    source = str(Path(__file__).resolve().parent.parent / "src")
-    return subprocess.Popen(
-        [sys.executable, "-m", "ntkit", "fit", *arguments, "--quiet"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": source},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    error = process.communicate()[1]
-    assert process.returncode == 0, error.decode()
-
-
 def _weights(run: Path) -> dict[str, np.ndarray]:
     return {k: v.numpy() for k, v in load_file(run / "network.safetensors").items()}
-
-
-def _difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> float:
-    assert expected.keys() == found.keys()
-    return max(float(np.abs(expected[k] - found[k]).max()) for k in expected)

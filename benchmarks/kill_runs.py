@@ -33,7 +33,7 @@ def measure() -> list[Row]:
         y, x = np.mgrid[0:64, 0:64] / 64
         np.save(folder / "waves.npy", 0.5 + 0.25 * np.sin(60 * x * y) + 0.2 * np.cos(40 * x))
         began = time.monotonic()
-        _end(_started(folder, "whole"))
+        end(_started(folder, "whole"))
         took = time.monotonic() - began
         expected = _weights(folder / "whole")
         for number in (signal.SIGKILL, signal.SIGTERM):
@@ -54,8 +54,8 @@ def measure() -> list[Row]:
                 resumed = (
                     ["--resume", run.name] if began_again else ["waves.npy", *_options(run.name)]
                 )
-                _end(_called(folder, resumed))
-                worst = max(worst, _difference(expected, _weights(run)))
+                end(called(folder, resumed))
+                worst = max(worst, difference(expected, _weights(run)))
                 partial = json.loads((run / "result.json").read_text())["partial"]
                 assert partial is False, run
             rows += [
@@ -77,17 +77,18 @@ def measure() -> list[Row]:
 
 
 def _started(folder: Path, out: str) -> subprocess.Popen[bytes]:
-    return _called(folder, ["waves.npy", *_options(out)])
+    return called(folder, ["waves.npy", *_options(out)])
 
 
 def _options(out: str) -> list[str]:
     return [*OPTIONS.split(), "--out", out]
 
 
-def _called(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+def called(folder: Path, arguments: list[str], *, command: str = "tune") -> subprocess.Popen[bytes]:
+    """The command in a process of its own."""
     source = str(Path(__file__).resolve().parent.parent / "src")
     return subprocess.Popen(
-        [sys.executable, "-m", "ntkit", "tune", *arguments, "--quiet"],
+        [sys.executable, "-m", "ntkit", command, *arguments, "--quiet"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": source},
         stdout=subprocess.DEVNULL,
@@ -95,7 +96,8 @@ def _called(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process that must end well."""
     error = process.communicate()[1]
     assert process.returncode == 0, error.decode()
 
@@ -108,7 +110,8 @@ def _weights(run: Path) -> dict[str, np.ndarray]:
     }
 
 
-def _difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> float:
+def difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> float:
+    """The largest one of a weight."""
     assert expected.keys() == found.keys()
     return max(float(np.abs(expected[k] - found[k]).max()) for k in expected)
 

@@ -1,14 +1,16 @@
 """Random frequencies from one draw of unit variance, scaled axis by axis."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import per_axis, positive
+from ntkit._core.checks import per_axis, positive, positive_int
+from ntkit.encodings.base import AbstractFourier
 
-__all__ = ["scaled", "summary", "widths"]
+__all__ = ["AbstractDraw", "scaled", "summary", "widths"]
 
 
 def widths(bandwidth: float | Sequence[float], in_dim: int) -> list[float]:
@@ -37,3 +39,30 @@ def scaled(
 def summary(deviations: Sequence[float]) -> float | tuple[float, ...]:
     """One number where all axes have the same, else one an axis."""
     return deviations[0] if len(set(deviations)) == 1 else tuple(deviations)
+
+
+class AbstractDraw(AbstractFourier):
+    """Frequencies drawn independently along each axis, by a law that a class has.
+
+    Attributes:
+        bandwidth: Standard deviation of the frequencies, cycles per unit; one an axis where they differ.
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        n_frequencies: int,
+        bandwidth: float | Sequence[float],
+        generator: torch.Generator | None = None,
+        *,
+        integer: bool = False,
+    ) -> None:
+        d, m = positive_int("in_dim", in_dim), positive_int("n_frequencies", n_frequencies)
+        deviations = widths(bandwidth, d)
+        super().__init__(scaled(self._unit(m, d, generator), deviations, integer=integer))
+        self.bandwidth = summary(deviations)
+
+    @staticmethod
+    @abstractmethod
+    def _unit(m: int, d: int, generator: torch.Generator | None) -> Float[Tensor, "m d"]:
+        """A draw of standard deviation 1."""

@@ -1,17 +1,15 @@
 """Gaussian random Fourier features: one bandwidth, every direction."""
 
-from collections.abc import Sequence
-
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from ntkit._core.checks import positive_int
-from ntkit.encodings.bandwidths import scaled, summary, widths
-from ntkit.encodings.base import AbstractFourier
+from ntkit.encodings.bandwidths import AbstractDraw
 
 __all__ = ["Gaussian"]
 
 
-class Gaussian(AbstractFourier):
+class Gaussian(AbstractDraw):
     """Frequencies drawn from `N(0, bandwidth^2 I)`, in cycles per unit of coordinate.
 
     Args:
@@ -35,17 +33,6 @@ class Gaussian(AbstractFourier):
         1.0
     """
 
-    def __init__(
-        self,
-        in_dim: int,
-        n_frequencies: int,
-        bandwidth: float | Sequence[float],
-        generator: torch.Generator | None = None,
-        *,
-        integer: bool = False,
-    ) -> None:
-        d, m = positive_int("in_dim", in_dim), positive_int("n_frequencies", n_frequencies)
-        deviations = widths(bandwidth, d)
-        unit = torch.randn(m, d, generator=generator)
-        super().__init__(scaled(unit, deviations, integer=integer))
-        self.bandwidth = summary(deviations)
+    @staticmethod
+    def _unit(m: int, d: int, generator: torch.Generator | None) -> Float[Tensor, "m d"]:
+        return torch.randn(m, d, generator=generator)

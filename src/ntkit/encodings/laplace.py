@@ -1,17 +1,15 @@
 """Random Fourier features with a few frequencies far above the rest."""
 
-from collections.abc import Sequence
-
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from ntkit._core.checks import positive_int
-from ntkit.encodings.bandwidths import scaled, summary, widths
-from ntkit.encodings.base import AbstractFourier
+from ntkit.encodings.bandwidths import AbstractDraw
 
 __all__ = ["Laplace"]
 
 
-class Laplace(AbstractFourier):
+class Laplace(AbstractDraw):
     """Frequencies drawn from Laplace's density `exp(-sqrt(2) |b| / bandwidth)` along each axis.
 
     The standard deviation is `bandwidth`, as `Gaussian` has it; more frequencies lie near zero, and
@@ -35,18 +33,8 @@ class Laplace(AbstractFourier):
         torch.Size([5, 512])
     """
 
-    def __init__(
-        self,
-        in_dim: int,
-        n_frequencies: int,
-        bandwidth: float | Sequence[float],
-        generator: torch.Generator | None = None,
-        *,
-        integer: bool = False,
-    ) -> None:
-        d, m = positive_int("in_dim", in_dim), positive_int("n_frequencies", n_frequencies)
-        deviations = widths(bandwidth, d)
+    @staticmethod
+    def _unit(m: int, d: int, generator: torch.Generator | None) -> Float[Tensor, "m d"]:
         above, below = torch.empty(2, m, d).exponential_(generator=generator)
         # The difference of two exponential numbers is Laplace's, with variance 2.
-        super().__init__(scaled((above - below) / 2**0.5, deviations, integer=integer))
-        self.bandwidth = summary(deviations)
+        return (above - below) / 2**0.5

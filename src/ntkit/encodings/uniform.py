@@ -1,17 +1,15 @@
 """Random Fourier features with frequencies from a box."""
 
-from collections.abc import Sequence
-
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from ntkit._core.checks import positive_int
-from ntkit.encodings.bandwidths import scaled, summary, widths
-from ntkit.encodings.base import AbstractFourier
+from ntkit.encodings.bandwidths import AbstractDraw
 
 __all__ = ["Uniform"]
 
 
-class Uniform(AbstractFourier):
+class Uniform(AbstractDraw):
     """Frequencies drawn evenly from `[-sqrt(3), sqrt(3)] * bandwidth` along each axis.
 
     The box has the standard deviation `bandwidth`, as `Gaussian` has it, and no frequency above
@@ -36,17 +34,6 @@ class Uniform(AbstractFourier):
         True
     """
 
-    def __init__(
-        self,
-        in_dim: int,
-        n_frequencies: int,
-        bandwidth: float | Sequence[float],
-        generator: torch.Generator | None = None,
-        *,
-        integer: bool = False,
-    ) -> None:
-        d, m = positive_int("in_dim", in_dim), positive_int("n_frequencies", n_frequencies)
-        deviations = widths(bandwidth, d)
-        unit = 3**0.5 * (2 * torch.rand(m, d, generator=generator) - 1)
-        super().__init__(scaled(unit, deviations, integer=integer))
-        self.bandwidth = summary(deviations)
+    @staticmethod
+    def _unit(m: int, d: int, generator: torch.Generator | None) -> Float[Tensor, "m d"]:
+        return 3**0.5 * (2 * torch.rand(m, d, generator=generator) - 1)

@@ -11,7 +11,7 @@ import torch
 
 from ntkit._core.threads import use_threads
 from ntkit._core.whole_files import shown
-from ntkit.experiments.budgets import Asked, parse_budget
+from ntkit.experiments.budgets import parse_budget
 from ntkit.experiments.data import digest, open_task
 from ntkit.experiments.run_folder import RESULT, SPEC, RunFolder
 from ntkit.experiments.spec import DataSpec, FitSpec, TuneSpec
@@ -23,7 +23,6 @@ from ntkit.tuning import Candidate, NetworkPlan
 __all__ = [
     "Begun",
     "announce",
-    "asked_budget",
     "begin",
     "begin_again",
     "budget_of",
@@ -119,11 +118,12 @@ def announce(spec: DataSpec, task: AbstractTask, telling: Telling) -> None:
         )
 
 
-def budget_of(asked: Asked, plan: NetworkPlan, task: AbstractTask, device: torch.device) -> Budget:
+def budget_of(spec: TuneSpec | FitSpec, plan: NetworkPlan, task: AbstractTask) -> Budget:
     """The budget in steps: where a time was asked for, by some steps of a Gaussian encoding, timed."""
+    asked = parse_budget(spec.budget, spec.batch_size)
     if asked.seconds is None:
         return asked.budget
-    network = plan.trainable(Candidate("gaussian", 10.0)).to(device)
+    network = plan.trainable(Candidate("gaussian", 10.0)).to(device_of_spec(spec))
     return asked.budget.with_steps(steps_within(asked.seconds, network, task, asked.budget))
 
 
@@ -142,8 +142,3 @@ def device_of_spec(spec: TuneSpec | FitSpec) -> torch.device:
             f"`device={spec.device!r}` is not on this machine ({reason}). Pass cpu, or cuda where there is one."
         ) from None
     return device
-
-
-def asked_budget(spec: TuneSpec | FitSpec) -> Asked:
-    """The budget as it was asked for."""
-    return parse_budget(spec.budget, spec.batch_size)

@@ -9,7 +9,6 @@ from ntkit._core.errors import NumericalError
 from ntkit.experiments.begin import (
     Begun,
     announce,
-    asked_budget,
     budget_of,
     common_of,
     device_of_spec,
@@ -82,7 +81,7 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
     try:
         like = _tuned(spec.like) if spec.like else None
         plan = _plan(spec, task, like)
-        budget = budget_of(asked_budget(spec), plan, task, device_of_spec(spec))
+        budget = budget_of(spec, plan, task)
         candidate, why = _named(spec, task, like)
         choice = None
         if candidate is None:

@@ -8,7 +8,6 @@ from ntkit._core.errors import NumericalError
 from ntkit.experiments.begin import (
     Begun,
     announce,
-    asked_budget,
     budget_of,
     common_of,
     device_of_spec,
@@ -77,7 +76,7 @@ def _recommended(spec: TuneSpec, begun: Begun, telling: Telling) -> TuneRun:
             depth=spec.depth,
             n_frequencies=spec.n_frequencies,
         )
-        budget = budget_of(asked_budget(spec), plan, task, device_of_spec(spec))
+        budget = budget_of(spec, plan, task)
         result = tune(
             task,
             goal=spec.goal,

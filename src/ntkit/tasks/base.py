@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from math import inf, log10
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -205,7 +205,9 @@ class AbstractTask(ABC):
             )
         whole = bool(seen.all())
         measurement = Samples.everywhere(self.shape) if whole else Samples.mask(seen)
-        return self._with(measurement=measurement, held_out=held_out)
+        other = copy(self)
+        other.measurement, other.held_out = measurement, held_out
+        return other
 
     def keep_out(self: _Task, share: float, *, seed: int = 0) -> _Task:
         """Train on all known points but this share of them, drawn at random; on all of them for 0.
@@ -220,14 +222,3 @@ class AbstractTask(ABC):
         if share > 0 and not bool(held_out.any()):
             raise ValueError(f"`hold_out={share!r}` of {int(known.sum())} samples holds out none.")
         return self.train_on(known & ~held_out, held_out)
-
-    def _with(self: _Task, **fields: Any) -> _Task:
-        """A copy with other fields."""
-        changed = copy(self)
-        changed._set(**fields)
-        return changed
-
-    def _set(self, **fields: Any) -> None:
-        """Fill the fields of a new object."""
-        for name, value in fields.items():
-            setattr(self, name, value)

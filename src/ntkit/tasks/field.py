@@ -38,7 +38,7 @@ class AbstractField(Signal, AbstractJob):
         self.notes = content.notes
         if factor > 1:
             everywhere = self.keep_out(0.0)
-            self._set(measurement=everywhere.measurement, held_out=everywhere.held_out)
+            self.measurement, self.held_out = everywhere.measurement, everywhere.held_out
 
 
 def array_content(

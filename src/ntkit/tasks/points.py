@@ -81,9 +81,9 @@ class Points(AbstractJob):
         self.domain, self.notes = Domain.of_table(table), table.notes
         self._points = to_unit(self.domain, torch.from_numpy(table.points))
         everywhere = torch.ones(len(table.points), dtype=torch.bool)
-        self._set(values=torch.from_numpy(np.ascontiguousarray(table.values)))
+        self.values = torch.from_numpy(np.ascontiguousarray(table.values))
         whole = self.train_on(everywhere, ~everywhere).keep_out(_HELD_OUT)
-        self._set(measurement=whole.measurement, held_out=whole.held_out)
+        self.measurement, self.held_out = whole.measurement, whole.held_out
 
     @property
     def in_dim(self) -> int:

@@ -48,10 +48,11 @@ class Signal(AbstractTask):
         checked = _checked(values, n_axes)
         every_other = Samples.every_other(checked.shape[:-1])
         self.domain = Domain(self.kind, tuple(checked.shape[:-1]), checked.shape[-1])
-        self._set(values=checked, measurement=every_other, held_out=~every_other.seen)
+        self.values = checked
+        self.measurement, self.held_out = every_other, ~every_other.seen
         if mask is not None:
             seen, held_out = like_what_is_missing(mask, self.shape)
-            self._set(measurement=Samples.mask(seen), held_out=held_out)
+            self.measurement, self.held_out = Samples.mask(seen), held_out
 
     @property
     def in_dim(self) -> int:
