@@ -91,8 +91,8 @@ def fit(
     Args:
         task: What is fitted, of `ntkit.tasks`.
         encoding: Its first layer. If left out, the kernel chooses one for these samples, as `ntkit.tune` does.
-        network: What is trained: a module that takes coordinates (its encoding is its own), or a function that
-            makes one on an encoding. If left out, a ReLU network of `width` and `depth`.
+        network: What is trained: a module that takes coordinates (its encoding is its own; it is trained in place),
+            or a function that makes one on an encoding. If left out, a ReLU network of `width` and `depth`.
         hold_out: Share of the known samples that is not trained on, drawn at random, to judge by; None for what
             the task itself holds out.
         optimiser: "adam" or "sgd".
@@ -114,7 +114,7 @@ def fit(
         The fit; its network stays on the device.
 
     Raises:
-        ValueError: An argument is out of range, or `encoding` is given beside a finished network.
+        ValueError: An argument is out of range, or `encoding` or `sigmoid` is given beside a finished network.
 
     A training that diverges is a `NumericalError`.
 
@@ -138,10 +138,17 @@ def fit(
                 "`encoding` and a finished `network` are given: which is meant? Put the encoding in front of the "
                 "network, or pass a function that makes one on it."
             )
+        if sigmoid:
+            raise ValueError(
+                "`sigmoid=True` is of networks that `fit` makes, and a finished `network` is given. Put an "
+                "`nn.Sigmoid()` behind it yourself."
+            )
         trained = network
     elif encoding is not None:
         trained = _on(encoding, network, chosen_task, width, depth, seed)
-        trained = nn.Sequential(trained, nn.Sigmoid()) if sigmoid else trained
+        if sigmoid:
+            layers = trained if isinstance(trained, nn.Sequential) else [trained]
+            trained = nn.Sequential(*layers, nn.Sigmoid())
     else:
         choice = tune(
             chosen_task,
