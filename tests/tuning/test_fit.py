@@ -86,15 +86,24 @@ def test_a_module_of_ones_own_is_trained_in_place() -> None:
 
 
 def test_a_sigmoid_keeps_values_between_0_and_1() -> None:
-    loud = tasks.Signal(2 * PICTURE.values - 0.5)  # from below 0 to above 1
+    """Of black and white, which a network overshoots."""
+    chess = tasks.Image(((ROWS * 4).floor() + (COLUMNS * 4).floor()) % 2)
     ends = []
     for sigmoid in (True, False):
         options = {**SMALL, "steps": 300, "lr": 1e-2, "sigmoid": sigmoid}
-        found = ntkit.fit(loud, encoding=gaussian(), **options).render(size=(32, 24))
+        found = ntkit.fit(chess, encoding=gaussian(), **options).render(size=(64, 48))
         ends.append((found.values.min(), found.values.max()))
     assert ends[0][0] >= 0
     assert ends[0][1] <= 1
     assert ends[1][0] < 0
+    assert ends[1][1] > 1
+
+
+@pytest.mark.parametrize("call", [ntkit.tune, ntkit.fit])
+def test_a_sigmoid_is_not_of_fields_that_it_cannot_reach(call) -> None:
+    sound = tasks.Audio(torch.sin(torch.arange(400.0)))
+    with pytest.raises(ValueError, match="those of this audio reach from -1 to"):
+        call(sound, sigmoid=True, **SMALL)
 
 
 def test_its_own_size_is_the_network_at_the_samples() -> None:

@@ -27,6 +27,7 @@ from ntkit.experiments.training import Work, finished_proof, train_in
 from ntkit.tasks import AbstractTask
 from ntkit.tasks.domain import evaluated
 from ntkit.tuning import Candidate, NetworkPlan, TuneResult, tune
+from ntkit.tuning.plan import check_sigmoid
 
 __all__ = ["resume_fit", "run_fit"]
 
@@ -81,6 +82,8 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
     try:
         like = _tuned(spec.like) if spec.like else None
         plan = _plan(spec, task, like)
+        if plan.sigmoid:
+            check_sigmoid(task)
         budget = budget_of(spec, plan, task)
         candidate, why = _named(spec, task, like)
         choice = None

@@ -17,7 +17,7 @@ from ntkit.tasks.budget import Budget, Evaluation, Optimiser
 from ntkit.tasks.domain import Rendered, evaluated
 from ntkit.tasks.timing import steps_within
 from ntkit.tasks.trainer import Trainer
-from ntkit.tuning.plan import NetworkFactory
+from ntkit.tuning.plan import NetworkFactory, check_sigmoid
 from ntkit.tuning.result import TuneResult
 from ntkit.tuning.tune import tune
 
@@ -147,6 +147,7 @@ def fit(
     elif encoding is not None:
         trained = _on(encoding, network, chosen_task, width, depth, seed)
         if sigmoid:
+            check_sigmoid(chosen_task)
             layers = trained if isinstance(trained, nn.Sequential) else [trained]
             trained = nn.Sequential(*layers, nn.Sigmoid())
     else:

@@ -9,9 +9,10 @@ from torch import nn
 
 from ntkit.encodings import AbstractEncoding
 from ntkit.networks import mlp
+from ntkit.tasks.base import AbstractTask
 from ntkit.tuning.candidates import Candidate
 
-__all__ = ["NetworkFactory", "NetworkPlan"]
+__all__ = ["NetworkFactory", "NetworkPlan", "check_sigmoid"]
 
 NetworkFactory = Callable[[AbstractEncoding], nn.Module]
 """Makes a network of one's own on an encoding: coordinates `[n, d]` to outputs `[n, o]`."""
@@ -75,3 +76,17 @@ class NetworkPlan:
             return network
         layers = network if isinstance(network, nn.Sequential) else [network]
         return nn.Sequential(*layers, nn.Sigmoid())
+
+
+def check_sigmoid(task: AbstractTask) -> None:
+    """Refuse a sigmoid for a field that it cannot reach.
+
+    Raises:
+        ValueError: The field has values below 0 or above 1.
+    """
+    low, high = float(task.values.min()), float(task.values.max())
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"`sigmoid=True` keeps values between 0 and 1, and those of this {task.kind} reach from {low:.3g} to "
+            f"{high:.3g}. Leave it out."
+        )

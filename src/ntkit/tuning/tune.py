@@ -14,7 +14,7 @@ from ntkit.tuning.candidates import COMPARED, candidates
 from ntkit.tuning.choice import Goal, choose, flat_range, scores_of
 from ntkit.tuning.optimisers import optimiser_of
 from ntkit.tuning.optimisers.base import Engine
-from ntkit.tuning.plan import NetworkFactory, NetworkPlan
+from ntkit.tuning.plan import NetworkFactory, NetworkPlan, check_sigmoid
 from ntkit.tuning.question import Question, chosen_engine
 from ntkit.tuning.result import TuneResult
 from ntkit.tuning.stages import clock_of, curves_of, models_of, notes_of, table_of
@@ -99,6 +99,8 @@ def tune(
     whole = task if isinstance(task, AbstractTask) else Signal(task)
     if goal not in {"generalise", "fit"}:
         raise ValueError(f'`goal={goal!r}` must be "generalise" or "fit".')
+    if sigmoid:
+        check_sigmoid(whole)
     trains = optimiser_of(Budget(optimiser, lr, steps, batch_size))
     plan = NetworkPlan(
         in_dim=whole.in_dim,
