@@ -50,4 +50,4 @@ def _logarithmic(axis: Axes) -> None:
     axis.set_yscale("log")
     axis.set_xscale("symlog", linthresh=1)
     axis.set_xlim(left=-0.2)
-    plain_decades(axis)
+    plain_decades(axis.yaxis)

@@ -56,7 +56,7 @@ def lazy_figure(
             axis.set(title=title, xlabel="steps")
             axis.set_xscale("log")
             if axis.get_yscale() == "log":
-                plain_decades(axis)
+                plain_decades(axis.yaxis)
             axis.legend(fontsize=9)
         return figure
 

@@ -7,7 +7,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ntkit.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE, WIDTH, Values, array
-from ntkit.figures.ticks import legend_below
+from ntkit.figures.ticks import legend_below, plain_decades
 
 __all__ = ["LearningPanel", "learning_figure"]
 
@@ -60,6 +60,7 @@ def learning_figure(
             if panel.level is not None:
                 axis.axhline(panel.level[1], color=GREY, ls=":", lw=1.2, label=panel.level[0])
             axis.set(xscale="log", title=panel.title, ylabel=ylabel)
+            plain_decades(axis.xaxis)
         axes[-1].set_xlabel(xlabel)
         legend_below(figure, *axes, columns=2)
         return figure

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -13,13 +14,13 @@ _CLOSE = 0.045
 """Ticks closer than this share of the axis would write over each other: the later one has no number."""
 
 
-def plain_decades(axis: Axes) -> None:
-    """On a logarithmic vertical axis of a decade or two: numbers in between, in plain figures."""
-    low, high = axis.get_ylim()
+def plain_decades(axis: Axis) -> None:
+    """On a logarithmic axis of a decade or two: numbers in between, in plain figures."""
+    low, high = sorted(axis.get_view_interval())
     if high < 100 * low:
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
 
 
 def marked_ticks(axis: Axes, ticks: Sequence[float]) -> None:
