@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 
 ALONG = randn(4, 6, seed=1) / 5
+OF_FULL_RANK = {"lstsq", "pinv"}  # where the rank falls, as at the ties, they have no derivative
 POINTS = {
     "ordinary": randn(4, 6),
     "ties": torch.tensor([
@@ -64,6 +65,8 @@ def test_forward_derivatives_are_those_of_backward_passes(name: str) -> None:
     highest = 3 if name in KINKED else 2  # the others are compared with their values to the third
     for order, points in ((highest, ["ordinary"]), (2, ["ties", "edges"]), (1, ["ordinary"])):
         for place in points:
+            if place == "ties" and name in OF_FULL_RANK:
+                continue
             at = POINTS[place]
             try:
                 expected = derivatives(name, at, order, is_reverse=True)
