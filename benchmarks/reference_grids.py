@@ -102,7 +102,7 @@ def judged(network: nn.Module, signal: Signal, *, few: bool) -> tuple[float, flo
     points = signal.grid.points().float()
     values = signal.values.reshape(len(points), -1).float()
     train, held_out = (
-        evaluate(network, points[own][::step], values[own][::step], nn.Identity())
+        evaluate(signal, network, points[own][::step], values[own][::step], nn.Identity())
         for own in (~mask, mask)
     )
     return train, held_out

@@ -155,7 +155,7 @@ def test_every_number_is_there_in_terminals_of_any_width(
         for p in row.predictions:
             assert f"{p.held_out:.1f}" in words, (columns, row.candidate)
     for proof in run.proofs:
-        assert f"{proof.held_out_psnr:.1f}" in words
+        assert f"{proof.held_out_quality:.1f}" in words
 
 
 def test_names_in_brackets_are_names(

@@ -88,7 +88,7 @@ def test_all_samples_are_trained_on_unless_some_are_held_out(spec: FitSpec, tmp_
     assert written(run.folder)["held_out_psnr"] is None
     some = run_fit(replace(spec, hold_out=0.1, out=tmp_path / "some"), telling=QUIET)
     assert some.n_trained == pytest.approx(0.9 * 24 * 32, abs=1)
-    assert written(some.folder)["held_out_psnr"] == pytest.approx(some.proof.held_out_psnr)
+    assert written(some.folder)["held_out_psnr"] == pytest.approx(some.proof.held_out_quality)
 
 
 @pytest.mark.parametrize("hold_out", [0.0, 0.2])
@@ -106,7 +106,7 @@ def test_a_fit_is_read_back_with_the_network_that_was_measured(
     task = Image(spec.data).keep_out(hold_out, seed=0)
     with torch.no_grad():
         field = again.network(task.points()).reshape(*task.shape, 1)
-    assert psnr(task.errors(field)[0]) == pytest.approx(run.proof.train_psnr, abs=1e-4)
+    assert psnr(task.errors(field)[0]) == pytest.approx(run.proof.train_quality, abs=1e-4)
     own = again.render()
     np.testing.assert_allclose(own.values, field.numpy(), atol=1e-6)
     with pytest.raises(ValueError, match="holds one network"):

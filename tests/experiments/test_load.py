@@ -64,7 +64,9 @@ def test_the_loaded_network_has_the_measured_error(
     signal = Image(loaded.spec.data)
     with torch.no_grad():
         image = loaded.network(signal.grid.points().to(dtype)).reshape(*signal.shape, 1)
-    assert psnr(signal.errors(image)[1]) == pytest.approx(loaded.proofs[0].held_out_psnr, abs=1e-4)
+    assert psnr(signal.errors(image)[1]) == pytest.approx(
+        loaded.proofs[0].held_out_quality, abs=1e-4
+    )
 
 
 def test_the_loaded_network_is_ordinary(run: Path) -> None:
@@ -156,7 +158,7 @@ def test_runs_are_listed(run: Path) -> None:
     entry = found["first"]
     assert (entry.state, entry.input) == ("done", "waves.npy")
     assert entry.choice == loaded.result.choice.label
-    assert entry.held_out == pytest.approx(loaded.proofs[0].held_out_psnr)
+    assert entry.held_out == pytest.approx(loaded.proofs[0].held_out_quality)
     assert entry.size == sum(p.stat().st_size for p in run.iterdir())
     assert found["broken"].state == "unreadable"
     with pytest.raises(FileNotFoundError, match="is no folder"):

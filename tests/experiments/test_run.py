@@ -97,8 +97,8 @@ def test_the_weights_give_the_measured_error(spec: TuneSpec) -> None:
     with torch.no_grad():
         image = network(signal.grid.points().float()).reshape(*signal.shape, 1)
     train, held_out = signal.errors(image)
-    assert psnr(train) == pytest.approx(proof.train_psnr, abs=1e-4)
-    assert psnr(held_out) == pytest.approx(proof.held_out_psnr, abs=1e-4)
+    assert psnr(train) == pytest.approx(proof.train_quality, abs=1e-4)
+    assert psnr(held_out) == pytest.approx(proof.held_out_quality, abs=1e-4)
 
 
 @pytest.mark.slow

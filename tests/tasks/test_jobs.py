@@ -9,9 +9,23 @@ import torch
 
 from ntkit.encodings import Basic
 from ntkit.networks import mlp
-from ntkit.tasks import JOBS, AbstractJob, AbstractTask, Budget, Domain, Image, Trainer, job
+from ntkit.tasks import (
+    JOBS,
+    PSNR,
+    AbstractJob,
+    AbstractSamples,
+    AbstractTask,
+    Budget,
+    Domain,
+    Image,
+    Trainer,
+    job,
+)
 from tests.cases import TASKS, randn, seeded
 
+SAMPLED = pytest.mark.parametrize(
+    "kind", [t for t in TASKS if issubclass(t, AbstractSamples)], ids=lambda kind: kind.__name__
+)
 EACH = pytest.mark.parametrize("kind", TASKS, ids=lambda kind: kind.__name__)
 JOB = pytest.mark.parametrize("kind", JOBS.values(), ids=JOBS)
 
@@ -21,9 +35,9 @@ def test_jobs_are_the_tasks_that_people_have_files_of() -> None:
     assert all(job.kind == name for name, job in JOBS.items())
 
 
-@EACH
+@SAMPLED
 def test_points_values_and_samples_fit_each_other(kind: type) -> None:
-    task: AbstractTask = TASKS[kind]()
+    task: AbstractSamples = TASKS[kind]()
     points, n = task.points(), task.values[..., 0].numel()
     assert points.shape == (n, task.in_dim)
     assert points.dtype == task.values.dtype == torch.float64
@@ -42,9 +56,9 @@ def test_points_values_and_samples_fit_each_other(kind: type) -> None:
     assert task.errors(task.values) == (0.0, 0.0)
 
 
-@EACH
+@SAMPLED
 def test_training_is_on_the_samples_of_the_measurement(kind: type) -> None:
-    task: AbstractTask = TASKS[kind]()
+    task: AbstractSamples = TASKS[kind]()
     x, y = task.training()
     order = task.measurement.index
     assert torch.equal(x, task.points()[order])
@@ -59,11 +73,20 @@ def test_every_task_is_trained_drawn_and_scored(kind: type) -> None:
     trainer = Trainer(network, task, Budget(steps=2))
     trainer.run()
     assert trainer.evaluations[-1].is_finite
-    found = network(task.points().float()).detach().double().reshape(task.values.shape)
-    figure = task.figure([("target", task.values), ("fit\n1 dB", found)])
+    found = task.shown(network)
+    assert found.shape == task.truth.shape
+    assert found.dtype == torch.float64
+    figure = task.figure([("target", task.truth), ("fit\n1 dB", found)])
     assert len(figure.axes) >= 1
-    assert all(np.isfinite(v) and v >= 0 for v in task.scores(found).values())
-    assert all(v == pytest.approx(0, abs=1e-9) for v in task.scores(task.values).values())
+    assert all(np.isfinite(v) and v >= 0 for v in task.scores(found, network).values())
+
+
+@SAMPLED
+def test_samples_as_they_are_have_no_error(kind: type) -> None:
+    task: AbstractSamples = TASKS[kind]()
+    assert task.metric.error(task.metric.sums(task.values, task.values)) == 0
+    if isinstance(task.metric, PSNR):
+        assert all(v == pytest.approx(0, abs=1e-9) for v in task.scores(task.values).values())
 
 
 @JOB

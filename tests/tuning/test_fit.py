@@ -36,7 +36,7 @@ def test_it_is_the_training_by_hand() -> None:
     assert same(found.network, network)
     assert found.evaluations[-1].train == errors[-1].train
     assert len(found.task.measurement.index) == 16 * 12
-    assert isnan(found.held_out_psnr)
+    assert isnan(found.held_out_quality)
 
 
 def test_samples_that_are_held_out_judge_it() -> None:
@@ -45,7 +45,7 @@ def test_samples_that_are_held_out_judge_it() -> None:
     assert len(points) == 48
     with torch.no_grad():
         missed = (found.network(points.float()) - values).double().square().mean()
-    assert found.held_out_psnr == pytest.approx(float(-10 * missed.log10()), abs=1e-4)
+    assert found.held_out_quality == pytest.approx(float(-10 * missed.log10()), abs=1e-4)
     own = ntkit.fit(PICTURE, encoding=gaussian(), hold_out=None, **SMALL)
     assert torch.equal(own.task.held_out, PICTURE.held_out)
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ntkit._core.whole_files import shown
-from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
+from ntkit.experiments.results import AbstractRun, FitRun, TuneRun, metric_of
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import RunEntry
 from ntkit.tasks import psnr
@@ -143,11 +143,12 @@ def show_fit(run: FitRun) -> None:
     console = Console(highlight=False)
     proof = run.proof
     if proof.evaluations:
-        reached = f"[bold]{_decibels(proof.train_psnr)} dB[/bold] on the samples trained on"
-        if not isnan(proof.held_out_psnr):
-            reached += f", [bold]{_decibels(proof.held_out_psnr)} dB[/bold] on those held out"
+        written = run.metric.written
+        reached = f"[bold]{written(proof.train_quality)}[/bold] on the samples trained on"
+        if not isnan(proof.held_out_quality):
+            reached += f", [bold]{written(proof.held_out_quality)}[/bold] on those held out"
         if run.baseline:
-            reached += f" ({run.baseline.name}: {run.baseline.held_out:.1f} dB)"
+            reached += f" ({run.baseline.name}: {written(run.baseline.held_out)})"
         console.print(f"{run.candidate.label}, {run.why}: {reached}, in {proof.seconds:.0f} s.")
         _show_scores(console, proof.scores)
     size = run.n_parameters * 2 / 1e3
@@ -183,10 +184,10 @@ def show_runs(entries: Sequence[RunEntry], folder: Path, *, json: bool) -> None:
     table.add_column("run", overflow="fold")
     for name in ("started", "input", "state", "recommended"):
         table.add_column(name)
-    table.add_column("held out,\ndB", justify="right")
+    table.add_column("held out", justify="right")
     table.add_column("size,\nMB", justify="right")
     for e in entries:
-        measured = "-" if e.held_out is None else f"{e.held_out:.1f}"
+        measured = "-" if e.held_out is None else metric_of(e.kind).written(e.held_out)
         day = e.started[:16].replace("T", " ")
         table.add_row(_name(e.folder), day, _name(e.input), e.state, e.choice or "-", measured,
                       f"{e.size / 1e6:.1f}")  # fmt: skip

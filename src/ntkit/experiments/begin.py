@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from ntkit.experiments.data import digest, open_task
 from ntkit.experiments.run_folder import RESULT, SPEC, RunFolder
 from ntkit.experiments.spec import DataSpec, FitSpec, TuneSpec
 from ntkit.experiments.telling import Telling
-from ntkit.tasks import AbstractTask, Budget
+from ntkit.tasks import AbstractSamples, AbstractTask, Budget
 from ntkit.tasks.timing import steps_within
 from ntkit.tuning import Candidate, NetworkPlan
 
@@ -108,8 +108,8 @@ def common_of(begun: Begun) -> dict[str, Any]:
 
 def announce(spec: DataSpec, task: AbstractTask, telling: Telling) -> None:
     """Say beforehand how long a choice will take that takes minutes, and how to have it sooner."""
-    seconds = task.values[..., 0].numel() / 1e6 * _SECONDS_A_MEGASAMPLE
-    if seconds > 60:
+    seconds = prod(task.domain.shape) / 1e6 * _SECONDS_A_MEGASAMPLE
+    if seconds > 60 and isinstance(task, AbstractSamples):
         shape = " x ".join(map(str, task.shape))
         factor = max(2, ceil((seconds / 30) ** (1 / task.in_dim)))
         telling.notice(

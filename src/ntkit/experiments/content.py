@@ -35,6 +35,7 @@ def _common(run: AbstractRun) -> dict[str, Any]:
         "input_sha256": run.input_digest,
         "threads": run.threads,
         "kind": run.domain.kind,
+        "metric": run.metric.key,
         "domain": run.domain.to_dict(),
         "axis_counts": run.axis_counts,
         "shape": run.shape,
@@ -77,8 +78,10 @@ def _fit(run: FitRun) -> dict[str, Any]:
         "baseline": asdict(run.baseline) if run.baseline else None,
         "choice": choice,
         "evaluations": [_evaluation(e) for e in done],
-        "train_psnr": proof.train_psnr if done else None,
-        "held_out_psnr": None if not done or isnan(proof.held_out_psnr) else proof.held_out_psnr,
+        f"train_{proof.metric.key}": proof.train_quality if done else None,
+        f"held_out_{proof.metric.key}": None
+        if not done or isnan(proof.held_out_quality)
+        else proof.held_out_quality,
         "scores": proof.scores,
         "finished": proof.finished,
         "seconds": proof.seconds,

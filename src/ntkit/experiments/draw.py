@@ -9,7 +9,7 @@ from ntkit import figures
 from ntkit._core.whole_files import write_with
 from ntkit.experiments import figures as drawn
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
-from ntkit.tasks import AbstractTask
+from ntkit.tasks import AbstractSamples, AbstractTask
 
 __all__ = ["draw_fit", "draw_tune"]
 
@@ -23,7 +23,7 @@ def draw_tune(run: TuneRun, task: AbstractTask, outputs: Sequence[Tensor]) -> No
         outputs: What each network that was judged gives at all points.
     """
     judged = [proof for proof in run.proofs if proof.evaluations]
-    if task.grid is not None:
+    if isinstance(task, AbstractSamples) and task.grid is not None:
         _save(run, drawn.spectrum_figure(run.result, task), "spectrum")
     if any(row.candidate.name == "gaussian" for row in run.result.table):
         _save(run, drawn.bandwidth_figure(run.result, judged), "bandwidth")
@@ -32,7 +32,7 @@ def draw_tune(run: TuneRun, task: AbstractTask, outputs: Sequence[Tensor]) -> No
         pairs = [
             (drawn.title_of(proof), output) for proof, output in zip(judged, outputs, strict=True)
         ]
-        _save(run, task.figure([("target", task.values), *pairs[::-1]]), "images")
+        _save(run, task.figure([("target", task.truth), *pairs[::-1]]), "images")
 
 
 def draw_fit(run: FitRun, task: AbstractTask, output: Tensor) -> None:
@@ -52,7 +52,7 @@ def draw_fit(run: FitRun, task: AbstractTask, output: Tensor) -> None:
     if run.proof.evaluations:
         _save(run, drawn.fit_curve_figure(run), "learning")
     title = drawn.title_of(run.proof) if run.proof.evaluations else run.candidate.label
-    _save(run, task.figure([("target", task.values), (title, output)]), "images")
+    _save(run, task.figure([("target", task.truth), (title, output)]), "images")
 
 
 def _save(run: AbstractRun, figure: Figure, name: str) -> None:

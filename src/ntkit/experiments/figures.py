@@ -12,7 +12,7 @@ from ntkit.experiments.proof import Proof
 from ntkit.experiments.results import FitRun
 from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_spectrum
-from ntkit.tasks import AbstractTask, psnr
+from ntkit.tasks import PSNR, AbstractSamples
 from ntkit.tuning import TuneResult
 from ntkit.tuning.choice import name_of
 
@@ -27,8 +27,8 @@ __all__ = [
 
 def title_of(proof: Proof) -> str:
     """What a trained field is called beside others."""
-    held_out = proof.held_out_psnr
-    reached = f"held out {held_out:.1f} dB" if isfinite(held_out) else f"{proof.train_psnr:.1f} dB"
+    end, words = proof.evaluations[-1], proof.metric.words
+    reached = f"held out {words(end.held_out)}" if isfinite(end.held_out) else words(end.train)
     return f"{proof.candidate.label}\n{reached}"
 
 
@@ -46,7 +46,7 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
     ):
         # A perfect fit at every bandwidth is no curve.
         steps = [s for s in result.steps if s < inf or attribute == "held_out"]
-        measured = [getattr(p, f"{attribute}_psnr") for p in tried]
+        measured = [getattr(p, f"{attribute}_quality") for p in tried]
         panels.append(
             figures.BandwidthPanel(
                 title,
@@ -60,7 +60,10 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
             )
         )
     bandwidths = [r.candidate.bandwidth or 1.0 for r in rows]
-    return figures.bandwidth_figure(bandwidths, panels, emphasised=name_of(result.budget.steps))
+    label = proofs[0].metric.label if proofs else PSNR().label
+    return figures.bandwidth_figure(
+        bandwidths, panels, emphasised=name_of(result.budget.steps), ylabel=label
+    )
 
 
 def _model_points(result: TuneResult, attribute: str) -> tuple[list[float], list[float]]:
@@ -77,7 +80,7 @@ def _baseline(result: TuneResult) -> tuple[str, float] | None:
     return (result.baseline.name, result.baseline.held_out) if result.baseline else None
 
 
-def spectrum_figure(result: TuneResult, task: AbstractTask) -> Figure:
+def spectrum_figure(result: TuneResult, task: AbstractSamples) -> Figure:
     """How fast kernels learn each frequency, over how much of the field lies there."""
     shown = [r.candidate for r in result.table if r.candidate.name == "gaussian"]
     shown = [c for c in {shown[0], shown[-1]} if c != result.choice] if shown else []
@@ -105,7 +108,7 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
             {
                 p.candidate.label: (
                     [e.step for e in p.evaluations],
-                    [psnr(getattr(e, attribute)) for e in p.evaluations],
+                    [p.metric.quality(getattr(e, attribute)) for e in p.evaluations],
                 )
                 for p in proofs
                 if p.evaluations
@@ -119,12 +122,12 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
 
 def fit_curve_figure(run: FitRun) -> Figure:
     """The learning curve of a fit, on the training samples and on the held-out ones if there are any."""
-    done = run.proof.evaluations
+    done, quality = run.proof.evaluations, run.proof.metric.quality
     steps = [e.step for e in done]
-    curves = {"training samples": (steps, [psnr(e.train) for e in done])}
-    held_out = [psnr(e.held_out) for e in done]
+    curves = {"training samples": (steps, [quality(e.train) for e in done])}
+    held_out = [quality(e.held_out) for e in done]
     if any(map(isfinite, held_out)):
         curves["held-out samples"] = (steps, held_out)
     level = run.baseline and (run.baseline.name, run.baseline.held_out)
     panel = figures.LearningPanel(f"{run.candidate.label}", {}, curves, level=level)
-    return figures.learning_figure([panel], emphasised="training samples")
+    return figures.learning_figure([panel], emphasised="training samples", ylabel=run.metric.label)

@@ -25,7 +25,6 @@ from ntkit.experiments.spec import FitSpec
 from ntkit.experiments.telling import Telling
 from ntkit.experiments.training import Work, finished_proof, train_in
 from ntkit.tasks import AbstractTask
-from ntkit.tasks.domain import evaluated
 from ntkit.tuning import Candidate, NetworkPlan, TuneResult, tune
 from ntkit.tuning.plan import check_sigmoid
 
@@ -114,8 +113,8 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
         plan=plan if choice is None else choice.plan,
         budget=budget,
         choice=choice,
-        proof=Proof(candidate),
-        n_trained=len(task.measurement.index),
+        proof=Proof(candidate, metric=task.metric),
+        n_trained=task.n_trained,
         baseline=task.baseline(),
         notes=(*task.notes, *(choice.notes if choice else ())),
         **common_of(begun),
@@ -164,7 +163,9 @@ def _train_and_finish(run: FitRun, task: AbstractTask, telling: Telling) -> None
     Raises:
         NumericalError: The training diverged.
     """
-    proof = finished_proof(run.folder, FITTED, run.candidate) or Proof(run.candidate)
+    proof = finished_proof(run.folder, FITTED, run.candidate) or Proof(
+        run.candidate, metric=task.metric
+    )
     run.proof = proof
     if not proof.finished:
         stops = {round(run.budget.steps * k / _CURVE) for k in range(1, _CURVE + 1)}
@@ -189,9 +190,10 @@ def _train_and_finish(run: FitRun, task: AbstractTask, telling: Telling) -> None
             write_run(run)
             raise
     run.interrupted = run.partial = not proof.finished
-    output = evaluated(run.network, task.points()).double().reshape(task.values.shape)
+    network = run.network
+    output = task.shown(network)
     if proof.evaluations:
-        proof.scores = task.scores(output)
+        proof.scores = task.scores(output, network)
     draw_fit(run, task, output)
     write_report(run)
     write_run(run)

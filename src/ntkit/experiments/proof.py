@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ntkit.tasks import Evaluation, psnr
+from ntkit.tasks import PSNR, AbstractMetric, Evaluation
 from ntkit.tuning import Candidate
 
 __all__ = ["Proof"]
@@ -18,6 +18,7 @@ class Proof:
         finished: False if the run was interrupted.
         seconds: Time of the training.
         scores: What else is measured of such data, by name and unit, of the trained network.
+        metric: In what it is judged.
     """
 
     candidate: Candidate
@@ -25,13 +26,14 @@ class Proof:
     finished: bool = False
     seconds: float = 0.0
     scores: dict[str, float] = field(default_factory=dict)
+    metric: AbstractMetric = field(default_factory=PSNR)
 
     @property
-    def train_psnr(self) -> float:
-        """On the training samples, dB."""
-        return psnr(self.evaluations[-1].train)
+    def train_quality(self) -> float:
+        """On what is trained on: PSNR in dB, or IoU."""
+        return self.metric.quality(self.evaluations[-1].train)
 
     @property
-    def held_out_psnr(self) -> float:
-        """On the held-out samples, dB; NaN where nothing is held out."""
-        return psnr(self.evaluations[-1].held_out)
+    def held_out_quality(self) -> float:
+        """The same on what is held out; NaN where nothing is."""
+        return self.metric.quality(self.evaluations[-1].held_out)

@@ -8,7 +8,7 @@ import torch
 
 from ntkit._core.whole_files import shown
 from ntkit.experiments.proof import Proof
-from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
+from ntkit.experiments.results import AbstractRun, FitRun, TuneRun, metric_of
 from ntkit.experiments.run_folder import RESULT, RunFolder
 from ntkit.experiments.spec import FitSpec, TuneSpec
 from ntkit.tasks import Baseline, Budget, Domain, Evaluation
@@ -82,7 +82,14 @@ def _tune(spec: TuneSpec, found: dict[str, Any]) -> dict[str, Any]:
             evaluations = [_evaluation(e) for e in measured[name]]
             scores = row.get("scores", {})
             proofs.append(
-                Proof(candidate, evaluations, row["finished"], float(row["seconds"]), scores)
+                Proof(
+                    candidate,
+                    evaluations,
+                    row["finished"],
+                    float(row["seconds"]),
+                    scores,
+                    metric_of(found.get("kind", "image")),
+                )
             )
     initial = found.get("initial_function_mse", found.get("initial_function_held_out"))
     if initial is not None and "initial_function_mse" not in found:
@@ -105,7 +112,12 @@ def _fit(found: dict[str, Any]) -> dict[str, Any]:
         "budget": Budget(**found["budget"]),
         "choice": _recommendation(choice, choice["predicted_curves"]) if choice else None,
         "proof": Proof(
-            candidate, evaluations, found["finished"], float(found["seconds"]), found["scores"]
+            candidate,
+            evaluations,
+            found["finished"],
+            float(found["seconds"]),
+            found["scores"],
+            metric_of(found["kind"]),
         ),
         "n_trained": int(found["n_trained"]),
         "baseline": _baseline(found),

@@ -43,6 +43,7 @@ def write_report(run: AbstractRun) -> None:
         "started": run.started[:16].replace("T", " ") + " UTC" if run.started else "",
         "sample": job.sample if job else "sample",
         "kind": run.domain.kind,
+        "metric": run.metric,
         "suffix": job.suffixes[0] if job else ".npy",
     }
     if isinstance(run, TuneRun):

@@ -13,10 +13,15 @@ from ntkit.experiments.proof import Proof
 from ntkit.experiments.run_folder import FITTED, WEIGHTS
 from ntkit.experiments.spec import FitSpec, TuneSpec
 from ntkit.experiments.weights import Architecture, read_network
-from ntkit.tasks import JOBS, Baseline, Budget, Domain, Image, Rendered
+from ntkit.tasks import JOBS, PSNR, AbstractMetric, Baseline, Budget, Domain, Image, Rendered
 from ntkit.tuning import Candidate, NetworkPlan, TuneResult
 
-__all__ = ["AbstractRun", "FitRun", "TuneRun"]
+__all__ = ["AbstractRun", "FitRun", "TuneRun", "metric_of"]
+
+
+def metric_of(kind: str) -> AbstractMetric:
+    """In what a job judges; of data in memory, PSNR."""
+    return JOBS[kind].metric if kind in JOBS else PSNR()
 
 
 @dataclass(kw_only=True)
@@ -50,6 +55,11 @@ class AbstractRun:
     partial: bool = True
     interrupted: bool = False
     diverged: str | None = None
+
+    @property
+    def metric(self) -> AbstractMetric:
+        """In what its networks are judged."""
+        return metric_of(self.domain.kind)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -140,7 +150,7 @@ class TuneRun(AbstractRun):
     proofs: list[Proof] = field(default_factory=list)
 
     def predicted_for(self, proof: Proof) -> tuple[float, float]:
-        """Predicted PSNR on training and held-out samples at the proof's last evaluation, dB."""
+        """Predicted quality on training and held-out samples at the proof's last evaluation."""
         step = proof.evaluations[-1].step
         curve = self.result.curves[str(proof.candidate)]
         nearest = min(curve, key=lambda p: abs(p.steps - step))
@@ -157,10 +167,10 @@ class TuneRun(AbstractRun):
                 "name": proof.candidate.label,
                 "steps": proof.evaluations[-1].step,
                 "train_predicted": train,
-                "train_measured": proof.train_psnr,
+                "train_measured": proof.train_quality,
                 "held_out_predicted": held_out,
-                "held_out_measured": proof.held_out_psnr,
-                "held_out_error": held_out - proof.held_out_psnr,
+                "held_out_measured": proof.held_out_quality,
+                "held_out_error": held_out - proof.held_out_quality,
                 "averaged": proof.evaluations[-1].averaged,
                 "seconds": proof.seconds,
                 "finished": proof.finished,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ntkit._core.whole_files import shown
+from ntkit.experiments.results import metric_of
 from ntkit.experiments.run_folder import SPEC, RunFolder
 from ntkit.tuning import Candidate
 
@@ -22,8 +23,9 @@ class RunEntry:
         started: When, as an ISO date.
         state: "done", "partial", "diverged" or "unreadable".
         choice: The recommendation, or what was trained; empty if there is none.
-        held_out: Measured PSNR of the recommended network on held-out samples, dB; None if not trained.
+        held_out: Measured quality of the recommended network on what is held out; None if not trained.
         size: Bytes.
+        kind: Of data, which says in what it is judged.
     """
 
     folder: str
@@ -34,6 +36,7 @@ class RunEntry:
     choice: str
     held_out: float | None
     size: int
+    kind: str = "image"
 
 
 def list_runs(folder: Path) -> list[RunEntry]:
@@ -55,7 +58,7 @@ def _entry(path: Path) -> RunEntry:
     folder = RunFolder(path)
     changed = datetime.fromtimestamp((path / SPEC).stat().st_mtime, UTC)
     started, name, job = changed.isoformat(timespec="seconds"), "", "tune"
-    state, choice, held_out = "unreadable", "", None
+    state, choice, held_out, kind = "unreadable", "", None, "image"
     try:
         asked = folder.spec
         name = Path(asked["data"] if "data" in asked else asked["photo"]).name
@@ -67,8 +70,10 @@ def _entry(path: Path) -> RunEntry:
             axes = tuple(result.get("axes") or ())
             choice = Candidate(result["encoding"], result["bandwidth"], axes).label
         rows = result.get("verified", [])
-        measured = rows[0]["held_out_measured"] if rows else result.get("held_out_psnr")
+        kind = result.get("kind", "image")
+        found = result.get(f"held_out_{metric_of(kind).key}")
+        measured = rows[0]["held_out_measured"] if rows else found
         held_out = None if measured is None else float(measured)
     except (ValueError, KeyError, TypeError, OSError):
         state = "unreadable"
-    return RunEntry(str(path), job, name, started, state, choice, held_out, folder.size)
+    return RunEntry(str(path), job, name, started, state, choice, held_out, folder.size, kind)

@@ -16,7 +16,7 @@ from ntkit.experiments.interruption import Interruption
 from ntkit.experiments.proof import Proof
 from ntkit.experiments.run_folder import CHECKPOINT
 from ntkit.experiments.weights import Architecture, about, read_tensors, write_tensors
-from ntkit.tasks import AbstractTask, Budget, Evaluation, Trainer, psnr
+from ntkit.tasks import AbstractTask, Budget, Evaluation, Trainer
 from ntkit.tuning import Candidate
 
 __all__ = ["Work", "finished_proof", "train_in"]
@@ -125,11 +125,12 @@ def _refuse_nonsense(proof: Proof, task: AbstractTask) -> None:
     Raises:
         NumericalError: It ends with ten times the error of a network that says 0 everywhere.
     """
-    end, power = proof.evaluations[-1], float(task.values.square().mean())
-    if not (end.is_finite and end.train <= 10 * power):
+    true = task.training()[1]
+    end, nothing = proof.evaluations[-1], task.metric.error(task.metric.sums(0 * true, true))
+    if not (end.is_finite and end.train <= 10 * nothing):
         raise NumericalError(
-            f"The training diverged: it ends with a mean square error of {end.train:.3g}, where the "
-            f"signal's mean square is {power:.3g}. Take a smaller learning rate."
+            f"The training diverged: it ends with a {task.metric.error_name} of {end.train:.3g}, where that of "
+            f"0 everywhere is {nothing:.3g}. Take a smaller learning rate."
         )
 
 
@@ -175,6 +176,6 @@ def _progress(
         recent.append(loss)
         bar.update()
         if step % 10 == 0:
-            bar.set_postfix_str(f"PSNR {psnr(sum(recent) / len(recent)):.1f} dB", refresh=False)
+            bar.set_postfix_str(work.task.loss_in_words(sum(recent) / len(recent)), refresh=False)
 
     return bar, show

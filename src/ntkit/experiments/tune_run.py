@@ -24,7 +24,6 @@ from ntkit.experiments.telling import Telling
 from ntkit.experiments.training import Work, finished_proof, train_in
 from ntkit.networks import symmetrise
 from ntkit.tasks import AbstractTask
-from ntkit.tasks.domain import evaluated
 from ntkit.tuning import Candidate, NetworkPlan, initial_error, tune
 from ntkit.tuning.candidates import candidates
 
@@ -114,7 +113,7 @@ def _prove_and_finish(run: TuneRun, task: AbstractTask, telling: Telling) -> Non
         wanted.append(Candidate("identity"))
     for candidate, name in zip(wanted, WEIGHTS, strict=False) if run.spec.verify else ():
         proof = finished_proof(run.folder, name, candidate)
-        run.proofs.append(proof or Proof(candidate))
+        run.proofs.append(proof or Proof(candidate, metric=task.metric))
         try:
             if proof is None:
                 _prove(run, task, run.proofs[-1], name, telling)
@@ -127,9 +126,13 @@ def _prove_and_finish(run: TuneRun, task: AbstractTask, telling: Telling) -> Non
             break
         write_run(run)
     run.partial = run.interrupted
-    outputs = _outputs(run, task)
-    for proof, output in zip([p for p in run.proofs if p.evaluations], outputs, strict=True):
-        proof.scores = task.scores(output)
+    judged = [p for p in run.proofs if p.evaluations]
+    networks = [
+        run.trained(name=n) for p, n in zip(run.proofs, WEIGHTS, strict=False) if p in judged
+    ]
+    outputs = [task.shown(network) for network in networks]
+    for proof, output, network in zip(judged, outputs, networks, strict=True):
+        proof.scores = task.scores(output, network)
     draw_tune(run, task, outputs)
     write_report(run)
     write_run(run)
@@ -170,12 +173,3 @@ def _diverged(run: TuneRun, error: NumericalError) -> None:
     raise NumericalError(
         f"{run.result.choice} was predicted best, but nothing is recommended. {error}"
     ) from error
-
-
-def _outputs(run: TuneRun, task: AbstractTask) -> list[torch.Tensor]:
-    """What each trained network gives at every sample, `[*shape, o]`."""
-    return [
-        evaluated(run.trained(name=name), task.points()).double().reshape(task.values.shape)
-        for proof, name in zip(run.proofs, WEIGHTS, strict=False)
-        if proof.evaluations
-    ]

@@ -1,12 +1,14 @@
 """Tasks: a field, what of it is trained on, and the training itself; one job a file."""
 
 from ntkit.tasks.audio import Audio
-from ntkit.tasks.base import AbstractTask, Baseline, psnr
+from ntkit.tasks.base import AbstractTask, Baseline
 from ntkit.tasks.budget import Budget, Evaluation
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.image import Image
 from ntkit.tasks.jobs import JOBS, AbstractJob, job
+from ntkit.tasks.metrics import PSNR, AbstractMetric, IntersectionOverUnion, psnr
 from ntkit.tasks.points import Points
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tasks.signal import Signal
 from ntkit.tasks.trainer import Trainer
 from ntkit.tasks.training import train
@@ -15,7 +17,10 @@ from ntkit.tasks.volume import Volume
 
 __all__ = [
     "JOBS",
+    "PSNR",
     "AbstractJob",
+    "AbstractMetric",
+    "AbstractSamples",
     "AbstractTask",
     "Audio",
     "Baseline",
@@ -23,6 +28,7 @@ __all__ = [
     "Domain",
     "Evaluation",
     "Image",
+    "IntersectionOverUnion",
     "Points",
     "Rendered",
     "Signal",

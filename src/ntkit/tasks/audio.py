@@ -73,9 +73,12 @@ class Audio(AbstractField):
         """Waveforms and spectrograms."""
         return figures.sound_figure(panels, self.rate)
 
-    def scores(self, prediction: Float[Tensor, "n o"]) -> dict[str, float]:
+    def scores(
+        self, shown: Float[Tensor, "n o"], network: nn.Module | None = None
+    ) -> dict[str, float]:
         """The log-spectral distance."""
-        found = log_spectral_distance(self.values, prediction, self.rate)
+        del network
+        found = log_spectral_distance(self.values, shown, self.rate)
         return {"log-spectral distance (dB)": found}
 
     def frequency(self, bandwidth: float) -> str:

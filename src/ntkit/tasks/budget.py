@@ -24,7 +24,7 @@ _AVERAGED: tuple[Optimiser, ...] = ("adam",)
 
 @dataclass(frozen=True)
 class Budget:
-    """How long, and how, a network is trained on the mean squared error.
+    """How long, and how, a network is trained.
 
     Attributes:
         optimiser: "adam" or "sgd" (no momentum).
@@ -77,8 +77,8 @@ class Evaluation:
 
     Attributes:
         step: Steps taken.
-        train: Mean square error on the training samples.
-        held_out: Mean square error on the held-out samples; NaN if nothing is held out.
+        train: Error on what is trained on, by the metric of the task: the mean square error, or one less the IoU.
+        held_out: The same on what is held out; NaN if nothing is.
         averaged: Whether they are those of the averaged weights.
     """
 

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from ntkit import figures
 from ntkit.grids import Grid
 from ntkit.tasks import files
-from ntkit.tasks.base import Baseline, psnr
+from ntkit.tasks.base import Baseline
 from ntkit.tasks.domain import Domain, Rendered, evaluated
 from ntkit.tasks.files import Scattered
 from ntkit.tasks.files.levels import levels_of
 from ntkit.tasks.jobs import AbstractJob, job
+from ntkit.tasks.metrics import psnr
+from ntkit.tasks.samples import AbstractSamples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +34,7 @@ _BASELINE_POINTS = 20_000
 
 
 @job
-class Points(AbstractJob):
+class Points(AbstractSamples, AbstractJob):
     """Values at scattered places, by 1 to 4 coordinates, each scaled to [0, 1].
 
     Longitude and latitude become points of a sphere, so that neither the date line nor the poles are borders.
@@ -114,10 +116,13 @@ class Points(AbstractJob):
             return None
         return Baseline("thin-plate spline", psnr(float((found - truth).square().mean())))
 
-    def scores(self, prediction: Float[Tensor, "n o"]) -> dict[str, float]:
+    def scores(
+        self, shown: Float[Tensor, "n o"], network: nn.Module | None = None
+    ) -> dict[str, float]:
         """The root mean square error on held-out points, in the unit of each column."""
+        del network
         at = self.held_out if self.judges else self.measurement.seen
-        missed = (prediction.double() - self.values)[at].square().mean(0).sqrt()
+        missed = (shown.double() - self.values)[at].square().mean(0).sqrt()
         d = len(self.domain.names) - self.n_outputs
         names = self.domain.names[d:]
         return {

@@ -11,9 +11,11 @@ from ntkit import figures
 from ntkit._core.checks import finite
 from ntkit.grids import Grid
 from ntkit.measurements import Samples
-from ntkit.tasks.base import AbstractTask, Baseline, psnr
+from ntkit.tasks.base import Baseline
 from ntkit.tasks.domain import Domain, Rendered, evaluated
+from ntkit.tasks.metrics import psnr
 from ntkit.tasks.missing import like_what_is_missing
+from ntkit.tasks.samples import AbstractSamples
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Signal", "with_error"]
 
 
-class Signal(AbstractTask):
+class Signal(AbstractSamples):
     """Samples of a function on a regular grid, with outputs (channels) on the last axis.
 
     Attributes:

@@ -50,8 +50,11 @@ class Trainer:
         self.step = 0
         self.evaluations: list[Evaluation] = []
         self._budget = budget
+        self._task = task.for_training()
         self._generator = torch.Generator().manual_seed(0) if generator is None else generator
-        self._encoding, self._body = _split(network)
+        self._encoding, self._body = (
+            _split(network) if task.takes_points else (nn.Identity(), network)
+        )
         device = device_of(network)
         x, self._y = (part.float().to(device=device) for part in task.training())
         self._held_out = tuple(part.float().to(device=device) for part in task.judged())
@@ -131,6 +134,7 @@ class Trainer:
             found |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in slots.items()}
         if self._mean is not None:
             found |= {f"mean.{k}": v for k, v in self._mean.state_dict().items()}
+        found |= {f"task.{k}": v for k, v in self._task.learned().items()}
         found["generator"] = self._generator.get_state()
         found["step"] = torch.tensor(self.step)
         rows = [astuple(e) for e in self.evaluations]
@@ -158,6 +162,7 @@ class Trainer:
             self._optimiser.load_state_dict({"state": slots, "param_groups": groups})
             if self._mean is not None:
                 self._mean.load_state_dict(part("mean"))
+            self._task.put_back(part("task"))
             self._generator.set_state(state["generator"])
             self.step = int(state["step"])
             rows = state["evaluations"].tolist()
@@ -173,7 +178,6 @@ class Trainer:
 
         Raises:
             NumericalError: The loss is not finite.
-            ValueError: The network's outputs have not the shape of the samples.
         """
         x, y, size = self._x, self._y, self._budget.batch_size
         if len(y) > size:
@@ -182,13 +186,8 @@ class Trainer:
             torch.index_select(y, 0, batch, out=self._batch[1])
             x, y = self._batch
         self._optimiser.zero_grad()
-        found = self._body(self._encoding_left(x))
-        if found.shape != y.shape:
-            raise ValueError(
-                f"`network(points)` has shape {tuple(found.shape)}, and the samples of the task "
-                f"{tuple(y.shape)}. Give the network as many outputs, on one last axis."
-            )
-        loss = nn.functional.mse_loss(found, y)
+        rows = self._encoding_left(x)
+        loss = self._task.training_loss(self._body, rows, y, self._generator)
         value = float(loss.detach())
         if not isfinite(value):
             raise NumericalError(
@@ -206,15 +205,15 @@ class Trainer:
         few = 1 if self.step == self._budget.steps else max(1, len(self._y) // _JUDGED_ROWS)
         best, error = self._better(few)
         x, y = self._held_out
-        held_out = evaluate(best, x[::few], y[::few], self._encoding)
+        held_out = evaluate(self._task, best, x[::few], y[::few], self._encoding)
         return Evaluation(self.step, error, held_out, averaged=best is not self._body)
 
     def _better(self, few: int) -> tuple[nn.Module, float]:
         """Of the weights and their average those that fit better, and their error."""
         x, y, encoding = self._x[::few], self._y[::few], self._encoding_left
-        error = evaluate(self._body, x, y, encoding)
+        error = evaluate(self._task, self._body, x, y, encoding)
         if self._mean is not None:
-            averaged = evaluate(self._mean.module, x, y, encoding)
+            averaged = evaluate(self._task, self._mean.module, x, y, encoding)
             if averaged < error:
                 return self._mean.module, averaged
         return self._body, error
@@ -237,16 +236,16 @@ def _decay_all(averaged: Sequence[Tensor], weights: Sequence[Tensor], steps: Ten
         mean.lerp_(weight, share)
 
 
-def evaluate(network: nn.Module, inputs: Tensor, targets: Tensor, encoding: nn.Module) -> float:
-    """Mean square error of `network` (on encoded inputs), a few thousand rows at a time; NaN of none."""
-    total = 0.0
+def evaluate(
+    task: AbstractTask, network: nn.Module, rows: Tensor, true: Tensor, encoding: nn.Module
+) -> float:
+    """Error of `network` (on encoded rows) by the metric of the task, some thousands at a time; NaN of none."""
+    if not len(true):
+        return nan
     with torch.no_grad():
-        for x, y in zip(
-            inputs.split(_EVALUATION_ROWS), targets.split(_EVALUATION_ROWS), strict=True
-        ):
-            output = network(encoding(x))
-            total += float(((output - y) ** 2).sum(dtype=torch.float64))
-    return total / targets.numel() if len(targets) else nan
+        batches = zip(rows.split(_EVALUATION_ROWS), true.split(_EVALUATION_ROWS), strict=True)
+        sums = [task.metric.sums(task.predict(network, encoding(x)), y) for x, y in batches]
+    return task.metric.error(torch.stack(sums).sum(0))
 
 
 def _split(network: nn.Module) -> tuple[nn.Module, nn.Module]:

@@ -33,7 +33,7 @@ def train(
         network: Coordinates `[n, d]` to outputs `[n, o]`. A leading parameter-free encoding of an
             `nn.Sequential` is computed once.
         task: What to fit.
-        budget: Optimiser, learning rate, steps and batch size; the loss is the mean square error.
+        budget: Optimiser, learning rate, steps and batch size; the loss is that of the task.
         evaluate_at: Steps after which to evaluate, on all samples at the last step and on some
             16,000 of each kind before; the last step if left out.
         average: Whether to keep a running average of the weights besides: of step `k` with weight

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Literal
 
 from ntkit._core.errors import NumericalError
-from ntkit.tasks.base import psnr
+from ntkit.tasks.metrics import psnr
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.scale_model import ScaleModel

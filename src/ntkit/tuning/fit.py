@@ -12,9 +12,9 @@ from torch import nn
 from ntkit._core.checks import positive, positive_int
 from ntkit.encodings import AbstractEncoding
 from ntkit.networks import mlp
-from ntkit.tasks.base import AbstractTask, psnr
+from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget, Evaluation, Optimiser
-from ntkit.tasks.domain import Rendered, evaluated
+from ntkit.tasks.domain import Rendered
 from ntkit.tasks.timing import steps_within
 from ntkit.tasks.trainer import Trainer
 from ntkit.tuning.plan import NetworkFactory, check_sigmoid
@@ -43,19 +43,21 @@ class Fit:
     choice: TuneResult | None = None
 
     @property
-    def train_psnr(self) -> float:
-        """On the samples trained on, dB; NaN before the first evaluation."""
-        return psnr(self.evaluations[-1].train) if self.evaluations else nan
+    def train_quality(self) -> float:
+        """On what was trained on, by the metric of the task: PSNR in dB, or IoU; NaN before the first evaluation."""
+        return self._quality(self.evaluations[-1].train) if self.evaluations else nan
 
     @property
-    def held_out_psnr(self) -> float:
-        """On the samples held out, dB; NaN where there are none."""
-        return psnr(self.evaluations[-1].held_out) if self.evaluations else nan
+    def held_out_quality(self) -> float:
+        """The same on what was held out; NaN where nothing was."""
+        return self._quality(self.evaluations[-1].held_out) if self.evaluations else nan
+
+    def _quality(self, error: float) -> float:
+        return self.task.metric.quality(error)
 
     def scores(self) -> dict[str, float]:
         """What else people ask of such data, by name and unit."""
-        found = evaluated(self.network, self.task.points()).double()
-        return self.task.scores(found.reshape(self.task.values.shape))
+        return self.task.scores(self.task.shown(self.network), self.network)
 
     def render(self, **how: Any) -> Rendered:
         """The field at any resolution.
@@ -122,7 +124,7 @@ def fit(
         >>> from ntkit.tasks import Image
         >>> ramp = torch.linspace(0, 1, 16).expand(16, 16)
         >>> found = fit(Image(ramp), steps=200, width=32, depth=2, n_frequencies=16)
-        >>> found.train_psnr > 30
+        >>> found.train_quality > 30
         True
         >>> found.render(size=(8, 8)).values.shape
         (8, 8, 1)

@@ -5,6 +5,7 @@ import torch
 from ntkit.encodings import AbstractFourier
 from ntkit.grids import Grid
 from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.lattice import is_lattice, trimmed
 from ntkit.tuning.optimisers import optimiser_of
 from ntkit.tuning.problems import PeriodicProblem
@@ -37,6 +38,8 @@ def initial_error(result: TuneResult, task: AbstractTask) -> float | None:
         >>> 0 < initial_error(found, wave) < 0.1
         True
     """
+    if not isinstance(task, AbstractSamples):
+        return None
     network, encoding = result.plan.build(result.choice)
     if not (isinstance(encoding, AbstractFourier) and is_lattice(task) and task.judges):
         return None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ntkit.grids import Grid
-from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.samples import AbstractSamples
 
 __all__ = ["PIECES", "Piece", "pieces_of"]
 
@@ -34,7 +34,7 @@ class Piece:
     roughness: float
 
 
-def pieces_of(task: AbstractTask, fewer: int) -> list[Piece]:
+def pieces_of(task: AbstractSamples, fewer: int) -> list[Piece]:
     """Eight pieces with about `1 / fewer` of the training samples each, evenly through the ranking by roughness.
 
     Nothing where there are no eight boxes with samples to train on and to judge.
@@ -50,7 +50,7 @@ def pieces_of(task: AbstractTask, fewer: int) -> list[Piece]:
     return [full[int((i + 0.5) * len(full) / PIECES)] for i in range(PIECES)]
 
 
-def _boxes(task: AbstractTask, grid: Grid, fewer: int) -> list[Piece]:
+def _boxes(task: AbstractSamples, grid: Grid, fewer: int) -> list[Piece]:
     """Boxes side by side, with an even number of samples along each axis."""
     shape = grid.shape
     factor = fewer ** (1 / len(shape))
@@ -67,7 +67,7 @@ def _boxes(task: AbstractTask, grid: Grid, fewer: int) -> list[Piece]:
     return found
 
 
-def _neighbourhoods(task: AbstractTask, fewer: int) -> list[Piece]:
+def _neighbourhoods(task: AbstractSamples, fewer: int) -> list[Piece]:
     """The nearest samples to some of them, and what is held out among these."""
     points = task.points() * torch.tensor(task.axis_counts, dtype=torch.float64)
     seen, judged = task.measurement.index, task.held_out.flatten().nonzero()[:, 0]

@@ -10,6 +10,7 @@ from torch import nn
 from ntkit.encodings import AbstractEncoding
 from ntkit.networks import mlp
 from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.candidates import Candidate
 
 __all__ = ["NetworkFactory", "NetworkPlan", "check_sigmoid"]
@@ -82,8 +83,12 @@ def check_sigmoid(task: AbstractTask) -> None:
     """Refuse a sigmoid for a field that it cannot reach.
 
     Raises:
-        ValueError: The field has values below 0 or above 1.
+        ValueError: The field has values below 0 or above 1, or is none that is fitted by its values.
     """
+    if not isinstance(task, AbstractSamples):
+        raise ValueError(
+            f"`sigmoid=True` is not for a {task.kind}, which has its own. Leave it out."
+        )
     low, high = float(task.values.min()), float(task.values.max())
     if low < 0 or high > 1:
         raise ValueError(

@@ -9,7 +9,8 @@ from torch import nn
 from ntkit.dynamics.gradient_flow import GradientFlow
 from ntkit.dynamics.modes import Trajectory
 from ntkit.kernels.infinite import ntk
-from ntkit.tasks.base import AbstractTask, psnr
+from ntkit.tasks.metrics import psnr
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.problems import AbstractProblem
 
 __all__ = ["Prediction", "exact_predictions", "mode_predictions"]
@@ -44,7 +45,7 @@ def mode_predictions(
 
 def exact_predictions(
     network: nn.Module,
-    task: AbstractTask,
+    task: AbstractSamples,
     times: Sequence[float],
     steps: Sequence[float],
     *,

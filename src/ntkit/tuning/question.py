@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from math import inf
 
 from ntkit.encodings import AbstractFourier
-from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.choice import Goal
 from ntkit.tuning.lattice import is_lattice
@@ -35,7 +35,7 @@ class Question:
         heard: What kernels warned of meanwhile.
     """
 
-    task: AbstractTask
+    task: AbstractSamples
     goal: Goal
     optimiser: AbstractOptimiser
     plan: NetworkPlan
@@ -89,7 +89,7 @@ class Question:
 
 
 def chosen_engine(
-    engine: str, optimiser: AbstractOptimiser, task: AbstractTask
+    engine: str, optimiser: AbstractOptimiser, task: AbstractSamples
 ) -> tuple[Engine, str]:
     """The engine, and why.
 

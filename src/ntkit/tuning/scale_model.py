@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from ntkit.encodings import AbstractEncoding
-from ntkit.tasks.base import AbstractTask, psnr
 from ntkit.tasks.budget import Budget
+from ntkit.tasks.metrics import psnr
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tasks.trainer import average_share
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.pieces import PIECES, Piece, pieces_of
@@ -55,7 +56,7 @@ class ScaleModel:
 
 
 def scale_models(
-    task: AbstractTask,
+    task: AbstractSamples,
     budget: Budget,
     tried: Sequence[Candidate],
     *,
@@ -141,7 +142,7 @@ class _Samples:
 
     def __init__(
         self,
-        task: AbstractTask,
+        task: AbstractSamples,
         pieces: Sequence[Piece],
         encodings: Sequence[AbstractEncoding],
         *,

@@ -9,6 +9,7 @@ from torch import Tensor
 from ntkit._core.checks import positive_int
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget, Optimiser
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tasks.signal import Signal
 from ntkit.tuning.candidates import COMPARED, candidates
 from ntkit.tuning.choice import Goal, choose, flat_range, scores_of
@@ -97,6 +98,8 @@ def tune(
     """
     start = perf_counter()
     whole = task if isinstance(task, AbstractTask) else Signal(task)
+    if not isinstance(whole, AbstractSamples):
+        raise ValueError(f"A {whole.kind} has no kernel to ask yet: pass `encoding` to `fit`.")
     if goal not in {"generalise", "fit"}:
         raise ValueError(f'`goal={goal!r}` must be "generalise" or "fit".')
     if sigmoid:

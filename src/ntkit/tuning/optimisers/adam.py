@@ -8,7 +8,7 @@ from torch import nn
 
 from ntkit.dynamics.modes import Modes, Trajectory, flow_trajectory
 from ntkit.encodings import AbstractFourier
-from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.matching import matching_times
 from ntkit.tuning.optimisers.adam_flow import adam_trajectories
 from ntkit.tuning.optimisers.alignment import align
@@ -65,7 +65,7 @@ class Adam(AbstractOptimiser):
             "predicts; held-out errors are those of that flow."
         )
 
-    def align(self, encoding: AbstractFourier, task: AbstractTask) -> None:
+    def align(self, encoding: AbstractFourier, task: AbstractSamples) -> None:
         """Give the features that the signal is made of more weight, as Adam's first steps do."""
         align(encoding, task, self.budget)
 
@@ -74,7 +74,7 @@ class Adam(AbstractOptimiser):
         return theory_clock(self.budget, n_samples)
 
     def measured_clock(
-        self, network: nn.Module, task: AbstractTask, modes: Modes, *, encoding: str, seed: int
+        self, network: nn.Module, task: AbstractSamples, modes: Modes, *, encoding: str, seed: int
     ) -> Clock:
         """By 100 steps of small batches."""
         return calibrate(

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit.encodings import AbstractFourier
-from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.lattice import is_lattice, trimmed
 
 __all__ = ["align"]
@@ -20,7 +20,7 @@ _SUMMED = 2**15
 _FLAT = 1e-20  # of the mean square: a constant, but for rounding
 
 
-def align(encoding: AbstractFourier, task: AbstractTask, budget: Budget) -> None:
+def align(encoding: AbstractFourier, task: AbstractSamples, budget: Budget) -> None:
     """Give `encoding` the amplitudes whose kernel stands for a network that Adam has begun to train.
 
     A kernel at its start takes large bandwidths for far slower, at short budgets, than they are: a
@@ -79,7 +79,7 @@ def _on_lattice(y: Float[Tensor, "..."], frequencies: Float[Tensor, "m d"]) -> F
 
 
 def _anywhere(
-    task: AbstractTask, y: Float[Tensor, "n o"], frequencies: Float[Tensor, "m d"]
+    task: AbstractSamples, y: Float[Tensor, "n o"], frequencies: Float[Tensor, "m d"]
 ) -> Float[Tensor, " m"]:
     """The same at any points, as a sum over 32,768 of them at most."""
     every = max(1, len(y) // _SUMMED)

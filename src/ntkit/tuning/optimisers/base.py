@@ -8,8 +8,8 @@ from torch import nn
 
 from ntkit.dynamics.modes import Modes, Trajectory
 from ntkit.encodings import AbstractFourier
-from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.optimisers.clock import Clock
 
 __all__ = ["AbstractOptimiser", "Engine"]
@@ -59,7 +59,7 @@ class AbstractOptimiser(ABC):
     def exact_note(self) -> str | None:
         """What the exact engine assumes."""
 
-    def align(self, encoding: AbstractFourier, task: AbstractTask) -> None:
+    def align(self, encoding: AbstractFourier, task: AbstractSamples) -> None:
         """Change the amplitudes of an encoding to what training makes of them; the kernel's flow leaves them."""
         del encoding, task
 
@@ -68,7 +68,7 @@ class AbstractOptimiser(ABC):
         del n_samples
 
     def measured_clock(
-        self, network: nn.Module, task: AbstractTask, modes: Modes, *, encoding: str, seed: int
+        self, network: nn.Module, task: AbstractSamples, modes: Modes, *, encoding: str, seed: int
     ) -> Clock | None:
         """How fast it runs, by a short training of `network`; None where the time is exact."""
         del network, task, modes, encoding, seed

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from ntkit.dynamics.modes import Modes
-from ntkit.tasks.base import AbstractTask, psnr
 from ntkit.tasks.budget import Budget
+from ntkit.tasks.metrics import psnr
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tasks.training import train
 from ntkit.tuning.optimisers.adam_flow import adam_trajectories
 
@@ -68,7 +69,7 @@ def pilot_of(budget: Budget) -> Budget:
 
 def calibrate(
     network: nn.Module,
-    task: AbstractTask,
+    task: AbstractSamples,
     modes: Modes,
     budget: Budget,
     *,

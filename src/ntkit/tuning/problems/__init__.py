@@ -3,7 +3,7 @@
 from torch import nn
 
 from ntkit.encodings import AbstractFourier
-from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.lattice import is_lattice, trimmed
 from ntkit.tuning.problems.base import AbstractProblem
 from ntkit.tuning.problems.low_rank import LowRankProblem
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-def problem_of(network: nn.Module, encoding: nn.Module, task: AbstractTask) -> AbstractProblem:
+def problem_of(network: nn.Module, encoding: nn.Module, task: AbstractSamples) -> AbstractProblem:
     """The problem of a network whose first layer is `encoding`, by what fits the samples.
 
     Fourier features on a lattice: one FFT, for which `encoding` has whole cycles. Fourier features elsewhere:

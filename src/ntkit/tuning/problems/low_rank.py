@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ntkit.dynamics.modes import Modes, Trajectory
 from ntkit.kernels.infinite import ntk
 from ntkit.solvers.pivoted_cholesky import pivoted_cholesky
-from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.problems.base import AbstractProblem
 from ntkit.tuning.problems.parts import inverse_sum, some
 
@@ -46,7 +46,7 @@ class LowRankProblem(AbstractProblem):
     def __init__(
         self,
         network: nn.Module,
-        task: AbstractTask,
+        task: AbstractSamples,
         *,
         tolerance: float = 1e-5,
         max_rank: int = 256,

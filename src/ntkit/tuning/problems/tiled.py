@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ntkit.dynamics.modes import Modes, Trajectory
 from ntkit.kernels.infinite import InfiniteKernel, ntk
-from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.problems.base import AbstractProblem
 from ntkit.tuning.problems.parts import inverse_sum, some
 
@@ -69,7 +69,7 @@ class TiledProblem(AbstractProblem):
     modes: Modes
     _tiles: tuple[_Tile, ...] = field(repr=False)
 
-    def __init__(self, network: nn.Module, task: AbstractTask) -> None:
+    def __init__(self, network: nn.Module, task: AbstractSamples) -> None:
         kernel = ntk(network, variances="default")
         x, y = task.training()
         judged = task.judged()
