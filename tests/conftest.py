@@ -12,7 +12,18 @@ torch.set_num_threads(1)
 settings.register_profile("ntkit", derandomize=True, deadline=None, max_examples=20, database=None)
 settings.load_profile("ntkit")
 
-EXTRAS = ("scipy", "safetensors", "matplotlib", "sklearn", "gpytorch", "numba", "tqdm")
+EXTRAS = (
+    "scipy",
+    "safetensors",
+    "matplotlib",
+    "sklearn",
+    "gpytorch",
+    "numba",
+    "tqdm",
+    "trimesh",
+    "igl",
+    "skimage",
+)
 """Packages of which a single row of a table may be the only one that needs them."""
 
 

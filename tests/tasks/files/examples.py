@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.tasks.solids import sphere
+
 __all__ = ["SERIES", "WRITE", "colours", "dicom_series", "moving", "read"]
 
 
@@ -98,6 +100,12 @@ def _slice_file(path: Path) -> None:
     (path.parent / "one" / "0.dcm").rename(path)
 
 
+def _mesh(path: Path) -> None:
+    from ntkit.tasks.files import write_mesh
+
+    write_mesh(path, *sphere(1))
+
+
 WRITE: dict[str, tuple[str, Callable[[Path], None]]] = {
     "a.png": ("PIL", _picture("PNG")),
     "a.jpg": ("PIL", _picture("JPEG")),
@@ -117,6 +125,11 @@ WRITE: dict[str, tuple[str, Callable[[Path], None]]] = {
     "a.mp4": ("av", _film),
     "a.csv": ("numpy", _table),
     "a.npz": ("numpy", _columns),
+    "a.ply": ("trimesh", _mesh),
+    "a.obj": ("trimesh", _mesh),
+    "a.stl": ("trimesh", _mesh),
+    "a.glb": ("trimesh", _mesh),
+    "a.off": ("trimesh", _mesh),
 }
 """Which library a file needs, and what writes it."""
 

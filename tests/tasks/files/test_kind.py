@@ -16,6 +16,7 @@ KIND = {
     "deep.tif": "image", "stack.tif": "volume", "a.gif": "video", "moving.png": "video",
     "a.wav": "audio", "a.flac": "audio", "a.ogg": "audio", "a.nii": "volume", "a.nii.gz": "volume",
     "a.dcm": "volume", "a.mp4": "video", "a.csv": "points", "a.npz": "points",
+    "a.ply": "shape", "a.obj": "shape", "a.stl": "shape", "a.glb": "shape", "a.off": "shape",
 }  # fmt: skip
 
 
@@ -27,7 +28,16 @@ def test_every_kind(tmp_path: Path, name: str) -> None:
     assert kind_of(tmp_path / name) == KIND[name]
     if name in {"stack.tif", "a.gif", "moving.png"}:
         assert kind_of(tmp_path / name, frame=1) == "image"
-    if name in {"a.png", "a.wav", "a.flac", "a.ogg", "a.gif", "a.dcm"}:  # by its bytes alone
+    if name in {
+        "a.png",
+        "a.wav",
+        "a.flac",
+        "a.ogg",
+        "a.gif",
+        "a.dcm",
+        "a.ply",
+        "a.glb",
+    }:  # by its bytes alone
         (tmp_path / name).rename(tmp_path / "data")
         assert kind_of(tmp_path / "data") == KIND[name]
 
@@ -82,7 +92,7 @@ def test_what_is_nothing_that_is_known(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"does not exist. Pass an image, a sound"):
         kind_of(tmp_path / "none")
     (tmp_path / "a.bin").write_bytes(b"hello" * 99)
-    with pytest.raises(ValueError, match=r"Pass `--as image\|audio\|volume\|video\|points`"):
+    with pytest.raises(ValueError, match=r"Pass `--as image\|audio\|volume\|video\|points"):
         kind_of(tmp_path / "a.bin")
     (tmp_path / "a.bin").write_bytes(b"")
     with pytest.raises(ValueError, match="is empty"):

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ntkit.tasks.files.access import needed
-from ntkit.tasks.files.content import Content, Levels, Scattered
+from ntkit.tasks.files.content import Content, Levels, Mesh, Scattered
 from ntkit.tasks.files.sampling import BYTES_PER_SAMPLE
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ntkit.tasks.files.image_writer import write_image, write_slices
     from ntkit.tasks.files.kind import KINDS, kind_of
     from ntkit.tasks.files.mask import read_mask
+    from ntkit.tasks.files.mesh import mesh_of, read_shape
+    from ntkit.tasks.files.mesh_writer import write_mesh
     from ntkit.tasks.files.points import read_points
     from ntkit.tasks.files.points_writer import write_points
     from ntkit.tasks.files.video import read_video
@@ -24,16 +26,19 @@ if TYPE_CHECKING:
 _WHERE = {
     "KINDS": "kind",
     "kind_of": "kind",
+    "mesh_of": "mesh",
     "read_audio": "audio",
     "read_image": "image",
     "read_mask": "mask",
     "read_points": "points",
+    "read_shape": "mesh",
     "read_video": "video",
     "read_volume": "volume",
     "resampled_affine": "volume_writer",
     "write_array": "array_writer",
     "write_audio": "audio_writer",
     "write_image": "image_writer",
+    "write_mesh": "mesh_writer",
     "write_points": "points_writer",
     "write_slices": "image_writer",
     "write_video": "video_writer",
@@ -45,18 +50,22 @@ __all__ = [
     "KINDS",
     "Content",
     "Levels",
+    "Mesh",
     "Scattered",
     "kind_of",
+    "mesh_of",
     "read_audio",
     "read_image",
     "read_mask",
     "read_points",
+    "read_shape",
     "read_video",
     "read_volume",
     "resampled_affine",
     "write_array",
     "write_audio",
     "write_image",
+    "write_mesh",
     "write_points",
     "write_slices",
     "write_video",

@@ -33,7 +33,7 @@ _DAMAGED = (
 
 _EXTRAS = {
     "PIL": "app", "png": "app", "tifffile": "app", "soundfile": "audio", "nibabel": "volume",
-    "pydicom": "volume", "av": "video",
+    "pydicom": "volume", "av": "video", "trimesh": "shape", "igl": "shape", "skimage": "shape", "scipy": "shape",
 }  # fmt: skip
 """Which extra of ntkit brings a package."""
 
@@ -145,25 +145,26 @@ def sorted_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda p: (_natural(p.name), p.name))
 
 
-def needed(module: str) -> Any:
-    """A module of the readers whose library is an extra.
+def needed(module: str, package: str = "ntkit.tasks.files") -> Any:
+    """A module whose library is an extra.
 
     Args:
-        module: Its name in this package.
+        module: Its name in its package.
+        package: That of the readers, or of a job.
 
     Raises:
         ImportError: The library is not installed; the message says how to.
         ModuleNotFoundError: Something else is missing.
     """
     try:
-        return import_module(f"ntkit.tasks.files.{module}")
+        return import_module(f"{package}.{module}")
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _EXTRAS:
+        library = (error.name or "").partition(".")[0]
+        if library not in _EXTRAS:
             raise
-        extra = _EXTRAS[package]
+        extra = _EXTRAS[library]
         raise ImportError(
-            f"`{package}` is needed for such files: `pip install 'ntkit[{extra}]'`."
+            f"`{library}` is needed for such files: `pip install 'ntkit[{extra}]'`."
         ) from None
 
 

@@ -1,10 +1,10 @@
-"""What the readers give: samples on a grid, or scattered ones, in plain NumPy arrays."""
+"""What the readers give: samples on a grid, scattered ones, or a surface, in plain NumPy arrays."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Content", "Levels", "Scattered"]
+__all__ = ["Content", "Levels", "Mesh", "Scattered"]
 
 
 @dataclass(frozen=True)
@@ -95,3 +95,27 @@ class Scattered:
         """Fitted units `[m, o]` as numbers of the file."""
         columns = zip(self.levels, np.moveaxis(np.asarray(values), -1, 0), strict=True)
         return np.stack([levels.back(column) for levels, column in columns], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A surface: triangles, or points of it with their normals.
+
+    Attributes:
+        vertices: `[v, 3]`, float64, in the file's own units; no two are equal where there are faces.
+        faces: `[f, 3]`, int64, rows of `vertices`, anticlockwise as seen from outside; none of a cloud of points.
+        normals: `[v, 3]`, of length 1 and outward, of a cloud of points; `None` where there are faces.
+        notes: What was converted, in words.
+        file_bytes: Size of the file.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    normals: np.ndarray | None
+    notes: tuple[str, ...]
+    file_bytes: int
+
+    @property
+    def is_cloud(self) -> bool:
+        """Whether it is of points, not of triangles."""
+        return self.normals is not None

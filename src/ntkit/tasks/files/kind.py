@@ -12,18 +12,20 @@ from ntkit.tasks.files.video import FILMS
 
 __all__ = ["KINDS", "Kind", "kind_of"]
 
-Kind = Literal["image", "audio", "volume", "video", "points"]
+Kind = Literal["image", "audio", "volume", "video", "points", "shape"]
 
-KINDS: tuple[Kind, ...] = ("image", "audio", "volume", "video", "points")
+KINDS: tuple[Kind, ...] = ("image", "audio", "volume", "video", "points", "shape")
 
 _SOUNDS = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"}
 _TABLES = {".csv", ".tsv", ".txt", ".dat"}
+_SHAPES = {".ply", ".obj", ".stl", ".glb", ".off"}
 _VOLUMES = (".nii", ".nii.gz", ".mgz", ".hdr", ".img", ".dcm", ".ima")
+_BY_NAME = (("audio", _SOUNDS), ("points", _TABLES), ("video", FILMS), ("shape", _SHAPES))
 _COLOURS = 4  # a last axis of at most so many is of channels
 
 
 def kind_of(path: Path, *, frame: int | None = None) -> Kind:
-    """What a file holds: "image", "audio", "volume", "video" or "points".
+    """What a file holds: "image", "audio", "volume", "video", "points" or "shape".
 
     Args:
         path: A file, or a folder of frames or of a DICOM series.
@@ -33,14 +35,14 @@ def kind_of(path: Path, *, frame: int | None = None) -> Kind:
     """
     if path.is_dir():
         return _folder(path)
-    require_file(path, "an image, a sound, a volume, a video, a table, or a .npy array")
+    require_file(path, "an image, a sound, a volume, a video, a table, a mesh, or a .npy array")
     name, suffix = path.name.lower(), path.suffix.lower()
     with reading(path):
         if suffix == ".npz":
             return _archive(path, frame)
         if suffix == ".npy":
             return _array(path, read_array(path, axes=range(1, 5)).shape, frame)
-        for kind, suffixes in (("audio", _SOUNDS), ("points", _TABLES), ("video", FILMS)):
+        for kind, suffixes in _BY_NAME:
             if suffix in suffixes:
                 return kind  # pyright: ignore[reportReturnType]
         if name.endswith(_VOLUMES):
@@ -60,6 +62,8 @@ def _by_content(path: Path, frame: int | None) -> Kind:
         return "audio"
     if head[128:] == b"DICM":
         return "volume"
+    if head[:4] == b"glTF" or head[:4] in {b"ply\n", b"ply\r"}:
+        return "shape"
     try:
         count = needed("pictures").count_pictures(path)[0]
     except ValueError as error:
@@ -67,7 +71,7 @@ def _by_content(path: Path, frame: int | None) -> Kind:
             raise
         raise ValueError(
             f"`{shown(path)}` is no file whose kind can be told. Pass `--as {'|'.join(KINDS)}`, or an image, "
-            "a sound, a NIfTI, a GIF, a CSV, or a .npy array."
+            "a sound, a NIfTI, a GIF, a CSV, a PLY, or a .npy array."
         ) from None
     # A JPEG of several pictures (MPO, of phones) is the photo and its previews.
     if count == 1 or frame is not None or head[:2] == b"\xff\xd8":
@@ -85,6 +89,8 @@ def _archive(path: Path, frame: int | None) -> Kind:
         names = archive.files
     if {"points", "values"} <= set(names):
         return "points"
+    if {"vertices", "faces"} <= set(names) or {"points", "normals"} <= set(names):
+        return "shape"
     if len(names) != 1:
         raise ValueError(
             f"`{shown(path)}` holds {len(names)} arrays ({', '.join(names)}): say what they are. Pass "
