@@ -51,6 +51,7 @@ ENCODINGS: dict[type, list[Callable[[int], encodings.AbstractEncoding]]] = {
         lambda d: encodings.Blurred(encodings.Gaussian(d, 24, 5.0, seeded()), 1e-3),
         lambda d: encodings.Blurred(encodings.NeRF(d, 3, include_input=True), 1e-3),
     ],
+    encodings.Centred: [encodings.Centred],
     encodings.CoarseToFine: [
         lambda d: opened(encodings.NeRF(d, 4, include_input=True), 1.5),
         lambda d: opened(encodings.Gaussian(d, 24, 5.0, seeded()), 4.0),
@@ -212,7 +213,15 @@ NETWORKS: dict[type, Callable[[], nn.Module]] = {
         if kind.__module__.startswith("ntkit.")
     },
     **{kind: lambda kind=kind: activated(ACTIVATIONS[kind]()) for kind in ACTIVATIONS},
+    networks.ComplexGabor: lambda: networks.wire(2, 1, width=8, depth=2, generator=seeded()),
+    networks.ComplexLinear: lambda: networks.wire(2, 1, width=8, depth=2, generator=seeded()),
     networks.LinearModel: lambda: networks.LinearModel(encodings.Basic(2)),
+    networks.ResidualBlock: lambda: networks.residual(encodings.Basic(2), 1, width=8, depth=2),
+    networks.SkipMLP: lambda: networks.nerf(encodings.Basic(2), 1, width=8),
+    networks.VariableSine: lambda: networks.finer(2, 1, width=8, depth=2, generator=seeded()),
+    networks.ViewMLP: lambda: networks.ViewMLP(
+        networks.SkipMLP(encodings.Basic(2), width=8), encodings.Basic(1), 4
+    ),
     networks.Symmetrised: lambda: networks.symmetrise(standard(encodings.Basic(2))),
 }
 """Modules that use each public layer, or are one."""

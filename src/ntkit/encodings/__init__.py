@@ -3,6 +3,7 @@
 from ntkit.encodings.base import AbstractEncoding, AbstractFourier
 from ntkit.encodings.basic import Basic
 from ntkit.encodings.blurred import Blurred
+from ntkit.encodings.centred import Centred
 from ntkit.encodings.coarse_to_fine import CoarseToFine
 from ntkit.encodings.composite import Composite
 from ntkit.encodings.frustum import conical_frustum
@@ -29,6 +30,7 @@ __all__ = [
     "AbstractFourier",
     "Basic",
     "Blurred",
+    "Centred",
     "CoarseToFine",
     "Composite",
     "Gaussian",

@@ -8,6 +8,7 @@ from torch import nn
 
 from ntkit._core.checks import positive_int
 from ntkit.encodings.base import AbstractEncoding
+from ntkit.networks.draws import uniform_linear
 from ntkit.networks.linear import Linear
 
 __all__ = ["mlp"]
@@ -54,20 +55,9 @@ def mlp(
             w_std = 2**0.5 if i < depth else 1.0
             layers.append(Linear(fan_in, fan_out, w_std=w_std, b_std=0.1, generator=generator))
         elif parametrisation == "standard":
-            layers.append(_standard_linear(fan_in, fan_out, generator))
+            layers.append(uniform_linear(fan_in, fan_out, generator))
         else:
             raise ValueError(f'`parametrisation={parametrisation!r}` must be "standard" or "ntk".')
         if i < depth:
             layers.append(nn.ReLU())
     return nn.Sequential(*layers)
-
-
-def _standard_linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
-    """`nn.Linear` as PyTorch initialises it (uniform, variance `1 / (3 fan_in)`), but seedable."""
-    # Made empty: PyTorch's own initialisation would draw from the global generator as well.
-    layer = nn.Linear(fan_in, fan_out, device="meta").to_empty(device=torch.get_default_device())
-    bound = fan_in**-0.5
-    with torch.no_grad():
-        layer.weight.uniform_(-bound, bound, generator=generator)
-        layer.bias.uniform_(-bound, bound, generator=generator)
-    return layer

@@ -21,6 +21,8 @@ from ntkit.kernels.infinite.evidence.replaced import replaced
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.written_out import written_out
 from ntkit.networks.linear_model import LinearModel
+from ntkit.networks.nerf import SkipMLP, ViewMLP
+from ntkit.networks.residual import ResidualBlock
 
 __all__ = [
     "PLACE",
@@ -38,6 +40,9 @@ PLACE = "ntkit_place"
 
 _INSIDE = tuple(str(Path(file).parent) for file in (torch.__file__, jaxtyping.__file__, __file__))
 """Frames of torch, of the checker of types and of ours are no place in the user's forward."""
+
+_FOLLOWED = {LinearModel, ResidualBlock, SkipMLP, ViewMLP}
+"""Modules of ours that are what their forward says, as users' are."""
 
 _OF_SHAPES = {"shape", "size", "dim", "ndim", "ndimension", "numel", "nelement", "dtype", "device"}
 """What tells of a tensor without its entries."""
@@ -184,7 +189,7 @@ class Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one call; a subclass of a known layer is, so that it can be refused."""
         kin = (*rules, *duals, AbstractEncoding)
-        own = type(m).__module__.startswith("ntkit.") and type(m) is not LinearModel
+        own = type(m).__module__.startswith("ntkit.") and type(m) not in _FOLLOWED
         return isinstance(m, kin) or own or super().is_leaf_module(m, module_qualified_name)
 
     def to_bool(self, obj: fx.Proxy) -> bool:

@@ -2,6 +2,9 @@
 
 from torch import nn
 
+from ntkit.networks.finer import VariableSine
+from ntkit.networks.wire import ComplexGabor, ComplexLinear
+
 __all__ = ["refusals"]
 
 _MAX = (
@@ -16,6 +19,16 @@ _BATCH = "it couples the inputs of a batch. Use `nn.LayerNorm`, or `nn.BatchNorm
 _RECURRENT = (
     "recurrent weights are used at every step, and gates multiply dependent units. "
     "Take the empirical kernel."
+)
+
+_COMPLEX = (
+    "the two parts of a complex unit go through a function of both, which has no closed covariance, so "
+    "WIRE has no kernel of infinite width here. Take `ntkit.empirical_ntk`, or `siren`."
+)
+
+_CHIRP = (
+    "its covariance has no closed form, and at FINER's frequencies numerical integrals do not settle. "
+    "Take `ntkit.empirical_ntk`, or `siren`."
 )
 
 refusals: dict[type[nn.Module], str] = {
@@ -35,6 +48,8 @@ refusals: dict[type[nn.Module], str] = {
     **dict.fromkeys((nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d), _INSTANCE),
     nn.SyncBatchNorm: _BATCH,
     **dict.fromkeys((nn.RNN, nn.LSTM, nn.GRU, nn.RNNCell, nn.LSTMCell, nn.GRUCell), _RECURRENT),
+    **dict.fromkeys((ComplexGabor, ComplexLinear), _COMPLEX),
+    VariableSine: _CHIRP,
     nn.Softmax: "its sum over channels is no elementwise function of a unit. Leave it to the loss.",
     nn.LogSoftmax: "its sum over channels is no elementwise function. Leave it to the loss.",
     nn.Embedding: (

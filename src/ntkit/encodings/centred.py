@@ -1,0 +1,41 @@
+"""Coordinates about the centre of the unit cube, as networks that were published for [-1, 1] take them."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit._core.checks import positive_int
+from ntkit.encodings.base import AbstractEncoding
+
+__all__ = ["Centred"]
+
+
+class Centred(AbstractEncoding):
+    """`2 x - 1`: coordinates in [0, 1) as coordinates in [-1, 1), in front of `siren` and its kin.
+
+    Args:
+        in_dim: Number of coordinates.
+
+    Example:
+        >>> import torch
+        >>> Centred(2)(torch.tensor([[0.25, 0.5]]))
+        tensor([[-0.5000,  0.0000]])
+    """
+
+    def __init__(self, in_dim: int) -> None:
+        super().__init__()
+        self.in_dim = positive_int("in_dim", in_dim)
+        self.out_dim = self.in_dim
+
+    @property
+    def is_stationary(self) -> bool:
+        """False: dot products of coordinates depend on where the points are."""
+        return False
+
+    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """`2 x - 1`."""
+        self.check_input(x)
+        return 2 * x - 1
+
+    def extra_repr(self) -> str:
+        """The dimension, for `repr`."""
+        return f"in_dim={self.in_dim}"

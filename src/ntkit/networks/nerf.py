@@ -1,0 +1,154 @@
+"""NeRF's network: a deep MLP that sees its encoding a second time, with colour that depends on the view."""
+
+import torch
+from torch import Tensor, nn
+
+from ntkit._core.checks import positive_int, whole
+from ntkit.encodings.base import AbstractEncoding
+from ntkit.networks.draws import uniform_linear
+
+__all__ = ["SkipMLP", "ViewMLP", "nerf"]
+
+
+class SkipMLP(nn.Module):
+    """An encoding and hidden ReLU layers, one of which hears the encoding beside the layer before it.
+
+    Args:
+        encoding: Of the points.
+        width: Units of each hidden layer.
+        depth: Number of hidden layers.
+        skip: The features are concatenated to the activations of this layer, counted from 1; 0 for none.
+        generator: Source of the initial weights, of PyTorch's default law.
+
+    Raises:
+        ValueError: `skip` is not below `depth`.
+
+    Attributes:
+        width: Units of the output, the last layer's activations.
+
+    Example:
+        >>> from ntkit.encodings import NeRF
+        >>> SkipMLP(NeRF(3, 10), width=16, depth=8, skip=5)(torch.zeros(5, 3)).shape
+        torch.Size([5, 16])
+    """
+
+    def __init__(
+        self,
+        encoding: AbstractEncoding,
+        *,
+        width: int = 256,
+        depth: int = 8,
+        skip: int = 5,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.width, depth = positive_int("width", width), positive_int("depth", depth)
+        self.skip = whole("skip", skip)
+        if not 0 <= self.skip < depth:
+            raise ValueError(
+                f"`skip={skip}` must be a layer before the last of `depth={depth}`. Pass `skip=0` for none."
+            )
+        self.encoding = encoding
+        sizes = [encoding.out_dim] + [self.width] * (depth - 1)
+        if self.skip:
+            sizes[self.skip] += encoding.out_dim
+        self.layers = nn.ModuleList(uniform_linear(n, self.width, generator) for n in sizes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The activations of the last hidden layer."""
+        features = self.encoding(x)
+        hidden = features
+        for k, layer in enumerate(self.layers):
+            if k and k == self.skip:
+                hidden = torch.cat([hidden, features], -1)
+            hidden = torch.relu(layer(hidden))
+        return hidden
+
+
+class ViewMLP(nn.Module):
+    """Density from the points alone, colours from points and view directions: `[..., d + e]` to `[..., o]`.
+
+    The density (output 0) is a linear read-out of the trunk. A linear layer of the trunk's width, beside the
+    encoded direction, goes through one more ReLU layer of half the width to the other outputs.
+
+    Args:
+        trunk: Of the points, the first `trunk.encoding.in_dim` columns.
+        directions: Encoding of the others.
+        out_dim: Outputs, the density first.
+        generator: Source of the initial weights, of PyTorch's default law.
+
+    Raises:
+        ValueError: `out_dim` leaves no colour.
+
+    Example:
+        >>> from ntkit.encodings import NeRF
+        >>> network = ViewMLP(SkipMLP(NeRF(3, 10), width=16), NeRF(3, 4), 4)
+        >>> network(torch.zeros(5, 6)).shape
+        torch.Size([5, 4])
+    """
+
+    def __init__(
+        self,
+        trunk: SkipMLP,
+        directions: AbstractEncoding,
+        out_dim: int,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if positive_int("out_dim", out_dim) < 2:
+            raise ValueError(
+                f"`out_dim={out_dim}` leaves no colour beside the density. Pass 4, or leave `directions` out."
+            )
+        width, half = trunk.width, max(1, trunk.width // 2)
+        self.trunk, self.directions = trunk, directions
+        self.in_dim = trunk.encoding.in_dim
+        self.density = uniform_linear(width, 1, generator)
+        self.feature = uniform_linear(width, width, generator)
+        self.view = uniform_linear(width + directions.out_dim, half, generator)
+        self.colour = uniform_linear(half, out_dim - 1, generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Density before its activation, then colours before theirs."""
+        hidden = self.trunk(x[..., : self.in_dim])
+        seen = torch.cat([self.feature(hidden), self.directions(x[..., self.in_dim :])], -1)
+        return torch.cat([self.density(hidden), self.colour(torch.relu(self.view(seen)))], -1)
+
+
+def nerf(
+    encoding: AbstractEncoding,
+    out_dim: int = 4,
+    *,
+    directions: AbstractEncoding | None = None,
+    width: int = 256,
+    depth: int = 8,
+    skip: int = 5,
+    generator: torch.Generator | None = None,
+) -> nn.Module:
+    """NeRF's network: 8 ReLU layers of 256 units, the encoding concatenated once more to the fifth's activations.
+
+    Args:
+        encoding: Of the points; NeRF's has ten octaves, `ntkit.encodings.NeRF(3, 10, include_input=True)`.
+        out_dim: Outputs: the density (before its activation) first, then colours.
+        directions: Encoding of view directions (NeRF's has four octaves), which stand behind the points,
+            `[n, 3 + 3]`; the colours then depend on them, by a branch of one more ReLU layer. Left out, all
+            outputs are linear read-outs of the last hidden layer.
+        width: Units of each hidden layer.
+        depth: Number of hidden layers.
+        skip: Layer to whose activations the encoding is concatenated, counted from 1; 0 for none.
+        generator: Source of the initial weights, of PyTorch's default law.
+
+    Source: Mildenhall et al. 2020 (arXiv:2003.08934), section 3 and figure 7 of the supplement.
+
+    Example:
+        >>> from ntkit.encodings import NeRF
+        >>> nerf(NeRF(3, 10), width=16)(torch.zeros(5, 3)).shape
+        torch.Size([5, 4])
+        >>> nerf(NeRF(3, 10), directions=NeRF(3, 4), width=16)(torch.zeros(5, 6)).shape
+        torch.Size([5, 4])
+    """
+    trunk = SkipMLP(encoding, width=width, depth=depth, skip=skip, generator=generator)
+    if directions is not None:
+        return ViewMLP(trunk, directions, out_dim, generator=generator)
+    out = uniform_linear(trunk.width, positive_int("out_dim", out_dim), generator)
+    return nn.Sequential(trunk, out)
