@@ -247,7 +247,7 @@ def test_what_is_of_another_command_is_refused(spec: FitSpec, tuned: TuneSpec) -
         ({"budget": "0.2s"}, "from 1 s to a week"),
         ({"budget": "999h"}, "from 1 s to a week"),
         ({"width": 0}, "`width=0` must be from 1"),
-        ({"batch_size": 0}, "`batch_size=0` must be at least 1"),
+        ({"batch_size": 0}, "`batch_size=0` must be from 1"),
         ({"seed": -1}, "`seed=-1` must be from 0"),
         ({"hold_out": 1.0}, r"`hold_out=1.0` must be a share"),
         ({"device": "abacus"}, "`device='abacus'` is not on this machine"),

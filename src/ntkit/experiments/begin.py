@@ -120,7 +120,7 @@ def announce(spec: DataSpec, task: AbstractTask, telling: Telling) -> None:
 
 def budget_of(spec: TuneSpec | FitSpec, plan: NetworkPlan, task: AbstractTask) -> Budget:
     """The budget in steps: where a time was asked for, by some steps of a Gaussian encoding, timed."""
-    asked = parse_budget(spec.budget, spec.batch_size)
+    asked = parse_budget(spec.budget, spec.batch_size or task.batch_size)
     if asked.seconds is None:
         return asked.budget
     network = plan.trainable(Candidate("gaussian", 10.0)).to(device_of_spec(spec))

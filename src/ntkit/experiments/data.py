@@ -41,11 +41,12 @@ def open_task(spec: DataSpec) -> AbstractTask:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of a folder's files."""
+    """SHA-256 of a file, or of the names and contents of a folder's files, those of its folders included."""
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     found = hashlib.sha256()
-    for each in sorted(p for p in path.iterdir() if p.is_file()):
-        found.update(f"{each.name}\n{digest(each)}\n".encode("utf-8", "surrogateescape"))
+    for each in sorted(p for p in path.rglob("*") if p.is_file()):
+        name = each.relative_to(path).as_posix()
+        found.update(f"{name}\n{digest(each)}\n".encode("utf-8", "surrogateescape"))
     return found.hexdigest()

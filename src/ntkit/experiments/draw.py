@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -9,9 +10,13 @@ from ntkit import figures
 from ntkit._core.whole_files import write_with
 from ntkit.experiments import figures as drawn
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
+from ntkit.experiments.run_folder import FILM
 from ntkit.tasks import AbstractSamples, AbstractTask
+from ntkit.tasks.files import write_video
 
 __all__ = ["draw_fit", "draw_tune"]
+
+_SECONDS_A_VIEW = 0.15
 
 
 def draw_tune(run: TuneRun, task: AbstractTask, outputs: Sequence[Tensor]) -> None:
@@ -33,6 +38,7 @@ def draw_tune(run: TuneRun, task: AbstractTask, outputs: Sequence[Tensor]) -> No
             (drawn.title_of(proof), output) for proof, output in zip(judged, outputs, strict=True)
         ]
         _save(run, task.figure([("target", task.truth), *pairs[::-1]]), "images")
+        _film(run, task, outputs[0])
 
 
 def draw_fit(run: FitRun, task: AbstractTask, output: Tensor) -> None:
@@ -53,6 +59,14 @@ def draw_fit(run: FitRun, task: AbstractTask, output: Tensor) -> None:
         _save(run, drawn.fit_curve_figure(run), "learning")
     title = drawn.title_of(run.proof) if run.proof.evaluations else run.candidate.label
     _save(run, task.figure([("target", task.truth), (title, output)]), "images")
+    _film(run, task, output)
+
+
+def _film(run: AbstractRun, task: AbstractTask, output: Tensor) -> None:
+    """Views that follow each other, the truth on the left and the fit on the right."""
+    if task.turns and len(output) > 1:
+        both = torch.cat([task.truth, output], 2).clamp(0, 1).numpy()
+        write_video(run.folder / FILM, both, step=_SECONDS_A_VIEW)
 
 
 def _save(run: AbstractRun, figure: Figure, name: str) -> None:

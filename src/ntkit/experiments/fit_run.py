@@ -124,7 +124,8 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
 def _plan(spec: FitSpec, task: AbstractTask, like: TuneRun | FitRun | None) -> NetworkPlan:
     """The network, with the sizes of `like` where none is asked for."""
     before = None if like is None else like.result.plan if isinstance(like, TuneRun) else like.plan
-    model = before or NetworkPlan(task.in_dim, task.n_outputs)
+    usual = NetworkPlan(task.in_dim, task.n_outputs, width=task.width, depth=task.depth)
+    model = before or usual
     return NetworkPlan(
         task.in_dim,
         task.n_outputs,

@@ -9,7 +9,7 @@ import jinja2
 
 from ntkit._core.whole_files import shown, write_bytes
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
-from ntkit.experiments.run_folder import PICTURES, REPORT
+from ntkit.experiments.run_folder import FILM, PICTURES, REPORT
 from ntkit.tasks import JOBS, psnr
 from ntkit.tuning.choice import name_of
 
@@ -33,6 +33,10 @@ def write_report(run: AbstractRun) -> None:
         for path in (run.folder / f"{name}.png" for name in PICTURES)
         if path.is_file()
     }
+    film = run.folder / FILM
+    if film.is_file():
+        turning = base64.b64encode(film.read_bytes()).decode()
+        pictures[film.stem] = f"data:image/gif;base64,{turning}"
     job = JOBS.get(run.domain.kind)
     context: dict[str, Any] = {
         "run": run,

@@ -11,6 +11,7 @@ from ntkit._core.whole_files import read_json, shown, write_json
 
 __all__ = [
     "CHECKPOINT",
+    "FILM",
     "FITTED",
     "FORMAT",
     "PICTURES",
@@ -30,6 +31,9 @@ SPEC, RESULT, REPORT, CHECKPOINT = (
     "report.html",
     "checkpoint.safetensors",
 )
+FILM = "turntable.gif"
+"""Of what is shown as views that follow each other."""
+
 PICTURES = ("images", "bandwidth", "spectrum", "learning")
 WEIGHTS = ("recommended", "no_encoding")
 FITTED = "network"
@@ -38,6 +42,7 @@ _LOCK = ".lock"
 _OURS = (
     *(SPEC, RESULT, REPORT, CHECKPOINT, _LOCK),
     *(f"{name}.png" for name in PICTURES),
+    FILM,
     *(f"{name}.safetensors" for name in (*WEIGHTS, FITTED)),
 )
 

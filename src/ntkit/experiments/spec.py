@@ -158,9 +158,9 @@ class TuneSpec(DataSpec):
             some of what is known.
         budget: How long to train: steps (2000), a time (30s, 5min, 2h), or optimiser:rate:steps with adam or sgd
             (sgd:0.1:5000).
-        batch_size: Samples a step.
-        width: Units of each hidden layer.
-        depth: Hidden layers.
+        batch_size: Samples a step; by default 4096, of a field 1024 rays.
+        width: Units of each hidden layer; by default 256.
+        depth: Hidden layers; by default 4, of shapes 8.
         sigmoid: Put a sigmoid behind the read-out, so that values stay between 0 and 1.
         encodings: Encodings to compare, of identity (none), basic, positional, nerf and gaussian.
         bandwidths: Gaussian bandwidths to try, in cycles per unit of coordinate (the data are one unit long along
@@ -182,9 +182,9 @@ class TuneSpec(DataSpec):
     goal: Literal["generalise", "fit"] = "generalise"
     hold_out: _Number = None
     budget: str = "adam:1e-3:2000"
-    batch_size: int = 4096
-    width: int = 256
-    depth: int = 4
+    batch_size: _Whole = None
+    width: _Whole = None
+    depth: _Whole = None
     sigmoid: bool = False
     encodings: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = COMPARED
     bandwidths: _Numbers = None
@@ -199,7 +199,7 @@ class TuneSpec(DataSpec):
 
     def check(self) -> None:
         """Also the form of the budget."""
-        parse_budget(self.budget, self.batch_size)
+        parse_budget(self.budget, self.batch_size or 1)
         super().check()
 
 
@@ -216,9 +216,9 @@ class FitSpec(DataSpec):
             samples are trained on.
         budget: How long to train: steps (2000), a time (30s, 5min, 2h), or optimiser:rate:steps with adam or sgd
             (sgd:0.1:5000).
-        batch_size: Samples a step.
+        batch_size: Samples a step; by default 4096, of a field 1024 rays.
         width: Units of each hidden layer; by default 256, or those of --like.
-        depth: Hidden layers; by default 4, or those of --like.
+        depth: Hidden layers; by default 4, of shapes 8, or those of --like.
         n_frequencies: Frequencies of the encoding, each of which gives two features; by default 256, or those of --like.
         sigmoid: Put a sigmoid behind the read-out, so that values stay between 0 and 1.
         out: Run folder, new or empty; by default runs/fit-NAME, or runs/fit-NAME-2 if that is taken, ...
@@ -234,7 +234,7 @@ class FitSpec(DataSpec):
     like: _Path = None
     hold_out: float = 0.0
     budget: str = "adam:1e-3:2000"
-    batch_size: int = 4096
+    batch_size: _Whole = None
     width: _Whole = None
     depth: _Whole = None
     n_frequencies: _Whole = None
@@ -250,7 +250,7 @@ class FitSpec(DataSpec):
         Raises:
             ValueError: It is asked for in two ways, or half.
         """
-        parse_budget(self.budget, self.batch_size)
+        parse_budget(self.budget, self.batch_size or 1)
         needs = self.encoding in {"gaussian", "positional", "nerf"}
         if needs and self.bandwidth is None:
             raise ValueError(

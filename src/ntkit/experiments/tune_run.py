@@ -71,8 +71,8 @@ def _recommended(spec: TuneSpec, begun: Begun, telling: Telling) -> TuneRun:
         plan = NetworkPlan(
             task.in_dim,
             task.n_outputs,
-            width=spec.width,
-            depth=spec.depth,
+            width=spec.width or task.width,
+            depth=spec.depth or task.depth,
             n_frequencies=spec.n_frequencies,
         )
         budget = budget_of(spec, plan, task)
@@ -85,9 +85,9 @@ def _recommended(spec: TuneSpec, begun: Begun, telling: Telling) -> TuneRun:
             batch_size=budget.batch_size,
             encodings=spec.encodings,
             bandwidths=spec.bandwidths,
-            width=spec.width,
-            depth=spec.depth,
-            n_frequencies=spec.n_frequencies,
+            width=plan.width,
+            depth=plan.depth,
+            n_frequencies=plan.n_frequencies,
             sigmoid=spec.sigmoid,
             engine=spec.engine,
             generator=torch.Generator().manual_seed(spec.seed),

@@ -57,6 +57,18 @@ class AbstractTask(ABC):
     notes: tuple[str, ...] = ()
     """What was converted while it was read, in words."""
 
+    width: ClassVar[int] = 256
+    """Units of each hidden layer of the networks that are usual for it."""
+
+    depth: ClassVar[int] = 4
+    """Their hidden layers."""
+
+    batch_size: ClassVar[int] = 4096
+    """Measurements a step that are usual for it."""
+
+    turns: ClassVar[bool] = False
+    """Whether what is shown are views `[views, h, w, c]` that follow each other."""
+
     takes_points: bool = True
     """Whether the rows are points as they go into the network: then its encoding of them is computed once."""
 
