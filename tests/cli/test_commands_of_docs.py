@@ -19,7 +19,7 @@ from ntkit.experiments.spec import FitSpec, TuneSpec
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`(ntkit (?:tune|fit|render|runs)[^`]*--[^`]*)`")
+INLINE = re.compile(r"`(ntkit (?:tune|fit|render|export|runs)[^`]*--[^`]*)`")
 
 
 def commands() -> list[str]:
@@ -37,7 +37,7 @@ def commands() -> list[str]:
 
 
 def test_there_are_commands_of_each_kind() -> None:
-    assert {line.split()[1] for line in commands()} >= {"tune", "fit", "render"}
+    assert {line.split()[1] for line in commands()} >= {"tune", "fit", "render", "export"}
 
 
 @pytest.mark.parametrize("line", commands())
@@ -51,17 +51,21 @@ def test_commands_are_taken(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
         taken.append(spec)
         return 0
 
-    @functools.wraps(main.render)
-    def render(*args: object, **kwargs: object) -> int:
-        taken.append(kwargs or args)
-        return 0
+    def taking(command):
+        @functools.wraps(command)
+        def take(*args: object, **kwargs: object) -> int:
+            taken.append(kwargs or args)
+            return 0
+
+        return take
 
     def default(arguments):
         kind = FitSpec if arguments[0] == "fit" else TuneSpec
         return kind(Path("x")) if {"--resume", "--config"} & set(arguments) else None
 
     monkeypatch.setattr(main, "_run", run)
-    monkeypatch.setattr(main, "render", render)
+    for name in ("render", "export"):
+        monkeypatch.setattr(main, name, taking(getattr(main, name)))
     monkeypatch.setattr(main, "_default", default)
     if "DATA" in words or "RUN" in words or "..." in words:
         words = [w for w in words if w != "..."]

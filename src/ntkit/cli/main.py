@@ -18,6 +18,7 @@ import tyro
 from ntkit._core.errors import NumericalError
 from ntkit._core.threads import free_cores
 from ntkit._core.whole_files import read_json
+from ntkit.cli.export import export
 from ntkit.cli.render import render
 from ntkit.cli.show import show_fit, show_json, show_proof, show_recommendation, show_runs
 from ntkit.experiments.fit_run import resume_fit, run_fit
@@ -32,7 +33,7 @@ from ntkit.experiments.tune_run import resume_tune, run_tune
 
 __all__ = ["main"]
 
-_USER_ERRORS = (ValueError, TypeError, OSError, NumericalError)
+_USER_ERRORS = (ValueError, TypeError, OSError, NumericalError, ImportError)
 _LISTS = {"--bandwidths", "--encodings", "--columns", "--targets", "--size", "--crop"}
 
 Spec = TuneSpec | FitSpec
@@ -78,6 +79,7 @@ def _command(arguments: Sequence[str], interruption: Interruption) -> int:
         "tune": _of_spec(TuneSpec, "tune", _TUNE, default, interruption),
         "fit": _of_spec(FitSpec, "fit", _FIT, default, interruption),
         "render": render,
+        "export": export,
         "runs": runs,
         "info": info,
     }

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
 from ntkit._core.whole_files import shown
+from ntkit.experiments.export import Format, Subject, write_export
 from ntkit.experiments.proof import Proof
 from ntkit.experiments.run_folder import FITTED, WEIGHTS
 from ntkit.experiments.spec import FitSpec, TuneSpec
@@ -42,6 +43,9 @@ class AbstractRun:
         interrupted: Whether it was just stopped.
         diverged: Why there is no result, if its training diverged.
     """
+
+    main: ClassVar[str] = WEIGHTS[0]
+    """Name of the network that the run is about."""
 
     spec: Any
     folder: Path
@@ -82,13 +86,14 @@ class AbstractRun:
         return self.trained()
 
     def trained(
-        self, *, network: Callable[..., nn.Module] | None = None, name: str = WEIGHTS[0]
+        self, *, network: Callable[..., nn.Module] | None = None, name: str | None = None
     ) -> nn.Module:
         """A trained network of the run, ready to be called on coordinates `[n, d]`.
 
         Args:
             network: Makes a network of one's own from the encoding, where the run trained such a one.
-            name: "recommended" (of a fit "network"), or "no_encoding".
+            name: "recommended" (of a fit "network"), which is also what is meant if it is left out, or
+                "no_encoding".
 
         A file that is missing, damaged or of another network is refused.
 
@@ -99,6 +104,7 @@ class AbstractRun:
             raise ValueError(
                 f"`{shown(self.folder)}` has no network: its training diverged. Run again with a smaller rate."
             )
+        name = name or self.main
         return read_network(
             self.folder / f"{name}.safetensors", self.architecture(self._named(name)), network
         )
@@ -119,6 +125,25 @@ class AbstractRun:
             job.write(Path(out), rendered)
         return rendered
 
+    def export(
+        self, out: Path | str, *, format: Format, name: str | None = None, force: bool = False
+    ) -> list[str]:
+        """Write a trained network for another program, and return what there is to know of the file.
+
+        Args:
+            out: The file: `.json` of tiny-cuda-nn, `.onnx`, or `.pt2` of PyTorch.
+            format: "onnx" and "torch" compute what the network computes, without ntkit. "tiny-cuda-nn" is a
+                configuration to train from.
+            name: Which network, as of `trained`.
+            force: Replace a file that is there.
+
+        A network that the format has no counterpart of is refused.
+        """
+        architecture = self.architecture(self._named(name or self.main))
+        network = self.trained(name=name)
+        subject = Subject(network, architecture.in_dim, self.domain, self._budget)
+        return write_export(subject, Path(out), format, force=force)
+
     def architecture(self, candidate: Candidate) -> Architecture:
         """What the network with this encoding is."""
         symmetrised = getattr(self.spec, "symmetrise", False)
@@ -126,6 +151,10 @@ class AbstractRun:
 
     @property
     def _plan(self) -> NetworkPlan:
+        raise NotImplementedError
+
+    @property
+    def _budget(self) -> Budget:
         raise NotImplementedError
 
     def _named(self, name: str) -> Candidate:
@@ -182,7 +211,13 @@ class TuneRun(AbstractRun):
     def _plan(self) -> NetworkPlan:
         return self.result.plan
 
+    @property
+    def _budget(self) -> Budget:
+        return self.result.budget
+
     def _named(self, name: str) -> Candidate:
+        if name not in WEIGHTS:
+            raise ValueError(f"`name={name!r}` must be one of {', '.join(WEIGHTS)}.")
         return self.result.choice if name == WEIGHTS[0] else Candidate("identity")
 
 
@@ -202,6 +237,8 @@ class FitRun(AbstractRun):
         baseline: What needs no network, for the held-out samples.
     """
 
+    main: ClassVar[str] = FITTED
+
     spec: FitSpec
     candidate: Candidate
     why: str
@@ -211,12 +248,6 @@ class FitRun(AbstractRun):
     proof: Proof
     n_trained: int
     baseline: Baseline | None = None
-
-    def trained(
-        self, *, network: Callable[..., nn.Module] | None = None, name: str = FITTED
-    ) -> nn.Module:
-        """The trained network, ready to be called on coordinates `[n, d]`; see `AbstractRun.trained`."""
-        return super().trained(network=network, name=name)
 
     @property
     def n_numbers(self) -> int:
@@ -232,6 +263,10 @@ class FitRun(AbstractRun):
     @property
     def _plan(self) -> NetworkPlan:
         return self.plan
+
+    @property
+    def _budget(self) -> Budget:
+        return self.budget
 
     def _named(self, name: str) -> Candidate:
         if name != FITTED:
