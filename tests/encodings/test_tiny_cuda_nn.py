@@ -23,6 +23,7 @@ GRID = {
 }
 CONFIGS = [
     {"otype": "Identity"},
+    {"otype": "Identity", "scale": 2.0, "offset": -1.0},
     {"otype": "Frequency", "n_frequencies": 5},
     {"otype": "TriangleWave", "n_frequencies": 5},
     {"otype": "OneBlob", "n_bins": 8},

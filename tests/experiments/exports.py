@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ntkit import encodings
 from ntkit.experiments.export import Subject
-from ntkit.networks import mlp
+from ntkit.networks import FAMILIES, mlp, nerf, residual
 from ntkit.tasks import Budget, Domain
 from tests.cases import ENCODINGS, seeded
 
@@ -33,11 +33,25 @@ def network_on(encoding: encodings.AbstractEncoding, *, width: int = 16) -> nn.M
     return mlp(encoding, 2, width=width, depth=2, generator=seeded(3)).eval()
 
 
+def _family(name: str) -> nn.Module:
+    shape = {"bandwidth": 4.0, "width": 16, "depth": 2}
+    return FAMILIES[name].build(2, 2, **shape, generator=seeded()).eval()
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    **{name: lambda make=make: network_on(make()) for name, make in MADE.items()},
+    **{name: partial(_family, name) for name in FAMILIES if name != "mlp"},
+    "nerf": lambda: nerf(encodings.NeRF(2, 3), 2, width=16, generator=seeded()).eval(),
+    "residual": lambda: residual(encodings.NeRF(2, 3), 2, width=16, generator=seeded()).eval(),
+}
+"""On every encoding, and of every family."""
+
+
 def subject_of(network: nn.Module, domain: Domain = PICTURE, in_dim: int | None = None) -> Subject:
     """A network as a run has it."""
-    first = next(iter(network.children()), None)
-    in_dim = first.in_dim if isinstance(first, encodings.AbstractEncoding) else in_dim
-    return Subject(network, in_dim or 2, domain, Budget("adam", 1e-3, 2000, 512))
+    first = next((m for m in network.modules() if isinstance(m, encodings.AbstractEncoding)), None)
+    in_dim = first.in_dim if first else in_dim
+    return Subject(network, in_dim or 2, domain.n_outputs, domain, Budget("adam", 1e-3, 2000, 512))
 
 
 def places(n: int, d: int) -> Tensor:

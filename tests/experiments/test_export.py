@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from math import pi
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,10 @@ pytest.importorskip("filelock")
 
 from ntkit import encodings
 from ntkit.experiments.export import FORMATS, Subject, write_export
-from ntkit.networks import Linear, Sine, mlp, symmetrise
-from ntkit.tasks import Budget, Domain
+from ntkit.networks import FAMILIES, Linear, Sine, mlp, nerf, residual, siren, symmetrise
+from ntkit.tasks import JOBS, Budget, Domain, Image
 from tests.cases import seeded
-from tests.experiments.exports import MADE, PICTURE, network_on, places, subject_of
+from tests.experiments.exports import MADE, NETWORKS, PICTURE, network_on, places, subject_of
 from tests.tolerances import relative_error
 
 WITHOUT_NTKIT = """
@@ -46,13 +48,13 @@ def config_of(network: nn.Module, folder: Path, **options) -> dict:
 
 
 @pytest.mark.slow
-def test_each_encoding_as_a_torch_program_in_a_process_without_ntkit(
+def test_each_network_as_a_torch_program_in_a_process_without_ntkit(
     tmp_path: Path, unchecked: None
 ) -> None:
     """The same values to rounding, for one point, several and none."""
     expected = {}
-    for name, make in MADE.items():
-        subject = subject_of(network_on(make()))
+    for name, make in NETWORKS.items():
+        subject = subject_of(make())
         write_export(subject, tmp_path / f"{name}.pt2", "torch")
         points = {n: places(n, subject.in_dim) for n in (0, 1, 7)}
         torch.save(points, tmp_path / f"{name}.points")
@@ -97,6 +99,7 @@ def test_what_torch_cannot_trace_is_refused(tmp_path: Path, unchecked: None) -> 
 
 
 THEIRS = {
+    "Centred-0": "Identity",
     "Identity-0": "Identity",
     "NeRF-0": "Frequency",
     "Composite-1": "Composite",
@@ -158,6 +161,20 @@ def test_the_network_of_tiny_cuda_nn(width: int, depth: int, otype: str, tmp_pat
     assert with_end["network"] == config["network"] | {"output_activation": "Sigmoid"}
 
 
+def test_a_loss_that_tiny_cuda_nn_has_not_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Odd(Image):
+        def loss(self, found, true):
+            return (found - true).abs().mean()
+
+    monkeypatch.setitem(JOBS, "odd", Odd)
+    subject = subject_of(network_on(encodings.NeRF(2, 3)), replace(PICTURE, kind="odd"))
+    notes = write_export(subject, tmp_path / "a.json", "tiny-cuda-nn")
+    assert "loss" not in json.loads((tmp_path / "a.json").read_text())
+    assert any("the loss of a odd" in note for note in notes)
+
+
 def stack(*layers: nn.Module) -> nn.Sequential:
     return nn.Sequential(nn.Linear(2, 32), layers[0], nn.Linear(32, 32), *layers[1:])
 
@@ -181,13 +198,38 @@ def test_activations_of_tiny_cuda_nn(layer: nn.Module, name: str, tmp_path: Path
     assert config["encoding"] == {"otype": "Identity"}
     fused = "CutlassMLP" if name in {"Sine", "SiLU"} else "FullyFusedMLP"
     assert (config["network"]["otype"], config["network"]["activation"]) == (fused, name)
-    assert any("omega_0 = 30" in note for note in notes) == (name == "Sine")
+    assert any("omega_0 of 30" in note for note in notes) == (name == "Sine")
     assert any("no biases" in note for note in notes)
+
+
+@pytest.mark.parametrize("d", [1, 3, 17])
+def test_a_siren_has_its_bandwidth_in_tiny_cuda_nn(d: int, tmp_path: Path) -> None:
+    """First weights there are `U(-30 / n, 30 / n)`, `n` the inputs padded to a multiple of 16."""
+    network = siren(d, 2, bandwidth=7.0, width=32, depth=2, generator=seeded())
+    config = config_of(network, tmp_path)
+    assert (config["network"]["activation"], config["network"]["n_hidden_layers"]) == ("Sine", 2)
+    padded = 32 if d > 16 else 16
+    deviation = config["encoding"]["scale"] * 30 / padded / 3**0.5 / (2 * pi)
+    assert deviation == pytest.approx(7.0)
+    assert config["encoding"]["offset"] == -config["encoding"]["scale"] / 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_for_tiny_cuda_nn(family: str, tmp_path: Path) -> None:
+    net = FAMILIES[family].build(2, 2, bandwidth=8.0, width=32, depth=2, generator=seeded())
+    if family in {"siren", "hash"}:
+        fused = "CutlassMLP" if family == "siren" else "FullyFusedMLP"
+        assert config_of(net, tmp_path)["network"]["otype"] == fused
+    else:
+        with pytest.raises(ValueError, match="no counterpart in tiny-cuda-nn"):
+            config_of(net, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("network", "match"),
     [
+        (nerf(encodings.NeRF(2, 3), 2, width=16), "`SkipMLP` has no counterpart"),
+        (residual(encodings.NeRF(2, 3), 2, width=16), "`ResidualBlock` has no counterpart"),
         (symmetrise(network_on(encodings.NeRF(2, 3))), "no difference of two networks"),
         (nn.Bilinear(2, 2, 2), "`Bilinear` has no counterpart .* sequences of layers"),
         (stack(nn.GELU(), nn.GELU(), nn.Linear(32, 2)), r"`GELU\(approximate='none'\)` has no"),
@@ -209,7 +251,7 @@ def test_networks_that_tiny_cuda_nn_has_not(network: nn.Module, match: str, tmp_
 
 def test_plain_gradient_descent_for_tiny_cuda_nn(tmp_path: Path) -> None:
     net = network_on(encodings.NeRF(2, 3))
-    subject = Subject(net, 2, PICTURE, Budget("sgd", 0.5, 10))
+    subject = Subject(net, 2, 2, PICTURE, Budget("sgd", 0.5, 10))
     write_export(subject, tmp_path / "a.json", "tiny-cuda-nn")
     config = json.loads((tmp_path / "a.json").read_text())
     assert config["optimizer"] == {"otype": "SGD", "learning_rate": 0.5, "l2_reg": 0.0}
@@ -239,7 +281,7 @@ def test_plain_gradient_descent_for_tiny_cuda_nn(tmp_path: Path) -> None:
     ids=lambda v: v.kind if isinstance(v, Domain) else "",
 )  # fmt: skip
 def test_the_meaning_of_the_numbers(domain: Domain, coordinates: str, values: str) -> None:
-    meaning = Subject(nn.Linear(1, 1), 1, domain, Budget()).meaning()
+    meaning = Subject(nn.Linear(1, 1), 1, 1, domain, Budget()).meaning()
     assert coordinates in meaning["coordinates"]
     assert meaning["values"].endswith(values)
     assert Domain.from_dict(json.loads(meaning["domain"])) == domain

@@ -19,7 +19,7 @@ from ntkit import encodings
 from ntkit.experiments.export import onnx_file, write_export
 from ntkit.networks import symmetrise
 from tests.cases import seeded
-from tests.experiments.exports import MADE, network_on, places, subject_of
+from tests.experiments.exports import NETWORKS, network_on, places, subject_of
 from tests.tolerances import relative_error
 
 pytestmark = pytest.mark.filterwarnings(
@@ -40,9 +40,9 @@ def agrees(network: nn.Module, path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MADE)
-def test_each_encoding(name: str, tmp_path: Path, unchecked: None) -> None:
-    agrees(network_on(MADE[name]()), tmp_path / "net.onnx")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_each_network(name: str, tmp_path: Path, unchecked: None) -> None:
+    agrees(NETWORKS[name](), tmp_path / "net.onnx")
 
 
 @pytest.mark.slow

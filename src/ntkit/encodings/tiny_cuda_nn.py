@@ -7,6 +7,7 @@ import torch
 
 from ntkit._core.checks import positive_int
 from ntkit.encodings.base import AbstractEncoding
+from ntkit.encodings.centred import Centred
 from ntkit.encodings.composite import Composite
 from ntkit.encodings.hash_grid import HashGrid
 from ntkit.encodings.identity import Identity
@@ -30,7 +31,7 @@ def from_config(
 
     | otype | here | unit |
     |---|---|---|
-    | Identity | `Identity` | |
+    | Identity | `Identity`; `Centred` for scale 2 and offset -1 | |
     | Frequency | `NeRF` | `sin(2^k pi x)`: `2^k / 2` cycles per unit, `k = 0..n_frequencies-1` |
     | TriangleWave | `TriangleWave` | `2^k / 2` cycles per unit, shifted by `k / 4` of one |
     | OneBlob | `OneBlob` | bins of `1 / n_bins` of a unit |
@@ -90,7 +91,7 @@ def to_config(encoding: AbstractEncoding) -> dict[str, Any]:
     writer = _WRITERS.get(type(encoding))
     if writer is None:
         raise ValueError(
-            f"`{type(encoding).__name__}` has no counterpart in tiny-cuda-nn. It has Identity, NeRF, "
+            f"`{type(encoding).__name__}` has no counterpart in tiny-cuda-nn. It has Identity, Centred, NeRF, "
             "TriangleWave, OneBlob, SphericalHarmonics, HashGrid and Composite of these."
         )
     return writer(encoding)
@@ -132,15 +133,16 @@ def _without(config: Config, **only: Any) -> Config:
     return {name: value for name, value in config.items() if name not in only}
 
 
-def _identity(config: Config, d: int, generator: torch.Generator | None) -> Identity:
-    scale, offset = config.get("scale", 1.0), config.get("offset", 0.0)
-    if (scale, offset) != (1, 0):
-        name = "scale" if scale != 1 else "offset"
+def _identity(config: Config, d: int, generator: torch.Generator | None) -> AbstractEncoding:
+    options = _options(config, scale=1.0, offset=0.0)
+    if tuple(options.values()) == (2, -1):
+        return Centred(d)
+    if tuple(options.values()) != (1, 0):
+        name = "scale" if options["scale"] != 1 else "offset"
         raise ValueError(
-            f"`config[{name!r}]={config[name]!r}` of otype 'Identity' has no counterpart here: scale and "
+            f"`config[{name!r}]={options[name]!r}` of otype 'Identity' has no counterpart here: scale and "
             "shift the points themselves."
         )
-    _options(config, scale=1.0, offset=0.0)
     return Identity(d)
 
 
@@ -280,6 +282,7 @@ def _write_composite(e: Composite) -> dict[str, Any]:
 
 
 _WRITERS: dict[type[AbstractEncoding], Callable[[Any], dict[str, Any]]] = {
+    Centred: lambda e: {"otype": "Identity", "scale": 2.0, "offset": -1.0},
     Composite: _write_composite,
     HashGrid: _write_grid,
     Identity: lambda e: {"otype": "Identity"},

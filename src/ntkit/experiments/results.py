@@ -141,7 +141,9 @@ class AbstractRun:
         """
         architecture = self.architecture(self._named(name or self.main))
         network = self.trained(name=name)
-        subject = Subject(network, architecture.in_dim, self.domain, self._budget)
+        subject = Subject(
+            network, architecture.in_dim, architecture.out_dim, self.domain, self._budget
+        )
         return write_export(subject, Path(out), format, force=force)
 
     def architecture(self, candidate: Candidate) -> Architecture:

@@ -18,12 +18,14 @@ class Subject:
     Attributes:
         network: Coordinates `[n, in_dim]` to values `[n, o]`, float32, on the CPU.
         in_dim: Coordinates.
+        out_dim: Outputs.
         domain: What coordinates and values stand for.
         budget: How it was trained.
     """
 
     network: nn.Module
     in_dim: int
+    out_dim: int
     domain: Domain
     budget: Budget
 
@@ -36,7 +38,7 @@ class Subject:
             "ntkit_version": version("ntkit"),
             "kind": self.domain.kind,
             "coordinates": f"[n, {self.in_dim}], float32. {_coordinates(self.domain)}",
-            "values": f"[n, {self.domain.n_outputs}], float32. {_values(self.domain)}",
+            "values": f"[n, {self.out_dim}], float32. {_values(self.domain)}",
             "domain": json.dumps(self.domain.to_dict()),
         }
 

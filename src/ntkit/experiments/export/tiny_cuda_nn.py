@@ -2,14 +2,16 @@
 
 import json
 from itertools import pairwise
+from math import ceil
 from typing import Any
 
 from torch import nn
 
-from ntkit.encodings import AbstractEncoding, Identity, to_config
+from ntkit.encodings import AbstractEncoding, Centred, Identity, to_config
 from ntkit.experiments.export.subject import Subject
 from ntkit.networks import Linear, Sine
 from ntkit.networks.symmetrise import Symmetrised
+from ntkit.tasks import JOBS, AbstractTask, Budget
 
 __all__ = ["tiny_cuda_nn_file"]
 
@@ -19,6 +21,11 @@ _FUSED = ("ReLU", "LeakyReLU", "Sigmoid", "Softplus", "Tanh")
 
 _OTHERWISE = "Pass `--format onnx` or `--format torch`, which take other networks too"
 _OPTIMISERS = {"adam": "Adam", "sgd": "SGD"}
+_PLAIN = ("predict", "loss", "training_loss")
+"""What a job has of `AbstractTask` where it is the mean square error of values."""
+
+_THEIR_OMEGA, _THEIR_MULTIPLE = 30.0, 16
+"""Of their first sine layer: weights `U(-30 / n, 30 / n)`, `n` the inputs, padded with ones to a multiple of 16."""
 
 
 def tiny_cuda_nn_file(subject: Subject) -> tuple[bytes, list[str]]:
@@ -30,14 +37,15 @@ def tiny_cuda_nn_file(subject: Subject) -> tuple[bytes, list[str]]:
     Source: tiny-cuda-nn's DOCUMENTATION.md, `network.cu` and `fully_fused_mlp.cu`, as of April 2026.
     """
     encoding, layers = _split(subject.network, subject.in_dim)
-    config = {
+    network = _network(layers)
+    config: dict[str, Any] = {
         "loss": {"otype": "L2"},
-        "optimizer": _optimiser(subject),
-        "encoding": _encoding(encoding),
-        "network": _network(layers),
+        "optimizer": _optimiser(subject.budget),
+        "encoding": _encoding(encoding, layers),
+        "network": network,
         "ntkit": {
             "n_input_dims": subject.in_dim,
-            "n_output_dims": subject.domain.n_outputs,
+            "n_output_dims": subject.out_dim,
             "batch_size": subject.budget.batch_size,
             "steps": subject.budget.steps,
             **subject.meaning(),
@@ -46,13 +54,16 @@ def tiny_cuda_nn_file(subject: Subject) -> tuple[bytes, list[str]]:
     notes = [
         "a configuration to train from, without weights: tiny-cuda-nn's networks have no biases, and "
         "its tables another layout",
-        "its optimisers keep no average of the weights unless they are nested in one",
+        "its optimisers keep no average of the weights unless they are nested in one that does",
     ]
-    if config["network"]["activation"] == "Sine":
+    if network["activation"] == "Sine":
         notes.append(
-            "its sine layers begin with omega_0 = 30 over its padded number of inputs, a multiple of 16, "
-            "whatever omega_0 was here: scale the points for another bandwidth"
+            "its sines begin with an omega_0 of 30 over the padded number of inputs; of a SIREN the scale "
+            "of the points makes up for it, so that the bandwidth is the same"
         )
+    if not _is_plain(subject.domain.kind):
+        del config["loss"]
+        notes.append(f"the loss of a {subject.domain.kind} it has not: that is yours to write")
     return (json.dumps(config, indent=2) + "\n").encode(), notes
 
 
@@ -80,19 +91,26 @@ def _split(network: nn.Module, in_dim: int) -> tuple[AbstractEncoding, list[nn.M
     return Identity(in_dim), layers
 
 
-def _encoding(encoding: AbstractEncoding) -> dict[str, Any]:
-    """Its dictionary.
+def _encoding(encoding: AbstractEncoding, layers: list[nn.Module]) -> dict[str, Any]:
+    """Its dictionary; in front of sines with points scaled so that the first layer has its bandwidth there too.
 
     Raises:
         ValueError: It has none.
     """
     try:
-        return to_config(encoding)
+        config = to_config(encoding)
     except ValueError as error:
         raise ValueError(
             f"{error} Random and learned frequencies are not among them. {_OTHERWISE}, or fit with `--encoding nerf "
             "--bandwidth B`."
         ) from None
+    first = layers[1] if len(layers) > 1 else None
+    if isinstance(encoding, Centred) and isinstance(first, Sine):
+        d = encoding.in_dim  # weights here are U(-1 / d, 1 / d), times the frequency
+        padded = _THEIR_MULTIPLE * ceil(d / _THEIR_MULTIPLE)
+        larger = (first.frequency / d) / (_THEIR_OMEGA / padded)
+        config |= {"scale": 2 * larger, "offset": -larger}
+    return config
 
 
 def _network(layers: list[nn.Module]) -> dict[str, Any]:
@@ -148,9 +166,14 @@ def _activation(layer: nn.Module) -> str:
     return type(layer).__name__
 
 
-def _optimiser(subject: Subject) -> dict[str, Any]:
+def _is_plain(kind: str) -> bool:
+    """Whether a job trains on the mean square error of the network's own values."""
+    job = JOBS.get(kind)
+    return job is None or all(getattr(job, n) is getattr(AbstractTask, n) for n in _PLAIN)
+
+
+def _optimiser(budget: Budget) -> dict[str, Any]:
     """Its dictionary, with PyTorch's defaults."""
-    budget = subject.budget
     found = {"otype": _OPTIMISERS[budget.optimiser], "learning_rate": budget.lr, "l2_reg": 0.0}
     if budget.optimiser == "adam":
         found |= {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
