@@ -146,12 +146,16 @@ def wire(
     depth, outputs = positive_int("depth", depth), positive_int("out_dim", out_dim)
     per_omega = cycles(uniform_deviation(d**-0.5))
     omega, found = first_frequency(bandwidth, omega_0, per_omega, usual=20.0)
+    hidden, window = (
+        positive("hidden_omega", hidden_omega),
+        non_negative("hidden_scale", hidden_scale),
+    )
     n = max(1, int(width / sqrt(2)))
     layers: list[nn.Module] = [Centred(d), uniform_linear(d, n, generator)]
     layers.append(ComplexGabor(omega, scale, is_real=True))
     for _ in range(depth - 1):
         layers.append(ComplexLinear(n, n, generator=generator))
-        layers.append(ComplexGabor(hidden_omega, hidden_scale))
+        layers.append(ComplexGabor(hidden, window))
     # The real part of `(A + i B)(p + i q) + c` is a real layer of the parts in a row: `A p - B q + c`.
     layers.append(nn.Flatten(-2))
     layers.append(uniform_linear(2 * n, outputs, generator, bound=n**-0.5, bias_bound=n**-0.5))

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from ntkit.tasks.base import AbstractTask
-from ntkit.tasks.domain import Rendered
+from ntkit.tasks.domain import Domain, Rendered
+from ntkit.tasks.words import coordinates_in_words, values_in_words
 
 __all__ = ["JOBS", "AbstractJob", "job"]
 
@@ -23,6 +24,11 @@ class AbstractJob(AbstractTask):
     @abstractmethod
     def write(path: Path, rendered: Rendered) -> list[str]:
         """Write a rendering in the format of its name; what was rounded or clipped comes back as notes."""
+
+    @classmethod
+    def in_words(cls, domain: Domain) -> tuple[str, str]:
+        """What a network's coordinates and its values are, for whoever has the network alone."""
+        return coordinates_in_words(domain), values_in_words(domain)
 
 
 _Job = TypeVar("_Job", bound=type[AbstractJob])

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from torch import nn
 
-from ntkit.tasks import Budget, Domain
+from ntkit.tasks import JOBS, Budget, Domain, Image
 
 __all__ = ["Subject"]
 
@@ -34,63 +34,11 @@ class Subject:
 
         With `domain` a reader finds the coordinates of any sample, and the numbers of the data from values.
         """
+        coordinates, values = JOBS.get(self.domain.kind, Image).in_words(self.domain)
         return {
             "ntkit_version": version("ntkit"),
             "kind": self.domain.kind,
-            "coordinates": f"[n, {self.in_dim}], float32. {_coordinates(self.domain)}",
-            "values": f"[n, {self.out_dim}], float32. {_values(self.domain)}",
+            "coordinates": f"[n, {self.in_dim}], float32. {coordinates}",
+            "values": f"[n, {self.out_dim}], float32. {values}",
             "domain": json.dumps(self.domain.to_dict()),
         }
-
-
-def _coordinates(domain: Domain) -> str:
-    """Where a sample of the data lies."""
-    if domain.is_scattered:
-        return _of_columns(domain)
-    size = " x ".join(map(str, domain.shape))
-    text = (
-        f"Axes in the order of the data's array, {size} samples; sample k of N along an axis is at k / N, so "
-        "that the data fill [0, 1)."
-    )
-    if domain.spacing and domain.units:
-        lengths = [n * step for n, step in zip(domain.shape, domain.spacing, strict=True)]
-        units = [f"{a:.6g} {unit}" for a, unit in zip(lengths, domain.units, strict=True)]
-        text += f" One unit along each axis is {', '.join(units)}."
-    return text
-
-
-def _of_columns(domain: Domain) -> str:
-    """Of scattered points: how their own units become coordinates."""
-    columns = [
-        f"({name} - {low:.9g}) / {high - low:.9g}"
-        for name, low, high in zip(_names(domain), domain.low, domain.high, strict=True)
-    ]
-    if not domain.geographic:
-        return f"{', '.join(columns)}."
-    place = [
-        "(cos(lat) cos(lon) + 1) / 2",
-        "(cos(lat) sin(lon) + 1) / 2",
-        "(sin(lat) + 1) / 2",
-        *columns[2:],
-    ]
-    return f"{', '.join(place)}; lon and lat in radians."
-
-
-def _names(domain: Domain) -> list[str]:
-    d = len(domain.low)
-    return list(domain.names[:d]) if len(domain.names) >= d else [f"x{k}" for k in range(d)]
-
-
-def _values(domain: Domain) -> str:
-    """How a value becomes a number of the data."""
-    levels = dict.fromkeys(domain.levels)
-    if len(levels) == 1:
-        (low, high) = domain.levels[0]
-        plain = (low, high) == (0, 1)
-        return "Those of the data." if plain else f"A number of the data is {_line(low, high)}."
-    lines = [_line(low, high) for low, high in domain.levels]
-    return f"Numbers of the data are {', '.join(lines)}, channel by channel."
-
-
-def _line(low: float, high: float) -> str:
-    return f"value * {high - low:.9g} + {low:.9g}"
