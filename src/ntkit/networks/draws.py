@@ -1,9 +1,11 @@
 """Layers of `torch.nn` with weights of a stated law, drawn from a generator of one's own."""
 
+from math import sqrt
+
 import torch
 from torch import nn
 
-__all__ = ["uniform_linear"]
+__all__ = ["glorot_linear", "uniform_linear"]
 
 
 def uniform_linear(
@@ -35,3 +37,17 @@ def uniform_linear(
                 size = default if limit is None else limit
                 parameter.uniform_(-size, size, generator=generator)
     return layer
+
+
+def glorot_linear(fan_in: int, fan_out: int, generator: torch.Generator | None) -> nn.Linear:
+    """An `nn.Linear` with weights `U(-c, c)`, `c = sqrt(6 / (fan_in + fan_out))`, and zero biases.
+
+    Args:
+        fan_in: Inputs.
+        fan_out: Outputs.
+        generator: Source of the draw.
+
+    Source: Glorot and Bengio 2010, eq. 16; the default of Keras.
+    """
+    bound = sqrt(6 / (fan_in + fan_out))
+    return uniform_linear(fan_in, fan_out, generator, bound=bound, bias_bound=0.0)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ntkit._core.checks import positive_int, whole
 from ntkit.encodings.base import AbstractEncoding
-from ntkit.networks.draws import uniform_linear
+from ntkit.networks.draws import glorot_linear
 
 __all__ = ["SkipMLP", "ViewMLP", "nerf"]
 
@@ -18,7 +18,7 @@ class SkipMLP(nn.Module):
         width: Units of each hidden layer.
         depth: Number of hidden layers.
         skip: The features are concatenated to the activations of this layer, counted from 1; 0 for none.
-        generator: Source of the initial weights, of PyTorch's default law.
+        generator: Source of the initial weights.
 
     Raises:
         ValueError: `skip` is not below `depth`.
@@ -52,7 +52,7 @@ class SkipMLP(nn.Module):
         sizes = [encoding.out_dim] + [self.width] * (depth - 1)
         if self.skip:
             sizes[self.skip] += encoding.out_dim
-        self.layers = nn.ModuleList(uniform_linear(n, self.width, generator) for n in sizes)
+        self.layers = nn.ModuleList(glorot_linear(n, self.width, generator) for n in sizes)
 
     def forward(self, x: Tensor) -> Tensor:
         """The activations of the last hidden layer."""
@@ -75,7 +75,7 @@ class ViewMLP(nn.Module):
         trunk: Of the points, the first `trunk.encoding.in_dim` columns.
         directions: Encoding of the others.
         out_dim: Outputs, the density first.
-        generator: Source of the initial weights, of PyTorch's default law.
+        generator: Source of the initial weights.
 
     Raises:
         ValueError: `out_dim` leaves no colour.
@@ -103,10 +103,10 @@ class ViewMLP(nn.Module):
         width, half = trunk.width, max(1, trunk.width // 2)
         self.trunk, self.directions = trunk, directions
         self.in_dim = trunk.encoding.in_dim
-        self.density = uniform_linear(width, 1, generator)
-        self.feature = uniform_linear(width, width, generator)
-        self.view = uniform_linear(width + directions.out_dim, half, generator)
-        self.colour = uniform_linear(half, out_dim - 1, generator)
+        self.density = glorot_linear(width, 1, generator)
+        self.feature = glorot_linear(width, width, generator)
+        self.view = glorot_linear(width + directions.out_dim, half, generator)
+        self.colour = glorot_linear(half, out_dim - 1, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Density before its activation, then colours before theirs."""
@@ -136,7 +136,10 @@ def nerf(
         width: Units of each hidden layer.
         depth: Number of hidden layers.
         skip: Layer to whose activations the encoding is concatenated, counted from 1; 0 for none.
-        generator: Source of the initial weights, of PyTorch's default law.
+        generator: Source of the initial weights.
+
+    Weights are `U(-c, c)` with `c = sqrt(6 / (fan_in + fan_out))` and biases zero, as the published code has
+    them (Glorot and Bengio 2010, the default of Keras).
 
     Source: Mildenhall et al. 2020 (arXiv:2003.08934), section 3 and figure 7 of the supplement.
 
@@ -150,5 +153,5 @@ def nerf(
     trunk = SkipMLP(encoding, width=width, depth=depth, skip=skip, generator=generator)
     if directions is not None:
         return ViewMLP(trunk, directions, out_dim, generator=generator)
-    out = uniform_linear(trunk.width, positive_int("out_dim", out_dim), generator)
+    out = glorot_linear(trunk.width, positive_int("out_dim", out_dim), generator)
     return nn.Sequential(trunk, out)

@@ -31,11 +31,11 @@ from ntkit.kernels.infinite.points import (
 )
 from ntkit.kernels.infinite.prepared import Prepared
 from ntkit.kernels.infinite.range import check_range
-from ntkit.kernels.infinite.read import read
 from ntkit.kernels.infinite.result_file import Out
 from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import Traced
 from ntkit.kernels.infinite.traces import Traces, modes_of
+from ntkit.kernels.infinite.uniform_waves import read_with_waves
 from ntkit.kernels.infinite.variances import Variances
 from ntkit.kernels.infinite.warn import warn_of_means
 
@@ -362,7 +362,9 @@ class InfiniteKernel(AbstractLagKernel):
             small = [x[:1].detach().to(like.dtype).repeat(2, *(1,) * (x.ndim - 1)) for x in inputs]
             traced = self._traces.of(small)
             sample = traced.sample(name, small)
-            reading = read(traced, sample, self._variances, less_means=self._which == "nngp")
+            reading = read_with_waves(
+                traced, sample, self._variances, less_means=self._which == "nngp"
+            )
             scaled = [layer for layer in self._traced.root.modules() if hasattr(layer, "w_std")]
             scales = partial(plain_scales, self._traced.root)
             if ("means", key) not in self._said:

@@ -88,7 +88,7 @@ class Prepared:
             and len(self.reading.features) == 1
             and len(self.reading.outputs) == 1
             and not self.has_positions
-            and not any(step.name.startswith("dropout") for step in steps)
+            and not any(step.name.startswith("dropout") or step.sees_points for step in steps)
         )
 
     @cached_property

@@ -213,6 +213,7 @@ class Step:
         is_linear: Whether the units are a fixed linear map of its inputs' units, plus independent ones.
         windows: The convolution that it is, as its weights are now; None for all else.
         activation: The nonlinearity that it is; None for all else.
+        sees_points: Whether it takes the points' own features, beside what its inputs know of them.
     """
 
     name: str
@@ -225,6 +226,7 @@ class Step:
     is_linear: bool = False
     windows: Callable[[], Windows] | None = None
     activation: AbstractActivation | None = None
+    sees_points: bool = False
 
     def demand_of_inputs(self, demand: Demand) -> Demand:
         """What this step needs of its inputs."""

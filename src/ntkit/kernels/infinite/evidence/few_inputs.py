@@ -18,9 +18,9 @@ from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Side, Step
 from ntkit.kernels.infinite.variances import Variances, layer_variances
 
-__all__ = ["check_inputs"]
+__all__ = ["ENOUGH", "check_inputs", "is_uniform"]
 
-_ENOUGH = 12.0
+ENOUGH = 12.0
 """Inputs, counted by their share in a unit's variance, from which a sum of uniform weights is Gaussian
 to less than a per cent in the moments of the usual nonlinearities."""
 
@@ -85,7 +85,7 @@ def _first_layers(reading: Reading, variances: Variances, points: Side) -> list[
         if not isinstance(layer, nn.Linear) or len(reading.steps[place].inputs) != 1:
             continue
         (source,) = reading.steps[place].inputs
-        if reading.steps[source].back != "none" or not _is_uniform(layer, variances):
+        if reading.steps[source].back != "none" or not is_uniform(layer, variances):
             continue
         bends = _bends(graph, reading, place)
         if not bends:
@@ -98,7 +98,7 @@ def _first_layers(reading: Reading, variances: Variances, points: Side) -> list[
     return found
 
 
-def _is_uniform(layer: nn.Linear, variances: Variances) -> bool:
+def is_uniform(layer: nn.Linear, variances: Variances) -> bool:
     """As PyTorch draws: told by the call, by the bound of the entries, or by their tails."""
     if variances == "default":
         return True
@@ -168,7 +168,7 @@ def _difference(first: _First, variances: Variances) -> float:
         [first.features * v**0.5, first.features.new_full((len(first.features), 1), u**0.5)], 1
     )
     inputs = (rows**2).sum(1) ** 2 / (rows**4).sum(1).clamp_min(1e-300)
-    if float(inputs.max()) > 2 * _ENOUGH or float(inputs.mean()) > _ENOUGH:
+    if float(inputs.max()) > 2 * ENOUGH or float(inputs.mean()) > ENOUGH:
         return 0.0
     draws = SobolEngine(rows.shape[1], scramble=True, seed=0).draw(_UNITS).double()
     draws = draws.clamp(1e-9, 1 - 1e-9)
