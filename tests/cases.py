@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ntkit import Grid, encodings, gram, kernels, networks, ntk, operators, tasks
 from ntkit.kernels import InfiniteKernel, nngp
 from tests.layer_networks import LAYERS
+from tests.spheres import views
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -242,6 +243,9 @@ TASKS: dict[type, Callable[[], tasks.AbstractTask]] = {
     tasks.Volume: lambda: tasks.Volume(randn(8, 9, 10), spacing=(1.0, 2.0, 3.0)),
     tasks.Video: lambda: tasks.Video(randn(10, 8, 12, 3).sigmoid(), step=0.25),
     tasks.Points: lambda: tasks.Points(randn(50, 2), randn(50, 2, seed=1)),
+    tasks.RadianceField: lambda: tasks.RadianceField(
+        views(5, size=12), n_samples=8, silhouettes=False
+    ),
 }
 """A small one of each task."""
 

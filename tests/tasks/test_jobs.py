@@ -100,7 +100,7 @@ def test_domains_come_back_from_json(kind: type[AbstractJob]) -> None:
 def test_every_job_renders_and_writes_all_its_formats(
     kind: type[AbstractJob], tmp_path: Path
 ) -> None:
-    needs = {"audio": "soundfile", "volume": "nibabel", "video": "av"}
+    needs = {"audio": "soundfile", "volume": "nibabel", "video": "av", "field": "av"}
     pytest.importorskip("PIL")
     pytest.importorskip(needs.get(kind.kind, "numpy"))
     task = TASKS[kind]()

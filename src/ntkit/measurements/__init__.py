@@ -1,6 +1,30 @@
-"""Measurements: linear maps from a field to data, each with its adjoint."""
+"""Measurements: from a field to data; linear ones with their adjoint, and rendered rays."""
 
 from ntkit.measurements.base import AbstractMeasurement
+from ntkit.measurements.occupancy import OccupancyGrid
+from ntkit.measurements.rays import Camera, Rays, camera_rays, clip_to_unit_box
 from ntkit.measurements.samples import Samples
+from ntkit.measurements.volume_rendering import (
+    Seen,
+    Strata,
+    composite,
+    importance,
+    stratified,
+    widened,
+)
 
-__all__ = ["AbstractMeasurement", "Samples"]
+__all__ = [
+    "AbstractMeasurement",
+    "Camera",
+    "OccupancyGrid",
+    "Rays",
+    "Samples",
+    "Seen",
+    "Strata",
+    "camera_rays",
+    "clip_to_unit_box",
+    "composite",
+    "importance",
+    "stratified",
+    "widened",
+]

@@ -8,6 +8,7 @@ from ntkit.tasks.image import Image
 from ntkit.tasks.jobs import JOBS, AbstractJob, job
 from ntkit.tasks.metrics import PSNR, AbstractMetric, IntersectionOverUnion, psnr
 from ntkit.tasks.points import Points
+from ntkit.tasks.radiance_field import RadianceField
 from ntkit.tasks.samples import AbstractSamples
 from ntkit.tasks.signal import Signal
 from ntkit.tasks.trainer import Trainer
@@ -30,6 +31,7 @@ __all__ = [
     "Image",
     "IntersectionOverUnion",
     "Points",
+    "RadianceField",
     "Rendered",
     "Signal",
     "Trainer",

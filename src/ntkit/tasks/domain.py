@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ntkit.grids import Grid
 from ntkit.tasks.files import Content, Levels, Scattered
+from ntkit.tasks.scene import Scene
 
 __all__ = ["Domain", "Rendered", "evaluated"]
 
@@ -36,6 +37,7 @@ class Domain:
         high: ... and 1 in the fitted field.
         names: Of the columns of a table: coordinates, then values.
         geographic: Whether the coordinates are longitude and latitude, which become points of a sphere.
+        scene: Of a radiance field: its box, and how it is rendered.
         scale: How many times as many samples a rendering has along each axis, if nothing else is asked.
     """
 
@@ -53,6 +55,7 @@ class Domain:
     names: tuple[str, ...] = ()
     geographic: bool = False
     scale: int = 1
+    scene: Scene | None = None
     window: tuple[tuple[float, float], ...] = field(default=())
 
     @classmethod
@@ -91,7 +94,9 @@ class Domain:
     @classmethod
     def from_dict(cls, found: dict[str, Any]) -> "Domain":
         """Of a run's JSON."""
-        return cls(**{k: _tupled(v) for k, v in found.items()})
+        plain = {k: _tupled(v) for k, v in found.items()}
+        scene = plain.get("scene")
+        return cls(**{**plain, "scene": scene and Scene.from_dict(scene)})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -215,4 +220,6 @@ def evaluated(network: nn.Module, points: Float[Tensor, "n d"]) -> Float[Tensor,
 
 def _tupled(value: Any) -> Any:
     """Lists of JSON as tuples."""
+    if isinstance(value, dict):
+        return {k: _tupled(v) for k, v in value.items()}
     return tuple(_tupled(v) for v in value) if isinstance(value, list) else value

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ntkit.tasks.files.points_writer import write_points
     from ntkit.tasks.files.video import read_video
     from ntkit.tasks.files.video_writer import write_video
+    from ntkit.tasks.files.views import Views, read_views
     from ntkit.tasks.files.volume import read_volume
     from ntkit.tasks.files.volume_writer import resampled_affine, write_volume
 
@@ -32,7 +33,9 @@ _WHERE = {
     "read_mask": "mask",
     "read_points": "points",
     "read_shape": "mesh",
+    "Views": "views",
     "read_video": "video",
+    "read_views": "views",
     "read_volume": "volume",
     "resampled_affine": "volume_writer",
     "write_array": "array_writer",
@@ -52,6 +55,7 @@ __all__ = [
     "Levels",
     "Mesh",
     "Scattered",
+    "Views",
     "kind_of",
     "mesh_of",
     "read_audio",
@@ -60,6 +64,7 @@ __all__ = [
     "read_points",
     "read_shape",
     "read_video",
+    "read_views",
     "read_volume",
     "resampled_affine",
     "write_array",

@@ -9,12 +9,13 @@ from ntkit._core.whole_files import shown
 from ntkit.tasks.files.access import needed, reading, require_file, sorted_files
 from ntkit.tasks.files.arrays import read_array
 from ntkit.tasks.files.video import FILMS
+from ntkit.tasks.files.views import VIEWS
 
 __all__ = ["KINDS", "Kind", "kind_of"]
 
-Kind = Literal["image", "audio", "volume", "video", "points", "shape"]
+Kind = Literal["image", "audio", "volume", "video", "points", "shape", "field"]
 
-KINDS: tuple[Kind, ...] = ("image", "audio", "volume", "video", "points", "shape")
+KINDS: tuple[Kind, ...] = ("image", "audio", "volume", "video", "points", "shape", "field")
 
 _SOUNDS = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"}
 _TABLES = {".csv", ".tsv", ".txt", ".dat"}
@@ -25,10 +26,10 @@ _COLOURS = 4  # a last axis of at most so many is of channels
 
 
 def kind_of(path: Path, *, frame: int | None = None) -> Kind:
-    """What a file holds: "image", "audio", "volume", "video", "points" or "shape".
+    """What a file holds: "image", "audio", "volume", "video", "points", "shape" or "field".
 
     Args:
-        path: A file, or a folder of frames or of a DICOM series.
+        path: A file, or a folder of frames, of a DICOM series, or of views of a scene.
         frame: Which picture of several is meant, where one was named: a stack is then an image.
 
     Where it is not clear, a `ValueError` says so in one line and offers `--as`.
@@ -47,6 +48,8 @@ def kind_of(path: Path, *, frame: int | None = None) -> Kind:
                 return kind  # pyright: ignore[reportReturnType]
         if name.endswith(_VOLUMES):
             return "volume"
+        if name in VIEWS:
+            return "field"
         return _by_content(path, frame)
 
 
@@ -89,6 +92,8 @@ def _archive(path: Path, frame: int | None) -> Kind:
         names = archive.files
     if {"points", "values"} <= set(names):
         return "points"
+    if {"images", "poses"} <= set(names):
+        return "field"
     if {"vertices", "faces"} <= set(names) or {"points", "normals"} <= set(names):
         return "shape"
     if len(names) != 1:
@@ -128,6 +133,8 @@ def _folder(path: Path) -> Kind:
         ValueError: They are neither frames nor a series, or both.
     """
     files = sorted_files(path)
+    if any(f.name in VIEWS for f in files):
+        return "field"
     slices = [f for f in files if f.suffix.lower() in {".dcm", ".ima"} or _begins_as_dicom(f)]
     pictures = [f for f in files if f.suffix.lower() in needed("frames").PICTURES]
     if bool(slices) == bool(pictures):
