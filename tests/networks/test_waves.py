@@ -1,6 +1,6 @@
 """SIREN, FINER and WIRE: their published initialisation, and what a bandwidth means for each."""
 
-from math import pi, sqrt
+from math import exp, pi, sqrt
 
 import pytest
 import torch
@@ -87,24 +87,25 @@ def test_weights_of_siren_and_finer_are_drawn_as_published() -> None:
     assert largest(first.bias) == pytest.approx(5.0, rel=0.02)
 
 
-def test_sirens_units_keep_the_arcsine_law_through_depth() -> None:
-    """Sines of mean square 1/2 and fourth moment 3/8 in every layer, from inputs of variance 1 and the biases'.
-
-    PyTorch's biases add `omega^2 / (3 width)`, which the paper leaves out: a third here.
-    """
+def test_sirens_units_keep_their_size_through_depth() -> None:
+    """Phases of variance `2 E[h^2]` and the biases' part, sines of mean square `(1 - exp(-2 v)) / 2`."""
     width, omega = 900, 30.0
     network = siren(2, 1, bandwidth=20.0, width=width, depth=6, generator=seeded())
-    x = torch.rand(200, 2, generator=seeded(1))
+    x = torch.rand(300, 2, generator=seeded(1))
     with torch.no_grad():
-        for k, layer in enumerate(network[:-1]):
-            before, x = x, layer(x)
-            if k > 3 and k % 2 == 0:
-                phases = layer.frequency * before
-                assert float(phases.square().mean()) == pytest.approx(
-                    1 + omega**2 / (3 * width), rel=0.1
-                )
-                assert float(x.square().mean()) == pytest.approx(0.5, rel=0.1)
-                assert float((x**4).mean()) == pytest.approx(3 / 8, rel=0.1)
+        units = network[:3](x)
+        size = float(units.square().mean())
+        assert size == pytest.approx(0.5, rel=0.02)  # phases of many turns: the arcsine law
+        assert float((units**4).mean()) == pytest.approx(3 / 8, rel=0.02)
+        for k in range(3, len(network) - 1, 2):
+            phases = network[k + 1].frequency * network[k](units)
+            v = 2 * size + omega**2 / (3 * width)
+            assert float(phases.square().mean()) == pytest.approx(v, rel=0.08)
+            units = network[k + 1](network[k](units))
+            size = float(units.square().mean())
+            assert size == pytest.approx((1 - exp(-2 * v)) / 2, rel=0.04)
+            fourth = 3 / 8 - exp(-2 * v) / 2 + exp(-8 * v) / 8
+            assert float((units**4).mean()) == pytest.approx(fourth, rel=0.06)
 
 
 def test_hidden_omega_changes_the_speed_and_not_the_function() -> None:

@@ -29,8 +29,9 @@ def siren(
 
     The points are brought to [-1, 1) first, as published. First weights are `U(-1/d, 1/d)`, the others
     (the read-out's too) `U(-c, c)` with `c = sqrt(6 / width) / hidden_omega`, and biases PyTorch's
-    default, `U(-fan_in^-1/2, fan_in^-1/2)`. Every hidden layer then gets standard normal inputs to its
-    sines and gives outputs with the arcsine law, of variance 1/2.
+    default, `U(-fan_in^-1/2, fan_in^-1/2)`. Units `h` of a layer go into phases of variance
+    `v = 2 E[h^2] + hidden_omega^2 / (3 width)` (the second part is the biases'), and these into sines of mean
+    square `(1 - exp(-2 v)) / 2`: near 1/2, as of the arcsine law of the paper, in every layer.
 
     Args:
         in_dim: Number of coordinates `d`.
@@ -40,8 +41,8 @@ def siren(
         omega_0: The first layer's frequency in its place, as published, for points in [-1, 1];
             30 if neither is given. Stated for [0, 1) it is twice as large: `siren_bandwidth` and
             `siren_omega` convert.
-        hidden_omega: Frequency of the other layers. It changes how fast their weights learn, not the
-            function at the start.
+        hidden_omega: Frequency of the other layers. It changes how fast their weights learn, and of the
+            function at the start only what the biases add.
         width: Units of each hidden layer.
         depth: Number of layers of sines.
         generator: Source of the initial weights.
