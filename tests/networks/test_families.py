@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ntkit.networks import FAMILIES, width_for
-from ntkit.networks.families import Shape
+from ntkit.networks.families import Sizes
 from tests.cases import seeded
 
 EACH = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda f: f.name)
@@ -111,4 +111,4 @@ def test_errors(unchecked) -> None:
     for name in ("bandwidth", "factor", "crop"):
         options = {"bandwidth": 1.0, name: 0.0}
         with pytest.raises(ValueError, match=f"`{name}=0.0` must be a finite number above 0"):
-            Shape(2, 3, **options)
+            Sizes(2, 3, **options)

@@ -15,11 +15,11 @@ from ntkit.networks.mlp import mlp
 from ntkit.networks.siren import siren
 from ntkit.networks.wire_scale import wire_at
 
-__all__ = ["FAMILIES", "Family", "Shape", "width_for"]
+__all__ = ["FAMILIES", "Family", "Sizes", "width_for"]
 
 
 @dataclass(frozen=True)
-class Shape:
+class Sizes:
     """What a network of any family is asked to be, and by how much it is smaller as a scale model.
 
     Attributes:
@@ -64,7 +64,7 @@ class Shape:
         return self.bandwidth / self.crop
 
 
-Make = Callable[[Shape, torch.Generator | None], nn.Module]
+Make = Callable[[Sizes, torch.Generator | None], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Family:
             depth: Hidden layers.
             generator: Source of the initial weights.
         """
-        return self.make(Shape(in_dim, out_dim, bandwidth, width, depth), generator)
+        return self.make(Sizes(in_dim, out_dim, bandwidth, width, depth), generator)
 
     def scaled(
         self,
@@ -137,7 +137,7 @@ class Family:
                 model sees the whole domain.
             generator: Source of the initial weights.
         """
-        shape = Shape(in_dim, out_dim, bandwidth, width, depth, factor)
+        shape = Sizes(in_dim, out_dim, bandwidth, width, depth, factor)
         shrunk = shape.factor ** (2 / shape.in_dim) if crop is None else crop
         return self.make(replace(shape, crop=shrunk), generator)
 
@@ -185,7 +185,7 @@ def width_for(
 
     def count(width: int) -> int:
         local = torch.Generator().manual_seed(0)
-        shape = Shape(in_dim, out_dim, bandwidth, width, depth)
+        shape = Sizes(in_dim, out_dim, bandwidth, width, depth)
         return sum(p.numel() for p in family.make(shape, local).parameters() if p.requires_grad)
 
     low, high = 1, 2
@@ -202,7 +202,7 @@ def width_for(
     return high if abs(count(high) - wanted) < abs(count(low) - wanted) else low
 
 
-def _mlp(shape: Shape, generator: torch.Generator | None) -> nn.Module:
+def _mlp(shape: Sizes, generator: torch.Generator | None) -> nn.Module:
     """ReLU layers on Gaussian features, as many frequencies as units."""
     encoding = Gaussian(shape.in_dim, shape.own_width, shape.own_bandwidth, generator)
     return mlp(
@@ -211,7 +211,7 @@ def _mlp(shape: Shape, generator: torch.Generator | None) -> nn.Module:
 
 
 def _waves(network: Callable[..., nn.Module]) -> Make:
-    def make(shape: Shape, generator: torch.Generator | None) -> nn.Module:
+    def make(shape: Sizes, generator: torch.Generator | None) -> nn.Module:
         return network(
             shape.in_dim,
             shape.out_dim,
@@ -224,7 +224,7 @@ def _waves(network: Callable[..., nn.Module]) -> Make:
     return make
 
 
-def _wire(shape: Shape, generator: torch.Generator | None) -> nn.Module:
+def _wire(shape: Sizes, generator: torch.Generator | None) -> nn.Module:
     return wire_at(
         shape.in_dim,
         shape.out_dim,
@@ -241,7 +241,7 @@ _TABLE = 14
 _COARSEST = 16.0
 
 
-def _hash(shape: Shape, generator: torch.Generator | None) -> nn.Module:
+def _hash(shape: Sizes, generator: torch.Generator | None) -> nn.Module:
     """The grids of a piece have the same spacing on the signal, and tables smaller as the parameters are."""
     return hash_mlp(
         shape.in_dim,
