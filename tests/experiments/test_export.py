@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import pi
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,9 +18,10 @@ pytest.importorskip("filelock")
 from ntkit import encodings
 from ntkit.experiments.export import FORMATS, Subject, write_export
 from ntkit.networks import FAMILIES, Linear, Sine, mlp, nerf, residual, siren, symmetrise
-from ntkit.tasks import JOBS, Budget, Domain, Image
+from ntkit.tasks import JOBS, Budget, Domain, Image, RadianceField
 from tests.cases import seeded
 from tests.experiments.exports import MADE, NETWORKS, PICTURE, network_on, places, subject_of
+from tests.spheres import views
 from tests.tolerances import relative_error
 
 WITHOUT_NTKIT = """
@@ -285,6 +287,23 @@ def test_the_meaning_of_the_numbers(domain: Domain, coordinates: str, values: st
     assert coordinates in meaning["coordinates"]
     assert meaning["values"].endswith(values)
     assert Domain.from_dict(json.loads(meaning["domain"])) == domain
+
+
+def test_the_meaning_of_a_field_leads_back_to_its_box(unchecked: None) -> None:
+    """Places by the words are where the renderer asks the network."""
+    task = RadianceField(views(), view_directions=True, cones=True)
+    scene = task.scene
+    meaning = Subject(nn.Linear(6, 4), 6, 4, task.domain, Budget()).meaning()
+    low = ", ".join(f"{v:.9g}" for v in scene.low)
+    assert (
+        f"[n, 6], float32. (p - ({low})) / {scene.side:.9g} of a place p" in meaning["coordinates"]
+    )
+    assert "Then (d + 1) / 2" in meaning["coordinates"]
+    assert "averaged over pieces of cones" in meaning["coordinates"]
+    assert "25 softplus(v) of the first is the density" in meaning["values"]
+    row = task.training()[0][0]  # the origin and direction of a ray, in the box
+    camera = np.array(task.views.cameras[task.held_out.index(False)].pose)[:, 3]
+    np.testing.assert_allclose(row[:3], (camera - scene.low) / scene.side, rtol=1e-5)
 
 
 def test_files_are_whole_or_left_alone(tmp_path: Path, unchecked: None) -> None:

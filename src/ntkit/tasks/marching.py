@@ -24,9 +24,9 @@ from ntkit.measurements import (
 )
 from ntkit.tasks.scene import Scene, unpacked
 
-__all__ = ["march"]
+__all__ = ["DENSITY", "march"]
 
-_DENSITY = 25.0
+DENSITY = 25.0
 """Density per side of the box for one unit of the softplus: about what fills a cube half."""
 
 _POINTS = 2**18  # of rays that are rendered at once without gradients
@@ -148,7 +148,7 @@ class _Field:
 
 
 def _density(output: Tensor) -> Tensor:
-    return _DENSITY * nn.functional.softplus(output)
+    return DENSITY * nn.functional.softplus(output)
 
 
 def _as_points(directions: Tensor) -> Tensor:

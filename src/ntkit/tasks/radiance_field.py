@@ -25,6 +25,7 @@ from ntkit.tasks.scene_box import scene_of
 from ntkit.tasks.scene_views import cut, picture
 from ntkit.tasks.signal import with_error
 from ntkit.tasks.similarity import WINDOW, ssim
+from ntkit.tasks.words import scene_in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -313,6 +314,11 @@ class RadianceField(AbstractJob):
             notes = [f"the first of {len(values)} views: name a .gif or .mp4 for all"]
             return [*notes, *files.write_image(path, values[0])]
         return files.write_image(path, values)
+
+    @classmethod
+    def in_words(cls, domain: Domain) -> tuple[str, str]:
+        """Of the scene's box."""
+        return super().in_words(domain) if domain.scene is None else scene_in_words(domain.scene)
 
     def _which(self, held_out: bool) -> list[int]:
         return [k for k, out in enumerate(self.held_out) if out == held_out]

@@ -1,8 +1,10 @@
 """What a network's coordinates and values stand for, in words, for whoever has the network alone."""
 
 from ntkit.tasks.domain import Domain
+from ntkit.tasks.marching import DENSITY
+from ntkit.tasks.scene import Scene
 
-__all__ = ["coordinates_in_words", "values_in_words"]
+__all__ = ["coordinates_in_words", "scene_in_words", "values_in_words"]
 
 
 def coordinates_in_words(domain: Domain) -> str:
@@ -52,6 +54,18 @@ def values_in_words(domain: Domain) -> str:
         return "Those of the data." if plain else f"A number of the data is {_line(low, high)}."
     lines = [_line(low, high) for low, high in domain.levels]
     return f"Numbers of the data are {', '.join(lines)}, channel by channel."
+
+
+def scene_in_words(scene: Scene) -> tuple[str, str]:
+    """Coordinates and values of a network that is density and colour in the box of a scene."""
+    low = ", ".join(f"{v:.9g}" for v in scene.low)
+    coordinates = f"(p - ({low})) / {scene.side:.9g} of a place p in the units of the poses: the scene's box is [0, 1]^3."
+    if scene.view_directions:
+        coordinates += " Then (d + 1) / 2 of the unit vector d in which the ray goes."
+    if scene.cones:
+        coordinates += " It was trained on features averaged over pieces of cones; this is the limit of thin ones."
+    values = f"{DENSITY:g} softplus(v) of the first is the density, per side of the box; sigmoid(v) of the others the colour."
+    return coordinates, values
 
 
 def _line(low: float, high: float) -> str:
