@@ -214,6 +214,25 @@ def test_a_short_training_is_better_than_white() -> None:
     assert trainer.evaluations[-1].held_out < 0.3 * white
 
 
+def test_not_all_rays_are_judged_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held-out rays up to the limit, and a quarter as many that were trained on."""
+    task, asked = scene(4, 8, n_samples=4, occupancy=False), []
+    predict = RadianceField.predict
+
+    def counted(self: RadianceField, network: nn.Module, rows: Tensor, generator=None) -> Tensor:
+        asked.append(len(rows))
+        return predict(self, network, rows, generator)
+
+    monkeypatch.setattr(RadianceField, "predict", counted)
+    monkeypatch.setattr(RadianceField, "most_judged", 32)
+    Trainer(small(task), task, Budget(steps=1, batch_size=8)).run()
+    assert asked == [8, 8, 32]
+    asked.clear()
+    monkeypatch.setattr(RadianceField, "most_judged", None)
+    Trainer(small(task), task, Budget(steps=1, batch_size=8)).run()
+    assert asked == [8, 192, 64]
+
+
 def test_scores_and_frequencies_in_words() -> None:
     task = scene(5, 16)
     network = small(task)

@@ -66,6 +66,9 @@ class AbstractTask(ABC):
     batch_size: ClassVar[int] = 4096
     """Measurements a step that are usual for it."""
 
+    most_judged: ClassVar[int | None] = None
+    """Held-out rows that the last evaluation looks at, at most, and a quarter as many that are trained on; all if None."""
+
     turns: ClassVar[bool] = False
     """Whether what is shown are views `[views, h, w, c]` that follow each other."""
 

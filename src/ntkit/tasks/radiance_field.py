@@ -73,6 +73,7 @@ class RadianceField(AbstractJob):
     sample: ClassVar[str] = "ray"
     suffixes: ClassVar[tuple[str, ...]] = (".png", ".gif", ".mp4", ".npy")
     batch_size: ClassVar[int] = 1024
+    most_judged: ClassVar[int | None] = 2**18  # a hundred network rows each
     turns: ClassVar[bool] = True
     takes_points = False
 

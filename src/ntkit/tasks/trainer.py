@@ -116,7 +116,7 @@ class Trainer:
         if self.evaluations and self.evaluations[-1].step == self.step:
             averaged = self.evaluations[-1].averaged
         else:
-            averaged = self._better(1)[0] is not self._body
+            averaged = self._better(self._fewest)[0] is not self._body
         if averaged and self._mean is not None:
             with torch.no_grad():
                 for own, mean in zip(
@@ -202,11 +202,19 @@ class Trainer:
         return value
 
     def _evaluated(self) -> Evaluation:
-        few = 1 if self.step == self._budget.steps else max(1, len(self._y) // _JUDGED_ROWS)
+        is_last = self.step == self._budget.steps
+        few = self._fewest if is_last else max(1, len(self._y) // _JUDGED_ROWS)
         best, error = self._better(few)
         x, y = self._held_out
+        few = max(1, len(y) // (self._task.most_judged or len(y) or 1)) if is_last else few
         held_out = evaluate(self._task, best, x[::few], y[::few], self._encoding)
         return Evaluation(self.step, error, held_out, averaged=best is not self._body)
+
+    @property
+    def _fewest(self) -> int:
+        """One training row of how many is looked at, where it matters most."""
+        most = self._task.most_judged
+        return 1 if most is None else max(1, 4 * len(self._y) // most)
 
     def _better(self, few: int) -> tuple[nn.Module, float]:
         """Of the weights and their average those that fit better, and their error."""
