@@ -9,6 +9,7 @@ from ntkit import Grid, encodings, gram, kernels, networks, ntk, operators, task
 from ntkit.kernels import InfiniteKernel, nngp
 from tests.layer_networks import LAYERS
 from tests.spheres import views
+from tests.tasks.solids import sphere
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -246,6 +247,7 @@ TASKS: dict[type, Callable[[], tasks.AbstractTask]] = {
     tasks.RadianceField: lambda: tasks.RadianceField(
         views(5, size=12), n_samples=8, silhouettes=False
     ),
+    tasks.Shape: lambda: tasks.Shape(sphere(1), n_points=600, cells=16),
 }
 """A small one of each task."""
 

@@ -6,6 +6,7 @@ from math import cos, floor, inf, pi, prod, sin
 from operator import xor
 
 import mpmath
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -216,3 +217,15 @@ def hash_grid(grid: HashGrid, x: Tensor) -> Tensor:
             out[i, k] += weight * tables[start + hash_entry(vertex, n, size)]
         start += size
     return out.flatten(1)
+
+
+def winding_number(triangles: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Solid angles of triangles `[f, 3, 3]` seen from points, over the sphere's: Van Oosterom and Strackee 1983, eq. 8."""
+    found = []
+    for point in points:
+        a, b, c = (triangles - point).transpose(1, 0, 2)
+        la, lb, lc = (np.linalg.norm(v, axis=1) for v in (a, b, c))
+        above = (a * np.cross(b, c)).sum(1)
+        below = la * lb * lc + (a * b).sum(1) * lc + (b * c).sum(1) * la + (c * a).sum(1) * lb
+        found.append(np.arctan2(above, below).sum() * 2 / (4 * pi))
+    return np.array(found)

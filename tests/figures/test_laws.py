@@ -15,9 +15,11 @@ from matplotlib.text import Text
 from ntkit import figures
 from ntkit.figures.style import WIDTH, array
 from tests.cases import randn
+from tests.tasks.solids import box
 
 X = torch.linspace(0, 1, 9).double()
 STEPS = [0, 1, 3, 10, 30, 100, 300, 1000, 3000]
+BOX = box((0.5, 0.7, 0.9))[0][box((0.5, 0.7, 0.9))[1]]
 PICTURE = randn(12, 16, 3).sigmoid()
 
 
@@ -48,6 +50,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "pictures_figure": lambda: figures.pictures_figure([("a", PICTURE), ("b\nc", PICTURE)]),
     "points_figure": lambda: figures.points_figure(randn(9, 2), [("a", X), ("b", X)]),
     "rates_figure": lambda: figures.rates_figure(X, X + 1, {"a": (X, X + 1)}, nyquist=0.5),
+    "shapes_figure": lambda: figures.shapes_figure([("a", BOX), ("b\nc", BOX[:0])]),
     "slices_figure": lambda: figures.slices_figure([("a", randn(4, 5, 6))]),
     "sound_figure": lambda: figures.sound_figure([("a", randn(2000)), ("b", randn(300, 2))], 8000),
     "spectrum_figure": lambda: figures.spectrum_figure(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ntkit.figures.pictures import pictures_figure
     from ntkit.figures.points import agreement_figure, points_figure
     from ntkit.figures.rates import rates_figure
+    from ntkit.figures.shapes import shapes_figure
     from ntkit.figures.sound import sound_figure
     from ntkit.figures.spectra import density_figure, spectrum_figure
     from ntkit.figures.volume import slices_figure
@@ -38,6 +39,7 @@ __all__ = [
     "points_figure",
     "rates_figure",
     "save",
+    "shapes_figure",
     "slices_figure",
     "sound_figure",
     "spectrum_figure",
@@ -59,6 +61,7 @@ _HOMES = {
     "points_figure": "points",
     "rates_figure": "rates",
     "save": "files",
+    "shapes_figure": "shapes",
     "slices_figure": "volume",
     "sound_figure": "sound",
     "spectrum_figure": "spectra",

@@ -10,6 +10,7 @@ from ntkit.tasks.metrics import PSNR, AbstractMetric, IntersectionOverUnion, psn
 from ntkit.tasks.points import Points
 from ntkit.tasks.radiance_field import RadianceField
 from ntkit.tasks.samples import AbstractSamples
+from ntkit.tasks.shape import Shape
 from ntkit.tasks.signal import Signal
 from ntkit.tasks.trainer import Trainer
 from ntkit.tasks.training import train
@@ -33,6 +34,7 @@ __all__ = [
     "Points",
     "RadianceField",
     "Rendered",
+    "Shape",
     "Signal",
     "Trainer",
     "Video",

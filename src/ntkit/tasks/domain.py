@@ -39,6 +39,7 @@ class Domain:
         geographic: Whether the coordinates are longitude and latitude, which become points of a sphere.
         scene: Of a radiance field: its box, and how it is rendered.
         scale: How many times as many samples a rendering has along each axis, if nothing else is asked.
+        up: Of a shape: which axis is up, in pictures.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Domain:
     geographic: bool = False
     scale: int = 1
     scene: Scene | None = None
+    up: int = 1
     window: tuple[tuple[float, float], ...] = field(default=())
 
     @classmethod

@@ -1,0 +1,28 @@
+"""Surfaces beside each other."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from ntkit.figures.grid import grid_figure
+from ntkit.figures.shading import rendered
+from ntkit.figures.style import Values, array
+
+__all__ = ["shapes_figure"]
+
+_AZIMUTHS = (30.0, 210.0)
+
+
+def shapes_figure(surfaces: Sequence[tuple[str, Values]], *, up: int = 1) -> Figure:
+    """Two sides of surfaces in the unit box, shaded, a column each.
+
+    Args:
+        surfaces: Name, and triangles `[f, 3, 3]`, anticlockwise as seen from outside; the truth first.
+        up: Which axis is up.
+    """
+    views = [rendered(array(triangles), _AZIMUTHS, up=up) for _, triangles in surfaces]
+    return grid_figure(
+        [[view[k] for view in views] for k in range(len(_AZIMUTHS))],
+        rows=["one side", "the other"],
+        columns=[name for name, _ in surfaces],
+    )
