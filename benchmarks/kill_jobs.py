@@ -1,10 +1,10 @@
-"""`ntkit fit` killed at random moments in each of the five kinds of data, and how `--resume` ends.
+"""`ntkit fit` killed at random moments in each kind of data, and how `--resume` ends.
 
 Each moment is drawn evenly from the time that a run takes once its folder is there (before, nothing is written, and
 nothing is there to go on with): while it trains, writes a checkpoint, judges or draws its report. The run is ended by
 SIGKILL, `--resume` goes on with it, and the weights are compared with those of a run that was left alone.
-The data are made here and small: waves, a chirp, a ball of waves, moving waves, scattered samples; the encoding
-is told (runs that ask the kernel are killed in `kill_runs`). Checkpoints are 5 seconds apart, so a run that is killed earlier in
+The data are made here and small: waves, a chirp, a ball of waves, moving waves, scattered samples, a bumpy ball,
+views of two balls; the encoding is told (runs that ask the kernel are killed in `kill_runs`). Checkpoints are 5 seconds apart, so a run that is killed earlier in
 its training begins the training again.
 
 `NTKIT_KILLS=20` takes so many moments in each job, 5 unless it is set. Each is kept in `kill_jobs_moments.json` as it
@@ -29,28 +29,32 @@ from safetensors.torch import load_file
 
 from benchmarks.kill_runs import called, difference, end
 from benchmarks.report import RESULTS, Row
+from tests.spheres import cameras, pictures
 
 TIMES = int(os.environ.get("NTKIT_KILLS", "5"))
 PATH = RESULTS / "kill_jobs_moments.json"
-KINDS = ("image", "audio", "volume", "video", "points")
+KINDS = ("image", "audio", "volume", "video", "points", "shape", "field")
 ASKED = 1e-6
 _COMMON = (
     "--encoding gaussian --bandwidth 4 --width 48 --depth 2 --n-frequencies 32 --batch-size 512 "
     "--hold-out 0.1 --threads 1"
 )
 _STEPS = 4000
+_FEWER = {"field": 600}
+"""A step of rays is many points."""
 
 
 def measure() -> list[Row]:
     found: dict[str, dict[str, Any]] = json.loads(PATH.read_text()) if PATH.exists() else {}
     with tempfile.TemporaryDirectory() as name:
         for kind in KINDS:
-            left = [k for k in range(TIMES) if f"{kind}|{_STEPS}|{k}" not in found]
+            steps = _FEWER.get(kind, _STEPS)
+            left = [k for k in range(TIMES) if f"{kind}|{steps}|{k}" not in found]
             if left:
                 folder = Path(name) / kind
                 folder.mkdir()
                 for k, entry in zip(left, _ended(kind, folder, left), strict=True):
-                    found[f"{kind}|{_STEPS}|{k}"] = entry
+                    found[f"{kind}|{steps}|{k}"] = entry
                     lines = [f"{json.dumps(key)}: {json.dumps(found[key])}" for key in found]
                     PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     return [row for kind in KINDS for row in _rows(kind, found)]
@@ -122,6 +126,10 @@ def _data(kind: str, folder: Path) -> str:
         values = np.sin(9 * at[:, 0]) * np.cos(7 * at[:, 1])
         np.savez(folder / "points.npz", points=at, values=values)
         return "points.npz"
+    if kind == "shape":
+        return _ball(folder / "ball.obj")
+    if kind == "field":
+        return _views(folder / "views.npz")
     shapes = {"image": (64, 64), "audio": (4000,), "volume": (16,) * 3, "video": (12, 20, 20)}
     axes = np.meshgrid(*(np.arange(n) / n for n in shapes[kind]), indexing="ij")
     if kind == "audio":
@@ -134,9 +142,51 @@ def _data(kind: str, folder: Path) -> str:
     return f"{kind}.npy"
 
 
+def _ball(path: Path) -> str:
+    """A closed surface of triangles: a ball with bumps, 24 x 12 places of longitude and latitude."""
+    n, m = 24, 12
+    turn, fall = np.meshgrid(np.arange(n) * 2 * np.pi / n, (np.arange(m) + 0.5) * np.pi / m)
+    radius = 1 + 0.2 * np.sin(3 * turn) * np.sin(fall) ** 2
+    rings = radius * np.stack([
+        np.sin(fall) * np.cos(turn),
+        np.sin(fall) * np.sin(turn),
+        np.cos(fall),
+    ])
+    vertices = np.concatenate([rings.reshape(3, -1).T, [[0, 0, 1.0]], [[0, 0, -1.0]]])
+    faces = []
+    for j in range(n):
+        k = (j + 1) % n
+        faces += [(n * m, j, k), (n * m + 1, n * (m - 1) + k, n * (m - 1) + j)]
+        for i in range(m - 1):
+            a, b, c, d = n * i + j, n * i + k, n * (i + 1) + j, n * (i + 1) + k
+            faces += [(a, c, b), (b, c, d)]
+    lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices]
+    lines += ["f " + " ".join(str(v + 1) for v in face) for face in faces]
+    path.write_text("\n".join(lines) + "\n")
+    return path.name
+
+
+def _views(path: Path) -> str:
+    """Six pictures of two balls, with their cameras."""
+    seen = cameras(6, 16)
+    poses = [np.vstack([camera.pose, [0, 0, 0, 1]]) for camera in seen]
+    np.savez(
+        path,
+        images=np.stack(pictures(seen)).clip(0, 1),
+        poses=np.stack(poses),
+        focal=seen[0].focal[0],
+        near=1.0,
+        far=4.0,
+        n_train=5,
+        premultiplied=True,
+    )
+    return path.name
+
+
 def _options(kind: str, out: str) -> list[str]:
-    budget = f"--budget adam:1e-3:{_STEPS}"
-    return f"--as {kind} {_COMMON} {budget} --out {out}".split()
+    budget = f"--budget adam:1e-3:{_FEWER.get(kind, _STEPS)}"
+    options = f"--as {kind} {_COMMON} {budget} --out {out}"
+    return (options.replace("-size 512", "-size 64") if kind == "field" else options).split()
 
 
 def _weights(run: Path) -> dict[str, np.ndarray]:
