@@ -275,6 +275,16 @@ def test_plain_gradient_descent_for_tiny_cuda_nn(tmp_path: Path) -> None:
             "value * 3 + 0, value * 1 + 1, channel by channel.",
         ),
         (
+            Domain("shape", (9,), 1, low=(1.0,) * 3, high=(3.0,) * 3, names=("x", "y", "z", "occupancy")),
+            "(x - 1) / 2, (y - 1) / 2, (z - 1) / 2.",
+            "A logit: above 0 inside, and not above 0 outside.",
+        ),
+        (
+            Domain("shape", (9,), 1, ((0.0, 2.0),), low=(1.0,) * 3, high=(3.0,) * 3, names=("x", "y", "z", "signed distance")),
+            "(z - 1) / 2.",
+            "value * 2 + 0. Signed distances in units of the file, above 0 inside.",
+        ),
+        (
             Domain("points", (9,), 1, low=(0.0, 0.0, 5.0), high=(9.0, 9.0, 7.0), geographic=True),
             "(sin(lat) + 1) / 2, (x2 - 5) / 2; lon and lat in radians.",
             "Those of the data.",

@@ -215,6 +215,16 @@ class Shape(AbstractSamples, AbstractJob):
             found["chamfer distance (sides of the box)"] = apart
         return found
 
+    @classmethod
+    def in_words(cls, domain: Domain) -> tuple[str, str]:
+        """Of the box of the file's own units."""
+        coordinates, values = super().in_words(domain)
+        if domain.names[-1] == "occupancy":
+            values = "A logit: above 0 inside, and not above 0 outside."
+        else:
+            values += " Signed distances in units of the file, above 0 inside."
+        return coordinates, values
+
     def frequency(self, bandwidth: float) -> str:
         """In cycles per unit of the file."""
         side = self.domain.high[0] - self.domain.low[0]
