@@ -24,6 +24,7 @@ HELPERS = {
     "peer_empirical",
     "peer_infinite",
     "peer_zoo",
+    "radiance_runs",
     "reference_ensembles",
     "reference_grids",
     "report",

@@ -1,0 +1,70 @@
+"""Radiance fields of NeRF's "mic" at 100 and 200 pixels: minutes to a quality, the encodings' order, cones, Table 1.
+
+The trainings are those of `radiance_runs`, which says how; this reads what they left. PSNR is of all pixels of 25
+held-out views on white. Silhouettes of the 100 training views bound the box and say where nothing is, in every case,
+so that no encoding pays for empty space.
+"""
+
+from benchmarks.radiance_runs import Entry, read
+from benchmarks.report import Row
+
+PRINTED = {"none": 22.41, "basic": 23.16, "positional": 25.28, "gaussian": 25.48}
+"""Tancik et al. 2020, Table 1, NeRF: another scene (lego); axis-aligned positional 26.27."""
+
+NEEDED = {"5": 25.0, "20": 30.0}
+
+
+def about(entry: Entry) -> str:
+    """How long it took."""
+    return f"{entry['steps']:,} steps, {entry['seconds']:.0f} s of {entry['threads']} core(s)"
+
+
+def minutes(runs: dict[str, Entry]) -> list[Row]:
+    """Quality after a time."""
+    rows = []
+    for key, entry in runs.items():
+        if key.startswith("minutes"):
+            seconds = float(key.split("|")[1].split()[0])
+            names = [m for m in NEEDED if seconds * entry["threads"] <= 121 * float(m)]
+            target = NEEDED[names[0]] if names and seconds * entry["threads"] > 60 else None
+            rows.append(Row(f"{key}: {about(entry)}", entry["psnr"], "dB", at_least=target))
+    return rows
+
+
+def compared(runs: dict[str, Entry], start: str, printed: dict[str, float]) -> list[Row]:
+    """Encodings beside each other."""
+    rows = []
+    for key, entry in runs.items():
+        if key.startswith(start):
+            name = key.split("|")[1]
+            beside = f" (printed {printed[name]:.2f})" if printed else ""
+            rows.append(Row(f"{key}: {about(entry)}{beside}", entry["psnr"], "dB"))
+    return rows
+
+
+def gains(runs: dict[str, Entry]) -> list[Row]:
+    """What cones are worth, at each pair of sizes."""
+    rows = []
+    for key, entry in runs.items():
+        other = runs.get(key.replace("|rays|", "|cones|"))
+        if "|rays|" in key and other:
+            trained, shown = key.split("|")[1], key.split("|")[3].removeprefix("at ")
+            what = f"trained at {trained}, shown at {shown}"
+            rows.append(Row(f"{what}: rays, {about(entry)}", entry["psnr"], "dB"))
+            rows.append(Row(f"{what}: cones, {about(other)}", other["psnr"], "dB"))
+            target = 0.0 if trained != shown else None
+            gain = other["psnr"] - entry["psnr"]
+            rows.append(Row(f"{what}: cones above rays", gain, "dB", at_least=target))
+    return rows
+
+
+def measure() -> list[Row]:
+    runs = read()
+    if not runs:
+        raise FileNotFoundError("Train first: `python -m benchmarks.radiance_runs`.")
+    best = {k.split("|")[1]: e["psnr"] for k, e in runs.items() if k.startswith("order")}
+    rows = [*minutes(runs), *compared(runs, "order", {})]
+    if "none" in best:
+        gap = max(best.values()) - best["none"]
+        rows.append(Row("order: the best above none", gap, "dB", at_least=2.0))
+    return [*rows, *gains(runs), *compared(runs, "table1", PRINTED)]
