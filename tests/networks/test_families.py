@@ -8,6 +8,7 @@ from torch import nn
 
 from ntkit.networks import FAMILIES, width_for
 from ntkit.networks.families import Sizes
+from ntkit.tasks import Budget, Signal, Trainer
 from tests.cases import seeded
 
 EACH = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda f: f.name)
@@ -112,3 +113,40 @@ def test_errors(unchecked) -> None:
         options = {"bandwidth": 1.0, name: 0.0}
         with pytest.raises(ValueError, match=f"`{name}=0.0` must be a finite number above 0"):
             Sizes(2, 3, **options)
+
+
+@EACH
+def test_the_trainer_fits_it_and_restores_it(family) -> None:
+    """A wave of two cycles, at the family's own rate; a copy goes on from a state to the same weights."""
+    y = torch.arange(24) / 24
+    task = Signal(0.5 + 0.4 * torch.sin(4 * torch.pi * (y[:, None] + y))[..., None], n_axes=2)
+    budget = Budget(steps=60, lr=family.lr, batch_size=100)
+    network = family.build(
+        2,
+        1,
+        bandwidth=2.0 if family.name != "hash" else 12.0,
+        width=48,
+        depth=2,
+        generator=seeded(),
+    )
+    twin = deepcopy(network)
+    start = Trainer(deepcopy(network), task, budget)
+    start.judge()
+    trainer = Trainer(network, task, budget)
+    trainer.run(evaluate_at=[30, 60])
+    errors = [e.train for e in (*start.evaluations, *trainer.evaluations)]
+    assert errors[0] > 2 * errors[1]
+    assert errors[1] > errors[2]
+    other = Trainer(twin, task, budget)
+    other.restore(trainer.state())
+    x = torch.rand(9, 2, generator=seeded(1))
+    assert torch.equal(twin(x), network(x))
+
+
+@pytest.mark.slow
+@EACH
+def test_compiled_it_is_one_graph(family) -> None:
+    network = build(family)
+    x = torch.rand(9, 2, generator=seeded(1))
+    found = torch.compile(network, backend="aot_eager", fullgraph=True)(x)
+    torch.testing.assert_close(found, network(x))
