@@ -1,4 +1,4 @@
-"""The encodings that are compared, and how each is built."""
+"""The encodings and families of networks that are compared, and how an encoding is built."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,21 @@ import torch
 
 from ntkit._core.checks import positive
 from ntkit.encodings import AbstractEncoding, Basic, Gaussian, Identity, NeRF, Positional
+from ntkit.networks.families import FAMILIES
 from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.budget import Budget
 
-__all__ = ["COMPARED", "ENCODINGS", "Candidate", "candidates", "default_bandwidths"]
+__all__ = [
+    "COMPARED",
+    "ENCODINGS",
+    "MLP",
+    "Candidate",
+    "candidates",
+    "default_bandwidths",
+]
+
+MLP = "mlp"
+"""The family of ReLU networks on any of `ENCODINGS`; a candidate of another family has its name."""
 
 _DECADE = (1.0, 1.4, 2.0, 3.0, 4.5, 6.0, 9.0)
 _LADDER = (
@@ -24,18 +36,27 @@ _SPAN = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """An encoding to try.
+    """An encoding to try in front of a ReLU network, or a network that has one of its own.
 
     Attributes:
-        name: "identity", "basic", "positional", "nerf" or "gaussian".
+        name: "identity", "basic", "positional", "nerf" or "gaussian"; or a family of `ntkit.networks.FAMILIES`.
         bandwidth: Standard deviation of the frequencies of "gaussian", the largest frequency of
-            "positional" and "nerf" (cycles per unit); None for the others.
+            "positional" and "nerf", the bandwidth of a family (cycles per unit); None for the others.
         axes: What the bandwidth of "gaussian" is multiplied by along each axis; empty for 1 along all.
     """
 
     name: str
     bandwidth: float | None = None
     axes: tuple[float, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """Of networks: "mlp" for those whose encoding it is."""
+        return MLP if self.name in _BUILDERS else self.name
+
+    def rate(self, budget: Budget) -> float:
+        """The learning rate of a budget that is meant for ReLU networks, with this family's usual one in its place."""
+        return budget.lr * FAMILIES[self.family].lr / FAMILIES[MLP].lr
 
     def build(
         self, in_dim: int, n_frequencies: int, generator: torch.Generator, *, integer: bool = False

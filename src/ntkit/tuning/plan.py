@@ -1,17 +1,19 @@
-"""How networks are built that differ in their encoding alone."""
+"""How the networks of all candidates are built: as large as each other, in full or as scale models."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Literal
 
 import torch
 from torch import nn
 
-from ntkit.encodings import AbstractEncoding
+from ntkit.encodings import AbstractEncoding, Identity
 from ntkit.networks import mlp
+from ntkit.networks.families import FAMILIES, width_for
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.samples import AbstractSamples
-from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.candidates import MLP, Candidate
 
 __all__ = ["NetworkFactory", "NetworkPlan", "check_sigmoid"]
 
@@ -21,7 +23,7 @@ NetworkFactory = Callable[[AbstractEncoding], nn.Module]
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """A network but for its encoding.
+    """A network but for its encoding, or its family: others get as many parameters as the ReLU network has.
 
     Attributes:
         in_dim: Coordinates.
@@ -48,13 +50,15 @@ class NetworkPlan:
     def build(
         self, candidate: Candidate, *, integer: bool = False
     ) -> tuple[nn.Module, AbstractEncoding]:
-        """The network, and the encoding in it.
+        """The network, and the encoding in front of it: the identity where it is the network's own affair.
 
         Args:
-            candidate: The encoding.
+            candidate: The encoding, or the family.
             integer: Whether to round Gaussian frequencies to whole cycles.
         """
         draw = torch.Generator().manual_seed(self.seed)
+        if candidate.family != MLP:
+            return self._of_family(candidate, draw), Identity(self.in_dim)
         encoding = candidate.build(self.in_dim, self.n_frequencies, draw, integer=integer)
         if self.factory is not None:
             with torch.random.fork_rng(devices=[]):
@@ -72,11 +76,73 @@ class NetworkPlan:
 
     def trainable(self, candidate: Candidate) -> nn.Module:
         """What is trained: the network, with its sigmoid if it has one."""
-        network, _ = self.build(candidate)
+        return self._with_sigmoid(self.build(candidate)[0])
+
+    def scale_model(self, candidate: Candidate, factor: int, crop: float) -> nn.Module:
+        """A network narrower by `factor`, for a piece of the signal that is shorter by `crop` along each axis.
+
+        A ReLU network takes the coordinates of the whole; other families, whose first layer expects a whole
+        cube, those of the piece, from 0 to 1.
+        """
+        if candidate.family == MLP:
+            fewer = max(1, self.n_frequencies // factor)
+            smaller = replace(self, width=max(1, self.width // factor), n_frequencies=fewer)
+            return smaller.trainable(candidate)
+        draw = torch.Generator().manual_seed(self.seed)
+        return self._with_sigmoid(self._of_family(candidate, draw, factor=factor, crop=crop))
+
+    def width_of(self, candidate: Candidate) -> int:
+        """Units of each hidden layer: `width`, or as many as give another family as many parameters."""
+        if candidate.family == MLP:
+            return self.width
+        inputs = 2 * self.n_frequencies
+        hidden = (inputs + 1 + (self.depth - 1) * (self.width + 1)) * self.width
+        n_parameters = hidden + (self.width + 1) * self.n_outputs
+        of = candidate.family, candidate.bandwidth or 1.0
+        return _width(n_parameters, *of, self.in_dim, self.n_outputs, self.depth)
+
+    def code(self, candidate: Candidate) -> str:
+        """The line of Python that builds the encoding, or the network of another family."""
+        if candidate.family == MLP:
+            return f"encoding = {candidate.code(self.in_dim, self.n_frequencies)}"
+        return (
+            f'network = ntkit.networks.FAMILIES["{candidate.name}"].build({self.in_dim}, {self.n_outputs}, '
+            f"bandwidth={candidate.bandwidth:g}, width={self.width_of(candidate)}, depth={self.depth})"
+        )
+
+    def _of_family(
+        self,
+        candidate: Candidate,
+        generator: torch.Generator,
+        *,
+        factor: float = 1.0,
+        crop: float = 1.0,
+    ) -> nn.Module:
+        return FAMILIES[candidate.family].scaled(
+            self.in_dim,
+            self.n_outputs,
+            bandwidth=candidate.bandwidth or 1.0,
+            width=self.width_of(candidate),
+            depth=self.depth,
+            factor=factor,
+            crop=crop,
+            generator=generator,
+        )
+
+    def _with_sigmoid(self, network: nn.Module) -> nn.Module:
         if not self.sigmoid:
             return network
         layers = network if isinstance(network, nn.Sequential) else [network]
         return nn.Sequential(*layers, nn.Sigmoid())
+
+
+@cache
+def _width(
+    n_parameters: int, family: str, bandwidth: float, in_dim: int, n_outputs: int, depth: int
+) -> int:
+    return width_for(
+        n_parameters, FAMILIES[family], in_dim, n_outputs, bandwidth=bandwidth, depth=depth
+    )
 
 
 def check_sigmoid(task: AbstractTask) -> None:

@@ -1,0 +1,177 @@
+"""Scale models of a training: all that is counted is smaller by one factor, and the steps are the same.
+
+A network that is a sixth as wide, with a sixth of the frequencies, has 1/36 of the parameters. Trained on a
+piece of the signal that holds 1/36 of the samples, in batches of 1/36, it is as crowded as the whole, and sees
+each sample as often. Samples lie as densely, so that a bandwidth means the same. What such a model reaches
+after the steps of the budget shows what the tangent kernel at the start cannot: how the features that the
+network learns favour one bandwidth, or one family of networks, over another. It says little of decibels, which
+are the piece's; of two candidates, mostly, which is better.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ntkit._core.denormals import flushed_denormals
+from ntkit.encodings import AbstractEncoding
+from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.budget import Budget
+from ntkit.tuning.candidates import MLP, Candidate
+from ntkit.tuning.fleet import Fleet, alike
+from ntkit.tuning.parts import Parts
+from ntkit.tuning.plan import NetworkPlan
+
+__all__ = ["Trial", "trials"]
+
+_ENCODED = 2**25  # features kept for all models; beyond it they are made anew for each batch
+_JUDGED = 2048  # rows of a part and kind that a model is judged by
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What the scale models of one candidate reached, on each part of the task.
+
+    Attributes:
+        candidate: What was tried.
+        train: By steps, `[parts, s]`: what the metric of the task sums over the rows trained on.
+        held_out: The same over the rows held out.
+    """
+
+    candidate: Candidate
+    train: Mapping[int, Float[Tensor, "p s"]]
+    held_out: Mapping[int, Float[Tensor, "p s"]]
+
+
+def trials(
+    task: AbstractTask,
+    parts: Parts,
+    budget: Budget,
+    tried: Sequence[Candidate],
+    *,
+    plan: NetworkPlan,
+    scale: int,
+    moments: Sequence[int] = (),
+) -> tuple[Trial, ...]:
+    """Train models of all candidates on all parts, with Adam, for the steps of the budget.
+
+    A step of Adam at one rate moves the output of a network in proportion to its width where all weights
+    pull together, and less where they do not. The models take the learning rate times the root of the
+    scale, half way between. All candidates see the same batches of a part, and the networks of a part have a seed
+    of its own, so that the draw of a few frequencies counts less.
+
+    Args:
+        task: What is fitted.
+        parts: Of it, `1 / scale^2` as large.
+        budget: Of the training that is asked about.
+        tried: Encodings, or families of networks.
+        plan: The networks that are asked about.
+        scale: Width and frequencies are smaller by this; parameters, samples and batches by its square.
+        moments: Steps after which to judge as well; those beyond the budget are taken after it.
+
+    Returns:
+        One a candidate.
+
+    Cost: for a candidate and part `scale^-4` of the multiplications of its training in full.
+    """
+    stops = sorted({budget.steps, *moments})
+    batch = max(1, round(budget.batch_size * parts.share))
+    built = {
+        c: [
+            replace(plan, seed=plan.seed + i).scale_model(c, scale, parts.crop)
+            for i in range(len(parts))
+        ]
+        for c in tried
+    }
+    groups: dict[tuple[object, ...], list[Candidate]] = {}
+    for candidate, networks in built.items():
+        groups.setdefault((candidate.rate(budget), alike(networks[0])), []).append(candidate)
+    found: dict[Candidate, Trial] = {}
+    for members in groups.values():
+        networks = [n for c in members for n in built[c]]
+        lr = members[0].rate(budget) * scale**0.5
+        own = parts if members[0].family != MLP else parts.in_whole()
+        sums = _trained(task, own, networks, lr=lr, batch=batch, stops=stops, seed=plan.seed)
+        for i, candidate in enumerate(members):
+            own = slice(i * len(parts), (i + 1) * len(parts))
+            train, held_out = ({k: s[kind, own] for k, s in sums.items()} for kind in range(2))
+            found[candidate] = Trial(candidate, train, held_out)
+    return tuple(found[c] for c in tried)
+
+
+def _trained(
+    task: AbstractTask,
+    parts: Parts,
+    networks: Sequence[nn.Module],
+    *,
+    lr: float,
+    batch: int,
+    stops: Sequence[int],
+    seed: int,
+) -> dict[int, Float[Tensor, "2 m s"]]:
+    """What each network reached at these steps: of its weights and their average what fits better."""
+    copies = len(networks) // len(parts)
+    (x, y), (u, v) = ([t.repeat(copies, 1, 1) for t in kind] for kind in (parts.seen, parts.judged))
+    judged = [tuple(t[:, _spread(t.shape[1])] for t in kind) for kind in ((x, y), (u, v))]
+    encodings, bodies = _split(networks, x, task)
+    if encodings:
+        x = _encoded(encodings, x)
+        judged = [(_encoded(encodings, a), b) for a, b in judged]
+    fleet = Fleet(task, bodies, lr=lr)
+    draw = torch.Generator().manual_seed(seed)
+    n = x.shape[1]
+    found = {}
+    with flushed_denormals():
+        for step in range(stops[-1]):
+            if n > batch:
+                index = torch.randint(n, (len(parts), batch), generator=draw).repeat(copies, 1)
+                fleet.step(_taken(x, index), _taken(y, index), step, draw)
+            else:
+                fleet.step(x, y, step, draw)
+            if step + 1 in stops:
+                found[step + 1] = _better(task, *(fleet.sums(a, b) for a, b in judged))
+    return found
+
+
+def _better(
+    task: AbstractTask, train: Float[Tensor, "2 m s"], held_out: Float[Tensor, "2 m s"]
+) -> Float[Tensor, "2 m s"]:
+    """Of the weights and their average those that fit the rows trained on better, model by model."""
+    error = [[task.metric.error(s) for s in which] for which in train]
+    mean = torch.tensor([b < a for a, b in zip(*error, strict=True)])[:, None]
+    return torch.stack([torch.where(mean, kind[1], kind[0]) for kind in (train, held_out)])
+
+
+def _split(
+    networks: Sequence[nn.Module], x: Tensor, task: AbstractTask
+) -> tuple[list[AbstractEncoding], Sequence[nn.Module]]:
+    """Leading encodings whose features can be kept, and the rest of the networks."""
+    firsts = [n[0] if type(n) is nn.Sequential and len(n) > 1 else None for n in networks]
+    fixed = [
+        f
+        for f in firsts
+        if isinstance(f, AbstractEncoding) and f.is_fixed and not [*f.parameters()]
+    ]
+    n_features = sum(f.out_dim for f in fixed) * x.shape[1]
+    if not task.takes_points or len(fixed) < len(networks) or n_features > _ENCODED:
+        return [], networks
+    return fixed, [n[1:] for n in networks if isinstance(n, nn.Sequential)]
+
+
+def _encoded(encodings: Sequence[AbstractEncoding], rows: Tensor) -> Tensor:
+    with torch.no_grad():
+        return torch.stack([e(x) for e, x in zip(encodings, rows, strict=True)])
+
+
+def _spread(n: int) -> Tensor:
+    """Some thousands of so many rows, spread evenly."""
+    return torch.linspace(0, n - 1, min(n, _JUDGED)).round().long()
+
+
+def _taken(of: Tensor, index: Tensor) -> Tensor:
+    """Rows `[models, k, f]` of `[models, n, f]`, each model's own."""
+    models, n, width = of.shape
+    own = index + n * torch.arange(models)[:, None]
+    return of.reshape(-1, width).index_select(0, own.flatten()).view(models, -1, width)
