@@ -14,7 +14,6 @@ The choice is `ntkit.tune` with the same settings over the same 8 bandwidths. Ti
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -22,15 +21,14 @@ from itertools import pairwise
 from math import inf
 from pathlib import Path
 from statistics import median
-from tempfile import gettempdir
-from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 
 import ntkit
 from benchmarks.choice_items import ITEMS, SIZES, Size, item
+from benchmarks.kept import Entry, keep
+from benchmarks.kept import read as kept_in
 from benchmarks.report import RESULTS
 from benchmarks.signals import SHARED
 from ntkit.tasks import AbstractTask, Budget, Trainer, psnr
@@ -42,8 +40,6 @@ STEPS = 2000
 BANDWIDTHS = 8
 OTHERS = ("identity", "basic", "positional")
 
-Entry = dict[str, Any]
-
 
 class OutOfTime(Exception):
     """The minutes that were given are over."""
@@ -51,7 +47,7 @@ class OutOfTime(Exception):
 
 def read() -> dict[str, Entry]:
     """By `size|item|choice` and `size|item|candidate|seed`."""
-    return json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
+    return kept_in(PATH)
 
 
 def complete(
@@ -71,7 +67,7 @@ def complete(
             if time.monotonic() > ends:
                 raise OutOfTime
             made = make()
-            found = _keep(key, made)
+            found = keep(PATH, key, made)
             print(key, made, flush=True)
         return found[key]
 
@@ -89,17 +85,6 @@ def complete(
                 _item(f"{size}|{name}", task, sized, kept)
     except OutOfTime:
         print("Out of time; a second start goes on.")
-
-
-def _keep(key: str, entry: Entry) -> dict[str, Entry]:
-    """Write it to what is there, also where another process trains other items."""
-    with FileLock(Path(gettempdir()) / "ntkit-choice-runs.lock"):
-        found = {**read(), key: entry}
-        lines = [f"{json.dumps(k)}: {json.dumps(found[k])}" for k in sorted(found)]
-        whole = PATH.with_suffix(".part")
-        whole.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-        whole.replace(PATH)
-    return found
 
 
 def _item(

@@ -2,48 +2,48 @@
 
     python -m benchmarks.family_runs [--items chelsea speech] [--data ../shared/data] [--minutes 30] [--seeds 0 1]
 
-The grid of an item: five families of networks, each at four bandwidths of its ladder (the usual one, one
-below, two above), as many parameters each as the ReLU network on Gaussian features has, trained for 1,000 steps of Adam at
+The grid of an item: five families of networks, each at four bandwidths an octave apart, as many parameters each as the ReLU network on Gaussian features has, trained for 1,000 steps of Adam at
 the usual rate of the family, on what the task trains on, by the trainer of `ntkit fit`, with two seeds. Beside
 it the scale models of all twenty, on each of the pieces that `ntkit.tune` takes. Times are seconds of the process, one thread.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from math import inf
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from benchmarks.choice_items import SIZES, item
+from benchmarks.kept import Entry, keep
+from benchmarks.kept import read as kept_in
 from benchmarks.report import RESULTS
 from benchmarks.signals import SHARED
 from benchmarks.table1_pictures import picture
 from ntkit.networks.families import FAMILIES
 from ntkit.tasks import AbstractTask, Audio, Budget, Image, Trainer
 from ntkit.tuning import Candidate, NetworkPlan
+from ntkit.tuning.families import ladder_of
 from ntkit.tuning.parts import parts_of, which_of
 from ntkit.tuning.trials import trials
 
 PATH = RESULTS / "family_runs.json"
 STEPS = 1000
 SCALE, PIECES = 4, 4
-IMAGES, SOUNDS = ("chelsea", "text0", "kodim23", "kodim05"), ("speech", "piano", "speech48", "piano48")
+IMAGES, SOUNDS = (
+    ("chelsea", "text0", "kodim23", "kodim05"),
+    ("speech", "piano", "speech48", "piano48"),
+)
 ITEMS = ("chelsea", "speech", "text0", "piano", "mri", "kodim23", "piano48", "kodim05", "speech48")
 """Mixed, so that each kind is there early."""
 
 _SIZE = replace(SIZES["reduced"], pixels=128, samples=7500)
 _WIDTH, _DEPTH, _BATCH = 64, 3, 1024
 _CLIP = 8192 / 48_000  # seconds of the sounds that keep their rate
-
-Entry = dict[str, Any]
 
 
 class OutOfTime(Exception):
@@ -52,11 +52,14 @@ class OutOfTime(Exception):
 
 def read() -> dict[str, Entry]:
     """By `item|candidate|seed` and `item|trials|seed`."""
-    return json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
+    return kept_in(PATH)
 
 
 def complete(
-    names: tuple[str, ...], data: Path = SHARED, minutes: float = inf, seeds: tuple[int, ...] = (0, 1)
+    names: tuple[str, ...],
+    data: Path = SHARED,
+    minutes: float = inf,
+    seeds: tuple[int, ...] = (0, 1),
 ) -> None:
     """Train what is missing; ends after the last case that began within so many minutes."""
     ends = time.monotonic() + 60 * minutes
@@ -67,7 +70,7 @@ def complete(
         if time.monotonic() > ends:
             raise OutOfTime
         made = make()
-        _keep(key, made)
+        keep(PATH, key, made)
         print(key, str(made)[:150], flush=True)
 
     try:
@@ -105,11 +108,7 @@ def made(name: str, data: Path) -> AbstractTask:
 
 def grid(in_dim: int) -> list[Candidate]:
     """Five families at four bandwidths."""
-    return [
-        Candidate("gaussian" if name == "mlp" else name, float(f"{b:.3g}"))
-        for name, family in FAMILIES.items()
-        for b in family.ladder(in_dim, 5)[1:]
-    ]
+    return [c for family in FAMILIES for c in ladder_of(family, in_dim)]
 
 
 def _plan(task: AbstractTask, seed: int) -> NetworkPlan:
@@ -122,7 +121,7 @@ def _trained(task: AbstractTask, candidate: Candidate, seed: int) -> Entry:
     """A network in full; its quality, and the seconds it took."""
     start = time.process_time()
     budget = Budget("adam", 1e-3, STEPS, _BATCH)
-    own = replace(budget, lr=candidate.rate(budget))
+    own = candidate.own(budget)
     draw = torch.Generator().manual_seed(seed)
     network = _plan(task, seed).trainable(candidate)
     trainer = Trainer(network, task, own, average=True, generator=draw)
@@ -155,7 +154,9 @@ def _tried(task: AbstractTask, seed: int) -> Entry:
 
 
 def _plain(sums: Any) -> dict[str, list[list[float]]]:
-    return {str(k): [[float(f"{v:.6g}") for v in row] for row in s.tolist()] for k, s in sums.items()}
+    return {
+        str(k): [[float(f"{v:.6g}") for v in row] for row in s.tolist()] for k, s in sums.items()
+    }
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, psnr
 from ntkit.tasks.trainer import decayed_average
-from ntkit.tuning import NetworkPlan, scale_model
+from ntkit.tuning import NetworkPlan, trials
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.pieces import PIECES, Piece, pieces_of
 from ntkit.tuning.scale_model import (
@@ -34,7 +34,8 @@ def trained_alone(candidate: Candidate, piece: Piece, budget: Budget, seed: int)
     draw = torch.Generator().manual_seed(seed)
     encoding = candidate.build(2, 8, draw)
     network = mlp(encoding, 2, width=16, depth=2, generator=draw)
-    points, values = PHOTO.points().float(), PHOTO.values.reshape(-1, 2).float()
+    points, values = PHOTO.points(), PHOTO.values.reshape(-1, 2).float()
+    points = (points - points[piece.seen].amin(0)).float()  # a piece begins at the origin
     adam = torch.optim.Adam(network.parameters(), lr=6**0.5 * budget.lr)
     means = [p.detach().clone() for p in network.parameters()]
     for step in range(budget.steps):
@@ -124,7 +125,7 @@ def test_features_are_kept_or_made_anew_for_each_batch(
 ) -> None:
     budget = Budget("adam", 3e-3, 20, batch_size)
     kept = scale_models(PHOTO, budget, TRIED, plan=PLAN)
-    monkeypatch.setattr(scale_model, "_ENCODED", 0)
+    monkeypatch.setattr(trials, "_ENCODED", 0)
     anew = scale_models(PHOTO, budget, TRIED, plan=PLAN)
     for a, b in zip(kept, anew, strict=True):
         assert (a.train, a.held_out) == pytest.approx((b.train, b.held_out), abs=2e-3)

@@ -237,18 +237,18 @@ def _wire(shape: Sizes, generator: torch.Generator | None) -> nn.Module:
     )
 
 
-_TABLE = 14
+_ENTRIES = 1 / 4  # of a table, over the square of the width: 2^14 beside 256 units
 _COARSEST = 16.0
 
 
 def _hash(shape: Sizes, generator: torch.Generator | None) -> nn.Module:
-    """The grids of a piece have the same spacing on the signal, and tables smaller as the parameters are."""
+    """Tables grow with the width as the layers do; the grids of a piece have the same spacing on the signal."""
     return hash_mlp(
         shape.in_dim,
         shape.out_dim,
         bandwidth=shape.own_bandwidth,
         coarsest=_COARSEST / shape.crop,
-        log2_table=max(1, round(_TABLE - 2 * log2(shape.factor))),
+        log2_table=max(1, round(log2(_ENTRIES * (shape.width / shape.factor) ** 2))),
         width=shape.own_width,
         depth=shape.depth,
         generator=generator,

@@ -1,7 +1,7 @@
 """The encodings and families of networks that are compared, and how an encoding is built."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 
 import torch
@@ -54,9 +54,12 @@ class Candidate:
         """Of networks: "mlp" for those whose encoding it is."""
         return MLP if self.name in _BUILDERS else self.name
 
-    def rate(self, budget: Budget) -> float:
-        """The learning rate of a budget that is meant for ReLU networks, with this family's usual one in its place."""
-        return budget.lr * FAMILIES[self.family].lr / FAMILIES[MLP].lr
+    def own(self, budget: Budget) -> Budget:
+        """A budget whose rate is meant for ReLU networks, with that of this family in its place.
+
+        Other families take the multiple of it that their usual rate is of the usual one of ReLU networks.
+        """
+        return replace(budget, lr=budget.lr * FAMILIES[self.family].lr / FAMILIES[MLP].lr)
 
     def build(
         self, in_dim: int, n_frequencies: int, generator: torch.Generator, *, integer: bool = False

@@ -1,19 +1,23 @@
-"""What trials say of candidates: how much better one is, how sure that is, and what to prefer."""
+"""How much better one candidate is than another by trials on the same parts, how sure that is, and what to prefer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 from statistics import fmean
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ntkit.tasks.metrics import AbstractMetric
-from ntkit.tuning.choice import Goal
-from ntkit.tuning.trials import Trial
 
-__all__ = ["Lead", "error_of", "lead_of", "preferred"]
+__all__ = ["Lead", "lead_of", "preferred"]
+
+Sums = Float[Tensor, "p s"]
+"""What a metric sums, of each part."""
+
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True)
@@ -34,50 +38,34 @@ class Lead:
         return self.gain > self.noise
 
 
-def error_of(trial: Trial, metric: AbstractMetric, goal: Goal, steps: int) -> float:
-    """Error over all parts as if they were one: a mean of decibels would count smooth parts for most."""
-    error = metric.error(_sums(trial, goal, steps).sum(0))
-    return error if isfinite(error) else float("inf")
+def lead_of(ours: Sums, theirs: Sums, metric: AbstractMetric) -> Lead:
+    """How much better one is than another, over all parts as if they were one, and the jackknife's error of that.
 
+    A mean of decibels over parts would count smooth ones for most of it. One part alone shows no noise: nothing
+    is sure then. What diverged is infinitely worse, for sure.
 
-def lead_of(
-    trial: Trial, other: Trial, metric: AbstractMetric, goal: Goal, steps: tuple[int, int]
-) -> Lead:
-    """How much better one trial is than another on the same parts, and its standard error by the jackknife.
-
-    Args:
-        trial: Of the one.
-        other: Of the other.
-        metric: Of the task.
-        goal: What counts.
-        steps: After how many steps of each.
-
-    Source: Efron and Stein 1981: `(n - 1) / n sum_i (D_(i) - mean)^2` over the estimates without part `i`.
+    Source: Efron and Stein 1981: `(n - 1) / n sum_i (d_i - mean)^2`, `d_i` the difference without part `i`.
     """
-    ours, theirs = _sums(trial, goal, steps[0]), _sums(other, goal, steps[1])
+    worst = [not isfinite(metric.error(s.sum(0))) for s in (ours, theirs)]
+    if any(worst):
+        return Lead(0.0 if all(worst) else -inf if worst[0] else inf, 0.0)
     n = len(ours)
-
-    def gain(kept: Tensor) -> float:
-        a, b = (metric.quality(metric.error(s[kept].sum(0))) for s in (ours, theirs))
-        return a - b if isfinite(a) or isfinite(b) else 0.0
-
-    every = torch.ones(n, dtype=torch.bool)
-    whole = gain(every)
-    if n == 1 or not isfinite(whole):
-        return Lead(whole, float("inf") if isfinite(whole) else 0.0)
-    without = [gain(every.clone().index_fill(0, torch.tensor([i]), 0)) for i in range(n)]
+    gain = _gain(ours, theirs, metric)
+    if n == 1:
+        return Lead(gain, inf)
+    kept = [torch.arange(n) != i for i in range(n)]
+    without = [_gain(ours[k], theirs[k], metric) for k in kept]
     mean = fmean(without)
-    return Lead(whole, sqrt((n - 1) / n * sum((d - mean) ** 2 for d in without)))
+    return Lead(gain, sqrt((n - 1) / n * sum((d - mean) ** 2 for d in without)))
 
 
-def preferred(
-    trials: Sequence[Trial], usual: Trial, metric: AbstractMetric, goal: Goal, steps: int
-) -> Trial:
+def preferred(reached: Mapping[_Key, Sums], usual: _Key, metric: AbstractMetric) -> _Key:
     """The best of some, if it beats the usual one by more than the noise; else the usual one."""
-    best = min(trials, key=lambda t: error_of(t, metric, goal, steps))
-    lead = lead_of(best, usual, metric, goal, (steps, steps))
-    return best if lead.is_sure else usual
+    errors = {k: metric.error(s.sum(0)) for k, s in reached.items()}
+    best = min(errors, key=lambda k: errors[k] if isfinite(errors[k]) else inf)
+    return best if lead_of(reached[best], reached[usual], metric).is_sure else usual
 
 
-def _sums(trial: Trial, goal: Goal, steps: int) -> Float[Tensor, "p s"]:
-    return (trial.held_out if goal == "generalise" else trial.train)[steps]
+def _gain(ours: Sums, theirs: Sums, metric: AbstractMetric) -> float:
+    a, b = (metric.quality(metric.error(s.sum(0))) for s in (ours, theirs))
+    return 0.0 if a == b else a - b  # also where both are perfect

@@ -68,9 +68,7 @@ def alike(network: nn.Module) -> tuple[object, ...]:
     """What two networks have in common that can be stacked: all but their tensors' and floats' values."""
     found: list[object] = []
     for name, module in network.named_modules():
-        plain = {
-            k: v for k, v in vars(module).items() if isinstance(v, bool | int | str | tuple)
-        }
+        plain = {k: v for k, v in vars(module).items() if isinstance(v, bool | int | str | tuple)}
         tensors = [
             *module.named_parameters(recurse=False),
             *module.named_buffers(recurse=False),
@@ -83,9 +81,7 @@ def alike(network: nn.Module) -> tuple[object, ...]:
 def _is_plain(task: AbstractTask) -> bool:
     """Whether a row is a point, and the loss one of outputs alone."""
     kind = type(task)
-    return (
-        kind.predict is AbstractTask.predict and kind.training_loss is AbstractTask.training_loss
-    )
+    return kind.predict is AbstractTask.predict and kind.training_loss is AbstractTask.training_loss
 
 
 class _Stacked:
@@ -96,7 +92,6 @@ class _Stacked:
         self._parameters = {k: v.detach() for k, v in parameters.items()}
         self._network = deepcopy(networks[0])
         self._numbers = _numbers(networks)
-        self._dims = ({k: 0 for k in self._parameters}, {k: 0 for k in self._buffers})
 
     @property
     def weights(self) -> list[Tensor]:

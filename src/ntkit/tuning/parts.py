@@ -23,6 +23,7 @@ class Parts:
     Attributes:
         seen: What is trained on, `[parts, n, k]`, and what was found there, `[parts, n, c]`.
         judged: The same of what is held out.
+        seeds: One a part, for the networks on it.
         share: Of the rows of the task that a part is trained on.
         crop: By how much a part is shorter along each axis than the coordinates that its rows have: its own
             from 0 to 1, while the whole's would be shorter by this. 1 where parts are spread over the whole.
@@ -30,13 +31,14 @@ class Parts:
 
     seen: tuple[Float[Tensor, "p n k"], Float[Tensor, "p n c"]]
     judged: tuple[Float[Tensor, "p m k"], Float[Tensor, "p m c"]]
+    seeds: tuple[int, ...]
     share: float
     crop: float = 1.0
 
     def in_whole(self) -> "Parts":
         """The same in coordinates of the whole, from its corner on."""
         (x, y), (u, v) = self.seen, self.judged
-        return Parts((x / self.crop, y), (u / self.crop, v), self.share)
+        return Parts((x / self.crop, y), (u / self.crop, v), self.seeds, self.share)
 
     def __len__(self) -> int:
         return len(self.seen[0])
@@ -67,7 +69,7 @@ def parts_of(task: AbstractTask, fewer: int, which: Sequence[int]) -> Parts | No
     if not every or min(len(seen) for seen, *_ in every) < _FEWEST:
         return None
     x, y, u, v = (_stacked(parts) for parts in zip(*every, strict=True))
-    return Parts((x, y), (u, v), x.shape[1] / task.n_trained, crop)
+    return Parts((x, y), (u, v), tuple(which), x.shape[1] / task.n_trained, crop)
 
 
 def which_of(n: int) -> tuple[int, ...]:
@@ -107,6 +109,6 @@ def _drawn(task: AbstractTask, fewer: int, seed: int) -> tuple[Tensor, ...]:
 def _stacked(parts: Sequence[Tensor]) -> Tensor:
     """As many rows of each, spread evenly: scattered samples do not all have as many."""
     n = min(map(len, parts))
-    return torch.stack(
-        [p if len(p) == n else p[torch.linspace(0, len(p) - 1, n).round().long()] for p in parts]
-    )
+    return torch.stack([
+        p if len(p) == n else p[torch.linspace(0, len(p) - 1, n).round().long()] for p in parts
+    ])

@@ -80,18 +80,18 @@ def trials(
     batch = max(1, round(budget.batch_size * parts.share))
     built = {
         c: [
-            replace(plan, seed=plan.seed + i).scale_model(c, scale, parts.crop)
-            for i in range(len(parts))
+            replace(plan, seed=plan.seed + seed).scale_model(c, scale, parts.crop)
+            for seed in parts.seeds
         ]
         for c in tried
     }
     groups: dict[tuple[object, ...], list[Candidate]] = {}
     for candidate, networks in built.items():
-        groups.setdefault((candidate.rate(budget), alike(networks[0])), []).append(candidate)
+        groups.setdefault((candidate.family, *alike(networks[0])), []).append(candidate)
     found: dict[Candidate, Trial] = {}
     for members in groups.values():
         networks = [n for c in members for n in built[c]]
-        lr = members[0].rate(budget) * scale**0.5
+        lr = members[0].own(budget).lr * scale**0.5
         own = parts if members[0].family != MLP else parts.in_whole()
         sums = _trained(task, own, networks, lr=lr, batch=batch, stops=stops, seed=plan.seed)
         for i, candidate in enumerate(members):

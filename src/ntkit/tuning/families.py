@@ -1,0 +1,240 @@
+"""Which family of network: the best bandwidth of each by scale models, what it is worth, and how sure that is."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite, log
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit.networks.families import FAMILIES
+from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.budget import Budget
+from ntkit.tasks.timing import seconds_a_step
+from ntkit.tuning.candidates import MLP, Candidate
+from ntkit.tuning.choice import Goal
+from ntkit.tuning.comparison import Lead, lead_of, preferred
+from ntkit.tuning.parts import Parts, parts_of, which_of
+from ntkit.tuning.plan import NetworkPlan
+from ntkit.tuning.predict import Prediction
+from ntkit.tuning.trials import Trial, trials
+
+__all__ = ["EVERY_FAMILY", "Equal", "FamilyRow", "Trials", "compared", "trials_for"]
+
+EVERY_FAMILY = tuple(FAMILIES)
+"""Names that `tune(families=...)` takes."""
+
+Equal = Literal["steps", "time"]
+
+USUAL = {1: "siren"}
+"""By the number of coordinates, the family that is taken unless models say otherwise; ReLU networks elsewhere."""
+
+_OCTAVES = {1: (-1, 0, 1, 2)}
+_OCTAVES_ELSEWHERE = (-2, -1, 0, 1)
+_LONGEST = 5000  # steps: models of longer budgets are read there
+_NARROWEST = 12  # units of a model
+_MOST = 1.5  # times the budget, for a family that is quicker than a ReLU network
+_STOPS = (1 / 32, 1 / 8, 1 / 3)  # of the budget, where models are judged on the way
+
+
+@dataclass(frozen=True)
+class FamilyRow:
+    """A family at its best bandwidth, beside the others.
+
+    Attributes:
+        candidate: The family and the bandwidth; of ReLU networks the encoding.
+        predicted: Quality after the steps of the budget, in a network of as many parameters.
+        in_time: Quality after as many steps as take the time that the budget takes a ReLU network.
+        n_parameters: Of the network.
+        seconds_a_step: Of its training, measured.
+        behind: How much the recommended row is better, with its noise, by what the row is recommended by.
+        curve: Quality on the way.
+    """
+
+    candidate: Candidate
+    predicted: Prediction
+    in_time: Prediction
+    n_parameters: int
+    seconds_a_step: float
+    behind: Lead
+    curve: tuple[Prediction, ...]
+
+    @property
+    def family(self) -> str:
+        """Its name."""
+        return self.candidate.family
+
+    @property
+    def ties(self) -> bool:
+        """Whether it is as good as the recommended row, as far as the models can tell."""
+        return not self.behind.is_sure
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Scale models of candidates, all on the same parts of a task.
+
+    Attributes:
+        task: What is fitted.
+        goal: What counts.
+        budget: Of the training that is asked about.
+        plan: Its networks.
+        parts: Of the task.
+        scale: By how much the models are narrower.
+        seconds: Of a step of a family's network, by name.
+    """
+
+    task: AbstractTask
+    goal: Goal
+    budget: Budget
+    plan: NetworkPlan
+    parts: Parts
+    scale: int
+    seconds: Mapping[str, float]
+
+    def steps_in_time(self, family: str) -> int:
+        """Steps in the time that a ReLU network takes for the budget; at most 1.5 times as many."""
+        ratio = self.seconds[MLP] / self.seconds[family]
+        return max(1, round(self.steps * min(_MOST, ratio)))
+
+    @property
+    def steps(self) -> int:
+        """Of the budget, as far as models go."""
+        return min(self.budget.steps, _LONGEST)
+
+    def sums(self, trial: Trial, equal: Equal) -> Float[Tensor, "p s"]:
+        """What counts of a trial, where all have the same number of steps, or the same time."""
+        in_time = self.steps_in_time(trial.candidate.family)
+        kind = trial.held_out if self.goal == "generalise" else trial.train
+        return kind[self.steps if equal == "steps" else in_time]
+
+    def of(self, tried: Sequence[Candidate]) -> tuple[Trial, ...]:
+        """The models of some candidates of one family."""
+        family = tried[0].family
+        stops = {max(1, round(self.steps * share)) for share in _STOPS}
+        return trials(
+            self.task,
+            self.parts,
+            self.budget.with_steps(self.steps),
+            tried,
+            plan=self.plan,
+            scale=self.scale,
+            moments=sorted({*stops, self.steps_in_time(family)}),
+        )
+
+    def quality(self, trial: Trial, steps: int) -> Prediction:
+        """On the rows trained on and held out, of all parts together."""
+        kinds = (trial.train, trial.held_out)
+        errors = [self.task.metric.error(kind[steps].sum(0)) for kind in kinds]
+        train, held_out = (self.task.metric.quality(e) if isfinite(e) else -inf for e in errors)
+        return Prediction(steps, train, held_out)
+
+
+def trials_for(
+    task: AbstractTask, goal: Goal, budget: Budget, plan: NetworkPlan, families: Sequence[str]
+) -> Trials | None:
+    """Parts and scale of the models for a choice between families; None where the task is too small for any.
+
+    Models are a sixth or a quarter as wide, of eight or of four parts; less narrow where that would leave too few
+    samples.
+    """
+    first, n = (6, 8) if plan.width >= 6 * 2 * _NARROWEST else (4, 4)
+    for scale in range(first, 1, -1):
+        if plan.width < scale * _NARROWEST:
+            continue
+        parts = parts_of(task, scale**2, which_of(n))
+        if parts is not None:
+            usual = {f: usual_of(f, task.in_dim) for f in dict.fromkeys((MLP, *families))}
+            seconds = {
+                f: seconds_a_step(plan.trainable(c), task, c.own(budget)) for f, c in usual.items()
+            }
+            return Trials(task, goal, budget, plan, parts, scale, seconds)
+    return None
+
+
+def usual_of(family: str, in_dim: int) -> Candidate:
+    """A family at the bandwidth that does well without any choice."""
+    name = "gaussian" if family == MLP else family
+    return Candidate(name, FAMILIES[family].usual_bandwidth(in_dim))
+
+
+def ladder_of(family: str, in_dim: int) -> list[Candidate]:
+    """Four bandwidths an octave apart about the usual one, of sounds rather above it."""
+    usual = usual_of(family, in_dim)
+    octaves = _OCTAVES.get(in_dim, _OCTAVES_ELSEWHERE)
+    return [Candidate(usual.name, 2.0**k * (usual.bandwidth or 1.0)) for k in octaves]
+
+
+def compared(
+    asked: Trials,
+    relu: Sequence[Candidate],
+    families: Sequence[str],
+    *,
+    equal: Equal = "steps",
+    predicted: Mapping[Candidate, Prediction] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[FamilyRow, ...]:
+    """One row a family, the recommended one first.
+
+    In each family the usual bandwidth is kept unless models of another one are better by more than their noise, and
+    so is the usual family for the number of coordinates.
+
+    Args:
+        asked: Parts, budget and networks.
+        relu: Candidates that stand for "mlp": the one that the kernel chose, or all that are to be tried.
+        families: Which to compare.
+        equal: What all have as much of: steps, or time.
+        predicted: Quality that is known of candidates; the decibels of models, which are those of parts, are
+            moved to it.
+        say: Is told of each stage.
+    """
+    metric, in_dim = asked.task.metric, asked.task.in_dim
+    best: dict[str, Trial] = {}
+    for family in families:
+        say(f"scale models of {family}")
+        found = {
+            t.candidate: t for t in asked.of(relu if family == MLP else ladder_of(family, in_dim))
+        }
+        sums = {c: asked.sums(t, equal) for c, t in found.items()}
+        best[family] = found[preferred(sums, _nearest(usual_of(family, in_dim), found), metric)]
+    reached = {f: asked.sums(t, equal) for f, t in best.items()}
+    usual = USUAL.get(in_dim, MLP)
+    chosen = preferred(reached, usual if usual in best else families[0], metric)
+    shift = _shift(asked, best, predicted or {})
+    rows = [_row(asked, best[f], lead_of(reached[chosen], reached[f], metric), shift) for f in best]
+    return tuple(sorted(rows, key=lambda r: (r.family != chosen, r.behind.gain)))
+
+
+def _nearest(wanted: Candidate, found: Iterable[Candidate]) -> Candidate:
+    """Of some candidates the one that is most like another: of its name, and its bandwidth."""
+    at = log(wanted.bandwidth or 1.0)
+    return min(found, key=lambda c: (c.name != wanted.name, abs(log(c.bandwidth or 1.0) - at)))
+
+
+def _shift(
+    asked: Trials, best: Mapping[str, Trial], predicted: Mapping[Candidate, Prediction]
+) -> tuple[float, float]:
+    """What the quality of models is less than that of the whole, by the family of which both are known."""
+    for trial in best.values():
+        if known := predicted.get(trial.candidate):
+            own = asked.quality(trial, asked.steps)
+            return known.train - own.train, known.held_out - own.held_out
+    return 0.0, 0.0
+
+
+def _row(asked: Trials, trial: Trial, behind: Lead, shift: tuple[float, float]) -> FamilyRow:
+    def moved(steps: int) -> Prediction:
+        found = asked.quality(trial, steps)
+        return Prediction(steps, found.train + shift[0], found.held_out + shift[1])
+
+    family, network = trial.candidate.family, asked.plan.build(trial.candidate)[0]
+    return FamilyRow(
+        candidate=trial.candidate,
+        predicted=moved(asked.steps),
+        in_time=moved(asked.steps_in_time(family)),
+        n_parameters=sum(p.numel() for p in network.parameters()),
+        seconds_a_step=asked.seconds[family],
+        behind=behind,
+        curve=tuple(moved(s) for s in sorted(trial.train)),
+    )
