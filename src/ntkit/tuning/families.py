@@ -11,6 +11,7 @@ from torch import Tensor
 from ntkit.networks.families import FAMILIES
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget
+from ntkit.tasks.metrics import AbstractMetric
 from ntkit.tasks.timing import seconds_a_step
 from ntkit.tuning.candidates import MLP, Candidate
 from ntkit.tuning.choice import Goal
@@ -20,7 +21,17 @@ from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.trials import Trial, trials
 
-__all__ = ["EVERY_FAMILY", "Equal", "FamilyRow", "Trials", "compared", "trials_for"]
+__all__ = [
+    "EVERY_FAMILY",
+    "Equal",
+    "FamilyRow",
+    "Trials",
+    "asked_families",
+    "compared",
+    "ladder_of",
+    "notes_on",
+    "usual_of",
+]
 
 EVERY_FAMILY = tuple(FAMILIES)
 """Names that `tune(families=...)` takes."""
@@ -131,28 +142,6 @@ class Trials:
         return Prediction(steps, train, held_out)
 
 
-def trials_for(
-    task: AbstractTask, goal: Goal, budget: Budget, plan: NetworkPlan, families: Sequence[str]
-) -> Trials | None:
-    """Parts and scale of the models for a choice between families; None where the task is too small for any.
-
-    Models are a sixth or a quarter as wide, of eight or of four parts; less narrow where that would leave too few
-    samples.
-    """
-    first, n = (6, 8) if plan.width >= 6 * 2 * _NARROWEST else (4, 4)
-    for scale in range(first, 1, -1):
-        if plan.width < scale * _NARROWEST:
-            continue
-        parts = parts_of(task, scale**2, which_of(n))
-        if parts is not None:
-            usual = {f: usual_of(f, task.in_dim) for f in dict.fromkeys((MLP, *families))}
-            seconds = {
-                f: seconds_a_step(plan.trainable(c), task, c.own(budget)) for f, c in usual.items()
-            }
-            return Trials(task, goal, budget, plan, parts, scale, seconds)
-    return None
-
-
 def usual_of(family: str, in_dim: int) -> Candidate:
     """A family at the bandwidth that does well without any choice."""
     name = "gaussian" if family == MLP else family
@@ -166,8 +155,31 @@ def ladder_of(family: str, in_dim: int) -> list[Candidate]:
     return [Candidate(usual.name, 2.0**k * (usual.bandwidth or 1.0)) for k in octaves]
 
 
+def asked_families(families: Sequence[str] | None, *, may_try: bool) -> tuple[str, ...]:
+    """The families to compare: all where networks may be trained for the choice, if none are named.
+
+    Raises:
+        ValueError: One is unknown, there is none, or others than "mlp" are named and nothing may be trained.
+    """
+    if families is None:
+        return EVERY_FAMILY if may_try else (MLP,)
+    names = tuple(dict.fromkeys(families))
+    unknown = [name for name in names if name not in FAMILIES]
+    if unknown or not names:
+        raise ValueError(f"`families={names!r}` must name some of {', '.join(EVERY_FAMILY)}.")
+    if names != (MLP,) and not may_try:
+        raise ValueError(
+            f"`families={names!r}` are compared by short trainings with Adam, of networks of ours. Leave "
+            '`pilot=True` and `optimiser="adam"`, pass no `network`, or take `families=("mlp",)`.'
+        )
+    return names
+
+
 def compared(
-    asked: Trials,
+    task: AbstractTask,
+    goal: Goal,
+    budget: Budget,
+    plan: NetworkPlan,
     relu: Sequence[Candidate],
     families: Sequence[str],
     *,
@@ -175,21 +187,30 @@ def compared(
     predicted: Mapping[Candidate, Prediction] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[FamilyRow, ...]:
-    """One row a family, the recommended one first.
+    """One row a family, the recommended one first; none where the task is too small for scale models.
 
     In each family the usual bandwidth is kept unless models of another one are better by more than their noise, and
     so is the usual family for the number of coordinates.
 
     Args:
-        asked: Parts, budget and networks.
+        task: What is fitted.
+        goal: What counts.
+        budget: Of the training, with the rate of a ReLU network.
+        plan: The networks.
         relu: Candidates that stand for "mlp": the one that the kernel chose, or all that are to be tried.
         families: Which to compare.
         equal: What all have as much of: steps, or time.
-        predicted: Quality that is known of candidates; the decibels of models, which are those of parts, are
-            moved to it.
+        predicted: Quality that is known of candidates; that of models, which is of parts, is moved to it.
         say: Is told of each stage.
     """
-    metric, in_dim = asked.task.metric, asked.task.in_dim
+    cut = _cut_of(task, plan)
+    if cut is None:
+        return ()
+    say("time of a step of each family")
+    usual = {f: usual_of(f, task.in_dim) for f in dict.fromkeys((MLP, *families))}
+    seconds = {f: seconds_a_step(plan.trainable(c), task, c.own(budget)) for f, c in usual.items()}
+    asked = Trials(task, goal, budget, plan, *cut, seconds)
+    metric, in_dim = task.metric, task.in_dim
     best: dict[str, Trial] = {}
     for family in families:
         say(f"scale models of {family}")
@@ -199,11 +220,55 @@ def compared(
         sums = {c: asked.sums(t, equal) for c, t in found.items()}
         best[family] = found[preferred(sums, _nearest(usual_of(family, in_dim), found), metric)]
     reached = {f: asked.sums(t, equal) for f, t in best.items()}
-    usual = USUAL.get(in_dim, MLP)
-    chosen = preferred(reached, usual if usual in best else families[0], metric)
+    first = USUAL.get(in_dim, MLP)
+    chosen = preferred(reached, first if first in best else families[0], metric)
     shift = _shift(asked, best, predicted or {})
     rows = [_row(asked, best[f], lead_of(reached[chosen], reached[f], metric), shift) for f in best]
     return tuple(sorted(rows, key=lambda r: (r.family != chosen, r.behind.gain)))
+
+
+def notes_on(
+    rows: Sequence[FamilyRow], asked: Sequence[str], metric: AbstractMetric, *, may_try: bool
+) -> tuple[str, ...]:
+    """How sure the choice between families is, in words; or that there was none.
+
+    Args:
+        rows: The recommended one first.
+        asked: The families that were to be compared.
+        metric: Of the task.
+        may_try: Whether models might be trained.
+    """
+    if not rows:
+        small = may_try and len(asked) > 1
+        return ("Too small for scale models: no families were compared.",) if small else ()
+    first, *others = rows
+    as_good = [row.family for row in others if row.ties]
+    ahead = [row for row in others if not row.ties]
+    notes = []
+    if as_good:
+        verb = "is" if len(as_good) == 1 else "are"
+        notes.append(
+            f"As far as scale models can tell, {' and '.join(as_good)} {verb} as good as {first.family}."
+        )
+    if ahead:
+        near = ahead[0]
+        by = f"{near.behind.gain:.{metric.digits}f} +- {near.behind.noise:.{metric.digits}f}"
+        notes.append(
+            f"By scale models {first.family} is ahead of {near.family} by {by} {metric.unit or metric.name}."
+        )
+    return tuple(notes)
+
+
+def _cut_of(task: AbstractTask, plan: NetworkPlan) -> tuple[Parts, int] | None:
+    """The parts of the models, and by how much these are narrower; None where the task is too small for any.
+
+    A sixth or a quarter as wide, on eight or on four parts; less narrow where that would leave too few samples.
+    """
+    first, n = (6, 8) if plan.width >= 6 * 2 * _NARROWEST else (4, 4)
+    for scale in range(first, 1, -1):
+        if plan.width >= scale * _NARROWEST and (parts := parts_of(task, scale**2, which_of(n))):
+            return parts, scale
+    return None
 
 
 def _nearest(wanted: Candidate, found: Iterable[Candidate]) -> Candidate:

@@ -167,6 +167,7 @@ def fit(
             n_frequencies=n_frequencies,
         )
         trained = choice.build(choice.choice)
+        budget = choice.budget_of(choice.choice)
     trained = trained.to(device)
     if seconds is not None:
         probe = deepcopy(trained)

@@ -80,8 +80,7 @@ def alike(network: nn.Module) -> tuple[object, ...]:
 
 def _is_plain(task: AbstractTask) -> bool:
     """Whether a row is a point, and the loss one of outputs alone."""
-    kind = type(task)
-    return kind.predict is AbstractTask.predict and kind.training_loss is AbstractTask.training_loss
+    return task.takes_points and type(task).predict is AbstractTask.predict
 
 
 class _Stacked:

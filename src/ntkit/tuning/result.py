@@ -1,6 +1,7 @@
 """What tuning recommends, and why."""
 
 from dataclasses import dataclass, field
+from math import nan
 
 from torch import nn
 
@@ -9,6 +10,7 @@ from ntkit.tasks.base import Baseline
 from ntkit.tasks.budget import Budget
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.choice import Goal, Row
+from ntkit.tuning.families import Equal, FamilyRow
 from ntkit.tuning.optimisers import Clock
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
@@ -23,7 +25,8 @@ class TuneResult:
 
     Attributes:
         choice: The recommended candidate.
-        encoding: The recommended encoding, built, ready to be put in front of a network.
+        encoding: The recommended encoding, built, ready to be put in front of a network; the identity where a
+            family of networks is recommended that has one of its own.
         bandwidth: Its bandwidth, cycles per unit; None for encodings that have none.
         flat_range: Smallest and largest Gaussian bandwidth within 0.3 dB of the best at the
             budget, by the numbers that the choice was made with; None if no Gaussian was tried.
@@ -31,7 +34,8 @@ class TuneResult:
             stands for the end of the longest finite budget (`ntkit.tuning.optimisers.alignment`); the same steps
             asked for as a budget of their own may differ by some dB at large bandwidths.
         goal: What was optimised.
-        budget: The training it was optimised for.
+        budget: The training it was optimised for, with the learning rate of a ReLU network: `budget_of` has
+            that of a candidate.
         steps: The budgets of the table; infinity is the end of training.
         engine: "periodic" or "exact", and why.
         clock: Adam's calibration; None for SGD, whose time is exact.
@@ -40,9 +44,11 @@ class TuneResult:
         notes: What was rounded, cut or approximated on the way.
         seconds: Time that the choice took.
         plan: How the networks are built, but for their encoding.
-        code: The line of Python that builds the encoding.
+        code: The line of Python that builds the encoding, or the network of another family.
         curves: Predictions at many steps up to the budget, for the recommended encoding and for
             "identity" if it was tried.
+        families: One row a family of networks that was compared, the recommended one first.
+        equal: What they were compared with as much of: "steps" or "time".
     """
 
     choice: Candidate
@@ -62,11 +68,28 @@ class TuneResult:
     plan: NetworkPlan
     code: str
     curves: dict[str, tuple[Prediction, ...]] = field(repr=False)
+    families: tuple[FamilyRow, ...] = ()
+    equal: Equal = "steps"
 
     @property
     def predicted(self) -> Prediction:
-        """The recommended row at the budget."""
-        return next(r for r in self.table if r.candidate == self.choice).at(self.budget.steps)
+        """Of the recommended candidate at the end of the budget; NaN where nothing could be tried."""
+        for row in self.table:
+            if row.candidate == self.choice:
+                return row.at(self.budget.steps)
+        for row in self.families:
+            if row.candidate == self.choice:
+                return row.in_time if self.equal == "time" else row.predicted
+        return Prediction(self.budget.steps, nan, nan)
+
+    def budget_of(self, candidate: Candidate) -> Budget:
+        """The training of a candidate: at the rate of its family, and in the time of the budget where that is equal."""
+        own = candidate.own(self.budget)
+        if self.equal == "time":
+            for row in self.families:
+                if row.family == candidate.family:
+                    return own.with_steps(int(row.in_time.steps))
+        return own
 
     def build(self, candidate: Candidate) -> nn.Module:
         """The network that is to be trained, with the encoding of `candidate`."""

@@ -1,4 +1,4 @@
-"""Which encoding, which bandwidth, for this task and this budget: asked of the kernel."""
+"""Which network, encoding and bandwidth, for this task and this budget: asked of the kernel and of scale models."""
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -9,16 +9,23 @@ from torch import Tensor
 from ntkit._core.checks import positive_int
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget, Optimiser
-from ntkit.tasks.samples import AbstractSamples
 from ntkit.tasks.signal import Signal
-from ntkit.tuning.candidates import COMPARED, candidates
-from ntkit.tuning.choice import Goal, choose, flat_range, scores_of
+from ntkit.tuning.answer import KernelAnswer, answered, has_kernel
+from ntkit.tuning.candidates import COMPARED, MLP, candidates
+from ntkit.tuning.choice import Goal
+from ntkit.tuning.families import (
+    Equal,
+    FamilyRow,
+    asked_families,
+    compared,
+    notes_on,
+    usual_of,
+)
 from ntkit.tuning.optimisers import optimiser_of
 from ntkit.tuning.optimisers.base import Engine
 from ntkit.tuning.plan import NetworkFactory, NetworkPlan, check_sigmoid
 from ntkit.tuning.question import Question, chosen_engine
 from ntkit.tuning.result import TuneResult
-from ntkit.tuning.stages import clock_of, curves_of, models_of, notes_of, table_of
 
 __all__ = ["tune"]
 
@@ -40,10 +47,12 @@ def tune(
     network: NetworkFactory | None = None,
     engine: Engine = "auto",
     pilot: bool = True,
+    families: Sequence[str] | None = None,
+    equal: Equal = "steps",
     generator: torch.Generator | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> TuneResult:
-    """Recommend an encoding and its bandwidth for fitting the field of a task with a ReLU network.
+    """Recommend a network, its encoding and its bandwidth for fitting the field of a task.
 
     The network trains on the task's training samples: every other one along each axis, unless the task says
     otherwise. Its quality on those samples and on the held-out rest is predicted, without training it, from the tangent kernel of each candidate:
@@ -52,6 +61,9 @@ def tune(
     (`ntkit.tuning.scale_model`) have a say in the choice between the bandwidths predicted best: half of it
     between four to generalise, three quarters of it between six to fit, of which the best three are
     modelled twice as often.
+
+    Other families of networks are compared with the best ReLU network so found by scale models of the same steps
+    (`ntkit.tuning.families`). Tasks without a kernel (shapes, radiance fields) are asked by scale models alone.
 
     Args:
         task: `[*shape]` or `[*shape, channels]`, peak-to-peak of about 1; or a task of `ntkit.tasks`.
@@ -75,7 +87,11 @@ def tune(
             exact for SGD up to 512 x 512 training samples and periodic otherwise. Samples that are no
             sub-grid are taken as they are, on tiles.
         pilot: Whether to train for the choice with Adam: a short real run for its clock, and scale
-            models. Without, the choice is the kernel's alone.
+            models. Without, the choice is the kernel's alone, of ReLU networks.
+        families: Which families of networks to compare: "mlp" (ReLU networks on any of `encodings`), "siren", "finer",
+            "wire", "hash". All of them if left out, where scale models may be trained; else "mlp".
+        equal: What families are compared with as much of: "steps", those of the budget, or "time", that which a
+            ReLU network takes for the budget. Both are told.
         generator: Source of frequencies, weights and batches; a fixed seed if left out.
         on_progress: Called with a line of text at each stage.
 
@@ -85,7 +101,7 @@ def tune(
     Where training diverges at this learning rate there is nothing to recommend: a `NumericalError`.
 
     Cost: O(n log n) a candidate and budget for n samples. The scale models of a bandwidth take about a
-    thirtieth of the time of its training in full.
+    thirtieth of the time of its training in full, those of all families about half of one training.
 
     Example:
         >>> x = torch.linspace(0, 1, 257)[:-1]
@@ -98,13 +114,11 @@ def tune(
     """
     start = perf_counter()
     whole = task if isinstance(task, AbstractTask) else Signal(task)
-    if not isinstance(whole, AbstractSamples):
-        raise ValueError(f"A {whole.kind} has no kernel to ask yet: pass `encoding` to `fit`.")
     if goal not in {"generalise", "fit"}:
         raise ValueError(f'`goal={goal!r}` must be "generalise" or "fit".')
     if sigmoid:
         check_sigmoid(whole)
-    trains = optimiser_of(Budget(optimiser, lr, steps, batch_size))
+    budget = Budget(optimiser, lr, steps, batch_size)
     plan = NetworkPlan(
         in_dim=whole.in_dim,
         n_outputs=whole.n_outputs,
@@ -115,35 +129,45 @@ def tune(
         sigmoid=sigmoid,
         factory=network,
     )
+    may_try = pilot and optimiser == "adam" and network is None
+    names = asked_families(families, may_try=may_try)
     tried = tuple(candidates(whole, encodings, bandwidths))
-    chosen, why = chosen_engine(engine, trains, whole)
     say = on_progress or (lambda _: None)
-    question = Question(whole, goal, trains, plan, tried, chosen, pilot, say)
-    problems = [question.problem(candidate) for candidate in tried]
-    clock = clock_of(question, problems)
-    speed = clock.speed if clock else 1.0
-    table = table_of(question, problems, speed)
-    models = models_of(question, table)
-    scores = scores_of(table, models, goal, trains.budget.steps)
-    choice = choose(scores)
+    answer = KernelAnswer()
+    if MLP in names and has_kernel(whole):
+        trains = optimiser_of(budget)
+        chosen, why = chosen_engine(engine, trains, whole)
+        question = Question(whole, goal, trains, plan, tried, chosen, pilot, say)
+        answer = answered(question, why)
+    relu = [answer.choice] if answer.choice else tried
+    rows: tuple[FamilyRow, ...] = ()
+    if may_try and (answer.choice is None or len(names) > 1):
+        known = answer.predicted(steps)
+        asked = (whole, goal, budget, plan)
+        rows = compared(*asked, relu, names, equal=equal, predicted=known, say=say)
+    unknown = usual_of(names[0], whole.in_dim)
+    choice = next((row.candidate for row in rows), answer.choice or unknown)
+    curves = {str(row.candidate): row.curve for row in rows[:1]}
     return TuneResult(
         choice=choice,
         encoding=plan.build(choice)[1],
         bandwidth=choice.bandwidth,
-        flat_range=flat_range(scores),
-        table=table,
+        flat_range=answer.flat_range if choice == answer.choice else None,
+        table=answer.table,
         goal=goal,
-        budget=trains.budget,
-        steps=question.moments,
-        engine=f"{chosen} ({why})",
-        clock=clock,
-        models=models,
+        budget=budget,
+        steps=answer.steps or (steps,),
+        engine=answer.engine,
+        clock=answer.clock,
+        models=answer.models,
         baseline=whole.baseline(),
-        notes=notes_of(question, problems, choice),
-        curves=curves_of(question, problems, choice, speed),
+        notes=(*answer.notes, *notes_on(rows, names, whole.metric, may_try=may_try)),
+        curves={**curves, **answer.curves},
         plan=plan,
-        code=f"encoding = {choice.code(whole.in_dim, plan.n_frequencies)}",
+        code=plan.code(choice),
         seconds=perf_counter() - start,
+        families=rows,
+        equal=equal,
     )
 
 
