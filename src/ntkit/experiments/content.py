@@ -103,6 +103,11 @@ def _recommendation(result: TuneResult) -> dict[str, Any]:
             {**_candidate(m.candidate), "train": m.train, "held_out": m.held_out}
             for m in result.models
         ],
+        "families": [
+            {**asdict(row), **_candidate(row.candidate), "family": row.family, "ties": row.ties}
+            for row in result.families
+        ],
+        "equal": result.equal,
         "baseline": asdict(result.baseline) if result.baseline else None,
         "seconds": result.seconds,
         "tuning_notes": result.notes,

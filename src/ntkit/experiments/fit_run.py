@@ -98,6 +98,7 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
                 depth=plan.depth,
                 n_frequencies=plan.n_frequencies,
                 sigmoid=plan.sigmoid,
+                families=("mlp",),
                 generator=torch.Generator().manual_seed(spec.seed),
                 on_progress=telling.on_progress,
             )
@@ -111,7 +112,7 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
         candidate=candidate,
         why=why,
         plan=plan if choice is None else choice.plan,
-        budget=budget,
+        budget=choice.budget_of(candidate) if choice else candidate.own(budget),
         choice=choice,
         proof=Proof(candidate, metric=task.metric),
         n_trained=task.n_trained,

@@ -12,7 +12,17 @@ from ntkit.experiments.results import AbstractRun, FitRun, TuneRun, metric_of
 from ntkit.experiments.run_folder import RESULT, RunFolder
 from ntkit.experiments.spec import FitSpec, TuneSpec
 from ntkit.tasks import Baseline, Budget, Domain, Evaluation
-from ntkit.tuning import Candidate, Clock, NetworkPlan, Prediction, Row, ScaleModel, TuneResult
+from ntkit.tuning import (
+    Candidate,
+    Clock,
+    FamilyRow,
+    Lead,
+    NetworkPlan,
+    Prediction,
+    Row,
+    ScaleModel,
+    TuneResult,
+)
 
 __all__ = ["is_planned", "read_run", "read_spec"]
 
@@ -133,7 +143,7 @@ def _recommendation(
     )
     choice = _candidate(found.get("predicted_best", found))
     plan = NetworkPlan(**found["plan"]) if "plan" in found else _old_plan(found, spec)
-    clock = found["clock"]
+    clock, budget = found["clock"], Budget(**found["budget"])
     return TuneResult(
         choice=choice,
         encoding=plan.build(choice)[1],
@@ -141,8 +151,8 @@ def _recommendation(
         flat_range=_pair(found["flat_range"]),
         table=table,
         goal=found["goal"],
-        budget=Budget(**found["budget"]),
-        steps=tuple(p.steps for p in table[0].predictions),
+        budget=budget,
+        steps=tuple(p.steps for p in table[0].predictions) if table else (budget.steps,),
         engine=found["engine"],
         clock=_clock(clock) if clock else None,
         models=tuple(
@@ -153,8 +163,22 @@ def _recommendation(
         notes=tuple(found.get("tuning_notes", ())),
         seconds=float(found["seconds"]),
         plan=plan,
-        code=f"encoding = {choice.code(plan.in_dim, plan.n_frequencies)}",
+        code=plan.code(choice),
         curves={k: tuple(_prediction(p) for p in v) for k, v in curves.items()},
+        families=tuple(map(_family, found.get("families", ()))),
+        equal=found.get("equal", "steps"),
+    )
+
+
+def _family(found: dict[str, Any]) -> FamilyRow:
+    return FamilyRow(
+        candidate=_candidate(found),
+        predicted=_prediction(found["predicted"]),
+        in_time=_prediction(found["in_time"]),
+        n_parameters=int(found["n_parameters"]),
+        seconds_a_step=float(found["seconds_a_step"]),
+        behind=Lead(**found["behind"]),
+        curve=tuple(map(_prediction, found["curve"])),
     )
 
 

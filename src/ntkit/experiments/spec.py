@@ -208,8 +208,11 @@ class FitSpec(DataSpec):
     """Train a coordinate network on data, and keep it.
 
     Attributes:
-        encoding: identity is none; "auto" asks the kernel, as `ntkit tune` does.
-        bandwidth: Of a gaussian encoding, in cycles per unit of coordinate; of positional and nerf the largest frequency.
+        encoding: identity is none; "auto" asks the kernel, as `ntkit tune` does. siren, finer, wire and hash are
+            networks of other families, with as many parameters and the learning rate that is usual for each beside
+            that of the budget.
+        bandwidth: Of a gaussian encoding or of another family, in cycles per unit of coordinate; of positional and nerf
+            the largest frequency.
         like: A run of `ntkit tune` or `ntkit fit` whose encoding and network to take. Where samples are not as dense as
             there, the encoding is chosen again.
         hold_out: Share of the samples that is not trained on, drawn at random, to judge by; by default none, and all
@@ -229,7 +232,18 @@ class FitSpec(DataSpec):
 
     job: ClassVar[str] = "fit"
 
-    encoding: Literal["auto", "identity", "basic", "positional", "nerf", "gaussian"] = "auto"
+    encoding: Literal[
+        "auto",
+        "identity",
+        "basic",
+        "positional",
+        "nerf",
+        "gaussian",
+        "siren",
+        "finer",
+        "wire",
+        "hash",
+    ] = "auto"
     bandwidth: _Number = None
     like: _Path = None
     hold_out: float = 0.0
@@ -251,7 +265,7 @@ class FitSpec(DataSpec):
             ValueError: It is asked for in two ways, or half.
         """
         parse_budget(self.budget, self.batch_size or 1)
-        needs = self.encoding in {"gaussian", "positional", "nerf"}
+        needs = self.encoding not in {"auto", "identity", "basic"}
         if needs and self.bandwidth is None:
             raise ValueError(
                 f"`--encoding {self.encoding}` needs `--bandwidth`, in cycles per unit of coordinate. Without "

@@ -90,6 +90,7 @@ def _recommended(spec: TuneSpec, begun: Begun, telling: Telling) -> TuneRun:
             n_frequencies=plan.n_frequencies,
             sigmoid=spec.sigmoid,
             engine=spec.engine,
+            families=("mlp",),
             generator=torch.Generator().manual_seed(spec.seed),
             on_progress=telling.on_progress,
         )
@@ -143,8 +144,8 @@ def _prove(run: TuneRun, task: AbstractTask, proof: Proof, name: str, telling: T
     network = run.result.build(proof.candidate)
     if run.spec.symmetrise:
         network = symmetrise(network)
-    budget = run.result.budget
-    stops = [int(p.steps) for p in run.result.curves[str(run.result.choice)]]
+    budget = run.result.budget_of(proof.candidate)
+    stops = [int(p.steps) for p in run.result.curves.get(str(run.result.choice), ())]
     work = Work(
         folder=run.folder,
         name=name,
@@ -154,7 +155,7 @@ def _prove(run: TuneRun, task: AbstractTask, proof: Proof, name: str, telling: T
         task=task,
         budget=budget,
         seed=run.result.plan.seed,
-        stops=[s for s in stops if s >= budget.steps / 100],
+        stops=[s for s in stops if budget.steps / 100 <= s <= budget.steps],
     )
     train_in(work, proof, show_progress=telling.show_progress, interruption=telling.interruption)
     run.interrupted = not proof.finished

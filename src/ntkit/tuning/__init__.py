@@ -2,6 +2,8 @@
 
 from ntkit.tuning.candidates import COMPARED, ENCODINGS, Candidate
 from ntkit.tuning.choice import Row
+from ntkit.tuning.comparison import Lead
+from ntkit.tuning.families import EVERY_FAMILY, FamilyRow
 from ntkit.tuning.fit import Fit, fit
 from ntkit.tuning.initial_error import initial_error
 from ntkit.tuning.optimisers import Clock
@@ -14,9 +16,12 @@ from ntkit.tuning.tune import tune
 __all__ = [
     "COMPARED",
     "ENCODINGS",
+    "EVERY_FAMILY",
     "Candidate",
     "Clock",
+    "FamilyRow",
     "Fit",
+    "Lead",
     "NetworkPlan",
     "Prediction",
     "Row",
