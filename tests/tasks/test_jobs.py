@@ -81,6 +81,34 @@ def test_every_task_is_trained_drawn_and_scored(kind: type) -> None:
     assert all(np.isfinite(v) and v >= 0 for v in task.scores(found, network).values())
 
 
+@EACH
+def test_every_training_goes_on_as_if_it_had_not_stopped(kind: type) -> None:
+    """To the last bit; with what a task learns on the way, such as where a scene is empty (from step 16 on)."""
+    task, budget = TASKS[kind](), Budget("adam", 1e-2, 36, 16)
+
+    class Stop(Exception):
+        pass
+
+    def halt(step: int, _: float) -> None:
+        if step == 20:
+            raise Stop
+
+    def fresh(seed: int = 0) -> Trainer:
+        net = mlp(Basic(task.in_dim), task.n_outputs, width=8, depth=1, generator=seeded(seed))
+        return Trainer(net, task, budget, average=True, generator=seeded(seed))
+
+    whole, first, second = fresh(), fresh(), fresh(1)
+    whole.run()
+    with pytest.raises(Stop):
+        first.run(on_step=halt)
+    second.restore({name: tensor.clone() for name, tensor in first.state().items()})
+    second.run()
+    expected, found = whole.state(), second.state()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert second.evaluations == whole.evaluations
+
+
 @SAMPLED
 def test_samples_as_they_are_have_no_error(kind: type) -> None:
     task: AbstractSamples = TASKS[kind]()
