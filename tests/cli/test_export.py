@@ -65,6 +65,21 @@ def test_a_fit_is_exported_once_at_a_name(
     assert "holds one network; `name='no_encoding'` is none of it" in capsys.readouterr().err
 
 
+def test_a_siren_for_tiny_cuda_nn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    siren = ["--encoding", "siren", "--bandwidth", "2", "--quiet"]
+    assert call(monkeypatch, "fit", "image.npy", *SMALL, *siren) == 0
+    write = ["export", "runs/fit-image", "--format", "tiny-cuda-nn"]
+    assert call(monkeypatch, *write) == 0
+    config = json.loads(Path("fit-image.json").read_text())
+    assert config["network"]["activation"] == "Sine"
+    assert config["optimizer"]["learning_rate"] == pytest.approx(5e-4)
+    deviation = config["encoding"]["scale"] * 30 / 16 / 3**0.5 / (2 * np.pi)
+    assert deviation == pytest.approx(2.0)
+    assert "so that the bandwidth is the same" in capsys.readouterr().out
+
+
 def test_either_network_of_a_tune_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], here: Path
 ) -> None:

@@ -139,11 +139,10 @@ class AbstractRun:
 
         A network that the format has no counterpart of is refused.
         """
-        architecture = self.architecture(self._named(name or self.main))
-        network = self.trained(name=name)
-        subject = Subject(
-            network, architecture.in_dim, architecture.out_dim, self.domain, self._budget
-        )
+        candidate = self._named(name or self.main)
+        architecture, network = self.architecture(candidate), self.trained(name=name)
+        sizes = architecture.in_dim, architecture.out_dim
+        subject = Subject(network, *sizes, self.domain, self._budget_of(candidate))
         return write_export(subject, Path(out), format, force=force)
 
     def architecture(self, candidate: Candidate) -> Architecture:
@@ -155,8 +154,7 @@ class AbstractRun:
     def _plan(self) -> NetworkPlan:
         raise NotImplementedError
 
-    @property
-    def _budget(self) -> Budget:
+    def _budget_of(self, candidate: Candidate) -> Budget:
         raise NotImplementedError
 
     def _named(self, name: str) -> Candidate:
@@ -213,9 +211,8 @@ class TuneRun(AbstractRun):
     def _plan(self) -> NetworkPlan:
         return self.result.plan
 
-    @property
-    def _budget(self) -> Budget:
-        return self.result.budget
+    def _budget_of(self, candidate: Candidate) -> Budget:
+        return self.result.budget_of(candidate)
 
     def _named(self, name: str) -> Candidate:
         if name not in WEIGHTS:
@@ -266,8 +263,7 @@ class FitRun(AbstractRun):
     def _plan(self) -> NetworkPlan:
         return self.plan
 
-    @property
-    def _budget(self) -> Budget:
+    def _budget_of(self, candidate: Candidate) -> Budget:
         return self.budget
 
     def _named(self, name: str) -> Candidate:

@@ -101,8 +101,8 @@ def _encoding(encoding: AbstractEncoding, layers: list[nn.Module]) -> dict[str, 
         config = to_config(encoding)
     except ValueError as error:
         raise ValueError(
-            f"{error} Random and learned frequencies are not among them. {_OTHERWISE}, or fit with `--encoding nerf "
-            "--bandwidth B`."
+            f"{error} Random and learned frequencies are not among them. {_OTHERWISE}, or fit again with `--encoding` "
+            "hash, siren or nerf."
         ) from None
     first = layers[1] if len(layers) > 1 else None
     if isinstance(encoding, Centred) and isinstance(first, Sine):
