@@ -95,7 +95,7 @@ def network_of(protocol: Protocol, name: str) -> nn.Sequential:
         "gaussian": Gaussian(3, 256, protocol.bandwidth, generator),
     }
     body = mlp(encodings[name], 1, width=protocol.width, depth=protocol.depth, generator=generator)
-    return nn.Sequential(_Centred(), *body[1:]) if name == "none" else body
+    return nn.Sequential(_Centred(), *list(body)[1:]) if name == "none" else body
 
 
 def points_of(task: Shape, protocol: Protocol) -> tuple[Tensor, Tensor]:

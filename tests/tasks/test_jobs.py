@@ -78,6 +78,8 @@ def test_every_task_is_trained_drawn_and_scored(kind: type) -> None:
     assert found.dtype == torch.float64
     figure = task.figure([("target", task.truth), ("fit\n1 dB", found)])
     assert len(figure.axes) >= 1
+    views = task.film(found)
+    assert views is None or (views.ndim == 4 and 0 <= float(views.min()) <= float(views.max()) <= 1)
     assert all(np.isfinite(v) and v >= 0 for v in task.scores(found, network).values())
 
 

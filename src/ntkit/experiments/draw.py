@@ -64,8 +64,9 @@ def draw_fit(run: FitRun, task: AbstractTask, output: Tensor) -> None:
 
 def _film(run: AbstractRun, task: AbstractTask, output: Tensor) -> None:
     """Views that follow each other, the truth on the left and the fit on the right."""
-    if task.turns and len(output) > 1:
-        both = torch.cat([task.truth, output], 2).clamp(0, 1).numpy()
+    true, found = task.film(task.truth), task.film(output)
+    if true is not None and found is not None and len(true) > 1:
+        both = torch.cat([true, found], 2).clamp(0, 1).numpy()
         write_video(run.folder / FILM, both, step=_SECONDS_A_VIEW)
 
 

@@ -69,9 +69,6 @@ class AbstractTask(ABC):
     most_judged: ClassVar[int | None] = None
     """Held-out rows that the last evaluation looks at, at most, and a quarter as many that are trained on; all if None."""
 
-    turns: ClassVar[bool] = False
-    """Whether what is shown are views `[views, h, w, c]` that follow each other."""
-
     takes_points: bool = True
     """Whether the rows are points as they go into the network: then its encoding of them is computed once."""
 
@@ -223,6 +220,10 @@ class AbstractTask(ABC):
         """
         del shown, network
         return {}
+
+    def film(self, shown: Float[Tensor, "..."]) -> Float[Tensor, "k h w c"] | None:
+        """Pictures of what is shown that follow each other, for a film in the report; None for none."""
+        del shown
 
     def frequency(self, bandwidth: float) -> str:
         """A bandwidth in the unit of the data, in words; nothing where cycles per unit is all there is."""

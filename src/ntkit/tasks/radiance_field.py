@@ -74,7 +74,6 @@ class RadianceField(AbstractJob):
     suffixes: ClassVar[tuple[str, ...]] = (".png", ".gif", ".mp4", ".npy")
     batch_size: ClassVar[int] = 1024
     most_judged: ClassVar[int | None] = 2**18  # a hundred network rows each
-    turns: ClassVar[bool] = True
     takes_points = False
 
     def __init__(
@@ -254,6 +253,10 @@ class RadianceField(AbstractJob):
         if min(truth.shape[1:3]) < WINDOW:
             return {}
         return {"SSIM": ssim(shown.clamp(0, 1), truth)}
+
+    def film(self, shown: Float[Tensor, "v h w 3"]) -> Float[Tensor, "v h w 3"]:
+        """What is shown: the views that are held out."""
+        return shown
 
     def figure(self, panels: Sequence[tuple[str, Float[Tensor, "v h w 3"]]]) -> "Figure":
         """Three views of each in a row, and the error of the last."""

@@ -241,6 +241,10 @@ class Shape(AbstractSamples, AbstractJob):
         error = self.metric.error(self.metric.sums(inside, true))
         return Baseline(f"voxel grid, {n} x {n} x {n}", self.metric.quality(error))
 
+    def film(self, shown: Float[Tensor, "f 3 3"]) -> Float[Tensor, "k h w 3"]:
+        """The surface on a turntable."""
+        return torch.from_numpy(turntable(shown.numpy(), up=self.domain.up))
+
     def figure(self, panels: Sequence[tuple[str, Float[Tensor, "..."]]]) -> "Figure":
         """Two sides of each surface."""
         return figures.shapes_figure(panels, up=self.domain.up)
