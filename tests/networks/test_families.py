@@ -93,6 +93,8 @@ def test_ladders_are_about_the_usual_constant(family) -> None:
         assert steps[0] == pytest.approx(usual * family.span[0])
         assert steps[-1] == pytest.approx(usual * family.span[1])
         assert family.ladder(d, 1) == (usual,)
+    assert family.usual_bandwidth(1, 24_000) == 2 * family.usual_bandwidth(1)
+    assert family.usual_bandwidth(2, 72) == family.usual_bandwidth(2) / 2
 
 
 @EACH

@@ -17,6 +17,16 @@ from ntkit.networks.wire_scale import wire_at
 
 __all__ = ["FAMILIES", "Family", "Sizes", "width_for"]
 
+_USUAL = (12_000, 144, 64)
+"""Samples an axis of the signals that the constants are of: pieces of a photo and of recordings of speech and a
+piano, 1,000 steps, judged between the samples; those of volumes by analogy."""
+
+_ENTRIES = 1 / 4
+"""Entries of a table over the square of the width: 2^14 beside 256 units."""
+
+_COARSEST = 16.0
+"""Cells a unit of the coarsest grid of the whole signal."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -141,9 +151,17 @@ class Family:
         shrunk = shape.factor ** (2 / shape.in_dim) if crop is None else crop
         return self.make(replace(shape, crop=shrunk), generator)
 
-    def usual_bandwidth(self, in_dim: int) -> float:
-        """The constant that does well without any choice, cycles per unit."""
-        return self.constants[min(positive_int("in_dim", in_dim), len(self.constants)) - 1]
+    def usual_bandwidth(self, in_dim: int, samples: float | None = None) -> float:
+        """The constant that does well without any choice, cycles per unit.
+
+        Args:
+            in_dim: Coordinates.
+            samples: Samples an axis, to which the bandwidth is then proportional; left out, it is that of
+                12,000 (a sound), 144 (a side of a picture) or 64 (of a volume).
+        """
+        place = min(positive_int("in_dim", in_dim), len(self.constants)) - 1
+        usual = self.constants[place]
+        return usual if samples is None else usual * positive("samples", samples) / _USUAL[place]
 
     def ladder(self, in_dim: int, n: int = 5) -> tuple[float, ...]:
         """`n` bandwidths to try, evenly spaced in their logarithm, the usual one among them where `n` is odd.
@@ -237,10 +255,6 @@ def _wire(shape: Sizes, generator: torch.Generator | None) -> nn.Module:
     )
 
 
-_ENTRIES = 1 / 4  # of a table, over the square of the width: 2^14 beside 256 units
-_COARSEST = 16.0
-
-
 def _hash(shape: Sizes, generator: torch.Generator | None) -> nn.Module:
     """Tables grow with the width as the layers do; the grids of a piece have the same spacing on the signal."""
     return hash_mlp(
@@ -260,16 +274,16 @@ _DEVIATION = "standard deviation of the first layer's frequencies along each axi
 FAMILIES = {
     family.name: family
     for family in (
-        Family("mlp", _mlp, 1e-3, (100.0, 10.0, 4.0), (1 / 8, 8.0), True, _DEVIATION),
-        Family("siren", _waves(siren), 5e-4, (100.0, 5.0, 2.5), (1 / 8, 8.0), False, _DEVIATION),
-        Family("finer", _waves(finer), 5e-4, (100.0, 5.0, 2.5), (1 / 8, 8.0), False, _DEVIATION),
-        Family("wire", _wire, 2e-3, (50.0, 2.5, 1.5), (1 / 8, 8.0), False, _DEVIATION),
+        Family("mlp", _mlp, 1e-3, (150.0, 10.0, 5.0), (1 / 4, 4.0), True, _DEVIATION),
+        Family("siren", _waves(siren), 5e-4, (150.0, 3.5, 2.5), (1 / 4, 4.0), False, _DEVIATION),
+        Family("finer", _waves(finer), 5e-4, (150.0, 3.0, 2.5), (1 / 4, 4.0), False, _DEVIATION),
+        Family("wire", _wire, 2e-3, (100.0, 1.3, 1.0), (1 / 4, 4.0), False, _DEVIATION),
         Family(
             "hash",
             _hash,
             5e-3,
-            (1000.0, 64.0, 32.0),
-            (1 / 8, 8.0),
+            (2000.0, 64.0, 32.0),
+            (1 / 4, 4.0),
             False,
             "the highest frequency that the finest grid can hold, cycles per unit",
         ),

@@ -8,7 +8,10 @@ from ntkit.networks.wire import ComplexLinear, wire
 
 __all__ = ["wire_at"]
 
-_SCALE = 10.0
+_WAVELET = 6.0
+"""Inverse width of the windows, and frequency of the hidden layers. On pieces of a photo and of two sounds, wavelets
+of 20 and 10 (as published for images of many steps) miss held-out samples by 2 to 15 dB more."""
+
 _POINTS = 256
 
 
@@ -41,26 +44,24 @@ def wire_at(
         crop: By which its piece is shorter along each axis.
         generator: Source of the initial weights.
     """
-    full = wire(
-        in_dim,
-        out_dim,
-        bandwidth=bandwidth,
-        scale=_SCALE,
-        width=width,
-        depth=depth,
-        generator=generator,
-    )
+
+    def sized(width: int, crop: float) -> nn.Sequential:
+        return wire(
+            in_dim,
+            out_dim,
+            bandwidth=bandwidth / crop,
+            scale=_WAVELET / crop,
+            hidden_omega=_WAVELET,
+            hidden_scale=_WAVELET,
+            width=width,
+            depth=depth,
+            generator=generator,
+        )
+
+    full = sized(width, 1.0)
     if factor == 1 and crop == 1:
         return full
-    model = wire(
-        in_dim,
-        out_dim,
-        bandwidth=bandwidth / crop,
-        scale=_SCALE / crop,
-        width=max(1, round(width / factor)),
-        depth=depth,
-        generator=generator,
-    )
+    model = sized(max(1, round(width / factor)), crop)
     points = torch.quasirandom.SobolEngine(in_dim, scramble=True, seed=0).draw(_POINTS)
     first = model[1]
     assert isinstance(first, nn.Linear)
