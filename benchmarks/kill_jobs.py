@@ -1,17 +1,18 @@
 """`ntkit fit` killed at random moments in each kind of data, and how `--resume` ends.
 
-Each moment is drawn evenly from the time that a run takes once its folder is there (before, nothing is written, and
-nothing is there to go on with): while it trains, writes a checkpoint, judges or draws its report. The run is ended by
+Five moments are drawn evenly from the time that a run takes once its folder is there (before, nothing is written, and
+nothing is there to go on with): while it trains, writes a checkpoint, judges or draws its report. The others are drawn
+from half of that time, from the first checkpoint on: on a busy machine the former come before it. The run is ended by
 SIGKILL, `--resume` goes on with it, and the weights are compared with those of a run that was left alone.
 The data are made here and small: waves, a chirp, a ball of waves, moving waves, scattered samples, a bumpy ball,
 views of two balls; the encoding is told (runs that ask the kernel are killed in `kill_runs`). Checkpoints are 5 seconds apart, so a run that is killed earlier in
 its training begins the training again.
 
-`NTKIT_KILLS=20` takes so many moments in each job, 5 unless it is set. Each is kept in `kill_jobs_moments.json` as it
-ends, with where the run stood, and a second start goes on (delete the file to begin afresh). The committed table holds
-five moments a job of runs of 1,000 steps, most of which ended before the first checkpoint, and some of runs of 4,000, the
-steps of this file; all on a busy machine, which makes a run slow and its checkpoints early in it. Twenty a job are
-promised, fewer were taken.
+`NTKIT_KILLS=20` takes so many moments in each job, 10 unless it is set. Each is kept in `kill_jobs_moments.json` as it
+ends, with where the run stood, and a second start goes on (delete the file to begin afresh).
+
+The committed table also holds moments of shorter runs (1,000 steps) of before, most of which ended before the first
+checkpoint; all were taken on a busy machine.
 """
 
 import json
@@ -31,7 +32,10 @@ from benchmarks.kill_runs import called, difference, end
 from benchmarks.report import RESULTS, Row
 from tests.spheres import cameras, pictures
 
-TIMES = int(os.environ.get("NTKIT_KILLS", "5"))
+TIMES = int(os.environ.get("NTKIT_KILLS", "10"))
+_EVEN = 5
+"""Moments from all of a run; the others come after its first checkpoint."""
+
 PATH = RESULTS / "kill_jobs_moments.json"
 KINDS = ("image", "audio", "volume", "video", "points", "shape", "field")
 ASKED = 1e-6
@@ -84,10 +88,12 @@ def _ended(kind: str, folder: Path, moments: list[int]) -> Any:
     took = time.monotonic() - began
     expected = _weights(folder / "whole")
     for k in moments:
-        after = random.Random(f"{kind} {k}").uniform(0, took)
+        after = random.Random(f"{kind} {k}").uniform(0, took if k < _EVEN else took / 2)
         run = folder / f"killed-{k}"
         process = called(folder, [data, *_options(kind, run.name)], command="fit")
         _await_folder(run, process)
+        while k >= _EVEN and not any(run.glob("*.safetensors")) and process.poll() is None:
+            time.sleep(0.01)
         try:
             error = process.communicate(timeout=after)[1]
         except subprocess.TimeoutExpired:
@@ -99,6 +105,7 @@ def _ended(kind: str, folder: Path, moments: list[int]) -> Any:
         yield {
             "after_s": round(after, 2),
             "of_s": round(took, 2),
+            "since": "the folder" if k < _EVEN else "the first checkpoint",
             "stood": stood,
             "difference": difference(expected, _weights(run)),
             "tracebacks": int(b"Traceback" in error),
