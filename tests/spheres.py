@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ntkit.measurements import Camera, Rays, camera_rays
 from ntkit.tasks.files import Views
+from ntkit.tasks.marching import DENSITY, SHIFT
 from ntkit.tasks.scene import looking
 
 __all__ = ["BALLS", "Ball", "Balls", "cameras", "exact", "pictures", "views"]
@@ -53,7 +54,7 @@ def exact(rays: Rays, background: float = 1.0) -> tuple[Tensor, Tensor]:
 
 
 class Balls(nn.Module):
-    """The balls as a network: density before the softplus times 25 of the renderer, colour before the sigmoid."""
+    """The balls as a network: density before the renderer's softplus, colour before the sigmoid."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +65,7 @@ class Balls(nn.Module):
         out = x.new_full((len(x), 4), -40.0)
         for ball in BALLS:
             inside = ((x[:, :3] - torch.tensor(ball.middle).to(x)) ** 2).sum(1) < ball.radius**2
-            raw = torch.expm1(torch.tensor(ball.density / 25)).log()
+            raw = torch.expm1(torch.tensor(ball.density / DENSITY)).log() + SHIFT
             row = torch.cat([raw[None], torch.logit(torch.tensor(ball.colour))]).to(x)
             out = torch.where(inside[:, None], row, out)
         return out

@@ -310,7 +310,7 @@ def test_the_meaning_of_a_field_leads_back_to_its_box(unchecked: None) -> None:
     )
     assert "Then (d + 1) / 2" in meaning["coordinates"]
     assert "averaged over pieces of cones" in meaning["coordinates"]
-    assert "25 softplus(v) of the first is the density" in meaning["values"]
+    assert "100 softplus(v - 4) of the first is the density" in meaning["values"]
     row = task.training()[0][0]  # the origin and direction of a ray, in the box
     camera = np.array(task.views.cameras[task.held_out.index(False)].pose)[:, 3]
     np.testing.assert_allclose(row[:3], (camera - scene.low) / scene.side, rtol=1e-5)

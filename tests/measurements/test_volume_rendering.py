@@ -18,6 +18,7 @@ from ntkit.measurements import (
     stratified,
     widened,
 )
+from ntkit.tasks.marching import DENSITY, SHIFT
 from tests.cases import randn, seeded
 from tests.rates import fitted_exponent
 from tests.spheres import Balls, cameras, exact
@@ -93,7 +94,7 @@ def seen_balls(view: Camera, count: int, generator: torch.Generator | None = Non
     strata = stratified(rays.near, rays.far, count, generator)
     at = rays.origin[:, None] + strata.points[..., None] * rays.direction[:, None]
     raw = Balls()(at.reshape(-1, 3))
-    density = 25 * torch.nn.functional.softplus(raw[:, 0]).reshape(-1, count)
+    density = DENSITY * torch.nn.functional.softplus(raw[:, 0] - SHIFT).reshape(-1, count)
     colour = raw[:, 1:].sigmoid().reshape(len(density), count, 3)
     return composite(density, colour, strata, length=rays.length, background=torch.ones(3)).colour
 

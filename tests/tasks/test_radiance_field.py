@@ -211,7 +211,7 @@ def test_a_short_training_is_better_than_white() -> None:
     trainer = Trainer(network, task, Budget(lr=5e-3, steps=150, batch_size=128), average=True)
     trainer.run()
     white = float((1 - task.judged()[1]).square().mean())
-    assert trainer.evaluations[-1].held_out < 0.3 * white
+    assert trainer.evaluations[-1].held_out < 0.5 * white
 
 
 def test_not_all_rays_are_judged_where_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,8 +26,11 @@ from ntkit.tasks.scene import Scene, unpacked
 
 __all__ = ["DENSITY", "march"]
 
-DENSITY = 25.0
-"""Density per side of the box for one unit of the softplus: about what fills a cube half."""
+DENSITY, SHIFT = 100.0, 4.0
+"""Of `DENSITY * softplus(y - SHIFT)`, per side of the box: an untrained network is a thin mist.
+
+Rays then see through all of the box from the start. What begins as fog stays: its front alone is seen, and learned.
+"""
 
 _POINTS = 2**18  # of rays that are rendered at once without gradients
 
@@ -42,7 +45,7 @@ def march(
 ) -> Seen:
     """Colour, depth and opacity of rays.
 
-    The network's first output becomes a density by `25 softplus(y)` per side of the box, the others colours by a
+    The network's first output becomes a density by `100 softplus(y - 4)` per side of the box, the others colours by a
     sigmoid. Where the scene's silhouettes or the grid say that nothing is, it is not asked.
 
     Args:
@@ -148,7 +151,7 @@ class _Field:
 
 
 def _density(output: Tensor) -> Tensor:
-    return DENSITY * nn.functional.softplus(output)
+    return DENSITY * nn.functional.softplus(output - SHIFT)
 
 
 def _as_points(directions: Tensor) -> Tensor:

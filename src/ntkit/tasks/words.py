@@ -1,7 +1,7 @@
 """What a network's coordinates and values stand for, in words, for whoever has the network alone."""
 
 from ntkit.tasks.domain import Domain
-from ntkit.tasks.marching import DENSITY
+from ntkit.tasks.marching import DENSITY, SHIFT
 from ntkit.tasks.scene import Scene
 
 __all__ = ["coordinates_in_words", "scene_in_words", "values_in_words"]
@@ -64,7 +64,8 @@ def scene_in_words(scene: Scene) -> tuple[str, str]:
         coordinates += " Then (d + 1) / 2 of the unit vector d in which the ray goes."
     if scene.cones:
         coordinates += " It was trained on features averaged over pieces of cones; this is the limit of thin ones."
-    values = f"{DENSITY:g} softplus(v) of the first is the density, per side of the box; sigmoid(v) of the others the colour."
+    density = f"{DENSITY:g} softplus(v - {SHIFT:g})"
+    values = f"{density} of the first is the density, per side of the box; sigmoid(v) of the others the colour."
     return coordinates, values
 
 
