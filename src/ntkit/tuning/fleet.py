@@ -27,9 +27,8 @@ class Fleet:
     """
 
     def __init__(self, task: AbstractTask, networks: Sequence[nn.Module], *, lr: float) -> None:
-        self._task = task.for_training()
-        at_once = _is_plain(task)
-        self._own = _Stacked(networks) if at_once else _Apart(networks)
+        self._metric = task.metric
+        self._own = _Stacked(task, networks) if _is_plain(task) else _Apart(task, networks)
         self._mean = deepcopy(self._own)
         for w in self._own.weights:
             w.requires_grad_()
@@ -44,7 +43,7 @@ class Fleet:
     ) -> None:
         """One step of Adam of each on a batch of its own, and of the running averages of the weights."""
         self._adam.zero_grad()
-        self._own.loss(self._task, rows, true, generator).backward()
+        self._own.loss(rows, true, generator).backward()
         self._adam.step()
         with torch.no_grad():
             share = average_share(done)
@@ -58,9 +57,8 @@ class Fleet:
         """What the metric of the task sums, of each network as it stands and of its averaged weights."""
         found = []
         for which in (self._own, self._mean):
-            outputs = which.outputs(self._task, rows)
-            pairs = zip(outputs, true, strict=True)
-            found.append(torch.stack([self._task.metric.sums(a, b) for a, b in pairs]))
+            pairs = zip(which.outputs(rows), true, strict=True)
+            found.append(torch.stack([self._metric.sums(a, b) for a, b in pairs]))
         return torch.stack(found)
 
 
@@ -86,7 +84,8 @@ def _is_plain(task: AbstractTask) -> bool:
 class _Stacked:
     """Weights, buffers and floats of all networks, `[m, ...]` each, and one of the networks to run with them."""
 
-    def __init__(self, networks: Sequence[nn.Module]) -> None:
+    def __init__(self, task: AbstractTask, networks: Sequence[nn.Module]) -> None:
+        self._task = task
         parameters, self._buffers = stack_module_state([*networks])
         self._parameters = {k: v.detach() for k, v in parameters.items()}
         self._network = deepcopy(networks[0])
@@ -96,15 +95,14 @@ class _Stacked:
     def weights(self) -> list[Tensor]:
         return [*self._parameters.values()]
 
-    def outputs(self, task: AbstractTask, rows: Tensor) -> Tensor:
-        """`[m, n, c]`: of plain tasks, which a network is asked of by itself."""
-        del task
+    def outputs(self, rows: Tensor) -> Tensor:
+        """`[m, n, c]`: rows are points."""
         return vmap(self._one)(self._parameters, self._buffers, self._numbers, rows)
 
-    def loss(self, task: AbstractTask, rows: Tensor, true: Tensor, generator: Generator) -> Tensor:
+    def loss(self, rows: Tensor, true: Tensor, generator: Generator) -> Tensor:
         """The sum of all losses: each has weights of its own, and so its own gradient."""
         del generator
-        return vmap(task.loss)(self.outputs(task, rows), true).sum()
+        return vmap(self._task.loss)(self.outputs(rows), true).sum()
 
     def _one(
         self,
@@ -131,20 +129,22 @@ def _numbers(networks: Sequence[nn.Module]) -> dict[str, Tensor]:
 
 
 class _Apart:
-    """Networks that are asked one after the other."""
+    """Networks that are asked one after the other, each of a task of its own: it may learn on the way."""
 
-    def __init__(self, networks: Sequence[nn.Module]) -> None:
-        self._networks = [deepcopy(n) for n in networks]
-        for network in self._networks:
-            network.requires_grad_(False)
+    def __init__(self, task: AbstractTask, networks: Sequence[nn.Module]) -> None:
+        self._tasks = [task.for_training() for _ in networks]
+        self._networks = [deepcopy(n).requires_grad_(False) for n in networks]
 
     @property
     def weights(self) -> list[Tensor]:
         return [p for network in self._networks for p in network.parameters()]
 
-    def outputs(self, task: AbstractTask, rows: Tensor) -> list[Tensor]:
-        return [task.predict(n, x) for n, x in zip(self._networks, rows, strict=True)]
+    def outputs(self, rows: Tensor) -> list[Tensor]:
+        """`[n, c]` of each."""
+        each = zip(self._tasks, self._networks, rows, strict=True)
+        return [task.predict(network, x) for task, network, x in each]
 
-    def loss(self, task: AbstractTask, rows: Tensor, true: Tensor, generator: Generator) -> Tensor:
-        each = zip(self._networks, rows, true, strict=True)
-        return torch.stack([task.training_loss(n, x, y, generator) for n, x, y in each]).sum()
+    def loss(self, rows: Tensor, true: Tensor, generator: Generator) -> Tensor:
+        """The sum of all losses."""
+        each = zip(self._tasks, self._networks, rows, true, strict=True)
+        return torch.stack([t.training_loss(n, x, y, generator) for t, n, x, y in each]).sum()

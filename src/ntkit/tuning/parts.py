@@ -13,6 +13,7 @@ from ntkit.tuning.pieces import PIECES, Piece, pieces_of
 
 __all__ = ["Parts", "parts_of", "which_of"]
 
+_TENTH = 10  # of a part is held out where the task holds nothing out
 _FEWEST = 64  # rows to train on: a model of fewer would say nothing
 
 
@@ -96,14 +97,33 @@ def _cut(task: AbstractSamples, piece: Piece, crop: float) -> tuple[Tensor, ...]
 
 
 def _drawn(task: AbstractTask, fewer: int, seed: int) -> tuple[Tensor, ...]:
-    """Rows at random, a share of those trained on and of those held out; all of them for `fewer = 1`."""
+    """Rows at random, a share of those trained on and of those held out; all of them for `fewer = 1`.
+
+    Where the task holds nothing out, a tenth of the part is.
+    """
     draw = torch.Generator().manual_seed(seed)
-    found = []
-    for rows, true in (task.training(), task.judged()):
-        n = len(rows)
-        kept = torch.randperm(n, generator=draw)[: max(1, round(n / fewer))] if fewer > 1 else ...
-        found += [rows[kept].float(), true[kept].float()]
-    return tuple(found)
+    rows, true = task.training()
+    kept = _some(len(rows), fewer, draw)
+    if task.judges:
+        others, theirs = task.judged()
+        held_out = _some(len(others), fewer, draw)
+    else:
+        others, theirs = rows, true
+        first = max(1, len(kept) // _TENTH)
+        held_out, kept = kept[:first], kept[first:]
+    return (
+        rows[kept].float(),
+        true[kept].float(),
+        others[held_out].float(),
+        theirs[held_out].float(),
+    )
+
+
+def _some(n: int, fewer: int, generator: torch.Generator) -> Tensor:
+    """Places of `n / fewer` rows at random, in order for all of them."""
+    if fewer == 1:
+        return torch.arange(n)
+    return torch.randperm(n, generator=generator)[: max(1, round(n / fewer))]
 
 
 def _stacked(parts: Sequence[Tensor]) -> Tensor:

@@ -27,7 +27,8 @@ from ntkit.tuning.plan import NetworkPlan
 __all__ = ["Trial", "trials"]
 
 _ENCODED = 2**25  # features kept for all models; beyond it they are made anew for each batch
-_JUDGED = 2048  # rows of a part and kind that a model is judged by
+_JUDGED = 2048  # rows of a part and kind that a model is judged by, where they are points
+_JUDGED_ELSE = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,8 @@ def _trained(
     """What each network reached at these steps: of its weights and their average what fits better."""
     copies = len(networks) // len(parts)
     (x, y), (u, v) = ([t.repeat(copies, 1, 1) for t in kind] for kind in (parts.seen, parts.judged))
-    judged = [tuple(t[:, _spread(t.shape[1])] for t in kind) for kind in ((x, y), (u, v))]
+    most = _JUDGED if task.takes_points else _JUDGED_ELSE
+    judged = [tuple(t[:, _spread(t.shape[1], most)] for t in kind) for kind in ((x, y), (u, v))]
     encodings, bodies = _split(networks, x, task)
     if encodings:
         x = _encoded(encodings, x)
@@ -165,9 +167,9 @@ def _encoded(encodings: Sequence[AbstractEncoding], rows: Tensor) -> Tensor:
         return torch.stack([e(x) for e, x in zip(encodings, rows, strict=True)])
 
 
-def _spread(n: int) -> Tensor:
-    """Some thousands of so many rows, spread evenly."""
-    return torch.linspace(0, n - 1, min(n, _JUDGED)).round().long()
+def _spread(n: int, most: int) -> Tensor:
+    """At most so many of `n` rows, spread evenly."""
+    return torch.linspace(0, n - 1, min(n, most)).round().long()
 
 
 def _taken(of: Tensor, index: Tensor) -> Tensor:
