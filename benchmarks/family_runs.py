@@ -38,7 +38,7 @@ IMAGES, SOUNDS = (
     ("chelsea", "text0", "kodim23", "kodim05"),
     ("speech", "piano", "speech48", "piano48"),
 )
-ITEMS = ("speech", "chelsea", "piano48", "mri", "text0", "piano", "kodim23", "speech48", "kodim05")
+ITEMS = ("speech", "chelsea", "piano48", "text0", "mri", "piano", "kodim23", "speech48", "kodim05")
 """Mixed, so that each kind is there early."""
 
 _SIZE = replace(SIZES["reduced"], pixels=128, samples=7500)
@@ -82,7 +82,7 @@ def complete(
                     print(f"{name}: skipped. {error}")
                     continue
                 kept(f"{name}|trials|{seed}", partial(_tried, task, seed))
-                for candidate in grid(task.in_dim):
+                for candidate in grid(task):
                     kept(f"{name}|{candidate}|{seed}", partial(_trained, task, candidate, seed))
     except OutOfTime:
         print("Out of time; a second start goes on.")
@@ -106,9 +106,9 @@ def made(name: str, data: Path) -> AbstractTask:
     return Audio(whole.values[:, 0], rate=whole.rate)
 
 
-def grid(in_dim: int) -> list[Candidate]:
+def grid(task: AbstractTask) -> list[Candidate]:
     """Five families at four bandwidths."""
-    return [c for family in FAMILIES for c in ladder_of(family, in_dim)]
+    return [c for family in FAMILIES for c in ladder_of(family, task)]
 
 
 def _plan(task: AbstractTask, seed: int) -> NetworkPlan:
@@ -141,7 +141,7 @@ def _tried(task: AbstractTask, seed: int) -> Entry:
     budget = Budget("adam", 1e-3, STEPS, _BATCH)
     found: Entry = {"seconds": {}, "held_out": {}, "train": {}}
     for name in FAMILIES:
-        tried = [c for c in grid(task.in_dim) if c.family == name]
+        tried = [c for c in grid(task) if c.family == name]
         start = time.process_time()
         moments = (STEPS // 4, STEPS // 2, 3 * STEPS // 4)
         plan = _plan(task, seed + 100)

@@ -47,7 +47,7 @@ def made(monkeypatch: pytest.MonkeyPatch, errors: Errors) -> None:
 
 def test_a_family_that_is_clearly_better_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """At its best bandwidth, with what is known of the ReLU network as the level of all."""
-    best = Candidate("finer", ladder_of("finer", 2)[1].bandwidth)
+    best = Candidate("finer", ladder_of("finer", NOISE)[1].bandwidth)
     made(monkeypatch, lambda c, k: (1e-3, 1.1e-3) if c == best else (1e-2, 1.2e-2))
     known = {RELU: Prediction(100, 30.0, 26.0)}
     asked = (NOISE, "generalise", BUDGET, PLAN)
@@ -63,7 +63,7 @@ def test_a_family_that_is_clearly_better_is_taken(monkeypatch: pytest.MonkeyPatc
     assert not relu.ties
     for row in rows:
         assert row.n_parameters == pytest.approx(relu.n_parameters, rel=0.25)
-        usual = [usual_of(row.family, 2), best, RELU]
+        usual = [usual_of(row.family, NOISE), best, RELU]
         assert row.candidate in usual
     said = notes_on(rows, EVERY_FAMILY, PSNR(), may_try=True)
     assert len(said) == 1
@@ -102,10 +102,10 @@ def test_what_takes_twice_the_time_has_half_of_the_steps_in_it(
 
 def test_a_sound_is_fitted_by_sines_and_not_by_bare_coordinates() -> None:
     """Sixty cycles: the answer is a family, with all that a training and its code need."""
-    t = torch.arange(1536, dtype=torch.float64) / 1536
+    t = torch.arange(1200, dtype=torch.float64) / 1200
     wave = Signal(0.5 + 0.4 * torch.sin(120 * torch.pi * t))
     result = tune(
-        wave, encodings=["identity"], families=["mlp", "siren"], steps=80, batch_size=512,
+        wave, encodings=["identity"], families=["mlp", "siren"], steps=50, batch_size=512,
         width=48, depth=2, n_frequencies=48,
     )  # fmt: skip
     assert result.choice.family == "siren"
@@ -139,20 +139,20 @@ def test_what_is_too_small_is_not_compared() -> None:
     assert result.choice.family == "mlp"
     assert "Too small for scale models: no families were compared." in result.notes
     alone = tune(tiny, steps=5, width=16, n_frequencies=16, families=["finer"])
-    assert alone.choice == usual_of("finer", 2)
+    assert alone.choice == usual_of("finer", tiny)
 
 
 @pytest.mark.parametrize("name", EVERY_FAMILY)
 def test_networks_have_as_many_parameters(name: str) -> None:
     counts = []
-    for candidate in (Candidate("gaussian", 3.0), usual_of(name, 2)):
+    for candidate in (Candidate("gaussian", 3.0), usual_of(name, NOISE)):
         network = PLAN.trainable(candidate)
         counts.append(sum(p.numel() for p in network.parameters()))
         x = torch.rand(3, 2, generator=seeded())
         torch.testing.assert_close(PLAN.scale_model(candidate, 1, 1.0)(x), network(x))
     assert counts[1] == pytest.approx(counts[0], rel=0.25)
     family = FAMILIES[name]
-    assert usual_of(name, 2).own(BUDGET).lr == pytest.approx(family.lr)
+    assert usual_of(name, NOISE).own(BUDGET).lr == pytest.approx(family.lr)
 
 
 def test_errors() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log
+from math import inf, isfinite, log, prod
 from typing import Literal
 
 from jaxtyping import Float
@@ -142,16 +142,19 @@ class Trials:
         return Prediction(steps, train, held_out)
 
 
-def usual_of(family: str, in_dim: int) -> Candidate:
-    """A family at the bandwidth that does well without any choice."""
-    name = "gaussian" if family == MLP else family
-    return Candidate(name, FAMILIES[family].usual_bandwidth(in_dim))
+def usual_of(family: str, task: AbstractTask) -> Candidate:
+    """A family at the bandwidth that does well without any choice, for samples as dense as those of the task."""
+    samples = None
+    if task.takes_points:  # the constants are of every other sample
+        samples = 2 * prod(task.axis_counts) ** (1 / task.in_dim)
+    usual = FAMILIES[family].usual_bandwidth(task.in_dim, samples)
+    return Candidate("gaussian" if family == MLP else family, float(f"{usual:.3g}"))
 
 
-def ladder_of(family: str, in_dim: int) -> list[Candidate]:
+def ladder_of(family: str, task: AbstractTask) -> list[Candidate]:
     """Four bandwidths an octave apart about the usual one, of sounds rather above it."""
-    usual = usual_of(family, in_dim)
-    octaves = _OCTAVES.get(in_dim, _OCTAVES_ELSEWHERE)
+    usual = usual_of(family, task)
+    octaves = _OCTAVES.get(task.in_dim, _OCTAVES_ELSEWHERE)
     return [Candidate(usual.name, 2.0**k * (usual.bandwidth or 1.0)) for k in octaves]
 
 
@@ -207,7 +210,7 @@ def compared(
     if cut is None:
         return ()
     say("time of a step of each family")
-    usual = {f: usual_of(f, task.in_dim) for f in dict.fromkeys((MLP, *families))}
+    usual = {f: usual_of(f, task) for f in dict.fromkeys((MLP, *families))}
     seconds = {f: seconds_a_step(plan.trainable(c), task, c.own(budget)) for f, c in usual.items()}
     asked = Trials(task, goal, budget, plan, *cut, seconds)
     metric, in_dim = task.metric, task.in_dim
@@ -215,10 +218,10 @@ def compared(
     for family in families:
         say(f"scale models of {family}")
         found = {
-            t.candidate: t for t in asked.of(relu if family == MLP else ladder_of(family, in_dim))
+            t.candidate: t for t in asked.of(relu if family == MLP else ladder_of(family, task))
         }
         sums = {c: asked.sums(t, equal) for c, t in found.items()}
-        best[family] = found[preferred(sums, _nearest(usual_of(family, in_dim), found), metric)]
+        best[family] = found[preferred(sums, _nearest(usual_of(family, task), found), metric)]
     reached = {f: asked.sums(t, equal) for f, t in best.items()}
     first = USUAL.get(in_dim, MLP)
     chosen = preferred(reached, first if first in best else families[0], metric)

@@ -145,7 +145,7 @@ def tune(
         known = answer.predicted(steps)
         asked = (whole, goal, budget, plan)
         rows = compared(*asked, relu, names, equal=equal, predicted=known, say=say)
-    unknown = usual_of(next(iter(names)), whole.in_dim)
+    unknown = usual_of(next(iter(names)), whole)
     choice = next((row.candidate for row in rows), answer.choice or unknown)
     curves = {str(row.candidate): row.curve for row in rows[:1]}
     return TuneResult(
