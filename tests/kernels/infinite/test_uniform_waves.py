@@ -143,3 +143,14 @@ def test_many_inputs_and_normal_weights_are_left_as_they_were() -> None:
         nn.init.normal_(p, generator=seeded())
     assert "uniform Sine" not in str(ntkit.ntk(net).plan(POINTS))
     assert float(net[0].weight.detach().abs().max()) > 1
+
+
+def test_a_kernel_sees_that_its_weights_were_drawn_again() -> None:
+    net = layered(Sine(4.0))
+    kernel = ntkit.ntk(net)
+    before = kernel(POINTS)
+    for p in net[0].parameters():
+        nn.init.normal_(p, generator=seeded())
+    after = kernel(POINTS)
+    assert torch.equal(after, ntkit.ntk(net)(POINTS))
+    assert not torch.allclose(after, before, rtol=0.01)

@@ -12,7 +12,7 @@ from ntkit.kernels.infinite.evidence.assumptions import (
     findings,
     present_mean,
 )
-from ntkit.kernels.infinite.evidence.few_inputs import check_inputs
+from ntkit.kernels.infinite.evidence.few_inputs import check_inputs, uniform_layers
 from ntkit.kernels.infinite.evidence.narrow import check_width
 from ntkit.kernels.infinite.evidence.random_parts import check_random_parts
 from ntkit.kernels.infinite.points import side
@@ -92,10 +92,11 @@ class Evidence:
         return tuple(marks)
 
     def _signature(self) -> tuple[object, ...]:
-        """What the steps were chosen by: means and doubts."""
+        """What the steps were chosen by: means and doubts, and which first layers are uniform."""
         doubts = findings(self._reading, self._variances)
         means = (present_mean(d) for d in self._reading.drawn.values() if d.mean)
-        return *((f.name, f.doubt.is_certain) for f in doubts), *means
+        uniform = uniform_layers(self._reading, self._variances)
+        return *((f.name, f.doubt.is_certain) for f in doubts), *means, uniform
 
 
 def _tensors(owner: nn.Module | nn.Parameter) -> list[Tensor]:

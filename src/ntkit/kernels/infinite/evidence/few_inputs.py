@@ -18,7 +18,7 @@ from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.steps import Context, Demand, Side, Step
 from ntkit.kernels.infinite.variances import Variances, layer_variances
 
-__all__ = ["ENOUGH", "check_inputs", "is_uniform"]
+__all__ = ["ENOUGH", "check_inputs", "is_uniform", "uniform_layers"]
 
 ENOUGH = 12.0
 """Inputs, counted by their share in a unit's variance, from which a sum of uniform weights is Gaussian
@@ -107,6 +107,16 @@ def is_uniform(layer: nn.Linear, variances: Variances) -> bool:
     if weight.numel() >= 48 and 0.9 * bound < float(weight.abs().max()) <= bound * (1 + 1e-6):
         return True  # no Gaussian of any size is likely to end there
     return are_uniform(weight) is True
+
+
+def uniform_layers(reading: Reading, variances: Variances) -> tuple[bool, ...]:
+    """For each dense layer of few inputs, in order, whether its weights are taken as uniform."""
+    layers = [drawn.owner for drawn in reading.drawn.values()]
+    return tuple(
+        is_uniform(layer, variances)
+        for layer in layers
+        if isinstance(layer, nn.Linear) and layer.in_features <= ENOUGH
+    )
 
 
 def _bends(graph: Graph, reading: Reading, place: int) -> list[Bend]:
