@@ -170,6 +170,10 @@ def glb(content: dict) -> bytes:
         ("a.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\n", "no faces, and its 3 points have no normals"),
         ("a.obj", b"v 0 0 0\nv nan 0 0\nv 0 1 0\nf 1 2 3\n", "1 vertices that are no finite"),
         ("a.off", b"OFF\n3 1 0\n0 0 0\n", "a.off` cannot be used"),
+        ("a.off", b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", "a face index outside the range"),
+        ("a.ply", b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
+         b"element face 1\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n",
+         "a face names vertex 7, and there are 3"),
         ("a.glb", b"glTF\2\0\0\0\x0c\0\0\0", "a.glb` cannot be used"),
         ("a.glb", glb({"asset": {"version": "2.0"}}), "a.glb` .*"),
         ("a.glb", b"hello", "a.glb` .*"),
@@ -183,6 +187,26 @@ def test_what_is_no_mesh(tmp_path: Path, name: str, content: bytes, said: str) -
     with pytest.raises(ValueError, match=said) as caught:
         read_shape(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_scene_of_many_copies_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few bytes may place a mesh a million times."""
+    tri = trimesh()
+    one = tri.Trimesh(*box((1.0, 1.0, 1.0)), process=False)
+    scene = tri.Scene()
+    for k in range(3):
+        moved = np.eye(4)
+        moved[0, 3] = 2.0 * k
+        scene.add_geometry(one, geom_name="one", transform=moved)
+    path = tmp_path / "a.glb"
+    path.write_bytes(scene.export(file_type="glb"))
+    assert read_shape(path).notes == ("3 meshes were put together",)
+    monkeypatch.setattr("ntkit.tasks.files.meshes._MOST_FACES", 30)
+    with pytest.raises(ValueError, match="it has 36 faces, more than 30"):
+        read_shape(path)
+    monkeypatch.setattr("ntkit.tasks.files.meshes._MOST_INSTANCES", 2)
+    with pytest.raises(ValueError, match="it places meshes 3 times, more than 2"):
+        read_shape(path)
 
 
 def test_an_obj_names_no_other_file_that_is_opened(tmp_path: Path) -> None:

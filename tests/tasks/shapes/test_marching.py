@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("igl")
 pytest.importorskip("skimage")
 
+from ntkit.tasks import shapes
 from ntkit.tasks.shapes import indexed, surface
 from ntkit.tasks.shapes.orientation import n_open_edges, volume
 
@@ -92,3 +93,8 @@ def test_a_thin_rod_is_followed() -> None:
 
     found = surface(rod, (64, 64, 64))
     assert found[..., 0].max() == pytest.approx(0.9, abs=0.02)
+
+
+def test_parts_have_names() -> None:
+    with pytest.raises(AttributeError, match=r"ntkit\.tasks\.shapes' has no attribute 'spheres'"):
+        shapes.spheres  # noqa: B018
