@@ -193,3 +193,12 @@ def test_every_kind_is_tuned_for_fitted_and_rendered(
         assert kind in (Path(run) / "report.html").read_text() or kind == "points"
         assert call(monkeypatch, "render", run, "--out", out, "--force", *options) == 0
         assert Path(out).stat().st_size > 0
+
+
+def test_a_network_that_cannot_be_built_leaves_no_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    hashed = ["--encoding", "hash", "--bandwidth", "1e9"]
+    assert call(monkeypatch, "fit", "image.npy", *SMALL, *hashed) == 2
+    assert "`bandwidth=1e+09` needs a grid" in capsys.readouterr().err
+    assert not Path("runs/fit-image").exists()

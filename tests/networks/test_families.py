@@ -109,6 +109,8 @@ def test_width_for_is_the_nearest_width(family) -> None:
 
 
 def test_errors(unchecked) -> None:
+    with pytest.raises(ValueError, match=r"`bandwidth=1e\+09` needs a grid of 2e\+09 cells a unit"):
+        FAMILIES["hash"].build(2, 3, bandwidth=1e9)
     with pytest.raises(ValueError, match="`parameters=3` are fewer than the"):
         width_for(3, FAMILIES["siren"], 2, 3, bandwidth=5.0)
     for name in ("bandwidth", "factor", "crop"):

@@ -103,6 +103,7 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
                 on_progress=telling.on_progress,
             )
             candidate = choice.choice
+        (choice.plan if choice else plan).trainable(candidate)  # refuses what cannot be built
     except Exception:
         begun.folder.discard()
         raise

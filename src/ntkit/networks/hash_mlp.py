@@ -17,6 +17,9 @@ _GROWTH = 1.5
 
 _MOST_LEVELS = 16
 
+_HIGHEST = 2.0**28
+"""Bandwidth: a finer grid would have more vertices along an axis than hashes keep apart."""
+
 
 def hash_mlp(
     in_dim: int,
@@ -45,6 +48,9 @@ def hash_mlp(
     Returns:
         An `nn.Sequential` with the attribute `bandwidth`.
 
+    Raises:
+        ValueError: `bandwidth` is above 2^28.
+
     Source: Müller et al. 2022 (arXiv:2201.05989), section 3 and its table 1: 16 grids, each finer by a
     factor between 1.26 and 2; here at most 16, finer by 1.5 where that is enough.
 
@@ -54,6 +60,11 @@ def hash_mlp(
         (130, 7)
     """
     finest = 2 * positive("bandwidth", bandwidth)
+    if finest > 2 * _HIGHEST:
+        raise ValueError(
+            f"`bandwidth={bandwidth:g}` needs a grid of {finest:.3g} cells a unit, and a hash grid has 2^29 at most. "
+            "Take a smaller one."
+        )
     base = max(1, round(min(positive("coarsest", coarsest), finest)))
     ratio = max(1.0, (finest + 1) / base)  # cells a unit are the resolution less one
     levels = min(_MOST_LEVELS, 1 + ceil(log(ratio) / log(_GROWTH) - 1e-9))
