@@ -4,7 +4,8 @@
 
 The grid of an item: five families of networks, each at four bandwidths an octave apart, as many parameters each as the ReLU network on Gaussian features has, trained for 500 steps of Adam at
 the usual rate of the family, on what the task trains on, by the trainer of `ntkit fit`, with two seeds. Beside
-it the scale models of all twenty, on each of the pieces that `ntkit.tune` takes. Times are seconds of the process, one thread.
+it the scale models of all twenty, on each of four pieces. At the usual size (4 x 256, batches of 4,096) some steps of both
+are timed. Times are seconds of the process, one thread.
 """
 
 import argparse
@@ -74,6 +75,7 @@ def complete(
         print(key, str(made)[:150], flush=True)
 
     try:
+        kept("usual size|cost|0", _cost)
         for seed in seeds:
             for name in names:
                 try:
@@ -150,6 +152,28 @@ def _tried(task: AbstractTask, seed: int) -> Entry:
         for trial in of:
             found["held_out"][str(trial.candidate)] = _plain(trial.held_out)
             found["train"][str(trial.candidate)] = _plain(trial.train)
+    return found
+
+
+def _cost() -> Entry:
+    """Seconds of a step at the usual size: of four trials of each family, and of a training."""
+    task = Image(torch.from_numpy(picture("chelsea", 256)))
+    parts = parts_of(task, 36, which_of(8))
+    assert parts is not None, "the picture is large enough"
+    plan, budget = NetworkPlan(2, 3), Budget("adam", 1e-3, 5, 4096)
+    found: Entry = {"trials": {}, "training": {}}
+    for name in ("mlp", *FAMILIES):  # the first time torch loads what it needs
+        tried = ladder_of(name, task)
+        took = []
+        for steps in (5, 15):
+            start = time.process_time()
+            trials(task, parts, budget.with_steps(steps), tried, plan=plan, scale=6)
+            took.append(time.process_time() - start)
+        found["trials"][name] = round((took[1] - took[0]) / 10, 5)
+        stamps: list[float] = []
+        trainer = Trainer(plan.trainable(tried[2]), task, budget, average=True)
+        trainer.run(evaluate_at=(), on_step=lambda *_, at=stamps: at.append(time.process_time()))
+        found["training"][name] = round((stamps[-1] - stamps[0]) / 4, 5)
     return found
 
 

@@ -155,7 +155,15 @@ def test_networks_have_as_many_parameters(name: str) -> None:
     assert usual_of(name, NOISE).own(BUDGET).lr == pytest.approx(family.lr)
 
 
+def test_scenes_with_directions_have_no_hash_grid() -> None:
+    assert families.asked_families(None, 6, may_try=True) == ("mlp", "siren", "finer", "wire")
+    assert families.asked_families(None, 3, may_try=True) == EVERY_FAMILY
+    assert families.asked_families(None, 3, may_try=False) == ("mlp",)
+
+
 def test_errors() -> None:
+    with pytest.raises(ValueError, match='`equal=\'money\'` must be "steps" or "time"'):
+        tune(NOISE, equal="money", pilot=False)
     with pytest.raises(ValueError, match=r"`families=\('relu',\)` must name some of mlp, siren"):
         tune(NOISE, families=["relu"])
     with pytest.raises(ValueError, match=r"`families=\(\)` must name some of"):

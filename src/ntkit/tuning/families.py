@@ -43,6 +43,7 @@ USUAL = {1: "siren"}
 
 _OCTAVES = {1: (-1, 0, 1, 2)}
 _OCTAVES_ELSEWHERE = (-2, -1, 0, 1)
+_MOST_HASHED = 4  # coordinates of a hash grid
 _LONGEST = 5000  # steps: models of longer budgets are read there
 _NARROWEST = 12  # units of a model
 _MOST = 1.5  # times the budget, for a family that is quicker than a ReLU network
@@ -158,14 +159,17 @@ def ladder_of(family: str, task: AbstractTask) -> list[Candidate]:
     return [Candidate(usual.name, 2.0**k * (usual.bandwidth or 1.0)) for k in octaves]
 
 
-def asked_families(families: Sequence[str] | None, *, may_try: bool) -> tuple[str, ...]:
-    """The families to compare: all where networks may be trained for the choice, if none are named.
+def asked_families(
+    families: Sequence[str] | None, in_dim: int, *, may_try: bool
+) -> tuple[str, ...]:
+    """The families to compare: if none are named, all that take so many coordinates, where networks may be trained.
 
     Raises:
         ValueError: One is unknown, there is none, or others than "mlp" are named and nothing may be trained.
     """
     if families is None:
-        return EVERY_FAMILY if may_try else (MLP,)
+        every = [name for name in EVERY_FAMILY if name != "hash" or in_dim <= _MOST_HASHED]
+        return tuple(every) if may_try else (MLP,)
     names = tuple(dict.fromkeys(families))
     unknown = [name for name in names if name not in FAMILIES]
     if unknown or not names:

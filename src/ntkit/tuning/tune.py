@@ -116,6 +116,8 @@ def tune(
     whole = task if isinstance(task, AbstractTask) else Signal(task)
     if goal not in {"generalise", "fit"}:
         raise ValueError(f'`goal={goal!r}` must be "generalise" or "fit".')
+    if equal not in {"steps", "time"}:
+        raise ValueError(f'`equal={equal!r}` must be "steps" or "time".')
     if sigmoid:
         check_sigmoid(whole)
     budget = Budget(optimiser, lr, steps, batch_size)
@@ -130,7 +132,7 @@ def tune(
         factory=network,
     )
     may_try = pilot and optimiser == "adam" and network is None
-    names = asked_families(families, may_try=may_try)
+    names = asked_families(families, whole.in_dim, may_try=may_try)
     tried = tuple(candidates(whole, encodings, bandwidths))
     say = on_progress or (lambda _: None)
     answer = KernelAnswer()
