@@ -176,6 +176,21 @@ def test_views_are_held_out_whole() -> None:
     assert "10 views of 8 x 8, 1 held out" in repr(task)
 
 
+def test_silhouettes_of_views_that_judge_are_not_looked_at() -> None:
+    """Whatever these show, the box and its cells are the same; held out otherwise, they are others."""
+    seen = views(8, 16, 2)
+    shown = [
+        np.ones_like(image) if out else image
+        for image, out in zip(seen.images, seen.held_out, strict=True)
+    ]
+    task, blind = RadianceField(seen), RadianceField(replace(seen, images=tuple(shown)))
+    assert task.scene == blind.scene
+    assert task.scene.possible
+    other = task.keep_out(0.5)
+    assert other.scene != task.scene
+    assert other.domain.scene == other.scene
+
+
 def test_training_learns_where_nothing_is_and_goes_on_from_a_checkpoint() -> None:
     """Interrupted or not, to the last bit; the task itself is left as it was."""
     task = scene(4, 8, n_samples=8)
@@ -309,6 +324,7 @@ def test_a_file_is_read_as_its_views(tmp_path: Path) -> None:
     [
         (lambda: scene().keep_out(0.95), "`hold_out=0.95` must be a share of the 6 views"),
         (lambda: scene(3).keep_out(0.6), "that leaves two to train on"),
+        (lambda: scene(n_fine=-1), "`n_fine=-1` must be 0 or more"),
         (lambda: scene(background=(1, 1)), "`background=.*` must be three finite numbers"),
         (
             lambda: scene().predict(mlp(Basic(3), 1, width=4, depth=1), scene().judged()[0]),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from ntkit import figures
-from ntkit._core.checks import positive_int
+from ntkit._core.checks import positive_int, whole
 from ntkit.measurements import Camera, OccupancyGrid, Seen
 from ntkit.tasks import files
 from ntkit.tasks.base import Baseline
@@ -98,24 +98,20 @@ class RadianceField(AbstractJob):
                 Path(source), downscale=downscale, premultiplied=premultiplied
             )
         self.views, self.notes = source, source.notes
-        scene = scene_of(source, near=near, far=far, box=box, silhouettes=silhouettes)
-        self.scene = replace(
-            scene,
-            background=triple("background", background),
-            n_samples=positive_int("n_samples", n_samples),
-            n_fine=positive_int("n_fine", n_fine + 1) - 1,
-            view_directions=view_directions,
-            cones=cones,
-        )
-        self.held_out = source.held_out
-        self.domain = Domain(
-            kind=self.kind,
-            shape=self.scene.camera.size,
-            n_outputs=3,
-            units=("px", "px"),
-            file_bytes=source.file_bytes,
-            scene=self.scene,
-        )
+        self._where: dict[str, Any] = {
+            "near": near,
+            "far": far,
+            "box": box,
+            "silhouettes": silhouettes,
+        }
+        self._how: dict[str, Any] = {
+            "background": triple("background", background),
+            "n_samples": positive_int("n_samples", n_samples),
+            "n_fine": _none_or_more("n_fine", n_fine),
+            "view_directions": view_directions,
+            "cones": cones,
+        }
+        self._hold_out(source.held_out)
         self._learns, self._grid = occupancy, None
 
     def __repr__(self) -> str:
@@ -178,7 +174,7 @@ class RadianceField(AbstractJob):
             )
         order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:count].tolist()
         other = copy(self)
-        other.held_out = tuple(k in order for k in range(n))
+        other._hold_out(tuple(k in order for k in range(n)))
         return other
 
     def predict(
@@ -324,6 +320,20 @@ class RadianceField(AbstractJob):
         """Of the scene's box."""
         return super().in_words(domain) if domain.scene is None else scene_in_words(domain.scene)
 
+    def _hold_out(self, held_out: tuple[bool, ...]) -> None:
+        """Set which views judge; their silhouettes are not looked at, so the box and its cells follow."""
+        self.held_out = held_out
+        scene = scene_of(replace(self.views, held_out=held_out), **self._where)
+        self.scene = replace(scene, **self._how)
+        self.domain = Domain(
+            kind=self.kind,
+            shape=self.scene.camera.size,
+            n_outputs=3,
+            units=("px", "px"),
+            file_bytes=self.views.file_bytes,
+            scene=self.scene,
+        )
+
     def _which(self, held_out: bool) -> list[int]:
         return [k for k, out in enumerate(self.held_out) if out == held_out]
 
@@ -353,3 +363,15 @@ class RadianceField(AbstractJob):
         axes = np.array(self.scene.turned(0, 1, 1).pose)
         away = np.array(camera.pose)[:, 3] - (np.array(self.scene.low) + self.scene.side / 2)
         return float(np.arctan2(away @ axes[:, 0], away @ axes[:, 2]))
+
+
+def _none_or_more(name: str, value: object) -> int:
+    """A whole number that is not negative.
+
+    Raises:
+        ValueError: It is.
+    """
+    found = whole(name, value)
+    if found < 0:
+        raise ValueError(f"`{name}={found}` must be 0 or more.")
+    return found
