@@ -80,7 +80,7 @@ def test_a_fit_is_rendered_once_at_a_name(
         (["--scale", "nan"], "must be above 0"),
         (["--scale", "inf"], "must be above 0"),
         (["--scale", "2", "--size", "3", "3"], "given without `--size`"),
-        (["--rate", "8000"], "`--rate` is of sounds and films"),
+        (["--rate", "8000"], "`--rate` is not for this run"),
         (["--out", "a.xyz"], "no format"),
         (["--out", "none/a.png"], "none"),
     ],

@@ -64,7 +64,7 @@ def test_a_part_of_a_table_is_in_its_units_and_open_ends_are_its_own(render) -> 
         (PICTURE, {"crop": ("a:4", "0:1")}, r"`--crop a:4 0:1` must be from:to"),
         (PICTURE, {"scale": 2.0, "size": (3, 3)}, "`--scale 2` must be above 0, and given without"),
         (PICTURE, {"scale": -1.0}, "`--scale -1` must be above 0"),
-        (PICTURE, {"rate": 10.0}, "`--rate` is of sounds and films; this run is of kind image"),
+        (PICTURE, {"rate": 10.0}, "`--rate` is not for this run, which is of kind image"),
         (TABLE, {"scale": 2.0}, "`--scale` is of data on a grid; of a table say `--size`"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_file_that_is_there_is_kept(render, tmp_path: Path) -> None:
 def test_options_of_other_kinds_of_data_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "photo.npy"
     np.save(path, np.random.default_rng(0).random((9, 12)))
-    with pytest.raises(ValueError, match="`--as films` must be one of audio, image, points, video"):
+    with pytest.raises(ValueError, match="`--as films` must be one of audio, image, points, field, shape, video"):
         open_task(FitSpec(path, kind="films"))
     with pytest.raises(ValueError, match=r"`--start` is not for image, .* use one of --mask"):
         open_task(FitSpec(path, start=1.0))

@@ -34,7 +34,10 @@ from ntkit.experiments.tune_run import resume_tune, run_tune
 __all__ = ["main"]
 
 _USER_ERRORS = (ValueError, TypeError, OSError, NumericalError, ImportError)
-_LISTS = {"--bandwidths", "--encodings", "--columns", "--targets", "--size", "--crop"}
+_LISTS = {
+    *("--bandwidths", "--encodings", "--families", "--columns", "--targets", "--size", "--crop"),
+    *("--box", "--background"),
+}
 
 Spec = TuneSpec | FitSpec
 

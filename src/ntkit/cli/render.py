@@ -15,6 +15,9 @@ from ntkit.tasks import JOBS, Domain, Image
 
 __all__ = ["render"]
 
+_FILMS = {".gif", ".mp4"}
+_TURN = 60  # frames
+
 
 def render(
     run: tyro.conf.Positional[Path],
@@ -26,21 +29,27 @@ def render(
         tuple[str, ...] | None, arg(metavar="FROM:TO ...", help_behavior_hint="")
     ] = None,
     rate: Annotated[float | None, arg(metavar="NUMBER", help_behavior_hint="")] = None,
+    frames: Annotated[int | None, arg(metavar="INT", help_behavior_hint="")] = None,
+    depth: bool = False,
     force: bool = False,
 ) -> int:
-    """Write what the network of a run says: a picture, a sound, a volume, a film or a table.
+    """Write what the network of a run says: a picture, a sound, a volume, a film, a table, a mesh or a view.
 
     Args:
         run: The run folder, of `ntkit tune` or `ntkit fit`.
         out: The file to write, in the format of its name. Of a picture .png, .tif, .jpg or .webp; of a sound .wav,
             .flac or .ogg; of a volume .nii.gz, .nii, .tif, or a folder for slices as pictures; of a film .gif, .mp4 or .webp;
-            of a table .csv or .npz. All but tables also .npy.
+            of a table .csv or .npz; of a shape .ply, .obj, .glb or .stl, and .gif or .mp4 of it turning; of a field a
+            picture for a view, .gif or .mp4 for a turn about the scene. All but tables and meshes also .npy.
         size: Samples along each axis, in the order of the axes: rows and columns; frames, rows and columns. By default
-            those of the data (times --factor of the run); of a table 100 x 100 places, or the like.
+            those of the data (times --factor of the run); of a table 100 x 100 places, or the like; of a shape the cells
+            of marching cubes along its longest side, 128; of a field the height and width of a view.
         scale: So many times as many samples along each axis as the data have, in place of --size.
         crop: The part to write: from where to where along each axis, in samples of the data, for example 0:128 64:; of
             a table, in its units.
         rate: Of a sound: samples a second. Of a film: frames a second.
+        frames: Of a field: views of a turn about the scene; 60 for .gif and .mp4.
+        depth: Of a field: distances in place of colours.
         force: Replace a file that is there.
 
     Raises:
@@ -60,10 +69,13 @@ def render(
         lengths = [b - a for a, b in window] if window else domain.shape
         size = tuple(max(1, round(n * scale)) for n in lengths)
     how: dict[str, object] = {"size": size, "crop": window}
-    if rate is not None:
-        if "rate" not in signature(job.render).parameters:
-            raise ValueError(f"`--rate` is of sounds and films; this run is of kind {domain.kind}.")
-        how["rate"] = rate
+    takes = signature(job.render).parameters
+    if frames is None and "frames" in takes and out.suffix.lower() in _FILMS:
+        frames = _TURN
+    for name, value in (("rate", rate), ("frames", frames), ("depth", depth or None)):
+        if value is not None and name not in takes:
+            raise ValueError(f"`--{name}` is not for this run, which is of kind {domain.kind}.")
+        how |= {} if value is None else {name: value}
     rendered = job.render(found.network, domain, **how)  # pyright: ignore[reportArgumentType]
     for note in job.write(out, rendered):
         print(f"note: {note}")

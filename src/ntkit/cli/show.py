@@ -27,8 +27,33 @@ _WIDE = 76
 def show_recommendation(run: TuneRun) -> None:
     """The table of predictions, the recommendation, and the line to paste."""
     console = Console(highlight=False)
-    between = " / " if console.width >= _WIDE else "\n"
     result = run.result
+    if result.table:
+        _show_table(console, run)
+    _show_families(console, run)
+    for note in run.notes:
+        console.print(f"  note: {escape(note)}", style="dim")
+    _show_how(console, run)
+    metric, generalises = run.metric, result.goal == "generalise"
+    goal = "held-out" if generalises else "training"
+    value = result.predicted.held_out if generalises else result.predicted.train
+    console.print(
+        f"\n[bold]Recommended: {result.choice.label}[/bold] - {metric.written(value)} predicted on {goal} "
+        f"samples, chosen in {result.seconds:.1f} s."
+    )
+    if result.flat_range:
+        low, high = result.flat_range
+        console.print(
+            f"Within 0.3 dB of the best: bandwidths {low:g} to {high:g}."
+            if low < high
+            else "Of the bandwidths that were tried, no other is within 0.3 dB of it."
+        )
+    console.print(f"\n    {result.code}\n", style="cyan", soft_wrap=True)
+
+
+def _show_table(console: Console, run: TuneRun) -> None:
+    """What the kernel predicts of each encoding."""
+    result, between = run.result, _between(console)
     table = Table(
         title=f"Predicted PSNR in dB, held-out / training samples\n{result.budget}",
         caption="-: a perfect fit, or nothing to fit",
@@ -46,8 +71,43 @@ def show_recommendation(run: TuneRun) -> None:
         level = f"{result.baseline.held_out:.1f}{between}   -"
         table.add_row(result.baseline.name, *[level] * len(result.steps), style="dim")
     console.print(table)
-    for note in run.notes:
-        console.print(f"  note: {escape(note)}", style="dim")
+
+
+def _between(console: Console) -> str:
+    """What stands between two numbers of a cell."""
+    return " / " if console.width >= _WIDE else "\n"
+
+
+def _show_families(console: Console, run: TuneRun) -> None:
+    """What each family of networks reaches, by scale models, and how sure that is."""
+    result, metric = run.result, run.metric
+    if len(result.families) < 2:
+        return
+    table = Table(
+        title=f"Families of networks of as many parameters, by scale models: {metric.label}",
+        caption=f"compared in equal {result.equal}",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("network", no_wrap=True)
+    for name in ("equal\nsteps", "equal\ntime", "ms\na step", "behind"):
+        table.add_column(name, justify="right", overflow="fold", min_width=5)
+    kind = "held_out" if result.goal == "generalise" else "train"
+    for row in result.families:
+        behind = f"{row.behind.gain:.{metric.digits}f} +- {row.behind.noise:.{metric.digits}f}"
+        first = row is result.families[0]
+        table.add_row(
+            row.candidate.label,
+            *(metric.number(getattr(p, kind)) for p in (row.predicted, row.in_time)),
+            f"{1000 * row.seconds_a_step:.3g}",
+            "-" if first else f"{behind}, a tie" if row.ties else behind,
+            style="bold green" if first else None,
+        )
+    console.print(table)
+
+
+def _show_how(console: Console, run: TuneRun) -> None:
+    """The clock, the scale models of bandwidths, the engine."""
+    result = run.result
     if result.clock:
         clock = result.clock
         console.print(
@@ -80,20 +140,6 @@ def show_recommendation(run: TuneRun) -> None:
         f"  engine: {result.engine}; {run.threads} thread{'s' if run.threads > 1 else ''}",
         style="dim",
     )
-    goal = "held-out" if result.goal == "generalise" else "training"
-    value = result.predicted.held_out if result.goal == "generalise" else result.predicted.train
-    console.print(
-        f"\n[bold]Recommended: {result.choice.label}[/bold] - {value:.1f} dB predicted on {goal} samples, "
-        f"chosen in {result.seconds:.1f} s."
-    )
-    if result.flat_range:
-        low, high = result.flat_range
-        console.print(
-            f"Within 0.3 dB of the best: bandwidths {low:g} to {high:g}."
-            if low < high
-            else "Of the bandwidths that were tried, no other is within 0.3 dB of it."
-        )
-    console.print(f"\n    {result.code}\n", style="cyan", soft_wrap=True)
 
 
 def show_proof(run: TuneRun) -> None:
@@ -101,7 +147,8 @@ def show_proof(run: TuneRun) -> None:
     console = Console(highlight=False)
     rows = run.summary()
     if rows:
-        table = Table(title="Measured and predicted PSNR, dB", box=box.SIMPLE_HEAD)
+        metric, between = run.metric, _between(console).replace("/ ", "")
+        table = Table(title=f"Measured and predicted: {metric.label}", box=box.SIMPLE_HEAD)
         table.add_column("network", no_wrap=True)
         for name in (
             "steps",
@@ -109,20 +156,23 @@ def show_proof(run: TuneRun) -> None:
             "training:\nmeasured\n(predicted)",
         ):
             table.add_column(name, justify="right", overflow="fold", min_width=5)
-        between = " " if console.width >= _WIDE else "\n"
         for row in rows:
-            held_out = f"({row['held_out_predicted']:.1f}, {row['held_out_error']:+.1f})"
+            held_out = train = ""
+            if row["train_predicted"] is not None:
+                off = metric.difference(row["held_out_error"])
+                held_out = f"{between}({metric.number(row['held_out_predicted'])}, {off})"
+                train = f"{between}({metric.number(row['train_predicted'])})"
             if isnan(row["held_out_measured"]):
-                held_out = f"({row['held_out_predicted']:.1f})"
+                held_out = held_out.replace(", -", "")
             table.add_row(
                 row["name"] + ("" if row["finished"] else "*"),
                 f"{row['steps']:,}",
-                f"{_decibels(row['held_out_measured'])}{between}{held_out}",
-                f"{_decibels(row['train_measured'])}{between}({_decibels(row['train_predicted'])})",
+                metric.number(row["held_out_measured"]) + held_out,
+                metric.number(row["train_measured"]) + train,
             )
         if run.result.baseline:
             level = run.result.baseline
-            table.add_row(level.name, "-", f"{level.held_out:.1f}", "-", style="dim")
+            table.add_row(level.name, "-", metric.number(level.held_out), "-", style="dim")
         console.print(table)
         _show_scores(console, rows[0]["scores"])
         if run.initial_error is not None and not run.spec.symmetrise:
@@ -205,9 +255,3 @@ def _print_json(content: object) -> None:
 
 def _short(value: float) -> str:
     return "   -" if value > 100 else f"{value:.1f}"
-
-
-def _decibels(value: float) -> str:
-    if isnan(value):
-        return "-"
-    return "perfect" if value > 100 else f"{value:.1f}"

@@ -28,16 +28,21 @@ def open_task(spec: DataSpec) -> AbstractTask:
         raise ValueError(f"`--as {kind}` must be one of {', '.join(JOBS)}.")
     job: Callable[..., AbstractTask] = JOBS[kind]
     given = {k: getattr(spec, k) for k, v in _OPTIONS.items() if getattr(spec, k) != v}
-    strange = [name for name in given if name not in signature(job).parameters]
+    strange = [_flag(name) for name in given if name not in signature(job).parameters]
     if strange:
-        takes = [n for n in _OPTIONS if n in signature(job).parameters]
+        takes = [_flag(n) for n in _OPTIONS if n in signature(job).parameters]
         raise ValueError(
-            f"`--{strange[0]}` is not for {kind}, as which `{shown(spec.data)}` is read. Leave it out, say what the "
-            f"data is with `--as`, or use one of {', '.join('--' + n for n in takes)}."
+            f"`{strange[0]}` is not for {kind}, as which `{shown(spec.data)}` is read. Leave it out, say what the "
+            f"data is with `--as`, or use one of {', '.join('--' + n.replace('_', '-') for n in takes)}."
         )
     task = job(spec.data, **given)  # pyright: ignore[reportCallIssue]
     share = getattr(spec, "hold_out", None)
     return task if share is None else task.keep_out(share, seed=0)
+
+
+def _flag(name: str) -> str:
+    """What the command line calls an option."""
+    return f"--{name.replace('_', '-')}"
 
 
 def digest(path: Path) -> str:

@@ -14,6 +14,7 @@ from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_spectrum
 from ntkit.tasks import PSNR, AbstractSamples
 from ntkit.tuning import TuneResult
+from ntkit.tuning.candidates import MLP
 from ntkit.tuning.choice import name_of
 
 __all__ = [
@@ -85,6 +86,7 @@ def spectrum_figure(result: TuneResult, task: AbstractSamples) -> Figure:
     shown = [r.candidate for r in result.table if r.candidate.name == "gaussian"]
     shown = [c for c in {shown[0], shown[-1]} if c != result.choice] if shown else []
     kept = [result.choice, *sorted(shown, key=lambda c: c.bandwidth or 0)]
+    kept = [c for c in kept if c.family == MLP]
     rates = {}
     for candidate in kept:
         if candidate.name != "identity":

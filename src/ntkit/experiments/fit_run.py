@@ -98,7 +98,6 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
                 depth=plan.depth,
                 n_frequencies=plan.n_frequencies,
                 sigmoid=plan.sigmoid,
-                families=("mlp",),
                 generator=torch.Generator().manual_seed(spec.seed),
                 on_progress=telling.on_progress,
             )

@@ -10,7 +10,7 @@ import jinja2
 from ntkit._core.whole_files import shown, write_bytes
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
 from ntkit.experiments.run_folder import FILM, PICTURES, REPORT
-from ntkit.tasks import JOBS, psnr
+from ntkit.tasks import JOBS, Signal, psnr
 from ntkit.tuning.choice import name_of
 
 __all__ = ["write_report"]
@@ -48,6 +48,7 @@ def write_report(run: AbstractRun) -> None:
         "sample": job.sample if job else "sample",
         "kind": run.domain.kind,
         "metric": run.metric,
+        "on_grid": job is not None and issubclass(job, Signal),
         "suffix": job.suffixes[0] if job else ".npy",
     }
     if isinstance(run, TuneRun):

@@ -178,10 +178,12 @@ class TuneRun(AbstractRun):
     initial_error: float | None = None
     proofs: list[Proof] = field(default_factory=list)
 
-    def predicted_for(self, proof: Proof) -> tuple[float, float]:
-        """Predicted quality on training and held-out samples at the proof's last evaluation."""
+    def predicted_for(self, proof: Proof) -> tuple[float, float] | None:
+        """Predicted quality on training and held-out samples at the proof's last evaluation, if there is one."""
         step = proof.evaluations[-1].step
-        curve = self.result.curves[str(proof.candidate)]
+        curve = self.result.curves.get(str(proof.candidate))
+        if not curve:
+            return None
         nearest = min(curve, key=lambda p: abs(p.steps - step))
         return nearest.train, nearest.held_out
 
@@ -191,7 +193,8 @@ class TuneRun(AbstractRun):
         for proof in self.proofs:
             if not proof.evaluations:
                 continue
-            train, held_out = self.predicted_for(proof)
+            train, held_out = self.predicted_for(proof) or (None, None)
+            off = None if held_out is None else held_out - proof.held_out_quality
             rows.append({
                 "name": proof.candidate.label,
                 "steps": proof.evaluations[-1].step,
@@ -199,7 +202,7 @@ class TuneRun(AbstractRun):
                 "train_measured": proof.train_quality,
                 "held_out_predicted": held_out,
                 "held_out_measured": proof.held_out_quality,
-                "held_out_error": held_out - proof.held_out_quality,
+                "held_out_error": off,
                 "averaged": proof.evaluations[-1].averaged,
                 "seconds": proof.seconds,
                 "finished": proof.finished,

@@ -47,6 +47,9 @@ _BOUNDS = {
     "downscale": 10**4,
     "every": 10**6,
     "factor": 64,
+    "n_points": 2**26,
+    "n_samples": 4096,
+    "n_fine": 4096,
     "seed": 2**63 - 1,
 }
 """Largest values: beyond them a training would take weeks, or memory that no machine has."""
@@ -60,8 +63,8 @@ class DataSpec:
     """Data, and how to read it.
 
     Attributes:
-        data: A picture, a sound, a volume, a film, a table of points, a NumPy array (.npy, .npz), or a folder of
-            frames or of a DICOM series.
+        data: A picture, a sound, a volume, a film, a table of points, a mesh or a cloud of points with normals, a NumPy
+            array (.npy, .npz), or a folder: frames, a DICOM series, or views of a scene (Blender's or nerfstudio's).
         kind: What the data is, where its file does not tell.
         mask: Of a picture: which pixels are known, as a black and white picture of its size, white where they are.
         factor: Of a picture: super-resolution. All of its pixels are trained on, and `ntkit render` makes it so many
@@ -77,6 +80,21 @@ class DataSpec:
         targets: Of a table: the columns of values, by name or by place; by default all others.
         geographic: Of a table: whether its first two coordinates are longitude and latitude, in degrees; by default
             where they are named so.
+        n_points: Of a shape: points to train on, drawn once; by default 2^20.
+        signed_distance: Of a shape: fit the distance from the surface, in place of what is inside.
+        eikonal: Of a shape with --signed-distance: weight of (|gradient| - 1)^2 in the loss.
+        up: Of a shape: which axis is up in pictures, x, y or z; by default z for .stl, and y.
+        near: Of a field: depth where the scene begins, in units of the poses; by default the file's, or by the cameras.
+        far: Of a field: where it ends.
+        box: Of a field: two corners of the box that the scene is in, six numbers.
+        background: Of a field: red, green and blue behind the scene, from 0 to 1; by default white.
+        n_samples: Of a field: samples of a ray; by default 128.
+        n_fine: Of a field: more of them, placed where the first say that something is (hierarchical sampling).
+        view_directions: Of a field: let colours depend on where they are seen from.
+        cones: Of a field: pixels are cones, and samples Gaussians (mip-NeRF); of encodings with frequencies.
+        occupancy: Of a field: learn where nothing is, and do not ask the network there.
+        silhouettes: Of a field: take from the alpha of the pictures where nothing is.
+        premultiplied: Of a field: whether colours are times alpha; told from the file if left out.
     """
 
     job: ClassVar[str] = ""
@@ -96,6 +114,21 @@ class DataSpec:
     columns: _Names = None
     targets: _Names = None
     geographic: _Yes = None
+    n_points: _Whole = None
+    signed_distance: bool = False
+    eikonal: float = 0.0
+    up: Literal["x", "y", "z"] | None = None
+    near: _Number = None
+    far: _Number = None
+    box: _Numbers = None
+    background: _Numbers = None
+    n_samples: _Whole = None
+    n_fine: _Whole = None
+    view_directions: bool = False
+    cones: bool = False
+    occupancy: bool = True
+    silhouettes: bool = True
+    premultiplied: _Yes = None
 
     @property
     def default_name(self) -> str:
@@ -163,6 +196,9 @@ class TuneSpec(DataSpec):
         depth: Hidden layers; by default 4, of shapes 8.
         sigmoid: Put a sigmoid behind the read-out, so that values stay between 0 and 1.
         encodings: Encodings to compare, of identity (none), basic, positional, nerf and gaussian.
+        families: Families of networks to compare, by short trainings of scale models: mlp (ReLU networks on the
+            encodings), siren, finer, wire and hash; by default all of them.
+        equal: What families are compared with as much of: "steps", or "time" of training. Both are told.
         bandwidths: Gaussian bandwidths to try, in cycles per unit of coordinate (the data are one unit long along
             each axis); by default a ladder from 1 to a quarter of the training samples along the longest side.
         n_frequencies: Frequencies of an encoding; each gives two features.
@@ -187,6 +223,8 @@ class TuneSpec(DataSpec):
     depth: _Whole = None
     sigmoid: bool = False
     encodings: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = COMPARED
+    families: _Names = None
+    equal: Literal["steps", "time"] = "steps"
     bandwidths: _Numbers = None
     n_frequencies: int = 256
     engine: Literal["auto", "periodic", "exact"] = "auto"

@@ -90,7 +90,8 @@ def _recommended(spec: TuneSpec, begun: Begun, telling: Telling) -> TuneRun:
             n_frequencies=plan.n_frequencies,
             sigmoid=spec.sigmoid,
             engine=spec.engine,
-            families=("mlp",),
+            families=spec.families,
+            equal=spec.equal,
             generator=torch.Generator().manual_seed(spec.seed),
             on_progress=telling.on_progress,
         )
@@ -110,7 +111,8 @@ def _prove_and_finish(run: TuneRun, task: AbstractTask, telling: Telling) -> Non
     """Train the recommended network, then the one with no encoding; an interrupt ends it early."""
     run.proofs.clear()
     wanted = [run.result.choice]
-    if "identity" in run.result.curves and run.result.choice.name != "identity":
+    told = "identity" in run.result.curves or not run.result.table
+    if told and run.result.choice.name != "identity":
         wanted.append(Candidate("identity"))
     for candidate, name in zip(wanted, WEIGHTS, strict=False) if run.spec.verify else ():
         proof = finished_proof(run.folder, name, candidate)
@@ -145,7 +147,8 @@ def _prove(run: TuneRun, task: AbstractTask, proof: Proof, name: str, telling: T
     if run.spec.symmetrise:
         network = symmetrise(network)
     budget = run.result.budget_of(proof.candidate)
-    stops = [int(p.steps) for p in run.result.curves.get(str(run.result.choice), ())]
+    curve = run.result.curves.get(str(run.result.choice), ())
+    stops = {s for p in curve if budget.steps / 100 <= (s := int(p.steps)) < budget.steps}
     work = Work(
         folder=run.folder,
         name=name,
@@ -155,7 +158,7 @@ def _prove(run: TuneRun, task: AbstractTask, proof: Proof, name: str, telling: T
         task=task,
         budget=budget,
         seed=run.result.plan.seed,
-        stops=[s for s in stops if budget.steps / 100 <= s <= budget.steps],
+        stops=sorted({*stops, budget.steps}),
     )
     train_in(work, proof, show_progress=telling.show_progress, interruption=telling.interruption)
     run.interrupted = not proof.finished

@@ -66,6 +66,10 @@ class AbstractMetric(ABC):
             return "-"
         return "perfect" if quality > self.perfect else f"{quality:.{self.digits}f}"
 
+    def difference(self, quality: float) -> str:
+        """Of two qualities, with its sign: "+0.3"."""
+        return "-" if isnan(quality) else f"{quality:+.{self.digits}f}"
+
     def written(self, quality: float) -> str:
         """The number with its unit, or its name where it has none: "26.1 dB", "IoU 0.973"."""
         number = self.number(quality)
