@@ -121,17 +121,17 @@ def test_the_eikonal_term_is_the_length_of_the_gradient() -> None:
 
 def test_scores_of_a_smaller_ball() -> None:
     """IoU of one ball in another is the ratio of volumes; its surface is everywhere as far away."""
-    task = Shape(sphere(6), n_points=40_000, cells=48)
+    task = Shape(sphere(5), n_points=20_000, cells=40)
     network = Ball(0.40)
     found = task.scores(task.shown(network), network)
     assert list(found) == [
         "IoU near the surface", "IoU of uniform points", "chamfer distance (sides of the box)"
     ]  # fmt: skip
-    assert found["IoU of uniform points"] == pytest.approx((0.40 / 0.45) ** 3, abs=0.03)
+    assert found["IoU of uniform points"] == pytest.approx((0.40 / 0.45) ** 3, abs=0.05)
     assert found["IoU near the surface"] < 0.01  # five standard deviations away
     assert found["chamfer distance (sides of the box)"] == pytest.approx(0.05, abs=1e-3)
     same = task.scores(task.shown(Ball()), Ball())
-    assert same["IoU near the surface"] > 0.97
+    assert same["IoU near the surface"] > 0.95
     assert same["chamfer distance (sides of the box)"] < 2e-3
     assert task.keep_out(0.0).scores(task.truth, Ball())["IoU of uniform points"] > 0.99
     nothing = task.scores(task.shown(Ball(-1.0)), Ball(-1.0))
