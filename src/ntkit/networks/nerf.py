@@ -1,7 +1,9 @@
 """NeRF's network: a deep MLP that sees its encoding a second time, with colour that depends on the view."""
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from ntkit._core.checks import positive_int, whole
 from ntkit.encodings.base import AbstractEncoding
@@ -54,9 +56,9 @@ class SkipMLP(nn.Module):
             sizes[self.skip] += encoding.out_dim
         self.layers = nn.ModuleList(glorot_linear(n, self.width, generator) for n in sizes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The activations of the last hidden layer."""
-        features = self.encoding(x)
+    def forward(self, x: Tensor | fx.Proxy) -> Any:
+        """The activations of the last hidden layer; also followed by `torch.fx`."""
+        features: Any = self.encoding(x)
         hidden = features
         for k, layer in enumerate(self.layers):
             if k and k == self.skip:
@@ -108,10 +110,11 @@ class ViewMLP(nn.Module):
         self.view = glorot_linear(width + directions.out_dim, half, generator)
         self.colour = glorot_linear(half, out_dim - 1, generator)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Density before its activation, then colours before theirs."""
-        hidden = self.trunk(x[..., : self.in_dim])
-        seen = torch.cat([self.feature(hidden), self.directions(x[..., self.in_dim :])], -1)
+    def forward(self, x: Tensor | fx.Proxy) -> Any:
+        """Density before its activation, then colours before theirs; also followed by `torch.fx`."""
+        columns: Any = x
+        hidden = self.trunk(columns[..., : self.in_dim])
+        seen = torch.cat([self.feature(hidden), self.directions(columns[..., self.in_dim :])], -1)
         return torch.cat([self.density(hidden), self.colour(torch.relu(self.view(seen)))], -1)
 
 

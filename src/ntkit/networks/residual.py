@@ -1,7 +1,9 @@
 """A coordinate network with residual blocks."""
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from ntkit._core.checks import positive_int
 from ntkit.encodings.base import AbstractEncoding
@@ -30,9 +32,10 @@ class ResidualBlock(nn.Module):
         self.inner = uniform_linear(width, width, generator)
         self.outer = uniform_linear(width, width, generator)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The input and what the two layers add to it."""
-        return x + self.outer(torch.relu(self.inner(torch.relu(x))))
+    def forward(self, x: Tensor | fx.Proxy) -> Any:
+        """The input and what the two layers add to it; also followed by `torch.fx`, as `ntkit.ntk` does."""
+        units: Any = x
+        return units + self.outer(torch.relu(self.inner(torch.relu(units))))
 
 
 def residual(
