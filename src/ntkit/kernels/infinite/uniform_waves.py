@@ -18,7 +18,7 @@ from torch import Tensor, fx, nn
 
 from ntkit.kernels.infinite.activations.sinusoid import Sinusoid
 from ntkit.kernels.infinite.evidence.draws import are_uniform
-from ntkit.kernels.infinite.evidence.few_inputs import ENOUGH, is_uniform
+from ntkit.kernels.infinite.evidence.first_layers import ENOUGH, is_uniform
 from ntkit.kernels.infinite.evidence.later import Graph
 from ntkit.kernels.infinite.read import Reading, read
 from ntkit.kernels.infinite.state import PairState

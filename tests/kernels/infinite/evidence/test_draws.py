@@ -127,6 +127,9 @@ def test_laws_are_told_apart() -> None:
     assert are_uniform(torch.empty(256).uniform_(-2, 2, generator=g)) is True
     assert are_uniform(torch.randn(256, generator=g)) is False
     assert are_uniform(torch.randn(8, generator=g)) is None
+    for _ in range(20):  # 64 units of two inputs
+        assert are_uniform(torch.randn(128, generator=g)) is None
+    assert sum(are_uniform(torch.rand(128, generator=g) - 0.5) is True for _ in range(20)) >= 17
     assert are_unit_gaussian(torch.randn(64, generator=g))
     assert not are_unit_gaussian(3 * torch.randn(64, generator=g))
     assert not are_unit_gaussian(torch.ones(64))

@@ -220,7 +220,12 @@ def are_uniform(values: Tensor) -> bool | None:
     flat = values.detach().double().flatten()
     if len(flat) < 4 * _FEW or not bool(flat.any()):
         return None
-    excess = float((flat**4).mean() / (flat**2).mean() ** 2) - 3
-    if excess < -3 * sqrt(24 / len(flat)):  # -1.2 for uniform draws
+    square = float((flat**2).mean())
+    excess = float((flat**4).mean()) / square**2 - 3  # -1.2 for uniform draws
+    if excess < -3 * sqrt(24 / len(flat)):
+        return True
+    # Fewer are told by their largest as well: 3^0.5 of their root mean square. Of 2 10^5 draws of 96
+    # Gaussian numbers 9 look so, of 128 none; of uniform ones 94 and 96 %.
+    if len(flat) >= 96 and excess < -1 and float(flat.abs().max()) < 1.9 * square**0.5:
         return True
     return False if len(flat) > 200 else None

@@ -12,7 +12,8 @@ from ntkit.kernels.infinite.evidence.assumptions import (
     findings,
     present_mean,
 )
-from ntkit.kernels.infinite.evidence.few_inputs import check_inputs, uniform_layers
+from ntkit.kernels.infinite.evidence.few_inputs import check_inputs
+from ntkit.kernels.infinite.evidence.first_layers import uniform_layers
 from ntkit.kernels.infinite.evidence.narrow import check_width
 from ntkit.kernels.infinite.evidence.random_parts import check_random_parts
 from ntkit.kernels.infinite.points import side
@@ -70,8 +71,9 @@ class Evidence:
             check_width(self._reading)
         if which == "ntk":
             check_random_parts(self._traced, self._reading, n_outputs)
-        few = side(self._traced, self._reading, [x[:8] for x in inputs])
-        check_inputs(self._reading, self._variances, few)
+        few = [x[:8] for x in inputs]
+        features = side(self._traced, self._reading, few)
+        check_inputs(self._traced, self._reading, self._variances, few, features)
 
     def is_stale(self) -> bool:
         """Whether weights have changed so that the reading took something else for granted.
