@@ -19,7 +19,7 @@ from PIL import Image  # noqa: E402
 
 from ntkit.cli.main import main  # noqa: E402
 
-__all__ = ["KINDS", "Outcome", "outcome"]
+__all__ = ["KINDS", "Outcome", "damaged", "outcome"]
 
 _SMALL = ["--budget", "2", "--width", "8", "--depth", "1", "--n-frequencies", "4", "--threads", "1"]
 _SMALL += ["--bandwidths", "2", "--encodings", "gaussian", "--quiet"]
@@ -91,7 +91,7 @@ def _picture(draw: np.random.Generator) -> np.ndarray:
     return values.astype(draw.choice([np.uint8, np.uint16] if channels in {0, 1} else [np.uint8]))
 
 
-def _damaged(content: bytes, draw: np.random.Generator) -> bytes:
+def damaged(content: bytes, draw: np.random.Generator) -> bytes:
     """Bytes flipped, cut off, doubled, put in, or taken out."""
     found = bytearray(content)
     for _ in range(int(draw.integers(1, 6))):
@@ -119,7 +119,7 @@ def _image(draw: np.random.Generator, folder: Path) -> list[str]:
         picture = picture.convert("RGB")
     path = folder / f"a.{suffix}"
     picture.save(path)
-    path.write_bytes(_damaged(path.read_bytes(), draw))
+    path.write_bytes(damaged(path.read_bytes(), draw))
     return ["tune", str(path), *_SMALL, "--out", str(folder / "run")]
 
 
@@ -137,7 +137,7 @@ def _array(draw: np.random.Generator, folder: Path) -> list[str]:
         with path.open("wb") as file:
             np.save(file, values)
     if draw.integers(2):
-        path.write_bytes(_damaged(path.read_bytes(), draw))
+        path.write_bytes(damaged(path.read_bytes(), draw))
     flags = [f for f in ("--channels", "--symmetrise") if draw.integers(4) == 0]
     flags += ["--frame", str(draw.integers(-1, 4))] if draw.integers(4) == 0 else []
     return ["tune", str(path), *_SMALL, "--out", str(folder / "run"), *flags]
@@ -153,7 +153,7 @@ def _spec(draw: np.random.Generator, folder: Path) -> list[str]:
         spec[str(name)] = odd[int(draw.integers(len(odd)))]
     content = json.dumps(spec).encode()
     path = folder / "spec.json"
-    path.write_bytes(_damaged(content, draw) if draw.integers(3) == 0 else content)
+    path.write_bytes(damaged(content, draw) if draw.integers(3) == 0 else content)
     return ["tune", "--config", str(path), "--out", str(folder / "run"), "--quiet"]
 
 
@@ -168,7 +168,7 @@ def _run(draw: np.random.Generator, folder: Path) -> list[str]:
     if draw.integers(5) == 0:
         path.unlink()
     else:
-        path.write_bytes(_damaged(path.read_bytes(), draw))
+        path.write_bytes(damaged(path.read_bytes(), draw))
     if draw.integers(3) == 0 and path.exists():
         shutil.copy(path, run / "checkpoint.safetensors")
     return (
