@@ -33,7 +33,7 @@ def open_task(spec: DataSpec) -> AbstractTask:
         takes = [_flag(n) for n in _OPTIONS if n in signature(job).parameters]
         raise ValueError(
             f"`{strange[0]}` is not for {kind}, as which `{shown(spec.data)}` is read. Leave it out, say what the "
-            f"data is with `--as`, or use one of {', '.join('--' + n.replace('_', '-') for n in takes)}."
+            f"data is with `--as`, or use one of {', '.join(takes)}."
         )
     task = job(spec.data, **given)  # pyright: ignore[reportCallIssue]
     share = getattr(spec, "hold_out", None)
