@@ -61,10 +61,14 @@ def bandwidth_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
             )
         )
     bandwidths = [r.candidate.bandwidth or 1.0 for r in rows]
-    label = proofs[0].metric.label if proofs else PSNR().label
     return figures.bandwidth_figure(
-        bandwidths, panels, emphasised=name_of(result.budget.steps), ylabel=label
+        bandwidths, panels, emphasised=name_of(result.budget.steps), ylabel=_label(proofs)
     )
+
+
+def _label(proofs: Sequence[Proof]) -> str:
+    """Of an axis: in what trainings are judged, and of kernels alone PSNR."""
+    return proofs[0].metric.label if proofs else PSNR().label
 
 
 def _model_points(result: TuneResult, attribute: str) -> tuple[list[float], list[float]]:
@@ -119,7 +123,7 @@ def learning_figure(result: TuneResult, proofs: Sequence[Proof]) -> Figure:
         )
         for attribute, title in (("held_out", "Held-out samples"), ("train", "Training samples"))
     ]
-    return figures.learning_figure(panels, emphasised=result.choice.label)
+    return figures.learning_figure(panels, emphasised=result.choice.label, ylabel=_label(proofs))
 
 
 def fit_curve_figure(run: FitRun) -> Figure:

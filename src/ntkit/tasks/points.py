@@ -114,9 +114,7 @@ class Points(AbstractSamples, AbstractJob):
             found = torch.from_numpy(spline(at.numpy()))
         except (np.linalg.LinAlgError, ValueError):  # points of one line, or one place
             return None
-        return Baseline(
-            "thin-plate spline", psnr(float((found - truth).square().mean()))
-        )
+        return Baseline("thin-plate spline", psnr(float((found - truth).square().mean())))
 
     def scores(
         self, shown: Float[Tensor, "n o"], network: nn.Module | None = None
