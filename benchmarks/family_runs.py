@@ -29,7 +29,7 @@ from ntkit.networks.families import FAMILIES
 from ntkit.tasks import AbstractTask, Audio, Budget, Image, Trainer
 from ntkit.tuning import Candidate, NetworkPlan
 from ntkit.tuning.families import ladder_of
-from ntkit.tuning.parts import parts_of, which_of
+from ntkit.tuning.parts import parts_of
 from ntkit.tuning.trials import trials
 
 PATH = RESULTS / "family_runs.json"
@@ -138,7 +138,7 @@ def _trained(task: AbstractTask, candidate: Candidate, seed: int) -> Entry:
 
 def _tried(task: AbstractTask, seed: int) -> Entry:
     """The sums of the metric over each piece, by candidate and steps, and the seconds of each family."""
-    parts = parts_of(task, SCALE**2, which_of(PIECES))
+    parts = parts_of(task, SCALE**2, PIECES)
     assert parts is not None, "an item is large enough for its pieces"
     budget = Budget("adam", 1e-3, STEPS, _BATCH)
     found: Entry = {"seconds": {}, "held_out": {}, "train": {}}
@@ -158,7 +158,7 @@ def _tried(task: AbstractTask, seed: int) -> Entry:
 def _cost() -> Entry:
     """Seconds of a step at the usual size: of four trials of each family, and of a training."""
     task = Image(torch.from_numpy(picture("chelsea", 256)))
-    parts = parts_of(task, 36, which_of(8))
+    parts = parts_of(task, 36, 8)
     assert parts is not None, "the picture is large enough"
     plan, budget = NetworkPlan(2, 3), Budget("adam", 1e-3, 5, 4096)
     found: Entry = {"trials": {}, "training": {}}

@@ -84,7 +84,9 @@ def test_a_file_that_is_there_is_kept(render, tmp_path: Path) -> None:
 def test_options_of_other_kinds_of_data_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "photo.npy"
     np.save(path, np.random.default_rng(0).random((9, 12)))
-    with pytest.raises(ValueError, match="`--as films` must be one of audio, image, points, field, shape, video"):
+    with pytest.raises(
+        ValueError, match="`--as films` must be one of audio, image, points, field, shape, video"
+    ):
         open_task(FitSpec(path, kind="films"))
     with pytest.raises(ValueError, match=r"`--start` is not for image, .* use one of --mask"):
         open_task(FitSpec(path, start=1.0))

@@ -34,8 +34,7 @@ def trained_alone(candidate: Candidate, piece: Piece, budget: Budget, seed: int)
     draw = torch.Generator().manual_seed(seed)
     encoding = candidate.build(2, 8, draw)
     network = mlp(encoding, 2, width=16, depth=2, generator=draw)
-    points, values = PHOTO.points(), PHOTO.values.reshape(-1, 2).float()
-    points = (points - points[piece.seen].amin(0)).float()  # a piece begins at the origin
+    points, values = PHOTO.points().float(), PHOTO.values.reshape(-1, 2).float()
     adam = torch.optim.Adam(network.parameters(), lr=6**0.5 * budget.lr)
     means = [p.detach().clone() for p in network.parameters()]
     for step in range(budget.steps):

@@ -12,7 +12,8 @@ from ntkit.networks.families import FAMILIES
 from ntkit.tasks import PSNR, Budget, RadianceField, Signal, Trainer
 from ntkit.tuning import Candidate, NetworkPlan
 from ntkit.tuning.comparison import lead_of, preferred
-from ntkit.tuning.parts import parts_of, which_of
+from ntkit.tuning.parts import parts_of, quantiles
+from ntkit.tuning.pieces import Piece
 from ntkit.tuning.trials import trials
 from tests.cases import TASKS, randn, seeded
 
@@ -77,19 +78,30 @@ def test_one_seed_one_answer() -> None:
     assert not torch.equal(runs[0], runs[2])
 
 
-def test_pieces_are_cubes_of_their_own() -> None:
+def test_pieces_are_where_they_are_or_cubes_of_their_own() -> None:
     """From 0 to below 1, their samples as far apart on the signal as those of the whole."""
     task = Signal(randn(96, 96))
-    parts = parts_of(task, 36, which_of(4))
+    parts = parts_of(task, 36, 4)
     assert parts is not None
-    rows = torch.cat([parts.seen[0], parts.judged[0]], 1)
+    points = {tuple(p) for p in task.training()[0].float().tolist()}
+    assert all(tuple(p) in points for p in parts.seen[0].flatten(0, 1).tolist())
+    cubes = parts.as_cubes()
+    rows = torch.cat([cubes.seen[0], cubes.judged[0]], 1)
     assert float(rows.min()) == 0.0
     assert 0.8 < float(rows.max()) < 1.0
     gap = rows[0, :, 0].unique().diff().min()
-    assert float(gap) == pytest.approx(parts.crop / 96, rel=1e-4)
-    whole = parts.in_whole()
-    torch.testing.assert_close(whole.seen[0] * parts.crop, parts.seen[0])
-    assert whole.crop == 1.0
+    assert float(gap) == pytest.approx(parts.crop / 96, rel=1e-3)
+    assert torch.equal(cubes.as_cubes().corners, torch.zeros(4, 1, 2))
+
+
+def test_most_parts_are_where_most_is_to_be_learned() -> None:
+    def pieces(*roughness: float) -> list[Piece]:
+        return [Piece(torch.tensor([0]), torch.tensor([0]), r) for r in roughness]
+
+    assert quantiles(pieces(*[1.0] * 8), 8) == tuple(range(8))
+    assert quantiles(pieces(*[1.0] * 8), 4) == (0, 2, 4, 6)
+    assert quantiles(pieces(0, 0, 0, 0, 0, 0, 1e-3, 1), 3) == (5, 6, 7)
+    assert quantiles(pieces(0, 0, 0, 0, 1, 1, 1, 1), 2) == (4, 6)
 
 
 def test_parts_of_a_scene_are_rays_of_the_whole() -> None:

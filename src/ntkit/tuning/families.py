@@ -16,7 +16,7 @@ from ntkit.tasks.timing import seconds_a_step
 from ntkit.tuning.candidates import MLP, Candidate
 from ntkit.tuning.choice import Goal
 from ntkit.tuning.comparison import Lead, lead_of, preferred
-from ntkit.tuning.parts import Parts, parts_of, which_of
+from ntkit.tuning.parts import Parts, parts_of
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.trials import Trial, trials
@@ -273,7 +273,7 @@ def _cut_of(task: AbstractTask, plan: NetworkPlan) -> tuple[Parts, int] | None:
     """
     first, n = (6, 8) if plan.width >= 6 * 2 * _NARROWEST else (4, 4)
     for scale in range(first, 1, -1):
-        if plan.width >= scale * _NARROWEST and (parts := parts_of(task, scale**2, which_of(n))):
+        if plan.width >= scale * _NARROWEST and (parts := parts_of(task, scale**2, n)):
             return parts, scale
     return None
 

@@ -1,7 +1,7 @@
 """Parts of a task that scale models are trained on: its rows there, and those to judge by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.samples import AbstractSamples
-from ntkit.tuning.pieces import PIECES, Piece, pieces_of
+from ntkit.tuning.pieces import Piece, pieces_of
 
-__all__ = ["Parts", "parts_of", "which_of"]
+__all__ = ["Parts", "parts_of", "quantiles"]
 
 _TENTH = 10  # of a part is held out where the task holds nothing out
 _FEWEST = 64  # rows to train on: a model of fewer would say nothing
@@ -26,56 +26,71 @@ class Parts:
         judged: The same of what is held out.
         seeds: One a part, for the networks on it.
         share: Of the rows of the task that a part is trained on.
-        crop: By how much a part is shorter along each axis than the coordinates that its rows have: its own
-            from 0 to 1, while the whole's would be shorter by this. 1 where parts are spread over the whole.
+        corners: First corner of each part, `[parts, 1, k]`; 0 where parts are spread over the whole.
+        crop: By how much a part is shorter along each axis than the whole; 1 where it is spread over it.
     """
 
     seen: tuple[Float[Tensor, "p n k"], Float[Tensor, "p n c"]]
     judged: tuple[Float[Tensor, "p m k"], Float[Tensor, "p m c"]]
     seeds: tuple[int, ...]
     share: float
+    corners: Float[Tensor, "p 1 k"]
     crop: float = 1.0
 
-    def in_whole(self) -> "Parts":
-        """The same in coordinates of the whole, from its corner on."""
+    def as_cubes(self) -> "Parts":
+        """The same with each part as a cube of its own: coordinates from 0 to 1."""
         (x, y), (u, v) = self.seen, self.judged
-        return Parts((x / self.crop, y), (u / self.crop, v), self.seeds, self.share)
+        x, u = ((rows - self.corners) * self.crop for rows in (x, u))
+        return replace(self, seen=(x, y), judged=(u, v), corners=torch.zeros_like(self.corners))
 
     def __len__(self) -> int:
         return len(self.seen[0])
 
 
-def parts_of(task: AbstractTask, fewer: int, which: Sequence[int]) -> Parts | None:
+def parts_of(task: AbstractTask, fewer: int, which: Sequence[int] | int) -> Parts | None:
     """Parts with about `1 / fewer` of the rows that are trained on.
 
-    Of samples pieces as dense as the whole, from all degrees of roughness, each as a cube of its own with
-    coordinates from 0 to 1; of other tasks (rays) rows drawn at random. The whole task for `fewer = 1`.
+    Of samples pieces as dense as the whole, where they are in it, from all degrees of roughness; of other tasks
+    (rays) rows drawn at random. The whole task for `fewer = 1`.
 
     Args:
         task: What is fitted.
         fewer: How many parts as large would make the whole.
-        which: Places in the ranking of eight by roughness.
+        which: Places in the ranking of eight by roughness; or how many, which are then so many quantiles of the
+            roughness itself: where little of a signal is loud, most of the error is there, and most of the parts.
 
     Returns:
         The parts; None where they would have too few rows to say anything.
     """
-    crop = 1.0
+    crop, corners = 1.0, None
     if fewer == 1 or not isinstance(task, AbstractSamples):
-        every = [_drawn(task, fewer, i) for i in which]
+        places = range(which) if isinstance(which, int) else which
+        every = [_drawn(task, fewer, i) for i in places]
     else:
         found = pieces_of(task, fewer)
-        pieces = [found[i] for i in which] if found else []
-        crop = 1 / max((_extent(task, p) for p in pieces), default=1.0)
-        every = [_cut(task, p, crop) for p in pieces]
-    if not every or min(len(seen) for seen, *_ in every) < _FEWEST:
+        if not found:
+            return None
+        places = quantiles(found, which) if isinstance(which, int) else which
+        pieces = [found[i] for i in places]
+        crop = 1 / max(_extent(task, p) for p in pieces)
+        every = [_cut(task, p) for p in pieces]
+        corners = [_corner(task, p) for p in pieces]
+    if min(len(seen) for seen, *_ in every) < _FEWEST:
         return None
     x, y, u, v = (_stacked(parts) for parts in zip(*every, strict=True))
-    return Parts((x, y), (u, v), tuple(which), x.shape[1] / task.n_trained, crop)
+    starts = torch.stack(corners)[:, None].float() if corners else torch.zeros_like(x[:, :1])
+    share = x.shape[1] / task.n_trained
+    return Parts((x, y), (u, v), tuple(places), share, starts, crop)
 
 
-def which_of(n: int) -> tuple[int, ...]:
-    """So many of the eight places, evenly: the middle one of one."""
-    return tuple(int((i + 0.5) * PIECES / n) for i in range(n))
+def quantiles(pieces: Sequence[Piece], n: int) -> tuple[int, ...]:
+    """Places of `n` pieces, smoothest first, at quantiles of the roughness of all together."""
+    mass = torch.tensor([p.roughness for p in pieces], dtype=torch.float64).cumsum(0)
+    found: list[int] = []
+    for i in reversed(range(n)):
+        at = int((mass < mass[-1] * (i + 0.5) / n).sum())
+        found.append(max(i, min(at, found[-1] - 1 if found else len(pieces) - 1)))
+    return tuple(reversed(found))
 
 
 def _extent(task: AbstractSamples, piece: Piece) -> float:
@@ -85,14 +100,16 @@ def _extent(task: AbstractSamples, piece: Piece) -> float:
     return float((points.amax(0) - points.amin(0) + gap).max())
 
 
-def _cut(task: AbstractSamples, piece: Piece, crop: float) -> tuple[Tensor, ...]:
-    """A piece, from its first corner on, in coordinates that are longer by `crop`."""
+def _corner(task: AbstractSamples, piece: Piece) -> Tensor:
+    return task.points()[torch.cat([piece.seen, piece.held_out])].amin(0)
+
+
+def _cut(task: AbstractSamples, piece: Piece) -> tuple[Tensor, ...]:
     points, values = task.points(), task.values.reshape(-1, task.n_outputs)
-    corner = points[torch.cat([piece.seen, piece.held_out])].amin(0)
     return tuple(
         rows
         for places in (piece.seen, piece.held_out)
-        for rows in (((points[places] - corner) * crop).float(), values[places].float())
+        for rows in (points[places].float(), values[places].float())
     )
 
 

@@ -81,8 +81,7 @@ class NetworkPlan:
     def scale_model(self, candidate: Candidate, factor: int, crop: float) -> nn.Module:
         """A network narrower by `factor`, for a piece of the signal that is shorter by `crop` along each axis.
 
-        A ReLU network takes the coordinates of the whole; other families, whose first layer expects a whole
-        cube, those of the piece, from 0 to 1.
+        With a crop it takes the coordinates of the piece, from 0 to 1; without, those of the whole.
         """
         if candidate.family == MLP:
             fewer = max(1, self.n_frequencies // factor)
