@@ -47,6 +47,8 @@ _STEPS = 4000
 _FEWER = {"field": 600}
 """A step of rays is many points."""
 
+_ALSO = {"shape": "--n-points 20000"}
+
 
 def measure() -> list[Row]:
     found: dict[str, dict[str, Any]] = json.loads(PATH.read_text()) if PATH.exists() else {}
@@ -192,7 +194,7 @@ def _views(path: Path) -> str:
 
 def _options(kind: str, out: str) -> list[str]:
     budget = f"--budget adam:1e-3:{_FEWER.get(kind, _STEPS)}"
-    options = f"--as {kind} {_COMMON} {budget} --out {out}"
+    options = f"--as {kind} {_COMMON} {budget} --out {out} {_ALSO.get(kind, '')}"
     return (options.replace("-size 512", "-size 64") if kind == "field" else options).split()
 
 

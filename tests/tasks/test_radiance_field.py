@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ntkit.encodings import AbstractEncoding, Basic, Composite, Gaussian, Identity, NeRF
 from ntkit.measurements import OccupancyGrid, Rays
-from ntkit.networks import mlp
+from ntkit.networks import mlp, siren
 from ntkit.tasks import Budget, Domain, RadianceField, Trainer
 from ntkit.tasks.marching import march
 from tests.cases import seeded
@@ -343,3 +343,21 @@ def test_a_file_is_read_as_its_views(tmp_path: Path) -> None:
 def test_errors(call, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         call()
+
+
+def test_cones_ask_for_features_of_positions_alone() -> None:
+    """Before anything is trained; with directions, beside an encoding of theirs."""
+    task = RadianceField(views(), cones=True)
+    task.check_network(mlp(Gaussian(3, 8, 2.0, seeded()), 4, width=8, depth=1))
+    aside = RadianceField(views(), cones=True, view_directions=True)
+    both = Composite(Gaussian(3, 8, 2.0, seeded()), NeRF(3, 2))
+    aside.check_network(mlp(both, 4, width=8, depth=1))
+    wrong = (
+        (task, siren(3, 4, width=8, depth=1)),
+        (task, mlp(Gaussian(6, 8, 2.0, seeded()), 4, width=8, depth=1)),
+        (aside, mlp(Gaussian(6, 8, 2.0, seeded()), 4, width=8, depth=1)),
+        (aside, mlp(Gaussian(3, 8, 2.0, seeded()), 4, width=8, depth=1)),
+    )
+    for each, network in wrong:
+        with pytest.raises(ValueError, match=r"`cones=True` needs an `nn.Sequential` that begins"):
+            each.check_network(network)

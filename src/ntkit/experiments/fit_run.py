@@ -102,7 +102,8 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
                 on_progress=telling.on_progress,
             )
             candidate = choice.choice
-        (choice.plan if choice else plan).trainable(candidate)  # refuses what cannot be built
+        network = (choice.plan if choice else plan).trainable(candidate)  # or it cannot be built
+        task.check_network(network)
     except Exception:
         begun.folder.discard()
         raise

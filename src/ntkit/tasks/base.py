@@ -157,6 +157,10 @@ class AbstractTask(ABC):
             )
         return self.loss(found, true)
 
+    def check_network(self, network: nn.Module) -> None:
+        """Refuse a network that cannot be trained on it, before anything is written."""
+        del network
+
     def for_training(self: _Task) -> _Task:
         """A task for one training: one of its own, where a task learns on the way (what is empty)."""
         return self

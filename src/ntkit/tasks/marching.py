@@ -24,7 +24,7 @@ from ntkit.measurements import (
 )
 from ntkit.tasks.scene import Scene, unpacked
 
-__all__ = ["DENSITY", "march"]
+__all__ = ["DENSITY", "cone_parts", "march"]
 
 DENSITY, SHIFT = 100.0, 4.0
 """Of `DENSITY * softplus(y - SHIFT)`, per side of the box: an untrained network is a thin mist.
@@ -73,7 +73,7 @@ class _Field:
     def __init__(self, network: nn.Module, scene: Scene) -> None:
         self.network, self.scene = network, scene
         self.possible = unpacked(scene.possible) if scene.possible else None
-        self.parts = _cone_parts(network) if scene.cones else None
+        self.parts = cone_parts(network, scene) if scene.cones else None
 
     def marched(
         self, rows: Tensor, generator: torch.Generator | None, grid: OccupancyGrid | None
@@ -172,8 +172,14 @@ def _is_along_axes(encoding: AbstractFourier) -> bool:
     return bool(((encoding.frequencies != 0).sum(1) <= 1).all())
 
 
-def _cone_parts(network: nn.Module) -> tuple[Integrated, list[AbstractEncoding], nn.Module]:
+def cone_parts(
+    network: nn.Module, scene: Scene
+) -> tuple[Integrated, list[AbstractEncoding], nn.Module]:
     """The encoding of positions, averaged over Gaussians, those of directions, and the layers behind.
+
+    Args:
+        network: With such an encoding in front.
+        scene: Says whether there are directions.
 
     Raises:
         ValueError: The network does not begin with Fourier features.
@@ -182,7 +188,8 @@ def _cone_parts(network: nn.Module) -> tuple[Integrated, list[AbstractEncoding],
         first = network[0]
         encodings = list(first.encodings) if isinstance(first, Composite) else [first]
         of_points, others = encodings[0], encodings[1:]
-        if isinstance(of_points, AbstractFourier):
+        is_whole = len(others) == int(scene.view_directions)
+        if isinstance(of_points, AbstractFourier) and of_points.in_dim == 3 and is_whole:
             return (
                 Integrated(of_points),
                 [e for e in others if isinstance(e, AbstractEncoding)],

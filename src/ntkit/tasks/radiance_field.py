@@ -19,7 +19,7 @@ from ntkit.tasks.base import Baseline
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.files import Views
 from ntkit.tasks.jobs import AbstractJob, job
-from ntkit.tasks.marching import march
+from ntkit.tasks.marching import cone_parts, march
 from ntkit.tasks.scene import triple, unpacked
 from ntkit.tasks.scene_box import scene_of
 from ntkit.tasks.scene_views import cut, picture
@@ -209,6 +209,11 @@ class RadianceField(AbstractJob):
         """
         grid = None if grid is None else grid.to(rows.device)
         return march(network, self.scene, rows, generator, grid=grid)
+
+    def check_network(self, network: nn.Module) -> None:
+        """Cones ask for Fourier features in front."""
+        if self.scene.cones:
+            cone_parts(network, self.scene)
 
     def for_training(self) -> "RadianceField":
         """The same with an occupancy grid of its own."""
