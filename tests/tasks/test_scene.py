@@ -89,6 +89,23 @@ def test_a_turntable_looks_at_the_middle_from_all_sides() -> None:
     assert np.linalg.norm(places[0] - places[2]) == pytest.approx(2 * scene.orbit[1])
 
 
+def test_a_turntable_has_all_of_the_cube_in_its_picture() -> None:
+    """Near cameras are moved away: the corners of the nearest side are in the picture, and all within its depths."""
+    scene = found(views(6, size=16), box=(0, 0, 0, 2, 2, 2)).around()
+    corners = np.array([[x, y, z] for x in (0, 2) for y in (0, 2) for z in (0, 2)], float)
+    for k in range(8):
+        camera = scene.turned(k / 8, 16, 16)
+        pose = np.array(camera.pose)
+        own = (corners - pose[:, 3]) @ pose[:, :3]
+        depth = -own[:, 2]
+        assert depth.min() >= scene.near
+        assert depth.max() <= scene.far
+        at = camera.focal[0] * abs(own[:, :2]) / depth[:, None]
+        assert (
+            at < 8 * 1.6
+        ).all()  # the sides that are turned a corner to us reach a little beyond
+
+
 def test_parallel_cameras_need_depths() -> None:
     scene = found(parallel(), near=1.0, far=3.0)
     np.testing.assert_allclose(np.array(scene.low) + scene.side / 2, [0, 0, 0], atol=1e-12)

@@ -301,6 +301,7 @@ class RadianceField(AbstractJob):
         turns = range(positive_int("frames", frames))
         of = camera or scene.camera
         views = [of] if len(turns) == 1 else [scene.turned(k / frames, *of.size) for k in turns]
+        scene = scene if len(turns) == 1 else scene.around()
         pictures = [picture(network, scene, cut(v, plane), depth=depth) for v in views]
         shape = plane.shape if frames == 1 else (frames, *plane.shape)
         values = pictures[0] if frames == 1 else torch.stack(pictures)

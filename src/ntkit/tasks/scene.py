@@ -3,7 +3,7 @@
 import base64
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from math import cos, pi, sin
 from typing import Any
@@ -64,6 +64,11 @@ class Scene:
     def rays(self, camera: Camera) -> Rays:
         """Through all pixels of a camera, in the network's coordinates."""
         return camera_rays(camera, self.near, self.far, low=self.low, side=self.side)
+
+    def around(self) -> "Scene":
+        """The same with depths that hold all of the cube for the cameras of a turntable."""
+        distance, reach = float(np.hypot(*self.orbit)), self.side * 3**0.5 / 2
+        return replace(self, near=max(distance - reach, 0.01 * self.side), far=distance + reach)
 
     def turned(self, turn: float, height: int, width: int) -> Camera:
         """The camera of a turntable, which looks at the cube's middle.

@@ -134,10 +134,14 @@ def _shrunk(scene: Scene, views: Views, *, may_move: bool) -> Scene:
 
 
 def _with_orbit(scene: Scene, poses: np.ndarray) -> Scene:
-    """A turntable about the mean upward direction of the cameras, as far and as high as they are in the mean."""
+    """A turntable about the mean upward direction of the cameras, as high as they are in the mean."""
     up = poses[:, :, 1].mean(0)
     up = up / np.linalg.norm(up) if np.linalg.norm(up) > 0.1 else np.array([0, 0, 1.0])
     away = poses[:, :, 3] - (np.array(scene.low) + scene.side / 2)
     height = float((away @ up).mean())
     across = np.linalg.norm(away - (away @ up)[:, None] * up, axis=1)
-    return replace(scene, up=tuple(map(float, up)), orbit=(height, max(float(across.mean()), 1e-3)))
+    radius = max(float(across.mean()), 1e-3)
+    # So far away that the nearest side of the cube fits into the picture.
+    slope = min(n / f for n, f in zip(scene.camera.size[::-1], scene.camera.focal, strict=True)) / 2
+    farther = max(1.0, (scene.side / 2 / slope + scene.side / 2) / float(np.hypot(height, radius)))
+    return replace(scene, up=tuple(map(float, up)), orbit=(farther * height, farther * radius))
