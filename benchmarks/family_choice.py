@@ -28,8 +28,9 @@ from torch import Tensor
 from benchmarks.family_runs import ITEMS, SOUNDS, STEPS, Entry, read
 from benchmarks.report import Row
 from ntkit.tasks import PSNR
+from ntkit.tuning import Candidate
 from ntkit.tuning.comparison import lead_of, preferred
-from ntkit.tuning.families import USUAL
+from ntkit.tuning.families import USUAL, is_steady
 
 REGRET, SHARE = 0.5, 1 / 15
 _FAMILIES = {"gaussian": "mlp"}
@@ -51,11 +52,13 @@ def grid_of(found: Mapping[str, Entry], name: str, seeds: tuple[int, ...]) -> Gr
 
 
 def models_of(found: Mapping[str, Entry], name: str, seed: int = 0) -> Models:
-    """What the metric sums over each piece, by candidate."""
+    """What the metric sums over each piece, by candidate; without those that are not tried."""
     held_out = found[f"{name}|trials|{seed}"]["held_out"]
+    dims = 1 if name in SOUNDS else 3 if name == "mri" else 2
     return {
         c: torch.tensor(by[str(STEPS)], dtype=torch.float64).nan_to_num(nan=torch.inf)
         for c, by in held_out.items()
+        if is_steady(Candidate(c.split()[0], float(c.split()[1])), dims)
     }
 
 
@@ -118,7 +121,7 @@ def measure() -> list[Row]:
     whole = [n for n in ITEMS if len(grid_of(found, n, (0,))) == 20 and f"{n}|trials|0" in found]
     twice = [n for n in whole if len(grid_of(found, n, (0, 1))) == 20]
     grids = {n: grid_of(found, n, (0, 1) if n in twice else (0,)) for n in whole}
-    grids = {n: {c: grids[n][c] for c in models_of(found, n)} for n in whole}
+    grids = {n: {c: grids[n][c] for c in found[f"{n}|trials|0"]["held_out"]} for n in whole}
     rows, lost = [], {rule: [] for rule in (*RULES, "constant")}
     for name in whole:
         grid, models = grids[name], models_of(found, name)

@@ -161,6 +161,19 @@ def test_scenes_with_directions_have_no_hash_grid() -> None:
     assert families.asked_families(None, 3, may_try=False) == ("mlp",)
 
 
+def test_bandwidths_whose_waves_turn_too_far_in_a_step_are_not_tried() -> None:
+    """omega_0 = pi d sqrt(3) bandwidth, times rate and coordinates: 0.6 radians at most; also of what is usual."""
+    for name in ("siren", "finer"):
+        rate = FAMILIES[name].lr
+        for d in (1, 2, 3):
+            most = 0.6 / (rate * d) / (torch.pi * d * 3**0.5)
+            assert families.is_steady(Candidate(name, most), d)
+            assert not families.is_steady(Candidate(name, 1.1 * most), d)
+    long = Signal(randn(50_000))
+    assert families.is_steady(usual_of("siren", long), 1)
+    assert families.is_steady(Candidate("gaussian", 1e6), 1)
+
+
 def test_errors() -> None:
     with pytest.raises(ValueError, match='`equal=\'money\'` must be "steps" or "time"'):
         tune(NOISE, equal="money", pilot=False)

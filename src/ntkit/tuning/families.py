@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log, prod
+from math import inf, isfinite, log, pi, prod, sqrt
 from typing import Literal
 
 from jaxtyping import Float
@@ -43,6 +43,12 @@ USUAL = {1: "siren"}
 
 _OCTAVES = {1: (-1, 0, 1, 2)}
 _OCTAVES_ELSEWHERE = (-2, -1, 0, 1)
+_TURN = 0.6  # radians
+_BOUNDS: dict[str, Callable[[int], float]] = {
+    "siren": lambda d: 1 / d,
+    "finer": lambda d: 1 / d,
+    "wire": lambda d: d**-0.5,
+}
 _MOST_HASHED = 4  # coordinates of a hash grid
 _LONGEST = 5000  # steps: models of longer budgets are read there
 _NARROWEST = 12  # units of a model
@@ -149,7 +155,26 @@ def usual_of(family: str, task: AbstractTask) -> Candidate:
     if task.takes_points:  # the constants are of every other sample
         samples = 2 * prod(task.axis_counts) ** (1 / task.in_dim)
     usual = FAMILIES[family].usual_bandwidth(task.in_dim, samples)
+    usual = min(usual, _most(family, task.in_dim))
     return Candidate("gaussian" if family == MLP else family, float(f"{usual:.3g}"))
+
+
+def is_steady(candidate: Candidate, in_dim: int) -> bool:
+    """Whether a step of Adam at the usual rate turns no wave of the first layer by more than 0.6 radians.
+
+    A step changes each weight by about the learning rate, and so the phase of a wave, at a corner of the domain, by that times
+    the frequency and the number of coordinates. Trainings beyond a radian collapse; models, on parts that
+    are shorter than the whole, do not show it.
+    """
+    return (candidate.bandwidth or 0.0) <= 1.01 * _most(candidate.family, in_dim)
+
+
+def _most(family: str, in_dim: int) -> float:
+    """The largest steady bandwidth; by first weights `U(-1/d, 1/d)`, of WIRE `U(-d^-1/2, d^-1/2)`, on [-1, 1]^d."""
+    if family not in _BOUNDS:
+        return inf
+    omega = _TURN / (FAMILIES[family].lr * in_dim)
+    return omega * _BOUNDS[family](in_dim) / (pi * sqrt(3))
 
 
 def ladder_of(family: str, task: AbstractTask) -> list[Candidate]:
@@ -221,9 +246,8 @@ def compared(
     best: dict[str, Trial] = {}
     for family in families:
         say(f"scale models of {family}")
-        found = {
-            t.candidate: t for t in asked.of(relu if family == MLP else ladder_of(family, task))
-        }
+        tried = [c for c in ladder_of(family, task) if is_steady(c, in_dim)]
+        found = {t.candidate: t for t in asked.of(relu if family == MLP else tried)}
         sums = {c: asked.sums(t, equal) for c, t in found.items()}
         best[family] = found[preferred(sums, _nearest(usual_of(family, task), found), metric)]
     reached = {f: asked.sums(t, equal) for f, t in best.items()}

@@ -19,16 +19,12 @@ from ntkit._core.denormals import flushed_denormals
 from ntkit.encodings import AbstractEncoding
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget
-from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.candidates import MLP, Candidate
 from ntkit.tuning.fleet import Fleet, alike
 from ntkit.tuning.parts import Parts
 from ntkit.tuning.plan import NetworkPlan
 
 __all__ = ["Trial", "trials"]
-
-_CUBES = ("wire", "hash")
-"""Families of which a part is a cube of its own: windows and tables that lie elsewhere would be missing. Others see a
-part where it is: far from the middle, a step of a fast first layer turns more of a wave, and may be too long."""
 
 _ENCODED = 2**25  # features kept for all models; beyond it they are made anew for each batch
 _JUDGED = 2048  # rows of a part and kind that a model is judged by, where they are points
@@ -86,7 +82,7 @@ def trials(
     built = {
         c: [
             replace(plan, seed=plan.seed + seed).scale_model(
-                c, scale, parts.crop if c.family in _CUBES else 1.0
+                c, scale, parts.crop if c.family != MLP else 1.0
             )
             for seed in parts.seeds
         ]
@@ -99,7 +95,7 @@ def trials(
     for members in groups.values():
         networks = [n for c in members for n in built[c]]
         lr = members[0].own(budget).lr * scale**0.5
-        own = parts.as_cubes() if members[0].family in _CUBES else parts
+        own = parts.as_cubes() if members[0].family != MLP else parts
         sums = _trained(task, own, networks, lr=lr, batch=batch, stops=stops, seed=plan.seed)
         for i, candidate in enumerate(members):
             own = slice(i * len(parts), (i + 1) * len(parts))
