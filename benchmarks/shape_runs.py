@@ -166,7 +166,7 @@ def main() -> None:
     protocol = Protocol(**vars(protocol) | changed)
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    size = f"{protocol.depth} x {protocol.width}, {protocol.steps} x {protocol.batch}"
+    size = f"{protocol.depth} x {protocol.width}, {protocol.steps} x {protocol.batch} of {given['points']:,}"
     for mesh in given["meshes"]:
         try:
             task = meshes.shape(mesh, given["points"])
