@@ -3,6 +3,11 @@
 The trainings are those of `radiance_runs`, which says how; this reads what they left. PSNR is of all pixels of 25
 held-out views on white. Silhouettes of the 100 training views bound the box and say where nothing is, in every case,
 so that no encoding pays for empty space.
+
+What stands below was trained on a part of one busy core. Seconds are of the process, not of the clock: 600 of them are
+five minutes of two cores. A name that ends in "0.1 of the steps" was trained for a tenth of the steps that
+`radiance_runs` takes without `--scale`; there the order is that of short trainings, and cones and rays are nearer to
+each other than they end. `table1` took as many steps as its rows say.
 """
 
 from benchmarks.radiance_runs import Entry, read
@@ -20,14 +25,15 @@ def about(entry: Entry) -> str:
 
 
 def minutes(runs: dict[str, Entry]) -> list[Row]:
-    """Quality after a time."""
-    rows = []
-    for key, entry in runs.items():
-        if key.startswith("minutes"):
-            seconds = float(key.split("|")[1].split()[0])
-            names = [m for m in NEEDED if seconds * entry["threads"] <= 121 * float(m)]
-            target = NEEDED[names[0]] if names and seconds * entry["threads"] > 60 else None
-            rows.append(Row(f"{key}: {about(entry)}", entry["psnr"], "dB", at_least=target))
+    """The best that was reached within so many minutes of two cores, and all that was."""
+    reached = {key: entry for key, entry in runs.items() if key.startswith("minutes")}
+    rows = [Row(f"{key}: {about(entry)}", entry["psnr"], "dB") for key, entry in reached.items()]
+    for time, target in NEEDED.items():
+        within = [e for e in reached.values() if e["seconds"] * e["threads"] <= 121 * float(time)]
+        if within:
+            best = max(within, key=lambda entry: entry["psnr"])
+            what = f"within {time} minutes of two cores: {about(best)}"
+            rows.append(Row(what, best["psnr"], "dB", at_least=target))
     return rows
 
 

@@ -117,7 +117,7 @@ def test_clipped_rays_are_those_parts_that_are_inside() -> None:
     assert bool((clipped.far <= 5.0).all())
 
 
-def test_other_tables_are_refused() -> None:
+def test_other_tables_are_refused(unchecked: None) -> None:
     with pytest.raises(
         ValueError, match=r"`rows` has shape \(5, 3\); rays are rows of nine numbers"
     ):

@@ -121,7 +121,7 @@ def composite(
     colour: Float[Tensor, "n s c"],
     strata: Strata,
     *,
-    length: Float[Tensor, " n"],
+    length: Float[Tensor, " #n"],
     background: Float[Tensor, " c"],
 ) -> Seen:
     """Colours along rays, from front to back: `w_i = exp(-sum_{j<i} s_j d_j) (1 - exp(-s_i d_i))`.
