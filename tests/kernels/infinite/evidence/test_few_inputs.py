@@ -188,6 +188,54 @@ def test_what_is_linear_has_no_difference() -> None:
     assert difference(net, randn(3, 4, 2)) < 1e-6
 
 
+FOUND: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
+    # against finite networks: 3 %, 6 % and 1 % off, found by `benchmarks/fuzz_infinite.py`
+    "a convolution of one position": (
+        lambda: nn.Sequential(
+            *(nn.Conv2d(8, W, 1), nn.Tanh(), nn.CircularPad2d(1), nn.Conv2d(W, W, 3, padding=1)),
+            *(nn.SiLU(), nn.Flatten(), nn.Linear(30 * W, 1)),
+        ),
+        (8, 4, 3),
+        r"`0` sums few inputs with uniform weights.*`ntkit.networks.Conv2d`",
+    ),
+    "normalised at each position": (
+        lambda: Written(
+            lambda m, x: m.c(torch.sin(m.b(m.norm(m.a(x).relu()))).mean(1)),
+            **{"a": nn.Linear(6, W), "norm": nn.LayerNorm(W, elementwise_affine=False)},
+            **{"b": nn.Linear(W, W), "c": nn.Linear(W, 1)},
+        ),
+        (5, 6),
+        "`a` sums few inputs with uniform weights",
+    ),
+    "a part of the positions": (
+        lambda: Written(
+            lambda m, x: m.c(torch.tanh(m.b(functional.softshrink(m.a(x)[:, 1:], 0.3))).mean(1)),
+            **{"a": nn.Linear(6, W), "b": nn.Linear(W, W), "c": nn.Linear(W, 1)},
+        ),
+        (5, 6),
+        "`a` sums few inputs with uniform weights",
+    ),
+    "two layers summed": (
+        lambda: Written(
+            lambda m, x: m.c(torch.tanh(3 * (m.a(x[:, :2]) + m.b(x[:, 2:])))),
+            **{"a": nn.Linear(2, W), "b": nn.Linear(3, W), "c": nn.Linear(W, 1)},
+        ),
+        (5,),
+        "`a` sums few inputs with uniform weights",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_kinds_that_random_networks_have_shown(name: str) -> None:
+    make, shape, match = FOUND[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = make().double()
+    with pytest.warns(UserWarning, match=f"(?s){match}"):
+        ntk(net)(randn(4, *shape))
+
+
 def images(channels: int) -> Tensor:
     """Smooth ones, with colours that are much alike."""
     z = functional.avg_pool2d(randn(8, channels, 20, 20), 5, 1)
