@@ -149,7 +149,7 @@ def test_the_trainer_fits_it_and_restores_it(family) -> None:
 
 @pytest.mark.slow
 @EACH
-def test_compiled_it_is_one_graph(family) -> None:
+def test_compiled_it_is_one_graph(family, unchecked: None) -> None:
     network = build(family)
     x = torch.rand(9, 2, generator=seeded(1))
     found = torch.compile(network, backend="aot_eager", fullgraph=True)(x)
