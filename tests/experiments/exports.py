@@ -3,8 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
+import pytest
 import torch
 from torch import Tensor, nn
+
+pytest.importorskip("tyro")
+pytest.importorskip("filelock")
+pytest.importorskip("safetensors")
 
 from ntkit import encodings
 from ntkit.experiments.export import Subject

@@ -116,8 +116,8 @@ class AbstractTask(ABC):
 
     def predict(
         self, network: nn.Module, rows: Float[Tensor, "n k"], generator: Generator | None = None
-    ) -> Float[Tensor, "n c"]:
-        """What a network says of measurements.
+    ) -> Float[Tensor, "..."]:
+        """What a network says of measurements, `[n, c]` if it is one for them.
 
         Args:
             network: The field.

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("trimesh")
+
 from ntkit.tasks.files import Mesh, kind_of, read_shape, write_mesh
 from ntkit.tasks.files.mesh import mesh_of
 from tests.tasks.solids import box, cloud, sphere
