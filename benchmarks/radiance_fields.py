@@ -6,8 +6,9 @@ so that no encoding pays for empty space.
 
 What stands below was trained on a part of one busy core. Seconds are of the process, not of the clock: 600 of them are
 five minutes of two cores; `minutes` was looked at early, after 50 seconds and more, and ended when it had what was
-asked. "0.1 of the steps" in a name is a tenth of the steps that `radiance_runs` takes without `--scale`. One seed; where
-trainings are that short, a distance of 0.2 dB, as that of cones from rays, is no verdict.
+asked. "0.1 of the steps" in a name is a tenth of the steps that `radiance_runs` takes without `--scale`; those of 0.6 had a
+core of their own. One seed; where trainings are as short as 120 steps, a distance of 0.2 dB, as that of cones from rays,
+is no verdict.
 """
 
 from benchmarks.radiance_runs import Entry, read
