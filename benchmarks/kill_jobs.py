@@ -5,15 +5,13 @@ nothing is there to go on with): while it trains, writes a checkpoint, judges or
 from half of that time, from the first checkpoint on: on a busy machine the former come before it. The run is ended by
 SIGKILL, `--resume` goes on with it, and the weights are compared with those of a run that was left alone.
 The data are made here and small: waves, a chirp, a ball of waves, moving waves, scattered samples, a bumpy ball,
-views of two balls; the encoding is told (runs that ask the kernel are killed in `kill_runs`). Checkpoints are 5 seconds apart, so a run that is killed earlier in
-its training begins the training again.
+views of two balls; the encoding is told (runs that ask the kernel are killed in `kill_runs`). Checkpoints are 5 seconds
+apart, so a run that is killed earlier in its training begins the training again.
 
 `NTKIT_KILLS=20` takes so many moments in each job, 10 unless it is set. Each is kept in `kill_jobs_moments.json` as it
 ends, with where the run stood, and a second start goes on (delete the file to begin afresh).
 
-The committed table holds ten moments of radiance fields; of the other kinds fewer, of runs before the families of
-networks, many of 1,000 steps, most of which ended before the first checkpoint; of shapes none, whose report takes
-minutes. All were taken on a busy machine. `tests/tasks/test_jobs.py` goes on with a training of each kind, to the last bit.
+`tests/tasks/test_jobs.py` goes on with a training of each kind, to the last bit.
 """
 
 import json
@@ -29,6 +27,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
+from benchmarks.kept import Entry, keep, read
 from benchmarks.kill_runs import called, difference, end
 from benchmarks.report import RESULTS, Row
 from tests.spheres import cameras, pictures
@@ -52,7 +51,7 @@ _ALSO = {"shape": "--n-points 20000"}
 
 
 def measure() -> list[Row]:
-    found: dict[str, dict[str, Any]] = json.loads(PATH.read_text()) if PATH.exists() else {}
+    found = read(PATH)
     with tempfile.TemporaryDirectory() as name:
         for kind in KINDS:
             steps = _FEWER.get(kind, _STEPS)
@@ -61,14 +60,12 @@ def measure() -> list[Row]:
                 folder = Path(name) / kind
                 folder.mkdir()
                 for k, entry in zip(left, _ended(kind, folder, left), strict=True):
-                    found[f"{kind}|{steps}|{k}"] = entry
-                    lines = [f"{json.dumps(key)}: {json.dumps(found[key])}" for key in found]
-                    PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+                    found = keep(PATH, f"{kind}|{steps}|{k}", entry)
     taken = [kind for kind in KINDS if any(key.startswith(f"{kind}|") for key in found)]
     return [row for kind in taken for row in _rows(kind, found)]
 
 
-def _rows(kind: str, found: dict[str, dict[str, Any]]) -> list[Row]:
+def _rows(kind: str, found: dict[str, Entry]) -> list[Row]:
     own = [entry for key, entry in found.items() if key.split("|")[0] == kind]
     stood = ", ".join(
         f"{sum(e['stood'] == s for e in own)} {s}"

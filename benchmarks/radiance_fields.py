@@ -11,7 +11,8 @@ core of their own. One seed; where trainings are as short as 120 steps, a distan
 is no verdict.
 """
 
-from benchmarks.radiance_runs import Entry, read
+from benchmarks.kept import Entry, read
+from benchmarks.radiance_runs import PATH
 from benchmarks.report import Row
 
 PRINTED = {"none": 22.41, "basic": 23.16, "positional": 25.28, "gaussian": 25.48}
@@ -73,7 +74,7 @@ def gains(runs: dict[str, Entry]) -> list[Row]:
 
 
 def measure() -> list[Row]:
-    runs = read()
+    runs = read(PATH)
     if not runs:
         raise FileNotFoundError("Train first: `python -m benchmarks.radiance_runs`.")
     best = {k.split("|")[1]: e["psnr"] for k, e in runs.items() if k.startswith("order")}

@@ -21,7 +21,6 @@ judge then.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -33,6 +32,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.kept import Entry, keep, read
 from benchmarks.report import RESULTS
 from ntkit.encodings import AbstractEncoding, Basic, Gaussian, Identity, Positional
 from ntkit.networks import mlp
@@ -46,8 +46,6 @@ BANDWIDTH = 8.0
 
 PAPER = 4.1
 """Cycles per unit of the scene."""
-
-Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -213,20 +211,6 @@ def judged(network: nn.Module, task: RadianceField, path: Path, case: Case) -> E
     }
 
 
-def read(path: Path = PATH) -> dict[str, Entry]:
-    """Entries by case."""
-    return json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else {}
-
-
-def write(path: Path, runs: dict[str, Entry]) -> None:
-    """One line an entry, whole."""
-    lines = [f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in runs.items()]
-    text = f'{{"about": {json.dumps((__doc__ or "").strip())},\n"runs": {{\n'
-    new = path.with_suffix(".new")
-    new.write_text(text + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
-    new.replace(path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -249,8 +233,7 @@ def main() -> None:
         if not wanted or any(mark or "of the steps" not in k for k in alike):
             continue
         for key, entry in run(case, arguments.data):
-            runs[key + mark] = entry
-            write(arguments.out, runs)
+            keep(arguments.out, key + mark, entry)
             print(key + mark, entry, flush=True)
 
 

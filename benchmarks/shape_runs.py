@@ -3,7 +3,7 @@
     python -m benchmarks.shape_runs [--protocol tuned|paper] [--meshes bunny00] [--steps 1000] [--batch 8192] ...
 
 What the file holds already is not trained again, and it is written after every training, so that it can be stopped at
-any time. Give two processes two files (`--out`). One thread, float32, seed 0.
+any time. Several processes may share it. One thread, float32, seed 0.
 
 *tuned*: half of the points near the surface, as `ntkit.tasks.Shape` draws them; Adam at a rate that falls by 100 over
 the steps; the bandwidths below. IoU on held-out points of each kind.
@@ -17,17 +17,16 @@ fewer steps the rate falls as far, and the points are ours: the longest side is 
 """
 
 import argparse
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from benchmarks import meshes
+from benchmarks.kept import Entry, keep, read
 from benchmarks.report import RESULTS
 from ntkit.encodings import AbstractEncoding, AbstractFourier, Basic, Gaussian, Identity
 from ntkit.networks import mlp
@@ -36,8 +35,6 @@ from ntkit.tasks import Shape
 PATH = RESULTS / "shape_runs.json"
 ENCODINGS = ("none", "basic", "positional", "gaussian")
 _ROWS = 2**15
-
-Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -133,20 +130,6 @@ def run(task: Shape, name: str, protocol: Protocol) -> Entry:
     }
 
 
-def read(path: Path = PATH) -> dict[str, Entry]:
-    """Entries by `protocol|size of the training|mesh|encoding`."""
-    return json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else {}
-
-
-def write(path: Path, runs: dict[str, Entry]) -> None:
-    """One line an entry."""
-    lines = [f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in runs.items()]
-    text = f'{{"about": {json.dumps((__doc__ or "").strip())},\n"runs": {{\n'
-    new = path.with_suffix(".new")
-    new.write_text(text + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
-    new.replace(path)  # whole, or not at all
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -176,11 +159,10 @@ def main() -> None:
         for encoding in given["encodings"]:
             more = {"gaussian": f" {protocol.bandwidth:g}", "positional": f" {protocol.octaves:g}"}
             key = f"{given['protocol']}|{size}|{mesh}|{encoding}{more.get(encoding, '')}"
-            runs = read(given["out"])
-            if key not in runs:
-                runs[key] = run(task, encoding, protocol)
-                write(given["out"], runs)
-                print(key, runs[key], flush=True)
+            if key not in read(given["out"]):
+                entry = run(task, encoding, protocol)
+                keep(given["out"], key, entry)
+                print(key, entry, flush=True)
 
 
 if __name__ == "__main__":

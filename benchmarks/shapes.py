@@ -9,8 +9,9 @@ printed (of a dragon, a Buddha, the armadillo and Lucy). Where trainings are sma
 
 from collections import defaultdict
 
+from benchmarks.kept import Entry, read
 from benchmarks.report import Row
-from benchmarks.shape_runs import Entry, read
+from benchmarks.shape_runs import PATH
 
 PRINTED = {"none": 0.864, "basic": 0.892, "positional": 0.960, "gaussian": 0.973}
 _ENOUGH = 0.97
@@ -18,7 +19,7 @@ _ENOUGH = 0.97
 
 def measure() -> list[Row]:
     groups: dict[tuple[str, str, str], dict[str, Entry]] = defaultdict(dict)
-    for key, entry in read().items():
+    for key, entry in read(PATH).items():
         protocol, size, mesh, encoding = key.split("|")
         groups[protocol, size, mesh][encoding] = entry
     rows = []

@@ -28,8 +28,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import mean, pstdev
 
+from benchmarks.kept import read
 from benchmarks.report import Row
-from benchmarks.table1_runs import ENCODINGS, KINDS, SCALED, read
+from benchmarks.table1_runs import ENCODINGS, KINDS, PATH, SCALED
 
 PRINTED: dict[str, dict[str, float]] = {
     "natural": dict(zip(ENCODINGS, (19.32, 21.71, 24.95, 25.57), strict=True)),
@@ -41,7 +42,7 @@ PRINTED: dict[str, dict[str, float]] = {
 def complete(size: int, kind: str, encodings: Sequence[str]) -> dict[str, dict[str, float]]:
     """Test PSNR by picture and encoding, of the pictures that have all of `encodings`."""
     found: dict[str, dict[str, float]] = {}
-    for key, entry in read().items():
+    for key, entry in read(PATH).items():
         own_size, own_kind, name, encoding = key.split("|")
         if (int(own_size), own_kind) == (size, kind) and encoding in encodings:
             found.setdefault(name, {})[encoding] = entry["test"]
@@ -72,7 +73,7 @@ def rows_of(size: int, kind: str, encodings: Sequence[str]) -> list[Row]:
 
 
 def measure() -> list[Row]:
-    sizes = sorted({int(key.split("|")[0]) for key in read()})
+    sizes = sorted({int(key.split("|")[0]) for key in read(PATH)})
     if not sizes:
         raise FileNotFoundError("Train first: `python -m benchmarks.table1_runs`.")
     rows = []
@@ -86,6 +87,6 @@ def measure() -> list[Row]:
             entry["test"],
             "dB",
         )
-        for key, entry in read().items()
+        for key, entry in read(PATH).items()
     ]
     return [*{row.what: row for row in rows}.values(), *ended]

@@ -4,7 +4,7 @@
 
 With `--size 512` it is the paper's protocol in full, for a GPU: an hour a picture of one core. What FILE
 already holds is not trained again, and the file is written after every training, so that it can be stopped
-at any time; give two processes two files. Pictures come in turn, a photo and a page of text, each with its
+at any time; several processes may share it. Pictures come in turn, a photo and a page of text, each with its
 four encodings. One thread, float32, seed 0 for the frequencies and the weights of every case, as theirs is
 one seed for all.
 
@@ -25,18 +25,17 @@ Its numbers are read after step 1,976, the last multiple of 25; ours after 2,000
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.kept import Entry, keep, read
 from benchmarks.report import RESULTS
 from benchmarks.table1_pictures import FULL, NATURAL, TEXT, Array, picture
 from ntkit.encodings import AbstractEncoding, AbstractFourier, Basic, Gaussian, Identity
@@ -69,8 +68,6 @@ KINDS = {"natural": Kind(NATURAL, 10.0, 6, 1e-2), "text": Kind(TEXT, 14.0, 5, 1e
 ENCODINGS = ("none", "basic", "positional", "gaussian")
 SCALED = ("positional scaled", "gaussian scaled")
 """Of pictures smaller than the paper's: frequencies times the ratio of the sizes."""
-
-Entry = dict[str, Any]
 
 
 class _LogSpaced(AbstractFourier):
@@ -140,20 +137,6 @@ def run(kind: Kind, name: str, image: Array, device: str = "cpu", steps: int = S
     }
 
 
-def read(path: Path = PATH) -> dict[str, Entry]:
-    """Entries by `size|kind|picture|encoding`."""
-    return json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else {}
-
-
-def write(path: Path, runs: dict[str, Entry]) -> None:
-    """One line an entry."""
-    lines = [f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in runs.items()]
-    text = f'{{"about": {json.dumps((__doc__ or "").strip())},\n"runs": {{\n'
-    new = path.with_suffix(".new")
-    new.write_text(text + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
-    new.replace(path)  # whole, or not at all
-
-
 def cases(kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Kind and picture, in turn."""
     for row in zip_longest(*(KINDS[kind].pictures for kind in kinds)):
@@ -172,7 +155,6 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # gradients of a finished fit, or they take ten times as long
-    runs = read(arguments.out)
     for kind, name in cases(arguments.kinds.split(",")):
         try:
             image = picture(name, arguments.size, arguments.kodak)
@@ -181,10 +163,10 @@ def main() -> None:
             continue
         for encoding in (*ENCODINGS, *(SCALED if arguments.size < FULL else ())):
             key = f"{arguments.size}|{kind}|{name}|{encoding}"
-            if key not in runs:
-                runs[key] = run(KINDS[kind], encoding, image, arguments.device)
-                write(arguments.out, runs)
-                print(key, runs[key], flush=True)
+            if key not in read(arguments.out):
+                entry = run(KINDS[kind], encoding, image, arguments.device)
+                keep(arguments.out, key, entry)
+                print(key, entry, flush=True)
 
 
 if __name__ == "__main__":

@@ -16,25 +16,8 @@ pytest.importorskip("filelock")
 
 import ntkit
 from ntkit.experiments.results import TuneRun
+from tests.cli.small import SMALL
 from tests.cli.test_main import call
-
-SMALL = ["--budget", "5", "--width", "8", "--depth", "1", "--n-frequencies", "4", "--threads", "1"]
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a small picture; figures, which take most of the time, are left empty."""
-
-    def draw(run, *_: object) -> None:
-        for name in ("images", "learning", "bandwidth", "spectrum"):
-            (run.folder / f"{name}.png").write_bytes(b"")
-
-    monkeypatch.setattr("ntkit.experiments.fit_run.draw_fit", draw)
-    monkeypatch.setattr("ntkit.experiments.tune_run.draw_tune", draw)
-    monkeypatch.chdir(tmp_path)
-    y, x = np.mgrid[0:12, 0:16] / 16
-    np.save("image.npy", 0.5 + 0.4 * np.sin(9 * x + 5 * y))
-    return tmp_path
 
 
 def test_a_fit_is_exported_once_at_a_name(

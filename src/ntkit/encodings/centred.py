@@ -3,13 +3,12 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import positive_int
-from ntkit.encodings.base import AbstractEncoding
+from ntkit.encodings.coordinates import AbstractCoordinates
 
 __all__ = ["Centred"]
 
 
-class Centred(AbstractEncoding):
+class Centred(AbstractCoordinates):
     """`2 x - 1`: coordinates in [0, 1) as coordinates in [-1, 1), in front of `siren` and its kin.
 
     Args:
@@ -21,21 +20,7 @@ class Centred(AbstractEncoding):
         tensor([[-0.5000,  0.0000]])
     """
 
-    def __init__(self, in_dim: int) -> None:
-        super().__init__()
-        self.in_dim = positive_int("in_dim", in_dim)
-        self.out_dim = self.in_dim
-
-    @property
-    def is_stationary(self) -> bool:
-        """False: dot products of coordinates depend on where the points are."""
-        return False
-
     def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """`2 x - 1`."""
         self.check_input(x)
         return 2 * x - 1
-
-    def extra_repr(self) -> str:
-        """The dimension, for `repr`."""
-        return f"in_dim={self.in_dim}"
