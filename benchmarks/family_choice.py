@@ -33,7 +33,7 @@ from benchmarks.report import Row
 from ntkit.tasks import PSNR
 from ntkit.tuning import Candidate
 from ntkit.tuning.comparison import lead_of, preferred
-from ntkit.tuning.families import USUAL, is_steady
+from ntkit.tuning.ladders import USUAL, is_steady
 
 REGRET, SHARE = 0.5, 1 / 15
 CELLS, FEWEST = 20, 8

@@ -28,7 +28,7 @@ from benchmarks.table1_pictures import picture
 from ntkit.networks.families import FAMILIES
 from ntkit.tasks import AbstractTask, Audio, Budget, Image, Trainer
 from ntkit.tuning import Candidate, NetworkPlan
-from ntkit.tuning.families import ladder_of
+from ntkit.tuning.ladders import ladder_of
 from ntkit.tuning.parts import parts_of
 from ntkit.tuning.trials import trials
 

@@ -16,8 +16,11 @@ pytest.importorskip("jinja2")
 pytest.importorskip("filelock")
 
 import ntkit
+from ntkit.experiments.results import FitRun, TuneRun
 from tests.cli.small import SMALL
 from tests.cli.test_main import call
+from tests.spheres import cameras, pictures
+from tests.tasks.solids import sphere
 
 GAUSSIAN = ["--encoding", "gaussian", "--bandwidth", "2", "--quiet"]
 
@@ -168,6 +171,67 @@ def test_every_kind_is_tuned_for_fitted_and_rendered(
         assert (Path(run) / "images.png").stat().st_size > 0
         assert kind in (Path(run) / "report.html").read_text() or kind == "points"
         assert call(monkeypatch, "render", run, "--out", out, "--force", *options) == 0
+        assert Path(out).stat().st_size > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "how", "out", "options"),
+    [
+        ("shape", ["--n-points", "3000"], "a.ply", ["--size", "12"]),
+        ("shape", ["--n-points", "3000", "--signed-distance"], "a.gif", ["--size", "12"]),
+        ("field", ["--n-samples", "16"], "a.png", ["--size", "8", "9"]),
+        ("field", ["--n-samples", "16"], "a.gif", ["--frames", "3"]),
+    ],
+)
+def test_what_has_no_kernel_is_tuned_by_models_fitted_and_rendered(
+    monkeypatch: pytest.MonkeyPatch,
+    here: Path,
+    kind: str,
+    how: list[str],
+    out: str,
+    options: list[str],
+) -> None:
+    pytest.importorskip("igl")
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    vertices, faces = sphere(2)
+    np.savez("shape.npz", vertices=vertices, faces=faces)
+    seen = cameras(8)
+    np.savez(
+        "field.npz",
+        images=np.rint(255 * np.stack(pictures(seen))).astype(np.uint8),
+        poses=np.array([[*camera.pose, (0, 0, 0, 1)] for camera in seen]),
+        focal=np.float32(seen[0].focal[0]),
+        near=np.float32(1.0),
+        far=np.float32(4.0),
+        n_train=np.int64(6),
+    )
+    data = [f"{kind}.npz", *how, "--as", kind]
+    size = ["--budget", "150", "--width", "24", "--depth", "2", "--n-frequencies", "24"]
+    few = ["--bandwidths", "1", "2", "--encodings", "identity", "gaussian", "--families", "mlp"]
+    size += ["--batch-size", "256", "--threads", "1", "--quiet"]
+    assert call(monkeypatch, "tune", *data, *size, *few, "--out", "tuned") == 0
+    run = ntkit.load("tuned")
+    assert isinstance(run, TuneRun)
+    assert run.result.by_models
+    assert [str(row.candidate) for row in run.result.table] == [
+        "identity",
+        "gaussian 1",
+        "gaussian 2",
+    ]
+    assert (Path("tuned") / "spectrum.png").exists() == (kind == "shape")
+    assert (Path("tuned") / "turntable.gif").exists()
+    assert "by scale models" in (Path("tuned") / "report.html").read_text()
+    assert call(monkeypatch, "fit", *data, *size, "--like", "tuned", "--out", "fitted") == 0
+    fitted = ntkit.load("fitted")
+    assert isinstance(fitted, FitRun)
+    assert (
+        fitted.candidate.family == "mlp"
+    )  # chosen again only where more views make the box smaller
+    assert kind == "field" or fitted.candidate == run.result.choice
+    for each in ("tuned", "fitted"):
+        assert call(monkeypatch, "render", each, "--out", out, "--force", *options) == 0
         assert Path(out).stat().st_size > 0
 
 

@@ -12,7 +12,6 @@ pytest.importorskip("safetensors.torch")
 pytest.importorskip("tqdm")
 
 from ntkit.experiments.figures import _model_points, spectrum_figure
-from ntkit.tasks import Signal
 
 
 def test_scale_models_are_drawn_at_the_level_of_the_predictions() -> None:
@@ -35,7 +34,7 @@ def test_a_spectrum_without_a_rate_has_no_empty_legend() -> None:
     """Where no encoding alone was compared, there is no line to name."""
     values = 0.5 + 0.4 * torch.sin(torch.arange(64).double() ** 2 / 90)
     result = tune(values, steps=5, encodings=["identity"], width=16, depth=2, pilot=False)
-    left, right = spectrum_figure(result, Signal(values[:, None], n_axes=1)).axes
+    left, right = spectrum_figure(result, values[:, None], (32.0,)).axes
     assert left.axison
     assert not right.axison
     assert right.get_legend() is None

@@ -39,6 +39,9 @@ def test_intersection_over_union_is_of_counts() -> None:
     logits = torch.tensor([[2.0], [0.1], [-1.0], [3.0], [-2.0]])  # 2 shared of 4
     assert metric.quality(metric.error(metric.sums(logits, inside))) == pytest.approx(0.5)
     assert metric.words(0.5) == "IoU 0.500"
+    assert isnan(
+        metric.error(metric.sums(torch.full((5, 1), nan), inside))
+    )  # diverged, not outside
     nothing = metric.sums(-torch.ones(5, 1), torch.zeros(5, 1))
     assert metric.error(nothing) == 0
 

@@ -229,3 +229,14 @@ def test_a_network_learns_a_ball() -> None:
 def test_errors(unchecked, call, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         call()
+
+
+def test_on_a_grid_it_is_as_large_as_the_solid() -> None:
+    """A ball of diameter 0.9, and the distances in it."""
+    ball = Shape(sphere(4), n_points=100)
+    inside = ball.on_grid()
+    assert inside.shape == (64, 64, 64, 1)
+    assert float(inside.mean()) == pytest.approx(4 / 3 * np.pi * 0.45**3, rel=0.01)
+    assert torch.equal(inside, inside.flip(0))
+    distance = Shape(sphere(4), n_points=100, signed_distance=True).on_grid()
+    assert torch.equal(distance > 0, inside > 0)

@@ -8,11 +8,13 @@ from torch import Tensor, nn
 
 import ntkit
 from ntkit import tune
+from ntkit._core.errors import NumericalError
 from ntkit.networks import Sine
 from ntkit.networks.families import FAMILIES
 from ntkit.tasks import PSNR, Budget, Shape, Signal
-from ntkit.tuning import EVERY_FAMILY, Candidate, NetworkPlan, Prediction, families
-from ntkit.tuning.families import compared, ladder_of, notes_on, usual_of
+from ntkit.tuning import EVERY_FAMILY, Candidate, NetworkPlan, Prediction, families, ladders
+from ntkit.tuning.families import compared, notes_on
+from ntkit.tuning.ladders import ladder_of, usual_of
 from ntkit.tuning.trials import Trial
 from tests.cases import TASKS, randn, seeded
 
@@ -51,7 +53,7 @@ def test_a_family_that_is_clearly_better_is_taken(monkeypatch: pytest.MonkeyPatc
     made(monkeypatch, lambda c, k: (1e-3, 1.1e-3) if c == best else (1e-2, 1.2e-2))
     known = {RELU: Prediction(100, 30.0, 26.0)}
     asked = (NOISE, "generalise", BUDGET, PLAN)
-    rows = compared(*asked, [RELU], EVERY_FAMILY, predicted=known)
+    rows = compared(*asked, [RELU], EVERY_FAMILY, predicted=known).families
     assert rows[0].candidate == best
     assert {row.family for row in rows} == set(EVERY_FAMILY)
     relu = next(row for row in rows if row.family == "mlp")
@@ -66,7 +68,7 @@ def test_a_family_that_is_clearly_better_is_taken(monkeypatch: pytest.MonkeyPatc
         assert row.n_parameters == pytest.approx(relu.n_parameters, rel=0.25)
         usual = [usual_of(row.family, NOISE), best, RELU]
         assert row.candidate in usual
-    said = notes_on(rows, EVERY_FAMILY, PSNR(), may_try=True)
+    said = notes_on(rows, EVERY_FAMILY, PSNR(), knows=True)
     assert len(said) == 1
     assert said[0].startswith("By scale models finer is ahead of")
 
@@ -76,10 +78,10 @@ def test_families_that_tie_are_said_to_and_the_usual_one_is_kept(
 ) -> None:
     """One is better on one part, and worse on the other."""
     made(monkeypatch, lambda c, k: (5e-3, 1.6e-2) if c.family == "siren" else (1e-2, 1.2e-2))
-    rows = compared(NOISE, "generalise", BUDGET, PLAN, [RELU], ("siren", "mlp"))
+    rows = compared(NOISE, "generalise", BUDGET, PLAN, [RELU], ("siren", "mlp")).families
     assert rows[0].candidate == RELU
     assert rows[1].ties
-    said = notes_on(rows, ("siren", "mlp"), PSNR(), may_try=True)
+    said = notes_on(rows, ("siren", "mlp"), PSNR(), knows=True)
     assert said == ("As far as scale models can tell, siren is as good as mlp.",)
 
 
@@ -95,7 +97,7 @@ def test_what_takes_twice_the_time_has_half_of_the_steps_in_it(
 
     made(monkeypatch, errors)
     asked = (NOISE, "fit", BUDGET, PLAN)
-    rows = compared(*asked, [RELU], ("mlp", "siren"), equal=equal)
+    rows = compared(*asked, [RELU], ("mlp", "siren"), equal=equal).families
     assert rows[0].family == best
     siren = next(row for row in rows if row.family == "siren")
     assert (siren.predicted.steps, siren.in_time.steps) == (100, 50)
@@ -122,15 +124,57 @@ def test_a_sound_is_fitted_by_sines_and_not_by_bare_coordinates() -> None:
     assert str(result.choice) in result.curves
 
 
+def test_long_budgets_are_asked_of_shorter_models_and_told_in_their_own_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Models end after 5,000 steps; what is trained by the answer has those of the budget, or of its time."""
+    made(monkeypatch, lambda c, k: (1 / k, 1.1 / k))
+    long = Budget("adam", 1e-3, 20_000, 4096)
+    found = compared(NOISE, "fit", long, PLAN, [RELU], ("mlp", "siren"), equal="time")
+    steps = {r.family: (r.predicted.steps, r.in_time.steps) for r in found.families}
+    assert steps == {"mlp": (20_000, 20_000), "siren": (20_000, 10_000)}
+
+
+def test_encodings_without_a_kernel_have_a_table_of_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """8 is the usual one, 4 better by less than the noise, 16 worse by far; the way to the budget is told too."""
+    parts = {4.0: (1.0e-2, 1.2e-2), 8.0: (0.9e-2, 1.4e-2), 16.0: (5e-2, 6e-2)}
+    made(monkeypatch, lambda c, k: [e * 100 / k for e in parts.get(c.bandwidth or 0.0, (0.2, 0.3))])
+    relu = [Candidate("identity"), *(Candidate("gaussian", b) for b in parts)]
+    found = compared(NOISE, "generalise", BUDGET, PLAN, relu, ("mlp",))
+    assert [row.candidate for row in found.table] == relu
+    assert found.families[0].candidate == relu[2]
+    assert found.flat_range == (4.0, 8.0)
+    rows = {row.candidate: row.at(BUDGET.steps).held_out for row in found.table}
+    assert rows[relu[3]] == pytest.approx(-10 * torch.tensor(5.5e-2).log10().item())
+    assert [p.steps for p in found.table[0].predictions] == [3, 12, 33, 100]
+    assert found.table[0].predictions[0].held_out < found.table[0].predictions[-1].held_out
+
+
+def test_nothing_is_recommended_where_every_model_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
+    made(monkeypatch, lambda c, k: (torch.inf, torch.inf))
+    with pytest.raises(NumericalError, match=r"diverged at a learning rate of 0\.001"):
+        compared(NOISE, "generalise", BUDGET, PLAN, [RELU], ("mlp", "siren"))
+
+
 def test_a_shape_has_no_kernel_and_is_asked_by_models_alone() -> None:
     result = tune(
         TASKS[Shape](), encodings=["identity", "gaussian"], bandwidths=[2.0], families=["mlp"],
         steps=15, width=24, depth=2, n_frequencies=24, batch_size=256,
     )  # fmt: skip
-    assert result.table == ()
+    assert result.by_models
+    assert [row.candidate.name for row in result.table] == ["identity", "gaussian"]
+    assert result.steps[-1] == 15
     assert [row.family for row in result.families] == ["mlp"]
+    assert result.predicted == next(r for r in result.table if r.candidate == result.choice).at(15)
+    assert {"identity", str(result.choice)} == set(result.curves) | {"identity"}
     assert 0 <= result.predicted.held_out <= 1
-    assert result.choice.name in {"identity", "gaussian"}
+
+
+def test_where_nothing_may_be_tried_the_usual_answer_is_said_to_be_that() -> None:
+    result = tune(TASKS[Shape](), pilot=False, steps=15, width=24)
+    assert result.choice == usual_of("mlp", TASKS[Shape]())
+    assert any(note.startswith("Nothing was tried") for note in result.notes)
+    assert not result.by_models
 
 
 def test_what_is_too_small_is_not_compared() -> None:
@@ -157,9 +201,9 @@ def test_networks_have_as_many_parameters(name: str) -> None:
 
 
 def test_scenes_with_directions_have_no_hash_grid() -> None:
-    assert families.asked_families(None, 6, may_try=True) == ("mlp", "siren", "finer", "wire")
-    assert families.asked_families(None, 3, may_try=True) == EVERY_FAMILY
-    assert families.asked_families(None, 3, may_try=False) == ("mlp",)
+    assert ladders.asked_families(None, 6, may_try=True) == ("mlp", "siren", "finer", "wire")
+    assert ladders.asked_families(None, 3, may_try=True) == EVERY_FAMILY
+    assert ladders.asked_families(None, 3, may_try=False) == ("mlp",)
 
 
 def test_bandwidths_whose_waves_turn_too_far_in_a_step_are_not_tried() -> None:
@@ -168,11 +212,11 @@ def test_bandwidths_whose_waves_turn_too_far_in_a_step_are_not_tried() -> None:
         rate = FAMILIES[name].lr
         for d in (1, 2, 3):
             most = 0.6 / (rate * d) / (torch.pi * d * 3**0.5)
-            assert families.is_steady(Candidate(name, most), d)
-            assert not families.is_steady(Candidate(name, 1.1 * most), d)
+            assert ladders.is_steady(Candidate(name, most), d)
+            assert not ladders.is_steady(Candidate(name, 1.1 * most), d)
     long = Signal(randn(50_000))
-    assert families.is_steady(usual_of("siren", long), 1)
-    assert families.is_steady(Candidate("gaussian", 1e6), 1)
+    assert ladders.is_steady(usual_of("siren", long), 1)
+    assert ladders.is_steady(Candidate("gaussian", 1e6), 1)
 
 
 def test_errors(unchecked: None) -> None:

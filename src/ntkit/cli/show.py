@@ -15,7 +15,7 @@ from ntkit._core.whole_files import shown
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun, metric_of
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import RunEntry
-from ntkit.tasks import psnr
+from ntkit.tasks import AbstractMetric, psnr
 from ntkit.tuning.choice import name_of
 
 __all__ = ["show_fit", "show_json", "show_proof", "show_recommendation", "show_runs"]
@@ -44,18 +44,19 @@ def show_recommendation(run: TuneRun) -> None:
     if result.flat_range:
         low, high = result.flat_range
         console.print(
-            f"Within 0.3 dB of the best: bandwidths {low:g} to {high:g}."
+            f"{'As good' if result.by_models else 'Within 0.3 dB of the best'}: bandwidths {low:g} to {high:g}."
             if low < high
-            else "Of the bandwidths that were tried, no other is within 0.3 dB of it."
+            else f"Of the bandwidths that were tried, no other is {'as good' if result.by_models else 'within 0.3 dB of it'}."
         )
     console.print(f"\n    {result.code}\n", style="cyan", soft_wrap=True)
 
 
 def _show_table(console: Console, run: TuneRun) -> None:
-    """What the kernel predicts of each encoding."""
-    result, between = run.result, _between(console)
+    """What the kernel, or scale models, predict of each encoding."""
+    result, metric, between = run.result, run.metric, _between(console)
+    whose = " by scale models" if result.by_models else ""
     table = Table(
-        title=f"Predicted PSNR in dB, held-out / training samples\n{result.budget}",
+        title=f"Predicted{whose}: {metric.label}, held-out / training samples\n{result.budget}",
         caption="-: a perfect fit, or nothing to fit",
         box=box.SIMPLE_HEAD,
     )
@@ -64,11 +65,14 @@ def _show_table(console: Console, run: TuneRun) -> None:
         table.add_column(name_of(steps), justify="right", overflow="fold", min_width=5)
     for row in result.table:
         chosen = row.candidate == result.choice
-        cells = [f"{p.held_out:.1f}{between}{_short(p.train)}" for p in row.predictions]
+        cells = [
+            f"{metric.number(p.held_out)}{between}{_short(p.train, metric)}"
+            for p in row.predictions
+        ]
         table.add_row(row.candidate.label, *cells, style="bold green" if chosen else None)
     table.add_section()
     if result.baseline:
-        level = f"{result.baseline.held_out:.1f}{between}   -"
+        level = f"{metric.number(result.baseline.held_out)}{between}   -"
         table.add_row(result.baseline.name, *[level] * len(result.steps), style="dim")
     console.print(table)
 
@@ -253,5 +257,5 @@ def _print_json(content: object) -> None:
     print(json.dumps(content))
 
 
-def _short(value: float) -> str:
-    return "   -" if value > 100 else f"{value:.1f}"
+def _short(value: float, metric: AbstractMetric) -> str:
+    return "   -" if value > metric.perfect else metric.number(value)

@@ -108,6 +108,7 @@ def _recommendation(result: TuneResult) -> dict[str, Any]:
             for row in result.families
         ],
         "equal": result.equal,
+        "by_models": result.by_models,
         "baseline": asdict(result.baseline) if result.baseline else None,
         "seconds": result.seconds,
         "tuning_notes": result.notes,

@@ -28,8 +28,9 @@ def draw_tune(run: TuneRun, task: AbstractTask, outputs: Sequence[Tensor]) -> No
         outputs: What each network that was judged gives at all points.
     """
     judged = [proof for proof in run.proofs if proof.evaluations]
-    if isinstance(task, AbstractSamples) and task.grid is not None:
-        _save(run, drawn.spectrum_figure(run.result, task), "spectrum")
+    field = task.on_grid() if isinstance(task, AbstractSamples) else None
+    if field is not None:
+        _save(run, drawn.spectrum_figure(run.result, field, task.axis_counts), "spectrum")
     if any(row.candidate.name == "gaussian" for row in run.result.table):
         _save(run, drawn.bandwidth_figure(run.result, judged), "bandwidth")
     _save(run, drawn.learning_figure(run.result, judged), "learning")

@@ -5,14 +5,16 @@ from dataclasses import replace
 from math import inf, isfinite
 from statistics import fmean
 
+from jaxtyping import Float
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from ntkit import figures
 from ntkit.experiments.proof import Proof
 from ntkit.experiments.results import FitRun
 from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_spectrum
-from ntkit.tasks import PSNR, AbstractSamples
+from ntkit.tasks import PSNR
 from ntkit.tuning import TuneResult
 from ntkit.tuning.candidates import MLP
 from ntkit.tuning.choice import name_of
@@ -85,19 +87,27 @@ def _baseline(result: TuneResult) -> tuple[str, float] | None:
     return (result.baseline.name, result.baseline.held_out) if result.baseline else None
 
 
-def spectrum_figure(result: TuneResult, task: AbstractSamples) -> Figure:
-    """How fast kernels learn each frequency, over how much of the field lies there."""
+def spectrum_figure(
+    result: TuneResult, field: Float[Tensor, "..."], axis_counts: Sequence[float]
+) -> Figure:
+    """How fast kernels learn each frequency, over how much of the field lies there.
+
+    Args:
+        result: Which encodings.
+        field: `[*n, o]`, on a grid.
+        axis_counts: Training samples along each axis.
+    """
     shown = [r.candidate for r in result.table if r.candidate.name == "gaussian"]
     shown = [c for c in {shown[0], shown[-1]} if c != result.choice] if shown else []
     kept = [result.choice, *sorted(shown, key=lambda c: c.bandwidth or 0)]
     kept = [c for c in kept if c.family == MLP]
-    rates = {}
+    rates, shape = {}, tuple(field.shape[:-1])
     for candidate in kept:
         if candidate.name != "identity":
             network, _ = replace(result.plan, n_outputs=1).build(candidate)
-            rates[candidate.label] = kernel_spectrum(ntk(network, variances="default"), task.shape)
-    frequency, power = power_spectrum(task.values)
-    nyquist = min(task.axis_counts) / 2
+            rates[candidate.label] = kernel_spectrum(ntk(network, variances="default"), shape)
+    frequency, power = power_spectrum(field)
+    nyquist = min(axis_counts) / 2
     return figures.rates_figure(frequency, power, rates, nyquist=nyquist)
 
 

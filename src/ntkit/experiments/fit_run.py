@@ -25,7 +25,7 @@ from ntkit.experiments.spec import FitSpec
 from ntkit.experiments.telling import Telling
 from ntkit.experiments.training import Work, finished_proof, train_in
 from ntkit.tasks import AbstractTask
-from ntkit.tuning import Candidate, NetworkPlan, TuneResult, tune
+from ntkit.tuning import Candidate, NetworkPlan, tune
 from ntkit.tuning.plan import check_sigmoid
 
 __all__ = ["resume_fit", "run_fit"]
@@ -98,6 +98,7 @@ def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
                 depth=plan.depth,
                 n_frequencies=plan.n_frequencies,
                 sigmoid=plan.sigmoid,
+                families=None if like is None else (_chosen(like).family,),
                 generator=torch.Generator().manual_seed(spec.seed),
                 on_progress=telling.on_progress,
             )
@@ -139,6 +140,11 @@ def _plan(spec: FitSpec, task: AbstractTask, like: TuneRun | FitRun | None) -> N
     )
 
 
+def _chosen(run: TuneRun | FitRun) -> Candidate:
+    """What a run recommended, or trained."""
+    return run.result.choice if isinstance(run, TuneRun) else run.candidate
+
+
 def _named(
     spec: FitSpec, task: AbstractTask, like: TuneRun | FitRun | None
 ) -> tuple[Candidate | None, str]:
@@ -151,9 +157,7 @@ def _named(
     if len(before) == len(now) and all(
         isclose(a, b, rel_tol=_SAME_DENSITY) for a, b in zip(before, now, strict=True)
     ):
-        found: TuneResult | FitRun = like.result if isinstance(like, TuneRun) else like
-        chosen = found.choice if isinstance(found, TuneResult) else found.candidate
-        return chosen, f"as in {like.folder.name}"
+        return _chosen(like), f"as in {like.folder.name}"
     there, here = (" x ".join(f"{n:.0f}" for n in counts) for counts in (before, now))
     return None, (
         f"chosen again for {here} training samples along the axes, where {like.folder.name} had {there}"

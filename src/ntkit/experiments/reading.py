@@ -167,6 +167,7 @@ def _recommendation(
         curves={k: tuple(_prediction(p) for p in v) for k, v in curves.items()},
         families=tuple(map(_family, found.get("families", ()))),
         equal=found.get("equal", "steps"),
+        by_models=bool(found.get("by_models", False)),
     )
 
 

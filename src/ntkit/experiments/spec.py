@@ -252,7 +252,7 @@ class FitSpec(DataSpec):
         bandwidth: Of a gaussian encoding or of another family, in cycles per unit of coordinate; of positional and nerf
             the largest frequency.
         like: A run of `ntkit tune` or `ntkit fit` whose encoding and network to take. Where samples are not as dense as
-            there, the encoding is chosen again.
+            there, the encoding is chosen again, or the bandwidth of the same family of networks.
         hold_out: Share of the samples that is not trained on, drawn at random, to judge by; by default none, and all
             samples are trained on.
         budget: How long to train: steps (2000), a time (30s, 5min, 2h), or optimiser:rate:steps with adam or sgd

@@ -129,10 +129,11 @@ class IntersectionOverUnion(AbstractMetric):
     digits = 3
 
     def sums(self, found: Float[Tensor, "n o"], true: Float[Tensor, "n o"]) -> Float[Tensor, " k"]:
-        """Points that both say are inside, and those that either says, and all."""
+        """Points that both say are inside, and those that either says, and all; NaN where a fit is NaN."""
         a, b = found > 0, true > 0
         both, either = (a & b).sum(), (a | b).sum()
-        return torch.stack([both, either, both.new_tensor(a.numel())]).double()
+        sums = torch.stack([both, either, both.new_tensor(a.numel())]).double()
+        return torch.where(found.isnan().any(), torch.nan, sums)
 
     def error(self, sums: Float[Tensor, " k"]) -> float:
         """One less the intersection over the union; 0 where neither says that a point is inside."""

@@ -63,6 +63,10 @@ class AbstractSamples(AbstractTask):
         """Points that are trained on."""
         return len(self.measurement.index)
 
+    def on_grid(self) -> Float[Tensor, "..."] | None:
+        """The field on a grid of the unit cube, `[*n, o]`, to look at its frequencies; None where it is not known on one."""
+        return None if self.grid is None else self.values
+
     @property
     def truth(self) -> Float[Tensor, "..."]:
         """The field at all points."""

@@ -31,6 +31,7 @@ __all__ = ["Shape"]
 _CELLS = 128
 _HELD_OUT = 4  # one point is held out for so many that are trained on
 _FEWEST = 64
+_GRID = 64
 _MOST_VOXELS = 84
 """Along each axis of the baseline: 84^3 is the number of weights of 8 layers of 256 on 512 features."""
 
@@ -150,6 +151,11 @@ class Shape(AbstractSamples, AbstractJob):
     @property
     def grid(self) -> Grid | None:
         """None: the points are scattered."""
+
+    def on_grid(self) -> Float[Tensor, "n n n 1"]:
+        """The values at the centres of 64 cells along each axis."""
+        centres = Grid((_GRID,) * 3, origin=0.5 / _GRID).points()
+        return torch.from_numpy(self._true(centres.numpy())).reshape(_GRID, _GRID, _GRID, 1)
 
     def points(self) -> Float[Tensor, "n 3"]:
         """All points: those to train on, uniform and near, then those held out, the same."""

@@ -3,9 +3,10 @@
 from ntkit.tuning.candidates import COMPARED, ENCODINGS, Candidate
 from ntkit.tuning.choice import Row
 from ntkit.tuning.comparison import Lead
-from ntkit.tuning.families import EVERY_FAMILY, FamilyRow
+from ntkit.tuning.families import FamilyRow
 from ntkit.tuning.fit import Fit, fit
 from ntkit.tuning.initial_error import initial_error
+from ntkit.tuning.ladders import EVERY_FAMILY
 from ntkit.tuning.optimisers import Clock
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction

@@ -24,7 +24,6 @@ class KernelAnswer:
         choice: The encoding to recommend.
         flat_range: Bandwidths that are as good.
         table: Predictions.
-        steps: The budgets of the table.
         engine: "periodic" or "exact", and why.
         clock: Adam's.
         models: Scale models of bandwidths.
@@ -35,7 +34,6 @@ class KernelAnswer:
     choice: Candidate | None = None
     flat_range: tuple[float, float] | None = None
     table: tuple[Row, ...] = ()
-    steps: tuple[float, ...] = ()
     engine: str = "scale models alone"
     clock: Clock | None = None
     models: tuple[ScaleModel, ...] = ()
@@ -71,7 +69,6 @@ def answered(question: Question, why: str) -> KernelAnswer:
         choice=choice,
         flat_range=flat_range(scores),
         table=table,
-        steps=question.moments,
         engine=f"{question.engine} ({why})",
         clock=clock,
         models=models,

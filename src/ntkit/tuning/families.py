@@ -2,54 +2,30 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, log, pi, prod, sqrt
+from math import inf, isfinite, log
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit.networks.families import FAMILIES
+from ntkit._core.errors import NumericalError
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget
 from ntkit.tasks.metrics import AbstractMetric
 from ntkit.tasks.timing import seconds_a_step
 from ntkit.tuning.candidates import MLP, Candidate
-from ntkit.tuning.choice import Goal
+from ntkit.tuning.choice import Goal, Row
 from ntkit.tuning.comparison import Lead, lead_of, preferred
+from ntkit.tuning.ladders import USUAL, is_steady, ladder_of, usual_of
 from ntkit.tuning.parts import Parts, parts_of
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.trials import Trial, trials
 
-__all__ = [
-    "EVERY_FAMILY",
-    "Equal",
-    "FamilyRow",
-    "Trials",
-    "asked_families",
-    "compared",
-    "ladder_of",
-    "notes_on",
-    "usual_of",
-]
-
-EVERY_FAMILY = tuple(FAMILIES)
-"""Names that `tune(families=...)` takes."""
+__all__ = ["Comparison", "Equal", "FamilyRow", "Trials", "compared", "notes_on"]
 
 Equal = Literal["steps", "time"]
 
-USUAL = {1: "siren"}
-"""By the number of coordinates, the family that is taken unless models say otherwise; ReLU networks elsewhere."""
-
-_OCTAVES = {1: (-1, 0, 1, 2)}
-_OCTAVES_ELSEWHERE = (-2, -1, 0, 1)
-_TURN = 0.6  # radians
-_BOUNDS: dict[str, Callable[[int], float]] = {
-    "siren": lambda d: 1 / d,
-    "finer": lambda d: 1 / d,
-    "wire": lambda d: d**-0.5,
-}
-_MOST_HASHED = 4  # coordinates of a hash grid
 _LONGEST = 5000  # steps: models of longer budgets are read there
 _NARROWEST = 12  # units of a model
 _MOST = 1.5  # times the budget, for a family that is quicker than a ReLU network
@@ -63,7 +39,7 @@ class FamilyRow:
     Attributes:
         candidate: The family and the bandwidth; of ReLU networks the encoding.
         predicted: Quality after the steps of the budget, in a network of as many parameters.
-        in_time: Quality after as many steps as take the time that the budget takes a ReLU network.
+        in_time: Quality after as many steps as take the time that the budget takes a ReLU network, and which.
         n_parameters: Of the network.
         seconds_a_step: Of its training, measured.
         behind: How much the recommended row is better, with its noise, by what the row is recommended by.
@@ -111,10 +87,10 @@ class Trials:
     scale: int
     seconds: Mapping[str, float]
 
-    def steps_in_time(self, family: str) -> int:
-        """Steps in the time that a ReLU network takes for the budget; at most 1.5 times as many."""
+    def steps_in_time(self, family: str, steps: int) -> int:
+        """Steps in the time that a ReLU network takes for `steps`; at most 1.5 times as many."""
         ratio = self.seconds[MLP] / self.seconds[family]
-        return max(1, round(self.steps * min(_MOST, ratio)))
+        return max(1, round(steps * min(_MOST, ratio)))
 
     @property
     def steps(self) -> int:
@@ -123,7 +99,7 @@ class Trials:
 
     def sums(self, trial: Trial, equal: Equal) -> Float[Tensor, "p s"]:
         """What counts of a trial, where all have the same number of steps, or the same time."""
-        in_time = self.steps_in_time(trial.candidate.family)
+        in_time = self.steps_in_time(trial.candidate.family, self.steps)
         kind = trial.held_out if self.goal == "generalise" else trial.train
         return kind[self.steps if equal == "steps" else in_time]
 
@@ -138,73 +114,36 @@ class Trials:
             tried,
             plan=self.plan,
             scale=self.scale,
-            moments=sorted({*stops, self.steps_in_time(family)}),
+            moments=sorted({*stops, self.steps_in_time(family, self.steps)}),
         )
 
-    def quality(self, trial: Trial, steps: int) -> Prediction:
-        """On the rows trained on and held out, of all parts together."""
+    def quality(self, trial: Trial, steps: int, *, called: int | None = None) -> Prediction:
+        """On the rows trained on and held out, of all parts together; said of `called` steps, or of these."""
         kinds = (trial.train, trial.held_out)
         errors = [self.task.metric.error(kind[steps].sum(0)) for kind in kinds]
         train, held_out = (self.task.metric.quality(e) if isfinite(e) else -inf for e in errors)
-        return Prediction(steps, train, held_out)
+        return Prediction(called or steps, train, held_out)
+
+    def row(self, trial: Trial) -> Row:
+        """What a candidate reaches on the way to the budget and at its end."""
+        way = [self.quality(trial, k) for k in sorted(trial.train) if k < self.steps]
+        end = self.quality(trial, self.steps, called=self.budget.steps)
+        return Row(trial.candidate, (*way, end))
 
 
-def usual_of(family: str, task: AbstractTask) -> Candidate:
-    """A family at the bandwidth that does well without any choice, for samples as dense as those of the task."""
-    samples = None
-    if task.takes_points:  # the constants are of every other sample
-        samples = 2 * prod(task.axis_counts) ** (1 / task.in_dim)
-    usual = FAMILIES[family].usual_bandwidth(task.in_dim, samples)
-    usual = min(usual, _most(family, task.in_dim))
-    return Candidate("gaussian" if family == MLP else family, float(f"{usual:.3g}"))
+@dataclass(frozen=True)
+class Comparison:
+    """What scale models say. Without any, that nothing was tried.
 
-
-def is_steady(candidate: Candidate, in_dim: int) -> bool:
-    """Whether a step of Adam at the usual rate turns no wave of the first layer by more than 0.6 radians.
-
-    A step changes each weight by about the learning rate, and so the phase of a wave, at a corner of the domain, by that times
-    the frequency and the number of coordinates. Trainings beyond a radian collapse; models, on parts that
-    are shorter than the whole, do not show it.
+    Attributes:
+        families: One row a family, the recommended one first.
+        table: Of ReLU networks that were tried with several encodings, a row each.
+        flat_range: Gaussian bandwidths of these that are as good as the best, as far as the models can tell.
     """
-    return (candidate.bandwidth or 0.0) <= 1.01 * _most(candidate.family, in_dim)
 
-
-def _most(family: str, in_dim: int) -> float:
-    """The largest steady bandwidth; by first weights `U(-1/d, 1/d)`, of WIRE `U(-d^-1/2, d^-1/2)`, on [-1, 1]^d."""
-    if family not in _BOUNDS:
-        return inf
-    omega = _TURN / (FAMILIES[family].lr * in_dim)
-    return omega * _BOUNDS[family](in_dim) / (pi * sqrt(3))
-
-
-def ladder_of(family: str, task: AbstractTask) -> list[Candidate]:
-    """Four bandwidths an octave apart about the usual one, of sounds rather above it."""
-    usual = usual_of(family, task)
-    octaves = _OCTAVES.get(task.in_dim, _OCTAVES_ELSEWHERE)
-    return [Candidate(usual.name, 2.0**k * (usual.bandwidth or 1.0)) for k in octaves]
-
-
-def asked_families(
-    families: Sequence[str] | None, in_dim: int, *, may_try: bool
-) -> tuple[str, ...]:
-    """The families to compare: if none are named, all that take so many coordinates, where networks may be trained.
-
-    Raises:
-        ValueError: One is unknown, there is none, or others than "mlp" are named and nothing may be trained.
-    """
-    if families is None:
-        every = [name for name in EVERY_FAMILY if name != "hash" or in_dim <= _MOST_HASHED]
-        return tuple(every) if may_try else (MLP,)
-    names = tuple(dict.fromkeys(families))
-    unknown = [name for name in names if name not in FAMILIES]
-    if unknown or not names:
-        raise ValueError(f"`families={names!r}` must name some of {', '.join(EVERY_FAMILY)}.")
-    if names != (MLP,) and not may_try:
-        raise ValueError(
-            f"`families={names!r}` are compared by short trainings with Adam, of networks of ours. Leave "
-            '`pilot=True` and `optimiser="adam"`, pass no `network`, or take `families=("mlp",)`.'
-        )
-    return names
+    families: tuple[FamilyRow, ...] = ()
+    table: tuple[Row, ...] = ()
+    flat_range: tuple[float, float] | None = None
 
 
 def compared(
@@ -218,8 +157,8 @@ def compared(
     equal: Equal = "steps",
     predicted: Mapping[Candidate, Prediction] | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> tuple[FamilyRow, ...]:
-    """One row a family, the recommended one first; none where the task is too small for scale models.
+) -> Comparison:
+    """Scale models of each family, and which is recommended; none where the task is too small for any.
 
     In each family the usual bandwidth is kept unless models of another one are better by more than their noise, and
     so is the usual family for the number of coordinates.
@@ -234,32 +173,45 @@ def compared(
         equal: What all have as much of: steps, or time.
         predicted: Quality that is known of candidates; that of models, which is of parts, is moved to it.
         say: Is told of each stage.
+
+    Raises:
+        NumericalError: Every training diverged.
     """
     cut = _cut_of(task, plan)
     if cut is None:
-        return ()
+        return Comparison()
     say("time of a step of each family")
     usual = {f: usual_of(f, task) for f in dict.fromkeys((MLP, *families))}
     seconds = {f: seconds_a_step(plan.trainable(c), task, c.own(budget)) for f, c in usual.items()}
     asked = Trials(task, goal, budget, plan, *cut, seconds)
     metric, in_dim = task.metric, task.in_dim
     best: dict[str, Trial] = {}
+    table: tuple[Row, ...] = ()
+    flat = None
     for family in families:
         say(f"scale models of {family}")
         tried = [c for c in ladder_of(family, task) if is_steady(c, in_dim)]
         found = {t.candidate: t for t in asked.of(relu if family == MLP else tried)}
         sums = {c: asked.sums(t, equal) for c, t in found.items()}
         best[family] = found[preferred(sums, _nearest(usual_of(family, task), found), metric)]
+        if family == MLP and len(found) > 1:
+            table = tuple(map(asked.row, found.values()))
+            flat = _flat(sums, best[family].candidate, metric)
     reached = {f: asked.sums(t, equal) for f, t in best.items()}
     first = USUAL.get(in_dim, MLP)
     chosen = preferred(reached, first if first in best else families[0], metric)
     shift = _shift(asked, best, predicted or {})
     rows = [_row(asked, best[f], lead_of(reached[chosen], reached[f], metric), shift) for f in best]
-    return tuple(sorted(rows, key=lambda r: (r.family != chosen, r.behind.gain)))
+    rows.sort(key=lambda r: (r.family != chosen, r.behind.gain))
+    if all(row.predicted.train == -inf for row in rows):
+        raise NumericalError(
+            f"The training of every scale model diverged at a learning rate of {budget.lr:g}. Take a smaller one."
+        )
+    return Comparison(tuple(rows), table, flat)
 
 
 def notes_on(
-    rows: Sequence[FamilyRow], asked: Sequence[str], metric: AbstractMetric, *, may_try: bool
+    rows: Sequence[FamilyRow], asked: Sequence[str], metric: AbstractMetric, *, knows: bool
 ) -> tuple[str, ...]:
     """How sure the choice between families is, in words; or that there was none.
 
@@ -267,10 +219,12 @@ def notes_on(
         rows: The recommended one first.
         asked: The families that were to be compared.
         metric: Of the task.
-        may_try: Whether models might be trained.
+        knows: Whether the kernel was asked.
     """
+    if not rows and not knows:
+        return ("Nothing was tried: this is what is usual for so many coordinates.",)
     if not rows:
-        small = may_try and len(asked) > 1
+        small = len(asked) > 1
         return ("Too small for scale models: no families were compared.",) if small else ()
     first, *others = rows
     as_good = [row.family for row in others if row.ties]
@@ -319,16 +273,33 @@ def _shift(
     return 0.0, 0.0
 
 
+def _flat(
+    sums: Mapping[Candidate, Float[Tensor, "p s"]], best: Candidate, metric: AbstractMetric
+) -> tuple[float, float] | None:
+    """Gaussian bandwidths than which the best candidate is not surely better; None if it is no Gaussian itself."""
+    if best.name != "gaussian":
+        return None
+    near = [
+        c.bandwidth or 0.0
+        for c, s in sums.items()
+        if c.name == "gaussian" and not lead_of(sums[best], s, metric).is_sure
+    ]
+    return min(near), max(near)
+
+
 def _row(asked: Trials, trial: Trial, behind: Lead, shift: tuple[float, float]) -> FamilyRow:
-    def moved(steps: int) -> Prediction:
-        found = asked.quality(trial, steps)
-        return Prediction(steps, found.train + shift[0], found.held_out + shift[1])
+    def moved(steps: int, called: int | None = None) -> Prediction:
+        found = asked.quality(trial, steps, called=called)
+        return Prediction(found.steps, found.train + shift[0], found.held_out + shift[1])
 
     family, network = trial.candidate.family, asked.plan.build(trial.candidate)[0]
     return FamilyRow(
         candidate=trial.candidate,
-        predicted=moved(asked.steps),
-        in_time=moved(asked.steps_in_time(family)),
+        predicted=moved(asked.steps, asked.budget.steps),
+        in_time=moved(
+            asked.steps_in_time(family, asked.steps),
+            asked.steps_in_time(family, asked.budget.steps),
+        ),
         n_parameters=sum(p.numel() for p in network.parameters()),
         seconds_a_step=asked.seconds[family],
         behind=behind,

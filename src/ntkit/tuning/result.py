@@ -29,7 +29,8 @@ class TuneResult:
             family of networks is recommended that has one of its own.
         bandwidth: Its bandwidth, cycles per unit; None for encodings that have none.
         flat_range: Smallest and largest Gaussian bandwidth within 0.3 dB of the best at the
-            budget, by the numbers that the choice was made with; None if no Gaussian was tried.
+            budget, by the numbers that the choice was made with; of scale models alone, those that are as good
+            as far as these can tell. None if no Gaussian is recommended.
         table: Predictions for each encoding and budget. For Adam all of them are of the kernel that
             stands for the end of the longest finite budget (`ntkit.tuning.optimisers.alignment`); the same steps
             asked for as a budget of their own may differ by some dB at large bandwidths.
@@ -49,6 +50,7 @@ class TuneResult:
             "identity" if it was tried.
         families: One row a family of networks that was compared, the recommended one first.
         equal: What they were compared with as much of: "steps" or "time".
+        by_models: Whether the table is of scale models, which is so where no kernel knows the training.
     """
 
     choice: Candidate
@@ -70,6 +72,7 @@ class TuneResult:
     curves: dict[str, tuple[Prediction, ...]] = field(repr=False)
     families: tuple[FamilyRow, ...] = ()
     equal: Equal = "steps"
+    by_models: bool = False
 
     @property
     def predicted(self) -> Prediction:

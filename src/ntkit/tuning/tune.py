@@ -13,14 +13,8 @@ from ntkit.tasks.signal import Signal
 from ntkit.tuning.answer import KernelAnswer, answered, has_kernel
 from ntkit.tuning.candidates import COMPARED, MLP, candidates
 from ntkit.tuning.choice import Goal
-from ntkit.tuning.families import (
-    Equal,
-    FamilyRow,
-    asked_families,
-    compared,
-    notes_on,
-    usual_of,
-)
+from ntkit.tuning.families import Comparison, Equal, compared, notes_on
+from ntkit.tuning.ladders import asked_families, usual_of
 from ntkit.tuning.optimisers import optimiser_of
 from ntkit.tuning.optimisers.base import Engine
 from ntkit.tuning.plan import NetworkFactory, NetworkPlan, check_sigmoid
@@ -142,34 +136,40 @@ def tune(
         question = Question(whole, goal, trains, plan, tried, chosen, pilot, say)
         answer = answered(question, why)
     relu = [answer.choice] if answer.choice else tried
-    rows: tuple[FamilyRow, ...] = ()
+    models = Comparison()
     if may_try and (answer.choice is None or len(names) > 1):
         known = answer.predicted(steps)
         asked = (whole, goal, budget, plan)
-        rows = compared(*asked, relu, names, equal=equal, predicted=known, say=say)
+        models = compared(*asked, relu, names, equal=equal, predicted=known, say=say)
     unknown = usual_of(next(iter(names)), whole)
+    rows, table = models.families, answer.table or models.table
     choice = next((row.candidate for row in rows), answer.choice or unknown)
-    curves = {str(row.candidate): row.curve for row in rows[:1]}
+    told = {str(r.candidate): r.predictions for r in models.table if r.candidate.name == "identity"}
+    curves = told | {str(row.candidate): row.curve for row in rows[:1]}
     return TuneResult(
         choice=choice,
         encoding=plan.build(choice)[1],
         bandwidth=choice.bandwidth,
-        flat_range=answer.flat_range if choice == answer.choice else None,
-        table=answer.table,
+        flat_range=(answer.flat_range or models.flat_range) if choice.family == MLP else None,
+        table=table,
         goal=goal,
         budget=budget,
-        steps=answer.steps or (steps,),
+        steps=tuple(p.steps for p in table[0].predictions) if table else (budget.steps,),
         engine=answer.engine,
         clock=answer.clock,
         models=answer.models,
         baseline=whole.baseline(),
-        notes=(*answer.notes, *notes_on(rows, names, whole.metric, may_try=may_try)),
+        notes=(
+            *answer.notes,
+            *notes_on(rows, names, whole.metric, knows=answer.choice is not None),
+        ),
         curves={**curves, **answer.curves},
         plan=plan,
         code=plan.code(choice),
         seconds=perf_counter() - start,
         families=rows,
         equal=equal,
+        by_models=bool(models.table),
     )
 
 
