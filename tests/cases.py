@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ntkit import Grid, encodings, gram, kernels, networks, ntk, operators, tasks
+from ntkit import Grid, encodings, gram, kernels, measurements, networks, ntk, operators, tasks
 from ntkit.kernels import InfiniteKernel, nngp
 from tests.layer_networks import LAYERS
 from tests.spheres import views
@@ -237,6 +237,22 @@ GRIDS: list[tuple[Grid, Grid]] = [
 ]
 """A grid to predict on, and one to train on: 1-D, square, rectangular, 3-D, unaligned."""
 
+MEASUREMENTS: dict[type, list[Callable[[], measurements.AbstractMeasurement]]] = {
+    measurements.Composed: [
+        lambda: measurements.Samples.every((6,), 2) @ measurements.Samples.everywhere((9,))[:6],
+    ],
+    measurements.Samples: [
+        lambda: measurements.Samples.every_other((5, 6)),
+        lambda: measurements.Samples.mask(randn(7, 4, 3) > 0.5),
+    ],
+    measurements.Stacked: [
+        lambda: measurements.stack(
+            measurements.Samples.every_other((5, 6)), measurements.Samples.everywhere((5, 6))
+        ),
+    ],
+}
+"""Small measurements, each of a few rows or more."""
+
 TASKS: dict[type, Callable[[], tasks.AbstractTask]] = {
     tasks.Signal: lambda: tasks.Signal(randn(9, 12, 2), n_axes=2),
     tasks.Image: lambda: tasks.Image(randn(9, 12, 3).sigmoid()),
@@ -257,6 +273,7 @@ __all__ = [
     "GRIDS",
     "KERNELS",
     "LAYERS",
+    "MEASUREMENTS",
     "NETWORKS",
     "OPERATORS",
     "TASKS",

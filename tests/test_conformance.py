@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from ntkit import encodings, kernels, networks, operators, tasks
+from ntkit import encodings, kernels, measurements, networks, operators, tasks
 from ntkit.kernels.infinite import rules
 from ntkit.kernels.infinite.calls.table import MODULES
 from tests import cases
@@ -17,6 +17,7 @@ from tests import cases
         (encodings, cases.ENCODINGS, encodings.AbstractEncoding),
         (operators, cases.OPERATORS, operators.AbstractOperator),
         (kernels, cases.KERNELS, kernels.AbstractKernel),
+        (measurements, cases.MEASUREMENTS, measurements.AbstractMeasurement),
         (networks, cases.NETWORKS, object),
         (tasks, cases.TASKS, tasks.AbstractTask),
     ],

@@ -9,8 +9,8 @@ import ntkit
 
 LEVELS = [
     {"_core"},
-    {"encodings", "figures", "grids", "measurements", "operators"},
-    {"networks"},
+    {"encodings", "figures", "grids", "operators"},
+    {"measurements", "networks"},
     {"kernels"},
     {"solvers"},
     {"spectra"},

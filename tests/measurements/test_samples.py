@@ -100,3 +100,14 @@ def test_gradients_go_through() -> None:
 def test_refusals(make, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=re.escape(message)):
         make()
+
+
+def test_groups_are_blocks_of_the_grid() -> None:
+    """Eight by eight of a picture, along the line of a signal, and only those that hold a sample."""
+    picture = Samples.every_other((64, 64))
+    blocks = picture.groups.reshape(32, 32)
+    assert torch.equal(blocks[::4, ::4].flatten(), torch.arange(64))
+    assert torch.equal(blocks, blocks[::4, ::4].repeat_interleave(4, 0).repeat_interleave(4, 1))
+    line = Samples.at((1000,), torch.tensor([[3], [999], [4], [500]]))
+    assert line.groups.tolist() == [0, 2, 0, 1]
+    assert len(Samples.everywhere((32, 32, 32)).groups.unique()) == 64

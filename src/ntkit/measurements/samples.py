@@ -11,7 +11,8 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from ntkit._core.checks import per_axis, positive_int, whole
-from ntkit.measurements.base import AbstractMeasurement
+from ntkit.measurements.base import AbstractMeasurement, row_numbers
+from ntkit.measurements.blocks import blocks_of
 
 __all__ = ["Samples"]
 
@@ -118,6 +119,11 @@ class Samples(AbstractMeasurement):
         """That of the index; fields on another device are read there as well."""
         return self.index.device
 
+    @property
+    def groups(self) -> Int[Tensor, " n"]:
+        """Blocks of the grid, about 64 in all (8 x 8 of a picture), as far as they hold a sample."""
+        return blocks_of(self.field_shape, self.index)
+
     @cached_property
     def seen(self) -> Bool[Tensor, "..."]:
         """`[*field_shape]`, True where the field is measured."""
@@ -161,4 +167,5 @@ class Samples(AbstractMeasurement):
 
     def __getitem__(self, rows: slice | Tensor) -> "Samples":
         """The samples of these rows."""
-        return Samples(self.field_shape, self.index[rows])
+        picked = row_numbers(rows, len(self.index))
+        return Samples(self.field_shape, self.index[picked.to(self.device)])
