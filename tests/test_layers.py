@@ -16,6 +16,7 @@ LEVELS = [
     {"spectra"},
     {"dynamics"},
     {"tasks"},
+    {"reconstruction"},
     {"tuning"},
     {"experiments", "estimators"},
     {"cli"},
