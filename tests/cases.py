@@ -241,6 +241,18 @@ MEASUREMENTS: dict[type, list[Callable[[], measurements.AbstractMeasurement]]] =
     measurements.Composed: [
         lambda: measurements.Samples.every((6,), 2) @ measurements.Samples.everywhere((9,))[:6],
     ],
+    measurements.Radon: [
+        lambda: measurements.Radon.parallel((7, 6), [0.0, 0.4, 2.0, 3.0]),
+        lambda: measurements.Radon.parallel(
+            (6, 5), [0.3, 1.1, 4.0], spacing=(1.0, 2.0), n_detectors=4, n_rays=3, detector_width=1.5
+        ),
+        lambda: measurements.Radon.fan(
+            (6, 7), [0.0, 2.0, 4.0], source_distance=3.0, detector_distance=1.0
+        ),
+        lambda: measurements.Radon.cone(
+            (3, 4, 5), [0.0, 2.0, 4.0], source_distance=3.0, detector_distance=1.0
+        ),
+    ],
     measurements.Samples: [
         lambda: measurements.Samples.every_other((5, 6)),
         lambda: measurements.Samples.mask(randn(7, 4, 3) > 0.5),

@@ -2,6 +2,7 @@
 
 from ntkit.measurements.base import AbstractMeasurement, Composed
 from ntkit.measurements.occupancy import OccupancyGrid
+from ntkit.measurements.radon import Radon
 from ntkit.measurements.rays import Camera, Rays, camera_rays, clip_to_unit_box
 from ntkit.measurements.samples import Samples
 from ntkit.measurements.stacked import Stacked, stack
@@ -19,6 +20,7 @@ __all__ = [
     "Camera",
     "Composed",
     "OccupancyGrid",
+    "Radon",
     "Rays",
     "Samples",
     "Seen",
