@@ -1,0 +1,110 @@
+"""What a reconstruction gives back: the field, its error bar, and what was chosen and why."""
+
+from dataclasses import dataclass, field
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from ntkit.grids import Grid
+from ntkit.measurements import AbstractMeasurement
+
+__all__ = ["Choice", "PriorRow", "Reconstruction", "Trial"]
+
+
+@dataclass(frozen=True)
+class PriorRow:
+    """A kernel, and what the measurements say of it.
+
+    Attributes:
+        name: Of the kernel.
+        log_evidence: Logarithm of the marginal likelihood, of the part of the data that was looked at.
+        weight: Of the kernel in the problem, `a`: the noise's variance over the field's.
+        noise: Standard deviation of the noise that the kernel finds, in the unit of the data.
+        scale: Standard deviation of the field about its mean, in the field's unit.
+        mean: The constant about which the field varies.
+        leave_one_out: Root mean square error of each datum predicted from the others, in the unit of the data.
+        cross_validation: The same by generalised cross-validation.
+    """
+
+    name: str
+    log_evidence: float
+    weight: float
+    noise: float
+    scale: float
+    mean: float
+    leave_one_out: float
+    cross_validation: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One strength of total variation, and how well it foretold what was held out.
+
+    Attributes:
+        kernel: Whether the kernel took part.
+        total_variation: Its weight `b`.
+        held_out: Root mean square error of the data held out over their root mean square.
+        deviation: Its standard error over the folds.
+    """
+
+    kernel: bool
+    total_variation: float
+    held_out: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was solved in the end.
+
+    Attributes:
+        prior: Name of the kernel; None where total variation is alone.
+        weight: Of the kernel, `a`; 0 without one.
+        total_variation: Weight `b`; 0 for none.
+        bounds: Least and largest value of the field; None for no bound.
+        mean: The constant about which the field varies.
+        noise: Standard deviation of the noise, in the unit of the data.
+        scale: Standard deviation of the field, in its unit.
+    """
+
+    prior: str | None
+    weight: float
+    total_variation: float
+    bounds: tuple[float | None, float | None] | None
+    mean: float
+    noise: float
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """A field found from measurements of it.
+
+    Attributes:
+        field: `[*field_shape]`, or `[*field_shape, o]` where the data have an axis of outputs; complex where the
+            measurement is.
+        deviation: Standard deviation of the field at each point, real, of the same shape; None where none was asked for.
+        choice: What was chosen.
+        priors: The kernels that were looked at, the chosen one first.
+        table: What was tried on measurements held out.
+        why: The choice in words.
+        notes: What was assumed, and what to keep in mind.
+        alternatives: Other reconstructions by name ("total variation alone", "kernel alone"), as `field`.
+        residual: `A f - y`, in the shape of the data.
+        gap: Change of the field over the last iterations, relative: how far the solver is from the end, about.
+        seconds: How long it took.
+    """
+
+    field: Shaped[Tensor, "..."]
+    deviation: Float[Tensor, "..."] | None
+    choice: Choice
+    priors: tuple[PriorRow, ...]
+    table: tuple[Trial, ...]
+    why: str
+    notes: tuple[str, ...]
+    alternatives: dict[str, Shaped[Tensor, "..."]]
+    residual: Shaped[Tensor, "..."]
+    gap: float
+    seconds: float
+    grid: Grid
+    measurement: AbstractMeasurement = field(repr=False)
