@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ntkit import Grid, encodings, gram, kernels, measurements, networks, ntk, operators, tasks
 from ntkit.kernels import InfiniteKernel, nngp
 from tests.layer_networks import LAYERS
+from tests.reconstruction.small import parallel
 from tests.spheres import views
 from tests.tasks.solids import sphere
 
@@ -274,6 +275,12 @@ TASKS: dict[type, Callable[[], tasks.AbstractTask]] = {
     tasks.Points: lambda: tasks.Points(randn(50, 2), randn(50, 2, seed=1)),
     tasks.RadianceField: lambda: tasks.RadianceField(
         views(5, size=12), n_samples=8, silhouettes=False
+    ),
+    tasks.Measured: lambda: tasks.Measured(
+        parallel(8, 6)(randn(8, 8, 1).sigmoid()),
+        parallel(8, 6),
+        bounds=(0, None),
+        total_variation=0.01,
     ),
     tasks.Shape: lambda: tasks.Shape(sphere(1), n_points=600, cells=16),
 }

@@ -5,10 +5,12 @@ from math import inf, isnan, nan
 import pytest
 import torch
 
-from ntkit.tasks import PSNR, AbstractMetric, IntersectionOverUnion
+from ntkit.tasks import PSNR, SNR, AbstractMetric, IntersectionOverUnion
 from tests.cases import randn
 
-METRICS = pytest.mark.parametrize("metric", [PSNR(), IntersectionOverUnion()], ids=lambda m: m.key)
+METRICS = pytest.mark.parametrize(
+    "metric", [PSNR(), SNR(), IntersectionOverUnion()], ids=lambda m: m.key
+)
 
 
 @METRICS
@@ -32,6 +34,15 @@ def test_mean_squares_and_decibels() -> None:
     assert metric.words(error) == "20.0 dB"
     assert metric.written(inf) == "perfect"
     assert metric.number(nan) == "-"
+
+
+def test_signal_to_noise_has_no_scale() -> None:
+    metric, true = SNR(), randn(30, 3)
+    error = metric.error(metric.sums(1.1 * true, true))
+    assert error == pytest.approx(0.01)
+    assert error == pytest.approx(metric.error(metric.sums(55 * true, 50 * true)))
+    assert metric.words(error) == "20.0 dB"
+    assert metric.error(metric.sums(true, 0 * true)) == inf
 
 
 def test_intersection_over_union_is_of_counts() -> None:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from ntkit._core.checks import finite, moments, non_negative, positive
+from ntkit._core.checks import moments, non_negative, positive
 from ntkit._core.errors import NumericalError
 from ntkit.dynamics.gradient_descent import DescentResponse
 from ntkit.grids import Grid
@@ -18,6 +18,7 @@ from ntkit.measurements import AbstractMeasurement
 from ntkit.operators import AbstractOperator
 from ntkit.reconstruction.data_kernel import DataKernel, DataStructure
 from ntkit.solvers import AbstractResponse, FlowResponse, Limit, prepare, with_ridge
+from ntkit.tasks.measured_data import checked_data, grid_of
 
 __all__ = ["PredictedTraining", "predict_training"]
 
@@ -113,7 +114,7 @@ def predict_training(
         raise ValueError("Pass `times=` of gradient flow, or `steps=` of gradient descent.")
     if lr is not None and steps is None:
         raise ValueError(f"`lr={lr!r}` is of `steps=`; gradient flow has none.")
-    data, tail = _checked(y, A)
+    data, tail = checked_data(y, A), tuple(y.shape[len(A.data_shape) :])
     own = DataKernel(A, _prior(kernel, A, grid))
     first = None if start is None else _started(start, A, tail)
     rest = data if first is None else data - A(first)
@@ -153,43 +154,18 @@ def predict_training(
     )
 
 
-def _checked(y: Tensor, A: AbstractMeasurement) -> tuple[Tensor, tuple[int, ...]]:
-    """Data `[*data_shape, o]` in double precision, and the axes behind those of the measurement.
-
-    Raises:
-        TypeError: They are complex, and the measurement is real, or the other way round.
-        ValueError: Their shape does not fit, or they are not finite.
-    """
-    shape = A.data_shape
-    if tuple(y.shape[: len(shape)]) != shape or y.ndim > len(shape) + 1:
-        raise ValueError(
-            f"`y` has shape {tuple(y.shape)}, and the data of the measurement {shape}; one more axis may follow, for outputs."
-        )
-    if y.is_complex() != A.is_complex:
-        raise TypeError(
-            f"`y` is {y.dtype}, and the data of {type(A).__name__} are {'complex' if A.is_complex else 'real'}."
-        )
-    parts = torch.view_as_real(y) if y.is_complex() else y
-    finite("y", parts)
-    wide = torch.complex128 if y.is_complex() else torch.float64
-    return y.to(wide).reshape(*shape, -1), tuple(y.shape[len(shape) :])
-
-
 def _prior(
     kernel: AbstractKernel | AbstractOperator, A: AbstractMeasurement, grid: Grid | None
 ) -> AbstractOperator:
     """`K` on the grid.
 
     Raises:
-        ValueError: The grid, or the operator, has other points than the field.
+        ValueError: It has not as many points as the field.
     """
-    if grid is not None and grid.shape != A.field_shape:
-        raise ValueError(
-            f"`grid` has shape {grid.shape}, and the field of the measurement {A.field_shape}."
-        )
+    points = grid_of(A, grid)
     op = kernel
     if not isinstance(op, AbstractOperator):
-        op = gram(op, A.grid if grid is None else grid)
+        op = gram(op, points)
     size = prod(A.field_shape)
     if op.shape != (size, size):
         raise ValueError(

@@ -6,12 +6,14 @@ from ntkit.tasks.budget import Budget, Evaluation
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.image import Image
 from ntkit.tasks.jobs import JOBS, AbstractJob, job
-from ntkit.tasks.metrics import PSNR, AbstractMetric, IntersectionOverUnion, psnr
+from ntkit.tasks.measured import Measured
+from ntkit.tasks.metrics import PSNR, SNR, AbstractMetric, IntersectionOverUnion, psnr
 from ntkit.tasks.points import Points
 from ntkit.tasks.radiance_field import RadianceField
 from ntkit.tasks.samples import AbstractSamples
 from ntkit.tasks.shape import Shape
 from ntkit.tasks.signal import Signal
+from ntkit.tasks.total_variation import total_variation
 from ntkit.tasks.trainer import Trainer
 from ntkit.tasks.training import train
 from ntkit.tasks.video import Video
@@ -20,6 +22,7 @@ from ntkit.tasks.volume import Volume
 __all__ = [
     "JOBS",
     "PSNR",
+    "SNR",
     "AbstractJob",
     "AbstractMetric",
     "AbstractSamples",
@@ -31,6 +34,7 @@ __all__ = [
     "Evaluation",
     "Image",
     "IntersectionOverUnion",
+    "Measured",
     "Points",
     "RadianceField",
     "Rendered",
@@ -41,5 +45,6 @@ __all__ = [
     "Volume",
     "job",
     "psnr",
+    "total_variation",
     "train",
 ]

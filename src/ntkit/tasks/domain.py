@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit.grids import Grid
+from ntkit.tasks.field_units import FieldUnits
 from ntkit.tasks.files import Content, Levels, Scattered
 from ntkit.tasks.scene import Scene
 
@@ -40,6 +41,7 @@ class Domain:
         scene: Of a radiance field: its box, and how it is rendered.
         scale: How many times as many samples a rendering has along each axis, if nothing else is asked.
         up: Of a shape: which axis is up, in pictures.
+        field_units: Of a measured field: its scale, bounds and grid.
     """
 
     kind: str
@@ -58,6 +60,7 @@ class Domain:
     scale: int = 1
     scene: Scene | None = None
     up: int = 1
+    field_units: FieldUnits | None = None
     window: tuple[tuple[float, float], ...] = field(default=())
 
     @classmethod
@@ -97,7 +100,8 @@ class Domain:
     def from_dict(cls, found: dict[str, Any]) -> "Domain":
         """Of a run's JSON."""
         plain = {k: _tupled(v) for k, v in found.items()}
-        scene = plain.get("scene")
+        scene, units = plain.get("scene"), plain.get("field_units")
+        plain["field_units"] = units and FieldUnits(**units)
         return cls(**{**plain, "scene": scene and Scene.from_dict(scene)})
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["PSNR", "AbstractMetric", "IntersectionOverUnion", "psnr"]
+__all__ = ["PSNR", "SNR", "AbstractMetric", "IntersectionOverUnion", "psnr"]
 
 
 def psnr(mean_square_error: float) -> float:
@@ -106,6 +106,40 @@ class PSNR(AbstractMetric):
         """The mean square error."""
         total, count = sums.tolist()
         return total / count if count else nan
+
+    def quality(self, error: float) -> float:
+        """In decibels."""
+        return psnr(error)
+
+
+@dataclass(frozen=True)
+class SNR(AbstractMetric):
+    """Signal-to-noise ratio of data without a peak; its error is what is missed of their square, `|r|^2 / |y|^2`.
+
+    Example:
+        >>> metric = SNR()
+        >>> y = torch.tensor([[30.0, -40.0]])
+        >>> metric.words(metric.error(metric.sums(y + torch.tensor([[3.0, 4.0]]), y)))
+        '20.0 dB'
+    """
+
+    name = "SNR"
+    key = "snr"
+    error_name = "relative square error"
+    unit = "dB"
+    perfect = 100.0
+
+    def sums(self, found: Float[Tensor, "n o"], true: Float[Tensor, "n o"]) -> Float[Tensor, " k"]:
+        """Of squares of what is missed, and of what is true."""
+        missed, size = ((v**2).sum(dtype=torch.float64) for v in (found - true, true))
+        return torch.stack([missed, size])
+
+    def error(self, sums: Float[Tensor, " k"]) -> float:
+        """What is missed over what is true."""
+        missed, size = sums.tolist()
+        if size:
+            return missed / size
+        return inf if missed else nan
 
     def quality(self, error: float) -> float:
         """In decibels."""

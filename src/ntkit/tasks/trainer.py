@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
-from math import isfinite, nan
+from math import inf, isfinite, nan
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,9 @@ from torch.optim.swa_utils import AveragedModel
 from ntkit._core.denormals import flushed_denormals
 from ntkit._core.devices import device_of
 from ntkit._core.errors import NumericalError
-from ntkit.encodings import AbstractEncoding
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget, Evaluation
+from ntkit.tasks.split import split_encoding
 
 __all__ = ["Trainer", "average_share", "decayed_average", "evaluate"]
 
@@ -31,6 +31,8 @@ class Trainer:
         task: What to fit.
         budget: Optimiser, learning rate, steps and batch size.
         average: Whether to keep a running average of the weights besides.
+        keep_best: Whether `take_better` gives the weights of that evaluation which fits best what is held out, of all so
+            far.
         generator: Source of the batches, on the CPU; a fixed seed if left out.
 
     Attributes:
@@ -45,6 +47,7 @@ class Trainer:
         budget: Budget,
         *,
         average: bool = False,
+        keep_best: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         self.step = 0
@@ -53,7 +56,7 @@ class Trainer:
         self._task = task.for_training()
         self._generator = torch.Generator().manual_seed(0) if generator is None else generator
         self._encoding, self._body = (
-            _split(network) if task.takes_points else (nn.Identity(), network)
+            split_encoding(network) if task.takes_points else (nn.Identity(), network)
         )
         device = device_of(network)
         x, self._y = (part.float().to(device=device) for part in task.training())
@@ -73,6 +76,7 @@ class Trainer:
         trained = [p for p in self._body.parameters() if p.requires_grad]
         self._optimiser = budget.torch_optimiser(trained)
         self._mean = AveragedModel(self._body, multi_avg_fn=_decay_all) if average else None
+        self._keeps_best, self._best = keep_best, dict[str, Tensor]()
 
     def run(
         self,
@@ -107,11 +111,21 @@ class Trainer:
 
     def judge(self) -> None:
         """Add an evaluation of the step that it stands at."""
-        self.evaluations.append(self._evaluated())
+        least = min((e.held_out for e in self.evaluations), default=inf)
+        module, found = self._evaluated()
+        if self._keeps_best and found.held_out < least:
+            self._best = {k: v.detach().clone() for k, v in module.state_dict().items()}
+        self.evaluations.append(found)
 
     def take_better(self) -> None:
-        """Give the network its averaged weights where they fit the training samples better."""
+        """Give the network its averaged weights where they fit the training samples better.
+
+        With `keep_best` those that fitted best what is held out, once there was an evaluation of it.
+        """
         if self.step == 0:
+            return
+        if self._best:
+            self._body.load_state_dict(self._best)
             return
         if self.evaluations and self.evaluations[-1].step == self.step:
             averaged = self.evaluations[-1].averaged
@@ -135,6 +149,7 @@ class Trainer:
         if self._mean is not None:
             found |= {f"mean.{k}": v for k, v in self._mean.state_dict().items()}
         found |= {f"task.{k}": v for k, v in self._task.learned().items()}
+        found |= {f"best.{k}": v for k, v in self._best.items()}
         found["generator"] = self._generator.get_state()
         found["step"] = torch.tensor(self.step)
         rows = [astuple(e) for e in self.evaluations]
@@ -163,6 +178,8 @@ class Trainer:
             if self._mean is not None:
                 self._mean.load_state_dict(part("mean"))
             self._task.put_back(part("task"))
+            device = device_of(self._body)
+            self._best = {k: v.to(device, copy=True) for k, v in part("best").items()}
             self._generator.set_state(state["generator"])
             self.step = int(state["step"])
             rows = state["evaluations"].tolist()
@@ -201,14 +218,15 @@ class Trainer:
         self.step += 1
         return value
 
-    def _evaluated(self) -> Evaluation:
+    def _evaluated(self) -> tuple[nn.Module, Evaluation]:
+        """The weights or their average, and their errors."""
         is_last = self.step == self._budget.steps
         few = self._fewest if is_last else max(1, len(self._y) // _JUDGED_ROWS)
         best, error = self._better(few)
         x, y = self._held_out
         few = max(1, len(y) // (self._task.most_judged or len(y) or 1)) if is_last else few
         held_out = evaluate(self._task, best, x[::few], y[::few], self._encoding)
-        return Evaluation(self.step, error, held_out, averaged=best is not self._body)
+        return best, Evaluation(self.step, error, held_out, averaged=best is not self._body)
 
     @property
     def _fewest(self) -> int:
@@ -254,13 +272,3 @@ def evaluate(
         batches = zip(rows.split(_EVALUATION_ROWS), true.split(_EVALUATION_ROWS), strict=True)
         sums = [task.metric.sums(task.predict(network, encoding(x)), y) for x, y in batches]
     return task.metric.error(torch.stack(sums).sum(0))
-
-
-def _split(network: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """A leading module whose features stay, and the rest; `network` itself if there is none."""
-    if type(network) is nn.Sequential and len(network) > 1:
-        first = network[0]
-        is_fixed = not isinstance(first, AbstractEncoding) or first.is_fixed
-        if is_fixed and not any(True for _ in first.parameters()):
-            return first, network[1:]
-    return nn.Identity(), network

@@ -19,6 +19,7 @@ def train(
     *,
     evaluate_at: Sequence[int] | None = None,
     average: bool = False,
+    keep_best: bool = False,
     generator: torch.Generator | None = None,
     on_step: Callable[[int, float], None] | None = None,
     on_evaluation: Callable[[Evaluation], None] | None = None,
@@ -39,6 +40,7 @@ def train(
         average: Whether to keep a running average of the weights besides: of step `k` with weight
             `(g + 1) / (g + k)`, about the last tenth of the steps (Shamir and Zhang 2013, section 3,
             polynomial decay).
+        keep_best: Whether the network gets the weights of that evaluation which fits best what is held out.
         generator: Source of the batches, on the CPU.
         on_step: Called after each step with its number and its batch's loss.
         on_evaluation: Called with each evaluation.
@@ -48,7 +50,9 @@ def train(
 
     A loss that is no longer finite is a `NumericalError`; the network is left as that step found it.
     """
-    trainer = Trainer(network, task, budget, average=average, generator=generator)
+    trainer = Trainer(
+        network, task, budget, average=average, keep_best=keep_best, generator=generator
+    )
     try:
         trainer.run(evaluate_at=evaluate_at, on_step=on_step, on_evaluation=on_evaluation)
     finally:  # also where it is interrupted: the weights that were judged best go on from there
