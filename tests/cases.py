@@ -1,6 +1,7 @@
 """One table of instances per kind of object; conformance and law tests run over all of it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -238,9 +239,46 @@ GRIDS: list[tuple[Grid, Grid]] = [
 ]
 """A grid to predict on, and one to train on: 1-D, square, rectangular, 3-D, unaligned."""
 
+
+def _coils(*shape: int) -> Tensor:
+    return randn(3, *shape, dtype=torch.complex128)
+
+
+def _operator() -> Any:
+    from scipy.sparse.linalg import aslinearoperator
+
+    return aslinearoperator(randn(5, 12).numpy())
+
+
 MEASUREMENTS: dict[type, list[Callable[[], measurements.AbstractMeasurement]]] = {
     measurements.Composed: [
         lambda: measurements.Samples.every((6,), 2) @ measurements.Samples.everywhere((9,))[:6],
+    ],
+    measurements.Blur: [
+        lambda: measurements.Blur((6, 7), randn(3, 4)),
+        lambda: measurements.Blur((9,), 0.5, border="inside"),
+        lambda: measurements.Blur((9, 9), (0.4, 0.0), border="periodic"),
+        lambda: measurements.Blur((4, 5, 6), randn(2, 3, 3), border="zero"),
+    ],
+    measurements.Fourier: [
+        lambda: measurements.Fourier((4, 5)),
+        lambda: measurements.Fourier((4, 6), randn(6) > -0.5, _coils(4, 6)),
+        lambda: measurements.Fourier((3, 4, 2), randn(3, 4, 2) > 0),
+    ],
+    measurements.Interpolation: [
+        lambda: measurements.Interpolation(Grid(7), randn(6, 1).sigmoid()),
+        lambda: measurements.Interpolation(Grid((5, 6)), randn(8, 2).sigmoid()),
+    ],
+    measurements.Matrix: [
+        lambda: measurements.Matrix(randn(5, 12), (3, 4), [0, 0, 1, 1, 5]),
+        lambda: measurements.Matrix(randn(5, 12, dtype=torch.complex128)),
+        lambda: measurements.Matrix(randn(5, 12).relu().to_sparse(), (12,)),
+        lambda: measurements.Matrix(randn(5, 6, dtype=torch.complex128).to_sparse_csr()),
+        lambda: measurements.Matrix(_operator(), (3, 4)),
+    ],
+    measurements.NonuniformFourier: [
+        lambda: measurements.NonuniformFourier((8,), 4 * randn(9, 1).tanh()),
+        lambda: measurements.NonuniformFourier((6, 8), 3 * randn(4, 3, 2).tanh(), _coils(6, 8)),
     ],
     measurements.Radon: [
         lambda: measurements.Radon.parallel((7, 6), [0.0, 0.4, 2.0, 3.0]),
@@ -254,6 +292,9 @@ MEASUREMENTS: dict[type, list[Callable[[], measurements.AbstractMeasurement]]] =
             (3, 4, 5), [0.0, 2.0, 4.0], source_distance=3.0, detector_distance=1.0
         ),
     ],
+    measurements.Rows: [
+        lambda: measurements.Rows((5, 3), torch.tensor([4, 1, 4]), torch.tensor([0, 1, 0])),
+    ],
     measurements.Samples: [
         lambda: measurements.Samples.every_other((5, 6)),
         lambda: measurements.Samples.mask(randn(7, 4, 3) > 0.5),
@@ -262,6 +303,10 @@ MEASUREMENTS: dict[type, list[Callable[[], measurements.AbstractMeasurement]]] =
         lambda: measurements.stack(
             measurements.Samples.every_other((5, 6)), measurements.Samples.everywhere((5, 6))
         ),
+    ],
+    measurements.Subsample: [
+        lambda: measurements.Subsample((6, 4), 2),
+        lambda: measurements.Subsample((9,), 3),
     ],
 }
 """Small measurements, each of a few rows or more."""

@@ -23,6 +23,7 @@ EXTRAS = (
     "trimesh",
     "igl",
     "skimage",
+    "finufft",
 )
 """Packages of which a single row of a table may be the only one that needs them."""
 

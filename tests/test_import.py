@@ -21,6 +21,8 @@ EXTRAS = [
     "pydicom",
     "av",
     "tifffile",
+    "finufft",
+    "h5py",
 ]
 
 PROBE = f"""

@@ -1,11 +1,19 @@
 """Measurements: from a field to data; linear ones with their adjoint, and rendered rays."""
 
 from ntkit.measurements.base import AbstractMeasurement, Composed
+from ntkit.measurements.blur import Blur
+from ntkit.measurements.fourier import Fourier
+from ntkit.measurements.interpolation import Interpolation
+from ntkit.measurements.matrix import Matrix
+from ntkit.measurements.nonuniform_fourier import NonuniformFourier
 from ntkit.measurements.occupancy import OccupancyGrid
+from ntkit.measurements.probe import adjoint_mismatch
 from ntkit.measurements.radon import Radon
 from ntkit.measurements.rays import Camera, Rays, camera_rays, clip_to_unit_box
+from ntkit.measurements.rows import Rows
 from ntkit.measurements.samples import Samples
 from ntkit.measurements.stacked import Stacked, stack
+from ntkit.measurements.subsample import Subsample
 from ntkit.measurements.volume_rendering import (
     Seen,
     Strata,
@@ -17,15 +25,23 @@ from ntkit.measurements.volume_rendering import (
 
 __all__ = [
     "AbstractMeasurement",
+    "Blur",
     "Camera",
     "Composed",
+    "Fourier",
+    "Interpolation",
+    "Matrix",
+    "NonuniformFourier",
     "OccupancyGrid",
     "Radon",
     "Rays",
+    "Rows",
     "Samples",
     "Seen",
     "Stacked",
     "Strata",
+    "Subsample",
+    "adjoint_mismatch",
     "camera_rays",
     "clip_to_unit_box",
     "composite",

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 __all__ = ["Entries", "SparseMatrix", "both_parts"]
@@ -94,11 +94,14 @@ class SparseMatrix:
 
     def times(self, v: Shaped[Tensor, "m o"]) -> Shaped[Tensor, "n o"]:
         """The product with each column; of a real matrix with complex columns too."""
-        return both_parts(self.forward.times, v)
+        return self._product(self.forward.times, v)
 
     def transposed_times(self, v: Shaped[Tensor, "n o"]) -> Shaped[Tensor, "m o"]:
         """The product of the transpose, not conjugated, with each column."""
-        return both_parts(self.backward.times, v)
+        return self._product(self.backward.times, v)
+
+    def _product(self, times: Callable[[Tensor], Tensor], v: Tensor) -> Tensor:
+        return times(v) if self.forward.values.is_complex() else both_parts(times, v)
 
     def rows(self, index: Int[Tensor, " k"]) -> "SparseMatrix":
         """The matrix of these rows alone, in this order."""
@@ -129,7 +132,7 @@ def _starts(counts: Int[Tensor, " n"]) -> Int[Tensor, " n_1"]:
 def _compressed(
     starts: Int[Tensor, " n_1"],
     columns: Int[Tensor, " nnz"],
-    values: Float[Tensor, " nnz"],
+    values: Shaped[Tensor, " nnz"],
     shape: tuple[int, int],
 ) -> Tensor:
     """Torch's compressed matrix."""

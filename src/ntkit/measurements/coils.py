@@ -1,0 +1,50 @@
+"""Receiver coils: each sees the field through a complex weight of its own."""
+
+import torch
+from jaxtyping import Complex, Shaped
+from torch import Tensor
+
+__all__ = ["as_complex", "checked_coils", "combine", "spread"]
+
+
+def checked_coils(
+    coils: Complex[Tensor, "c ..."] | None, shape: tuple[int, ...]
+) -> Complex[Tensor, "c ..."] | None:
+    """The coils' weights, refused if they do not fit.
+
+    Raises:
+        TypeError: They are not complex.
+        ValueError: They have another shape than `[c, *shape]`.
+    """
+    if coils is None:
+        return None
+    if not coils.is_complex():
+        raise TypeError(
+            f"`coils` must be complex, got {coils.dtype}. `coils.to(torch.complex128)` makes it so."
+        )
+    if coils.ndim != len(shape) + 1 or tuple(coils.shape[1:]) != shape or not len(coils):
+        raise ValueError(
+            f"`coils` has shape {tuple(coils.shape)}; (coils, {str(shape)[1:]} is needed."
+        )
+    return coils
+
+
+def as_complex(value: Shaped[Tensor, "..."]) -> Complex[Tensor, "..."]:
+    """The same numbers, complex of the same precision."""
+    return value if value.is_complex() else torch.complex(value, torch.zeros_like(value))
+
+
+def spread(
+    field: Shaped[Tensor, "..."], coils: Complex[Tensor, "c ..."] | None
+) -> Complex[Tensor, "o c ..."]:
+    """What each coil sees of a field `[*shape, o]`: `[o, c, *shape]`, a single one where there are none."""
+    first = as_complex(field).movedim(-1, 0)[:, None]
+    return first if coils is None else first * coils.to(first)
+
+
+def combine(
+    seen: Complex[Tensor, "o c ..."], coils: Complex[Tensor, "c ..."] | None
+) -> Complex[Tensor, "..."]:
+    """The adjoint of `spread`: the sum over coils with their weights' conjugates."""
+    weighted = seen if coils is None else seen * coils.to(seen).conj()
+    return weighted.sum(1).movedim(0, -1)
