@@ -54,8 +54,7 @@ class Measured(AbstractTask):
         y: Data, `[*data_shape]` or `[*data_shape, o]`; complex where the measurement is.
         A: The measurement.
         grid: Where the points of its field are, for the network; those that it says itself if left out.
-        bounds: Lower and upper bound of the field, None for none: the output goes through a softplus, or with both
-            through a sigmoid.
+        bounds: Lower and upper bound of the field, None for none: the output is bent towards them by a softplus.
         total_variation: `b`, for the field and the data in their own units: the weight of the total variation in
             `1/2 |A f - y|^2 + b TV(f)`. See `ntkit.tasks.total_variation`.
         hold_out: Share of the groups that is held out, from 0 to 0.9, at least one if above 0.
