@@ -1,0 +1,130 @@
+"""Error bars: how far the field may lie from the estimate, at each point."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ntkit.reconstruction.evidence import data_spectrum, evidence
+from ntkit.reconstruction.linear import kernel_fields
+from ntkit.reconstruction.result import PriorRow
+from ntkit.reconstruction.system import System
+from ntkit.reconstruction.torus import TorusPrior
+from ntkit.reconstruction.variation import differences
+
+__all__ = ["LocalPrior", "deviation_of", "local_prior"]
+
+_SAMPLES = 32
+"""Of the posterior: the deviation at a point is known to an eighth of itself."""
+
+_FLOORS, _BLURS = (0.1, 0.3, 1.0), (1.0, 2.0)
+_LOCAL_DATA = 512
+
+
+@dataclass(frozen=True, eq=False)
+class LocalPrior:
+    """`D K D`: a stationary prior whose standard deviation differs from point to point.
+
+    Attributes:
+        name: Of the kernel.
+        prior: `K`.
+        local: `[*shape]`, the diagonal of `D`.
+    """
+
+    name: str
+    prior: TorusPrior
+    local: Float[Tensor, "..."]
+
+    def covariance(self, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """`D K D f`."""
+        local = self.local.to(field)
+        return local * self.prior.covariance(local * field)
+
+    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "..."]:
+        """Draws, `[count, *shape]`."""
+        return self.local * self.prior.sample(count, generator)
+
+
+def local_prior(
+    system: System,
+    prior: TorusPrior,
+    estimate: Float[Tensor, "p ..."],
+    y: Float[Tensor, "p m"],
+    rows: Int[Tensor, " n"],
+) -> tuple[LocalPrior, PriorRow]:
+    """The prior whose local scale follows the slopes of an estimate, and what the data say of it.
+
+    `D` is a floor plus the smoothed length of the gradient; the floor and the smoothing are those of largest marginal
+    likelihood. The estimate comes from the same data, which are thus used twice.
+
+    Args:
+        system: The measurement.
+        prior: The stationary one.
+        estimate: Of the field, less its mean.
+        y: Data less the mean's, weighted.
+        rows: The data that are looked at.
+    """
+    ndim = len(prior.torus.shape)
+    steep = differences(estimate, ndim).square().sum((0, 1)).sqrt().double()
+    best: tuple[LocalPrior, PriorRow] | None = None
+    for blur in _BLURS:
+        smooth = _blurred(steep, blur)
+        for floor in _FLOORS:
+            local = floor + smooth / smooth.square().mean().sqrt().clamp_min(1e-300)
+            tried = LocalPrior(prior.name, prior, local)
+            spectrum = data_spectrum(system, tried, rows)
+            row = evidence(spectrum, y, None, is_complex=system.measurement.is_complex)
+            if best is None or row.log_evidence > best[1].log_evidence:
+                best = (tried, row)
+    assert best is not None, "there are floors to try"
+    return best
+
+
+def deviation_of(
+    system: System,
+    prior: TorusPrior | LocalPrior,
+    row: PriorRow,
+    *,
+    generator: torch.Generator,
+    samples: int = _SAMPLES,
+) -> Float[Tensor, "..."]:
+    """Standard deviation of the field at each point, `[*shape]`, from samples of the posterior.
+
+    Draws of the prior and of the noise, less what would be reconstructed of them: they are draws of the error.
+
+    Args:
+        system: The measurement.
+        prior: Of the field.
+        row: Its scale, and the noise's.
+        generator: Source of the draws.
+        samples: How many.
+
+    Source: Matheron's rule; Wilson et al. 2020 (arXiv:2002.09309), eq. 8.
+
+    Cost: `samples` right-hand sides of one run of conjugate gradients.
+    """
+    shape = prior.covariance(torch.zeros(system.measurement.field_shape)).shape
+    parts = 2 if system.measurement.is_complex else 1
+    half = 0.5**0.5 if parts == 2 else 1.0
+    drawn = half * prior.sample(samples * parts, generator).reshape(samples, parts, *shape)
+    noise = torch.randn(samples, parts, system.n_data, generator=generator, dtype=torch.float64)
+    data = system.forward(drawn) + half * row.weight**0.5 * noise
+    found = kernel_fields(system, prior, data, [row.weight], tolerance=1e-2, iterations=300)
+    error = drawn - found.fields[0]
+    return row.scale * error.square().sum(1).mean(0).sqrt()
+
+
+def _blurred(field: Float[Tensor, "..."], sigma: float) -> Float[Tensor, "..."]:
+    """A Gaussian mean over neighbours, mirrored at the edges."""
+    reach = int(3 * sigma) + 1
+    offsets = torch.arange(-reach, reach + 1, dtype=field.dtype)
+    taps = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    taps = taps / taps.sum()
+    for axis in range(field.ndim):
+        n = field.shape[axis]
+        places = (torch.arange(n)[:, None] + offsets.long()).abs()
+        places = torch.where(places >= n, 2 * n - 1 - places, places).clamp(0, n - 1)
+        moved = field.movedim(axis, -1)[..., places]
+        field = (moved * taps).sum(-1).movedim(-1, axis)
+    return field

@@ -1,0 +1,163 @@
+"""Which kernel, and how much noise: the marginal likelihood of the measurements, exactly, on a part of them."""
+
+from dataclasses import dataclass
+from math import log, pi, prod, sqrt
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from ntkit.reconstruction.result import PriorRow
+from ntkit.reconstruction.system import System
+
+__all__ = ["Covariance", "Spectrum", "data_spectrum", "evidence", "part_of_data"]
+
+_MOST_DATA = 1024
+_MOST_WORK = 1.5e8
+"""Numbers of the torus that are transformed for one kernel: above it fewer data are looked at, but never below 96."""
+
+_CHUNK = 32
+_RIDGES = torch.logspace(-10, 1, 67, dtype=torch.float64)
+"""Noise over the largest eigenvalue: a ridge below 1e-10 of it cannot be told from none in double precision."""
+
+
+class Covariance(Protocol):
+    """What is asked of a prior here: its name, and its matrix times fields `[..., *shape]`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def covariance(self, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Some data in the eigenvectors of their covariance under a kernel.
+
+    Attributes:
+        name: Of the kernel.
+        rows: `[n]`, which data they are.
+        eigenvalues: `[n]` of `A K A^H` among these data.
+        vectors: `[n, n]`, as columns.
+    """
+
+    name: str
+    rows: Int[Tensor, " n"]
+    eigenvalues: Float[Tensor, " n"]
+    vectors: Shaped[Tensor, "n n"]
+
+
+def part_of_data(system: System, *, most: int = _MOST_DATA) -> Int[Tensor, " n"]:
+    """Numbers of up to `most` data: whole groups, spread evenly; of a group that is larger, a stretch in its middle.
+
+    Whole groups, because neighbouring data see nearly the same of the field, so that what they differ by is noise.
+    """
+    work = int(_MOST_WORK / prod(system.torus.lengths))
+    most = min(most, max(96, work), system.n_data)
+    n_groups = int(system.group.max()) + 1
+    size = system.n_data / n_groups
+    wanted = min(n_groups, max(3, round(most / size)))
+    chosen = torch.linspace(0, n_groups - 1, wanted + 2)[1:-1].round().long() if wanted < n_groups else None
+    each = most // wanted
+    found = []
+    for g in range(n_groups) if chosen is None else chosen.unique().tolist():
+        own = (system.group == g).nonzero()[:, 0].cpu()
+        start = max(0, (len(own) - each) // 2)
+        found.append(own[start : start + each])
+    return torch.cat(found)
+
+
+def data_spectrum(system: System, prior: Covariance, rows: Int[Tensor, " n"]) -> Spectrum:
+    """The eigenvalues and vectors of `A K A^H` among some data.
+
+    Args:
+        system: The measurement.
+        prior: The kernel.
+        rows: Which data.
+
+    Cost: `n` products with `A`, `A^H` and `K`, and an eigenvalue problem of order `n`.
+    """
+    parts = 2 if system.measurement.is_complex else 1
+    columns = []
+    for chunk in rows.split(_CHUNK):
+        unit = torch.zeros(len(chunk), parts, system.n_data, dtype=torch.float64)
+        unit[torch.arange(len(chunk)), 0, chunk] = 1
+        image = system.forward(prior.covariance(system.adjoint(unit)))[..., rows]
+        columns.append(torch.complex(image[:, 0], image[:, 1]) if parts == 2 else image[:, 0])
+    matrix = torch.cat(columns).mT  # row i of `columns` is A K A^H e_i
+    eigenvalues, vectors = torch.linalg.eigh((matrix + matrix.mH) / 2)
+    return Spectrum(prior.name, rows, eigenvalues.clamp_min(0), vectors)
+
+
+def evidence(
+    spectrum: Spectrum,
+    y: Float[Tensor, "p m"],
+    flat: Float[Tensor, "p m"] | None,
+    *,
+    is_complex: bool,
+    given: float = 0.0,
+) -> PriorRow:
+    """The ridge, scale and mean of largest marginal likelihood under one kernel.
+
+    With `y = m A 1 + A f + e`, `f ~ N(0, s^2 K)` and `e ~ N(0, s^2 a)`, the scale `s` and the mean `m` are those of
+    largest likelihood for each ridge `a`, in closed form; the ridge is looked for on a grid of eleven decades.
+
+    Args:
+        spectrum: Of the kernel.
+        y: Data of all channels, weighted.
+        flat: `A 1`, if a mean is fitted.
+        is_complex: Whether parts are real and imaginary parts in turn.
+        given: The mean where it is given, which `y` is less of already.
+
+    Source: Rasmussen and Williams 2006, eqs. 5.8 and 5.10-5.12 (leave-one-out); Wahba 1990, section 4.3 (generalised
+    cross-validation).
+    """
+    data = _among(y, spectrum, is_complex)
+    ones = None if flat is None else _among(flat, spectrum, is_complex)
+    lam = spectrum.eigenvalues
+    count = data.shape[0] * data.shape[1]
+    half = 1.0 if is_complex else 0.5  # a complex number is two real ones of half the variance each
+    best: tuple[float, float, float, float] | None = None
+    for ridge in (_RIDGES * float(lam.max())).tolist():
+        inverse = 1 / (lam + ridge)
+        mean = 0.0
+        if ones is not None:
+            mean = float((ones.conj() * data * inverse).sum().real / (ones.abs() ** 2 * inverse).sum())
+        rest = data if ones is None else data - mean * ones
+        square = float((rest.abs() ** 2 * inverse).sum()) / count
+        volume = data.shape[0] * float(torch.log(lam + ridge).sum())
+        value = -half * (count * (log(square) + 1 + log(pi / half)) + volume)
+        if best is None or value > best[0]:
+            best = (value, ridge, square, mean)
+    assert best is not None, "the grid of ridges is not empty"
+    value, ridge, variance, mean = best
+    rest = data if ones is None else data - mean * ones
+    left, cross = _left_out(spectrum, rest, ridge)
+    return PriorRow(
+        name=spectrum.name,
+        log_evidence=value,
+        weight=ridge,
+        noise=sqrt(ridge * variance),
+        scale=sqrt(variance),
+        mean=given + mean,
+        leave_one_out=left,
+        cross_validation=cross,
+    )
+
+
+def _among(values: Tensor, spectrum: Spectrum, is_complex: bool) -> Tensor:
+    """Parts of some data in the eigenvectors, `[o, n]`."""
+    own = values[:, spectrum.rows].double()
+    channels = torch.complex(own[0::2], own[1::2]) if is_complex else own
+    return channels @ spectrum.vectors.conj()
+
+
+def _left_out(spectrum: Spectrum, rest: Tensor, ridge: float) -> tuple[float, float]:
+    """Root mean square errors of leave-one-out and of generalised cross-validation."""
+    inverse = 1 / (spectrum.eigenvalues + ridge)
+    solved = (rest * inverse) @ spectrum.vectors.mT
+    diagonal = (spectrum.vectors.abs() ** 2 * inverse).sum(1)
+    left = float((solved.abs() / diagonal).square().mean().sqrt())
+    cross = float(solved.abs().square().mean().sqrt() / diagonal.mean())
+    return left, cross

@@ -1,0 +1,220 @@
+"""The whole problem, with kernel, total variation and bounds, by a primal-dual method in a metric of waves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit.reconstruction.system import System
+from ntkit.reconstruction.torus import Torus
+from ntkit.reconstruction.variation import (
+    curvature_of_differences,
+    differences,
+    differences_adjoint,
+    lengths_of,
+)
+
+__all__ = ["PrimalDual", "State", "Terms"]
+
+_DATA_STEP = 0.2
+"""Of the dual variable of the data. Times from 0.1 to 1 were tried on CT of 30 views: fastest, by up to twice."""
+
+_OVERSHOOT = 1.8
+"""Over-relaxation: below 2 it converges; saves about four iterations in ten."""
+
+_SLOPE = 0.2
+"""Typical difference of neighbours in standard deviations of the field, which balances the step of the variation."""
+
+_CHECK_EVERY = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What each of `c` problems adds to `1/2 |A f - y|^2`.
+
+    Attributes:
+        keep: `[c, 1, m]`, 1 for data that count and 0 for those held out.
+        weight: `[c]`, of the kernel, `a`; 0 for none.
+        variation: `[c]`, of the total variation, `b`; 0 for none.
+        spectrum: Of the kernel on the torus; None where no problem has one.
+        mean: The constant about which the kernel's field varies.
+        bounds: Least and largest value; None for no bound.
+    """
+
+    keep: Float[Tensor, "c 1 m"]
+    weight: Float[Tensor, " c"]
+    variation: Float[Tensor, " c"]
+    spectrum: Float[Tensor, "..."] | None
+    mean: float
+    bounds: tuple[float | None, float | None] | None
+
+    def with_variation(self, variation: Float[Tensor, " c"]) -> "Terms":
+        """The same with other total variations."""
+        return replace(self, variation=variation)
+
+    def clip(self, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """The nearest field within the bounds."""
+        if self.bounds is None:
+            return field
+        return field.clamp(*self.bounds)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where the iterations stand, to go on from.
+
+    Attributes:
+        whole: `[c, p, *torus]`, the field on the torus.
+        data: `[c, p, m]`, dual variable of the data.
+        slopes: `[d, c, p, *shape]`, of the total variation.
+        bound: `[c, p, *shape]`, of the bounds.
+        change: Of the field in one iteration, over its size, the largest of the problems.
+        iterations: How many led here.
+    """
+
+    whole: Float[Tensor, "..."]
+    data: Float[Tensor, "..."]
+    slopes: Float[Tensor, "..."]
+    bound: Float[Tensor, "..."]
+    change: float
+    iterations: int
+
+
+class PrimalDual:
+    """Minimises `1/2 |A f - y|^2 + a/2 <f - m, K^-1 (f - m)> + b TV(f)` within bounds, for several problems at once.
+
+    The unknown is a field on the torus, where `K` is diagonal in waves, so that the kernel's proximal step is exact. The
+    metric of the primal step is diagonal in waves too: a circulant matrix above `A^H A` and above the differences'
+    (`System.curvature`). An iteration is one product with `A`, one with `A^H`, and a Fourier transform each way.
+
+    Args:
+        system: The measurement.
+        y: `[p, m]`, data, weighted.
+        scale: Typical size of the field, for the balance of the steps.
+        dtype: Precision.
+
+    Source: Condat 2013, Journal of Optimization Theory and Applications 158, algorithm 3.2, with the metric of Pock and
+    Chambolle 2011 (diagonal preconditioning), here diagonal in waves.
+    """
+
+    def __init__(
+        self, system: System, y: Float[Tensor, "p m"], *, scale: float, dtype: torch.dtype
+    ) -> None:
+        self._system, self._y, self._dtype = system, y.to(dtype), dtype
+        self._torus: Torus = system.torus
+        self._scale = scale
+        self._curvature = system.curvature.to(dtype)
+        self._rough = curvature_of_differences(self._torus.frequencies()).to(dtype)
+        self._flat = 0.1 * float(self._curvature.mean())
+
+    def solve(
+        self,
+        terms: Terms,
+        *,
+        start: State | None = None,
+        tolerance: float = 1e-4,
+        iterations: int = 500,
+        on_step: Callable[[], None] | None = None,
+    ) -> State:
+        """Iterate until the field changes by less than `tolerance` of its size in an iteration.
+
+        Args:
+            terms: The problems.
+            start: Where to begin; zero if left out. The dual variables of other terms are cut to fit.
+            tolerance: Relative.
+            iterations: At most.
+            on_step: Called once an iteration.
+        """
+        state = self._zero(len(terms.keep)) if start is None else start
+        step = _Step(self, terms)
+        for k in range(1, iterations + 1):
+            following = step(state)
+            if on_step:
+                on_step()
+            if k % _CHECK_EVERY == 0 or k == iterations:
+                moved = (following.whole - state.whole).flatten(1).norm(dim=1)
+                size = following.whole.flatten(1).norm(dim=1).clamp_min(1e-30)
+                change = float((moved / size).max())
+                state = replace(following, change=change, iterations=k)
+                if change < tolerance:
+                    break
+            else:
+                state = following
+        return state
+
+    def field(self, state: State, terms: Terms) -> Float[Tensor, "c p ..."]:
+        """The field on the grid, within its bounds."""
+        return terms.clip(self._torus.crop(state.whole))
+
+    def _zero(self, cases: int) -> State:
+        shape, parts = self._torus.shape, len(self._y)
+        new = self._y.new_zeros
+        return State(
+            new(cases, parts, *self._torus.lengths),
+            new(cases, parts, self._y.shape[1]),
+            new(len(shape), cases, parts, *shape),
+            new(cases, parts, *shape),
+            1.0,
+            0,
+        )
+
+
+class _Step:
+    """One iteration for given terms: what does not change from one to the next is computed once."""
+
+    def __init__(self, method: PrimalDual, terms: Terms) -> None:
+        self._of, self._terms = method, terms
+        ndim = len(method._torus.shape)
+        self._ndim = ndim
+        dtype = method._dtype
+
+        def by_case(values: Tensor) -> Tensor:
+            return values.to(dtype).reshape(-1, 1, *[1] * ndim)
+
+        self._b = by_case(terms.variation)
+        # Steps that differ between the problems would need metrics that do: the largest serves all.
+        self._slope_step = float(terms.variation.max()) / (_SLOPE * method._scale) + 0.2 * method._flat
+        self._bound_step = method._flat if terms.bounds is not None else 0.0
+        metric = _DATA_STEP * method._curvature + self._slope_step * method._rough + self._bound_step
+        weight = by_case(terms.weight)
+        if terms.spectrum is None:
+            self._filter = (1 / metric).expand(1, 1, *metric.shape)
+            self._gain = torch.ones_like(self._filter)
+        else:
+            filtered = terms.spectrum.to(dtype) * metric
+            self._gain = torch.where(weight > 0, filtered / (filtered + weight), 1.0)
+            self._filter = self._gain / metric
+        self._keep = terms.keep.to(dtype)
+
+    def __call__(self, state: State) -> State:
+        of, terms, torus = self._of, self._terms, self._of._torus
+        pull = of._system.adjoint(state.data) + differences_adjoint(state.slopes) + state.bound
+        waves = torus.to_waves(pull) * self._filter
+        whole = torus.on_torus(
+            torch.fft.rfftn(state.whole - terms.mean, dim=torus.axes) * self._gain - waves
+        )
+        whole = whole + terms.mean
+        ahead = torus.crop(2 * whole - state.whole)
+        data = state.data + _DATA_STEP * (of._system.forward(ahead) - of._y)
+        data = self._keep * data / (1 + _DATA_STEP)
+        slopes = state.slopes + self._slope_step * differences(ahead, self._ndim)
+        slopes = slopes * torch.where(
+            self._b > 0, (self._b / lengths_of(slopes).clamp_min(1e-30)).clamp_max(1), 0.0
+        )
+        bound = self._bounded(state.bound + self._bound_step * ahead)
+        return State(
+            state.whole + _OVERSHOOT * (whole - state.whole),
+            state.data + _OVERSHOOT * (data - state.data),
+            state.slopes + _OVERSHOOT * (slopes - state.slopes),
+            state.bound + _OVERSHOOT * (bound - state.bound),
+            state.change,
+            state.iterations,
+        )
+
+    def _bounded(self, dual: Tensor) -> Tensor:
+        """The proximal step of the bounds' conjugate."""
+        if self._bound_step == 0:
+            return dual
+        return dual - self._bound_step * self._terms.clip(dual / self._bound_step)

@@ -1,0 +1,121 @@
+"""A measurement as the solvers take it: batches of real fields to batches of real data, and what its curvature is like."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from ntkit.measurements import AbstractMeasurement
+from ntkit.reconstruction.torus import Torus
+
+__all__ = ["System"]
+
+_SAFETY = 1.05
+"""The largest ratio of the curvatures comes from power iterations, which end a little below it."""
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """`sqrt(w) A`, from fields `[c, p, *shape]` to data `[c, p, m]`, all real.
+
+    `c` problems are carried through one product. The parts `p` are channels, of complex fields twice as many: real
+    and imaginary parts.
+
+    Attributes:
+        measurement: `A`.
+        weights: `[m]`, one over the noise's variance at each datum, relative; None where all are alike.
+        group: `[m]`, the group of each datum.
+    """
+
+    measurement: AbstractMeasurement
+    weights: Float[Tensor, " m"] | None
+    group: Int[Tensor, " m"]
+
+    @cached_property
+    def torus(self) -> Torus:
+        """Around the grid of the field."""
+        return Torus.around(self.measurement.field_shape)
+
+    @property
+    def n_data(self) -> int:
+        """Measurements of one channel, `m`."""
+        return prod(self.measurement.data_shape)
+
+    def parts_of(self, values: Shaped[Tensor, "..."]) -> Float[Tensor, "p ..."]:
+        """Channels of `[..., o]` first; complex ones as two."""
+        first = values.movedim(-1, 0)
+        return torch.view_as_real(first).movedim(-1, 1).flatten(0, 1) if first.is_complex() else first
+
+    def whole_of(self, parts: Float[Tensor, "p ..."]) -> Shaped[Tensor, "..."]:
+        """The opposite of `parts_of`: `[..., o]`."""
+        if self.measurement.is_complex:
+            parts = torch.view_as_complex(parts.unflatten(0, (-1, 2)).movedim(1, -1).contiguous())
+        return parts.movedim(0, -1)
+
+    def data_of(self, y: Shaped[Tensor, "..."]) -> Float[Tensor, "p m"]:
+        """Data `[*data_shape, o]` as the solvers take them, weighted."""
+        return self._weighted(self.parts_of(y).flatten(1))
+
+    def forward(self, field: Float[Tensor, "c p ..."]) -> Float[Tensor, "c p m"]:
+        """`sqrt(w) A f`."""
+        found = self._through(field, self.measurement, self.measurement.field_shape)
+        return self._weighted(found.flatten(2))
+
+    def adjoint(self, data: Float[Tensor, "c p m"]) -> Float[Tensor, "c p ..."]:
+        """`A^H sqrt(w) d`."""
+        shaped = self._weighted(data).unflatten(-1, self.measurement.data_shape)
+        return self._through(shaped, self.measurement.adjoint, self.measurement.data_shape)
+
+    def _through(self, batch: Tensor, linear: object, shape: tuple[int, ...]) -> Tensor:
+        cases, parts = batch.shape[:2]
+        columns = self.whole_of(batch.flatten(0, 1).reshape(cases * parts, *shape))
+        found = linear(columns)  # pyright: ignore[reportCallIssue]
+        return self.parts_of(found).unflatten(0, (cases, parts))
+
+    def _weighted(self, data: Tensor) -> Tensor:
+        return data if self.weights is None else data * self.weights.sqrt().to(data)
+
+    @cached_property
+    def curvature(self) -> Float[Tensor, "..."]:
+        """A circulant matrix that is not below `A^H w A`, by its spectrum on the torus, float64.
+
+        Its shape over the length of the wave vector is that of the response to one bright point in the middle, its size the
+        smallest that holds. For line integrals that is the ramp's inverse, for samples in Fourier space their density.
+        """
+        shape, parts = self.measurement.field_shape, 2 if self.measurement.is_complex else 1
+        middle = tuple(n // 2 for n in shape)
+        point = torch.zeros(1, parts, *shape, dtype=torch.float64)
+        point[(0, 0, *middle)] = 1
+        response = self.adjoint(self.forward(point))[0, 0]
+        waves = self.torus.to_waves(response)
+        for k, place in zip(self.torus.frequencies(), middle, strict=True):
+            waves = waves * torch.exp(2j * torch.pi * k * place)
+        found = _over_shells(waves.real, self.torus)
+        return _SAFETY * found * self._ratio(found, parts)
+
+    def _ratio(self, spectrum: Tensor, parts: int) -> float:
+        """The largest eigenvalue of `A^H w A` relative to a circulant matrix."""
+        generator = torch.Generator().manual_seed(0)
+        vector = torch.randn(1, parts, *self.torus.lengths, generator=generator, dtype=torch.float64)
+        ratio = 1.0
+        for _ in range(40):
+            field = self.torus.crop(vector / vector.norm())
+            image = self.torus.to_waves(self.adjoint(self.forward(field)))
+            vector = self.torus.on_torus(image / spectrum)
+            ratio = float(vector.norm())
+        return ratio
+
+
+def _over_shells(spectrum: Tensor, torus: Torus) -> Tensor:
+    """The mean over wave vectors of equal length, kept above a thousandth of the largest."""
+    squares = torch.zeros(())
+    for k, n in zip(torus.frequencies(), torus.lengths, strict=True):
+        squares = squares + (k * n * max(torus.lengths) / n) ** 2
+    shell = squares.sqrt().round().long().expand(spectrum.shape).flatten()
+    sums = torch.zeros(int(shell.max()) + 1, dtype=spectrum.dtype)
+    counts = torch.zeros_like(sums).index_add(0, shell, torch.ones_like(spectrum).flatten())
+    means = sums.index_add(0, shell, spectrum.flatten()) / counts.clamp_min(1)
+    return means.clamp_min(1e-3 * float(means.max()))[shell].reshape(spectrum.shape)

@@ -1,0 +1,176 @@
+"""The stages of a reconstruction: the kernel, the strength of total variation, the field, its error bar."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from ntkit.reconstruction.asked import Bounds
+from ntkit.reconstruction.choice import Path, try_variations
+from ntkit.reconstruction.deviation import deviation_of, local_prior
+from ntkit.reconstruction.evidence import data_spectrum, evidence, part_of_data
+from ntkit.reconstruction.linear import kernel_fields
+from ntkit.reconstruction.primal_dual import PrimalDual, Terms
+from ntkit.reconstruction.result import Choice, PriorRow
+from ntkit.reconstruction.system import System
+from ntkit.reconstruction.torus import TorusPrior
+
+__all__ = ["Solved", "Work"]
+
+SHARE = 0.3
+"""Of the kernel's weight by marginal likelihood, where total variation describes the same field beside it."""
+
+_LOCAL_DATA = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """The field, and the fields it is compared with, as parts `[p, *shape]`.
+
+    Attributes:
+        field: The answer.
+        choice: What it solves.
+        path: What was tried of total variation; None where its strength was given.
+        alternatives: By name.
+        gap: Change of the field in the last iteration, relative.
+    """
+
+    field: Float[Tensor, "p ..."]
+    choice: Choice
+    path: Path | None
+    alternatives: dict[str, Float[Tensor, "p ..."]]
+    gap: float
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """Data and what is asked of them.
+
+    Attributes:
+        system: The measurement.
+        y: `[p, m]`, weighted.
+        bounds: Of the field.
+        mean: A number, or "fit".
+        say: Called with a line of text at each stage.
+    """
+
+    system: System
+    y: Float[Tensor, "p m"]
+    bounds: Bounds
+    mean: float | str
+    say: Callable[[str], None]
+
+    @property
+    def flat(self) -> Float[Tensor, "p m"]:
+        """`A 1`, weighted, of each part; of complex fields the real part is one."""
+        ones = torch.ones(len(self.y), *self.system.measurement.field_shape, dtype=torch.float64)
+        if self.system.measurement.is_complex:
+            ones[1::2] = 0
+        return self.system.forward(ones[None])[0]
+
+    def priors(self, priors: Sequence[TorusPrior]) -> list[tuple[TorusPrior, PriorRow]]:
+        """The kernels with what the data say of them, the likeliest first."""
+        rows = part_of_data(self.system)
+        fits = self.mean == "fit" and not self.system.measurement.is_complex
+        given = 0.0 if isinstance(self.mean, str) else float(self.mean)
+        y = self.y - given * self.flat
+        found = []
+        for prior in priors:
+            self.say(f"Marginal likelihood of {prior.name}")
+            spectrum = data_spectrum(self.system, prior, rows)
+            row = evidence(
+                spectrum,
+                y,
+                self.flat if fits else None,
+                is_complex=self.system.measurement.is_complex,
+                given=given,
+            )
+            found.append((prior, row))
+        return sorted(found, key=lambda pair: -pair[1].log_evidence)
+
+    def solved(self, prior: TorusPrior, row: PriorRow, total_variation: bool | float) -> Solved:
+        """The field of the whole problem, beside that of total variation alone and of the kernel alone."""
+        unit = row.weight * row.scale
+        alone = self._kernel_alone(prior, row)
+        if total_variation is False and self.bounds is None:
+            choice = self._choice(prior.name, row, row.weight, 0.0)
+            return Solved(alone, choice, None, {}, 0.0)
+        method = PrimalDual(self.system, self.y, scale=row.scale, dtype=torch.float32)
+        path, others = None, {"kernel alone": alone}
+        if total_variation is True:
+            weight = SHARE * row.weight
+            path = try_variations(
+                method, self.system, self.y, self._terms(prior, row, weight, 0.0), unit=unit, say=self.say
+            )
+            strengths = [path.best(kernel=True), path.best(kernel=False)]
+            fields, gap = self._fields(method, prior, row, [weight, 0.0], strengths)
+            others["total variation alone"] = fields[1]
+            strength = strengths[0]
+        else:
+            weight = row.weight if total_variation is False else SHARE * row.weight
+            strength = float(total_variation)
+            fields, gap = self._fields(method, prior, row, [weight], [strength])
+        choice = self._choice(prior.name, row, weight, strength)
+        return Solved(fields[0], choice, path, others, gap)
+
+    def deviation(
+        self, prior: TorusPrior, row: PriorRow, solved: Solved, generator: Generator
+    ) -> Float[Tensor, "..."]:
+        """Standard deviation at each point: of the linear problem as it is, else under a prior that follows the estimate."""
+        self.say("Error bars")
+        if solved.choice.total_variation == 0 and self.bounds is None:
+            return deviation_of(self.system, prior, row, generator=generator)
+        rows = part_of_data(self.system, most=_LOCAL_DATA)
+        y = self.y - row.mean * self.flat
+        local, own = local_prior(self.system, prior, solved.field, y, rows)
+        return deviation_of(self.system, local, own, generator=generator)
+
+    def _kernel_alone(self, prior: TorusPrior, row: PriorRow) -> Float[Tensor, "p ..."]:
+        """Without bounds and total variation, at the ridge of marginal likelihood."""
+        self.say("The kernel alone")
+        data = (self.y - row.mean * self.flat)[None]
+        found = kernel_fields(self.system, prior, data, [row.weight], tolerance=1e-3, iterations=600)
+        field = found.fields[0, 0]
+        field[:: 2 if self.system.measurement.is_complex else 1] += row.mean
+        return field
+
+    def _terms(self, prior: TorusPrior, row: PriorRow, weight: float, strength: float) -> Terms:
+        return Terms(
+            torch.ones(1, 1, self.system.n_data, dtype=torch.float64),
+            torch.tensor([weight], dtype=torch.float64),
+            torch.tensor([strength], dtype=torch.float64),
+            prior.spectrum,
+            row.mean,
+            self.bounds,
+        )
+
+    def _fields(
+        self,
+        method: PrimalDual,
+        prior: TorusPrior,
+        row: PriorRow,
+        weights: Sequence[float],
+        strengths: Sequence[float],
+    ) -> tuple[list[Tensor], float]:
+        """The fields of problems on all data, and the largest change in the last iteration."""
+        self.say("The field")
+        fields, gap = [], 0.0
+        for weight, strength in zip(weights, strengths, strict=True):
+            terms = self._terms(prior, row, weight, strength)
+            state = method.solve(terms, tolerance=2e-5, iterations=800)
+            fields.append(method.field(state, terms)[0])
+            gap = max(gap, state.change)
+        return fields, gap
+
+    def _choice(self, name: str, row: PriorRow, weight: float, strength: float) -> Choice:
+        return Choice(
+            prior=name,
+            weight=weight,
+            total_variation=strength,
+            bounds=self.bounds,
+            mean=row.mean,
+            noise=row.noise,
+            scale=row.scale,
+        )
