@@ -35,6 +35,7 @@ from ntkit.dynamics import (
 from ntkit.grids import Grid
 from ntkit.kernels import empirical_ntk, gram, nngp, ntk
 from ntkit.networks import LinearModel
+from ntkit.reconstruction import reconstruct
 from ntkit.spectra import spectrum
 from ntkit.tuning import fit, tune
 
@@ -69,6 +70,7 @@ __all__ = [
     "nngp",
     "ntk",
     "operators",
+    "reconstruct",
     "reconstruction",
     "solvers",
     "spectra",

@@ -1,23 +1,31 @@
 """What is asked of a reconstruction, checked once at the door."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from math import isfinite, prod
 
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from ntkit.encodings import Gaussian
 from ntkit.grids import Grid
 from ntkit.kernels import AbstractKernel, Matern, ntk
-from ntkit.encodings import Gaussian
 from ntkit.measurements import AbstractMeasurement, Radon, adjoint_mismatch
 from ntkit.networks import mlp
 from ntkit.reconstruction.system import System
 
-__all__ = ["Bounds", "asked_bounds", "asked_data", "asked_priors", "asked_system", "default_priors"]
+__all__ = [
+    "Bounds",
+    "Priors",
+    "asked_bounds",
+    "asked_data",
+    "asked_priors",
+    "asked_system",
+    "default_priors",
+]
 
 Bounds = tuple[float | None, float | None] | None
+Priors = AbstractKernel | Sequence[AbstractKernel] | Mapping[str, AbstractKernel] | None
 
 _MISMATCH = 1e-3
 """An adjoint of another discretisation is off by a tenth and more; float32 by 1e-6."""
@@ -25,22 +33,18 @@ _MISMATCH = 1e-3
 _BANDWIDTHS = (2.0, 4.0, 8.0)
 
 
-def default_priors(ndim: int) -> list[AbstractKernel]:
+def default_priors(ndim: int) -> dict[str, AbstractKernel]:
     """The kernels that are compared where none is named: three networks of infinite width, and Matern-1/2.
 
     Args:
         ndim: Axes of the field.
     """
-    networks = [
-        mlp(
-            Gaussian(ndim, bandwidth=b, n_frequencies=256, generator=torch.Generator().manual_seed(0)),
-            1,
-            width=256,
-            depth=3,
-        )
-        for b in _BANDWIDTHS
-    ]
-    return [*map(ntk, networks), Matern(0.5, 0.1)]
+    found: dict[str, AbstractKernel] = {}
+    for bandwidth in _BANDWIDTHS:
+        draw = torch.Generator().manual_seed(0)
+        encoding = Gaussian(ndim, bandwidth=bandwidth, n_frequencies=256, generator=draw)
+        found[f"NTK, bandwidth {bandwidth:g}"] = ntk(mlp(encoding, 1, width=256, depth=3))
+    return {**found, "Matern-1/2, length 0.1": Matern(0.5, 0.1)}
 
 
 def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tensor, "..."]:
@@ -51,7 +55,9 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
         TypeError: They are complex and the measurement is not.
     """
     if y.is_complex() and not A.is_complex:
-        raise TypeError(f"`y` is complex, and {type(A).__name__} measures real fields. Pass `y.real`.")
+        raise TypeError(
+            f"`y` is complex, and {type(A).__name__} measures real fields. Pass `y.real`."
+        )
     if tuple(y.shape) == tuple(A.data_shape):
         y = y[..., None]
     if tuple(y.shape[:-1]) != tuple(A.data_shape):
@@ -60,7 +66,9 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
             "there are several channels. Check the order of the axes and the number of angles or samples."
         )
     if not bool(torch.isfinite(torch.view_as_real(y) if y.is_complex() else y).all()):
-        raise ValueError("`y` holds NaN or infinity: leave those measurements out, or give them `weights=0`.")
+        raise ValueError(
+            "`y` holds NaN or infinity: leave those measurements out, or give them `weights=0`."
+        )
     if not bool(y.any()):
         raise ValueError("`y` is zero everywhere: there is no signal to reconstruct.")
     wide = torch.complex128 if A.is_complex else torch.float64
@@ -113,23 +121,27 @@ def asked_bounds(bounds: Bounds | str, A: AbstractMeasurement) -> Bounds:
     """
     if isinstance(bounds, str):
         if bounds != "auto":
-            raise ValueError(f'`bounds={bounds!r}` must be "auto", None, or a pair such as (0, None).')
+            raise ValueError(
+                f'`bounds={bounds!r}` must be "auto", None, or a pair such as (0, None).'
+            )
         return (0.0, None) if isinstance(A, Radon) else None
     if bounds is None or bounds == (None, None):
         return None
     if A.is_complex:
-        raise ValueError(f"`bounds={bounds!r}`: a complex field has no least and largest value. Pass None.")
+        raise ValueError(
+            f"`bounds={bounds!r}`: a complex field has no least and largest value. Pass None."
+        )
     low, high = bounds
     ends = [b for b in (low, high) if b is not None]
     if not all(isfinite(b) for b in ends) or (len(ends) == 2 and not ends[0] < ends[1]):
-        raise ValueError(f"`bounds={bounds!r}` must be two finite numbers, the first below the second, or None for one.")
+        raise ValueError(
+            f"`bounds={bounds!r}` must be two finite numbers, the first below the second, or None for one."
+        )
     return (low, high)
 
 
-def asked_priors(
-    prior: AbstractKernel | Sequence[AbstractKernel] | None, grid: Grid
-) -> list[AbstractKernel]:
-    """The kernels to compare.
+def asked_priors(prior: Priors, grid: Grid) -> dict[str, AbstractKernel]:
+    """The kernels to compare, by name.
 
     Raises:
         TypeError: Something is no kernel.
@@ -137,10 +149,14 @@ def asked_priors(
     """
     if prior is None:
         return default_priors(grid.ndim)
-    several = [prior] if isinstance(prior, AbstractKernel) else list(prior)
-    if not several:
-        raise ValueError("`prior=[]` names no kernel. Leave it out for the usual ones.")
-    for kernel in several:
+    if isinstance(prior, AbstractKernel):
+        prior = [prior]
+    named = dict(prior) if isinstance(prior, Mapping) else {repr(k): k for k in prior}
+    if not named:
+        raise ValueError("`prior` names no kernel. Leave it out for the usual ones.")
+    for kernel in named.values():
         if not isinstance(kernel, AbstractKernel):
-            raise TypeError(f"`prior` must be kernels, got {type(kernel).__name__}; of a network, `ntkit.ntk(network)`.")
-    return several
+            raise TypeError(
+                f"`prior` must be kernels, got {type(kernel).__name__}; of a network, `ntkit.ntk(network)`."
+            )
+    return named

@@ -26,9 +26,13 @@ class Covariance(Protocol):
     """What is asked of a prior here: its name, and its matrix times fields `[..., *shape]`."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
-    def covariance(self, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]: ...
+    def covariance(self, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """The matrix times fields."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +62,11 @@ def part_of_data(system: System, *, most: int = _MOST_DATA) -> Int[Tensor, " n"]
     n_groups = int(system.group.max()) + 1
     size = system.n_data / n_groups
     wanted = min(n_groups, max(3, round(most / size)))
-    chosen = torch.linspace(0, n_groups - 1, wanted + 2)[1:-1].round().long() if wanted < n_groups else None
+    chosen = (
+        torch.linspace(0, n_groups - 1, wanted + 2)[1:-1].round().long()
+        if wanted < n_groups
+        else None
+    )
     each = most // wanted
     found = []
     for g in range(n_groups) if chosen is None else chosen.unique().tolist():
@@ -123,7 +131,9 @@ def evidence(
         inverse = 1 / (lam + ridge)
         mean = 0.0
         if ones is not None:
-            mean = float((ones.conj() * data * inverse).sum().real / (ones.abs() ** 2 * inverse).sum())
+            mean = float(
+                (ones.conj() * data * inverse).sum().real / (ones.abs() ** 2 * inverse).sum()
+            )
         rest = data if ones is None else data - mean * ones
         square = float((rest.abs() ** 2 * inverse).sum()) / count
         volume = data.shape[0] * float(torch.log(lam + ridge).sum())

@@ -60,6 +60,4 @@ def kernel_fields(
     )
     weights = found.values.unflatten(-1, shape)
     fields = prior.covariance(system.adjoint(weights.flatten(0, 1)))
-    return LinearFields(
-        fields.unflatten(0, weights.shape[:2]), found.residuals, found.iterations
-    )
+    return LinearFields(fields.unflatten(0, weights.shape[:2]), found.residuals, found.iterations)

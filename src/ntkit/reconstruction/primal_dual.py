@@ -175,9 +175,13 @@ class _Step:
 
         self._b = by_case(terms.variation)
         # Steps that differ between the problems would need metrics that do: the largest serves all.
-        self._slope_step = float(terms.variation.max()) / (_SLOPE * method._scale) + 0.2 * method._flat
+        self._slope_step = (
+            float(terms.variation.max()) / (_SLOPE * method._scale) + 0.2 * method._flat
+        )
         self._bound_step = method._flat if terms.bounds is not None else 0.0
-        metric = _DATA_STEP * method._curvature + self._slope_step * method._rough + self._bound_step
+        metric = (
+            _DATA_STEP * method._curvature + self._slope_step * method._rough + self._bound_step
+        )
         weight = by_case(terms.weight)
         if terms.spectrum is None:
             self._filter = (1 / metric).expand(1, 1, *metric.shape)

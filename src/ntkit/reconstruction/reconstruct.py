@@ -1,6 +1,6 @@
 """From measurements to the field: kernel, noise and strength of total variation chosen from the measurements alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import perf_counter
 
 import torch
@@ -8,10 +8,10 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from ntkit.grids import Grid
-from ntkit.kernels import AbstractKernel
 from ntkit.measurements import AbstractMeasurement
 from ntkit.reconstruction.asked import (
     Bounds,
+    Priors,
     asked_bounds,
     asked_data,
     asked_priors,
@@ -24,13 +24,14 @@ from ntkit.reconstruction.work import Work
 
 __all__ = ["reconstruct"]
 
+
 @torch.no_grad()
 def reconstruct(
     y: Shaped[Tensor, "..."],
     A: AbstractMeasurement,
     grid: Grid | None = None,
     *,
-    prior: AbstractKernel | Sequence[AbstractKernel] | None = None,
+    prior: Priors = None,
     mean: float | str = "fit",
     total_variation: bool | float = True,
     bounds: Bounds | str = "auto",
@@ -50,7 +51,7 @@ def reconstruct(
         y: Data, `[*data_shape]`, or `[*data_shape, o]` for several channels.
         A: The measurement.
         grid: Where the field's points are, in the units of the kernel; `A.grid` if left out.
-        prior: A stationary kernel, or several to compare; three NTKs of Gaussian features and Matern-1/2 if left out.
+        prior: A stationary kernel, or several to compare, also by name; three NTKs of Gaussian features and Matern-1/2 if left out.
         mean: The constant about which the kernel's field varies; "fit" finds it (complex fields have none).
         total_variation: Whether to have it, or its weight `b`, in units of `|A f - y|^2` over the field.
         bounds: Least and largest value of the field, None for no bound; "auto" is `(0, None)` for line integrals.
@@ -61,8 +62,7 @@ def reconstruct(
         on_progress: Called with a line of text at each stage.
 
     Raises:
-        ValueError: Something does not fit; the message says what.
-        TypeError: An argument is of another kind.
+        ValueError: Something does not fit; the message says what. Of complex data for a real measurement, a `TypeError`.
 
     Cost: a thousand products with `A` and `K` a kernel; some hundred iterations, of one product with `A` and `A^H` and a
     Fourier transform of `2^d` times the grid each way, of six problems at once.
@@ -82,10 +82,14 @@ def reconstruct(
     data = asked_data(y, A)
     where = A.grid if grid is None else grid
     if tuple(where.shape) != tuple(A.field_shape):
-        raise ValueError(f"`grid` has shape {where.shape}, and the field of `A` {tuple(A.field_shape)}.")
+        raise ValueError(
+            f"`grid` has shape {where.shape}, and the field of `A` {tuple(A.field_shape)}."
+        )
     system = asked_system(A, weights, groups)
     problem = Work(system, system.data_of(data), asked_bounds(bounds, A), mean, say)
-    found = problem.priors([torus_prior(k, where) for k in asked_priors(prior, where)])
+    found = problem.priors([
+        torus_prior(k, where, name) for name, k in asked_priors(prior, where).items()
+    ])
     rows = tuple(row for _, row in found)
     kernel, row = found[0]
     solved = problem.solved(kernel, row, total_variation)
@@ -101,7 +105,7 @@ def reconstruct(
     residual = A(system.whole_of(solved.field.double())) - data
     return Reconstruction(
         field=shown(solved.field),
-        deviation=None if deviation is None else deviation,
+        deviation=_like(deviation, solved.field, several, A.is_complex),
         choice=solved.choice,
         priors=rows,
         table=solved.path.trials if solved.path else (),
@@ -114,3 +118,13 @@ def reconstruct(
         grid=where,
         measurement=A,
     )
+
+
+def _like(
+    deviation: Float[Tensor, "..."] | None, field: Tensor, several: bool, is_complex: bool
+) -> Float[Tensor, "..."] | None:
+    """One deviation for all channels, where there are several."""
+    if deviation is None or not several:
+        return deviation
+    channels = len(field) // (2 if is_complex else 1)
+    return deviation[..., None].repeat(*[1] * deviation.ndim, channels)

@@ -1,12 +1,12 @@
 """What a reconstruction gives back: the field, its error bar, and what was chosen and why."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ntkit.grids import Grid
-from ntkit.measurements import AbstractMeasurement
+from ntkit.measurements import AbstractMeasurement, Interpolation
 
 __all__ = ["Choice", "PriorRow", "Reconstruction", "Trial"]
 
@@ -43,14 +43,17 @@ class Trial:
     Attributes:
         kernel: Whether the kernel took part.
         total_variation: Its weight `b`.
-        held_out: Root mean square error of the data held out over their root mean square.
-        deviation: Its standard error over the folds.
+        held_out: Root mean square error of the data held out, over that of all data about zero.
+        deviation: Its standard error, over groups.
+        score: What is made small: the mean of `log(1 + (error / noise)^2)` over the data held out. Few large errors, as at
+            edges that the grid cannot hold, count little in it.
     """
 
     kernel: bool
     total_variation: float
     held_out: float
     deviation: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Choice:
     scale: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reconstruction:
     """A field found from measurements of it.
 
@@ -93,6 +96,8 @@ class Reconstruction:
         residual: `A f - y`, in the shape of the data.
         gap: Change of the field over the last iterations, relative: how far the solver is from the end, about.
         seconds: How long it took.
+        grid: Where the field's points are.
+        measurement: `A`.
     """
 
     field: Shaped[Tensor, "..."]
@@ -107,4 +112,19 @@ class Reconstruction:
     gap: float
     seconds: float
     grid: Grid
-    measurement: AbstractMeasurement = field(repr=False)
+    measurement: AbstractMeasurement
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.grid.shape))
+        return f"<reconstruction of {shape} points from {self.residual.numel():,} data. {self.why}>"
+
+    def at(self, points: Float[Tensor, "n d"]) -> Shaped[Tensor, "..."]:
+        """The field at any points of the grid's box, linear between its points: `[n]` or `[n, o]`.
+
+        Args:
+            points: In the units of the grid.
+        """
+        several = self.field.ndim > self.grid.ndim
+        whole = self.field if several else self.field[..., None]
+        found = Interpolation(self.grid, points)(whole)
+        return found if several else found[..., 0]

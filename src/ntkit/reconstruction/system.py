@@ -47,7 +47,9 @@ class System:
     def parts_of(self, values: Shaped[Tensor, "..."]) -> Float[Tensor, "p ..."]:
         """Channels of `[..., o]` first; complex ones as two."""
         first = values.movedim(-1, 0)
-        return torch.view_as_real(first).movedim(-1, 1).flatten(0, 1) if first.is_complex() else first
+        return (
+            torch.view_as_real(first).movedim(-1, 1).flatten(0, 1) if first.is_complex() else first
+        )
 
     def whole_of(self, parts: Float[Tensor, "p ..."]) -> Shaped[Tensor, "..."]:
         """The opposite of `parts_of`: `[..., o]`."""
@@ -99,7 +101,9 @@ class System:
     def _ratio(self, spectrum: Tensor, parts: int) -> float:
         """The largest eigenvalue of `A^H w A` relative to a circulant matrix."""
         generator = torch.Generator().manual_seed(0)
-        vector = torch.randn(1, parts, *self.torus.lengths, generator=generator, dtype=torch.float64)
+        vector = torch.randn(
+            1, parts, *self.torus.lengths, generator=generator, dtype=torch.float64
+        )
         ratio = 1.0
         for _ in range(40):
             field = self.torus.crop(vector / vector.norm())

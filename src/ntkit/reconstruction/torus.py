@@ -90,7 +90,7 @@ class TorusPrior:
         return self.torus.crop(self.torus.on_torus(waves))
 
 
-def torus_prior(kernel: AbstractKernel, grid: Grid) -> TorusPrior:
+def torus_prior(kernel: AbstractKernel, grid: Grid, name: str = "") -> TorusPrior:
     """The prior of a stationary kernel on a grid.
 
     A kernel wrapped around a torus need not be positive definite, although it is one on the line: eigenvalues below
@@ -99,6 +99,7 @@ def torus_prior(kernel: AbstractKernel, grid: Grid) -> TorusPrior:
     Args:
         kernel: Stationary.
         grid: Points of the field, in the units that the kernel takes.
+        name: What to call it; how it prints if left out.
 
     Raises:
         ValueError: The kernel is not stationary, or is zero at lag zero.
@@ -113,14 +114,17 @@ def torus_prior(kernel: AbstractKernel, grid: Grid) -> TorusPrior:
         )
     torus = Torus.around(grid.shape)
     lags = [
-        step * torch.minimum(j := torch.arange(n, dtype=torch.float64), n - j) * torch.where(j > n // 2, -1.0, 1.0)
+        step
+        * torch.minimum(j := torch.arange(n, dtype=torch.float64), n - j)
+        * torch.where(j > n // 2, -1.0, 1.0)
         for n, step in zip(torus.lengths, grid.spacing, strict=True)
     ]
     table = stationary.lag_table(lags).double().cpu()
     zero = float(table.flatten()[0])
     if not zero > 0:
-        raise ValueError(f"`prior={kernel!r}` is {zero:g} at lag zero: it says that the field is known.")
+        raise ValueError(
+            f"`prior={kernel!r}` is {zero:g} at lag zero: it says that the field is known."
+        )
     eigenvalues = torch.fft.rfftn(table / zero).real
     below = float(eigenvalues.clamp_max(0).abs().sum() / eigenvalues.abs().sum())
-    return TorusPrior(repr(kernel), torus, eigenvalues.clamp_min(0), below)
-
+    return TorusPrior(name or repr(kernel), torus, eigenvalues.clamp_min(0), below)

@@ -32,7 +32,10 @@ def reason(choice: Choice, rows: Sequence[PriorRow], path: Path | None) -> str:
         )
     if choice.bounds is not None:
         low, high = choice.bounds
-        ends = [f"not below {low:g}" if low is not None else "", f"not above {high:g}" if high is not None else ""]
+        ends = [
+            f"not below {low:g}" if low is not None else "",
+            f"not above {high:g}" if high is not None else "",
+        ]
         said.append(f"The field is {' and '.join(e for e in ends if e)}.")
     return " ".join(said)
 
@@ -65,7 +68,9 @@ def notes_on(
     if path is not None:
         tried = sorted({t.total_variation for t in path.trials}, reverse=True)
         if choice.total_variation == tried[0]:
-            notes.append("The largest total variation that was tried is best: the data may hold no detail.")
+            notes.append(
+                "The largest total variation that was tried is best: the data may hold no detail."
+            )
     whole = residual.abs().square().mean().sqrt()
     if choice.noise > 0 and float(whole) > 2 * choice.noise and system.weights is None:
         notes.append(

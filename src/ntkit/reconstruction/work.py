@@ -102,7 +102,13 @@ class Work:
         if total_variation is True:
             weight = SHARE * row.weight
             path = try_variations(
-                method, self.system, self.y, self._terms(prior, row, weight, 0.0), unit=unit, say=self.say
+                method,
+                self.system,
+                self.y,
+                self._terms(prior, row, weight, 0.0),
+                unit=unit,
+                noise=row.noise,
+                say=self.say,
             )
             strengths = [path.best(kernel=True), path.best(kernel=False)]
             fields, gap = self._fields(method, prior, row, [weight, 0.0], strengths)
@@ -131,7 +137,9 @@ class Work:
         """Without bounds and total variation, at the ridge of marginal likelihood."""
         self.say("The kernel alone")
         data = (self.y - row.mean * self.flat)[None]
-        found = kernel_fields(self.system, prior, data, [row.weight], tolerance=1e-3, iterations=600)
+        found = kernel_fields(
+            self.system, prior, data, [row.weight], tolerance=1e-2, iterations=300
+        )
         field = found.fields[0, 0]
         field[:: 2 if self.system.measurement.is_complex else 1] += row.mean
         return field

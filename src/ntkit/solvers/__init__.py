@@ -16,6 +16,7 @@ from ntkit.solvers.lanczos_quadrature import (
     radau_coefficients,
 )
 from ntkit.solvers.methods import Auto, Cholesky, ConjugateGradients
+from ntkit.solvers.multi_shift import ShiftedSolutions, multi_shift_cg
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
 from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
 from ntkit.solvers.response import (
@@ -47,6 +48,7 @@ __all__ = [
     "PivotedCholesky",
     "RitzPairs",
     "Shifted",
+    "ShiftedSolutions",
     "Solution",
     "block_lanczos",
     "chan_circulant",
@@ -58,6 +60,7 @@ __all__ = [
     "gauss_rule",
     "lanczos",
     "lanczos_coefficients",
+    "multi_shift_cg",
     "phi",
     "pivoted_cholesky",
     "prepare",

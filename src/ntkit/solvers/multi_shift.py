@@ -74,7 +74,9 @@ def multi_shift_cg(
         curvature = (p * image).sum(1)
         alpha = torch.where(curvature > 0, rr / curvature, 0.0)
         iterations += 1
-        below = alpha * beta * (zeta_before - zeta) + zeta_before * alpha_before * (1 + extra * alpha)
+        below = alpha * beta * (zeta_before - zeta) + zeta_before * alpha_before * (
+            1 + extra * alpha
+        )
         following = torch.where(going, zeta * zeta_before * alpha_before / below, zeta)
         step = torch.where(going, alpha * following / zeta, 0.0)
         x += step[..., None] * shifted
@@ -90,5 +92,5 @@ def multi_shift_cg(
         going = going & ((zeta.abs() * rr.sqrt() / size) > tolerance) & (alpha > 0)
         if on_step:
             on_step()
-    residuals = (zeta.abs() * rr.sqrt() / size)
+    residuals = zeta.abs() * rr.sqrt() / size
     return ShiftedSolutions(x, residuals.amax(1), iterations)
