@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from ntkit import Grid, encodings, gram, kernels, measurements, networks, ntk, operators, tasks
 from ntkit.kernels import InfiniteKernel, nngp
 from tests.layer_networks import LAYERS
-from tests.reconstruction.small import parallel
 from tests.spheres import views
 from tests.tasks.solids import sphere
 
@@ -322,8 +321,8 @@ TASKS: dict[type, Callable[[], tasks.AbstractTask]] = {
         views(5, size=12), n_samples=8, silhouettes=False
     ),
     tasks.Measured: lambda: tasks.Measured(
-        parallel(8, 6)(randn(8, 8, 1).sigmoid()),
-        parallel(8, 6),
+        randn(4, 11, 1).sigmoid(),
+        measurements.Radon.parallel((7, 6), [0.0, 0.4, 2.0, 3.0]),
         bounds=(0, None),
         total_variation=0.01,
     ),

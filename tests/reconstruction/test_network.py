@@ -5,10 +5,9 @@ import torch
 
 from ntkit import Grid
 from ntkit.encodings import Basic, Gaussian
-from ntkit.measurements import Radon
+from ntkit.measurements import Matrix, Radon
 from ntkit.reconstruction import train_on_measurements
 from tests.cases import randn, seeded
-from tests.reconstruction.small import Dense
 from tests.tolerances import relative_error
 
 GRID = Grid((12, 12))
@@ -67,7 +66,7 @@ def test_total_variation_makes_it_smoother() -> None:
 
 
 def test_complex_fields() -> None:
-    measurement = Dense(torch.complex(randn(60, 6, 6), randn(60, 6, 6, seed=1)))
+    measurement = Matrix(torch.complex(randn(60, 36), randn(60, 36, seed=1)), (6, 6))
     points = Grid((6, 6)).points().reshape(6, 6, 2)
     field = torch.exp(2j * points[..., :1]) * (1 + points[..., 1:])
     found = train_on_measurements(

@@ -9,16 +9,15 @@ from torch import Tensor, nn
 from ntkit import GradientFlow, Grid, empirical_ntk, gram, linearize
 from ntkit._core.errors import NumericalError
 from ntkit.kernels import RBF, Constant, Matern
-from ntkit.measurements import AbstractMeasurement, Samples
+from ntkit.measurements import AbstractMeasurement, Matrix, Radon, Samples
 from ntkit.operators import DenseOperator
 from ntkit.reconstruction import predict_training
 from ntkit.reconstruction.data_kernel import DataKernel
 from tests.cases import randn
-from tests.reconstruction.small import Dense, parallel
 from tests.tolerances import assert_near
 
-LINES = parallel(8, 5)
-COMPLEX = Dense(torch.complex(randn(20, 6, 7), randn(20, 6, 7, seed=1)))
+LINES = Radon.parallel((8, 8), [0.0, 0.6, 1.3, 1.9, 2.5], n_detectors=14)
+COMPLEX = Matrix(torch.complex(randn(20, 42), randn(20, 42, seed=1)), (6, 7))
 CASES = {"real": LINES, "complex": COMPLEX}
 STRUCTURES = pytest.mark.parametrize("structure", ["dense", "matrix-free"])
 EACH = pytest.mark.parametrize("measurement", CASES.values(), ids=list(CASES))
@@ -183,9 +182,11 @@ def test_what_does_not_fit_is_refused(change, message, unchecked) -> None:
 
 
 def test_complex_data_of_a_real_measurement_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"`y` is torch.complex128, and the data of Dense are real"):
+    with pytest.raises(TypeError, match=r"`y` is torch.complex128, and the data of Radon are real"):
         predict_training(randn(5, 14) + 0j, LINES, RBF(0.3), times=[1.0])
-    with pytest.raises(TypeError, match=r"`y` is torch.float64, and the data of Dense are complex"):
+    with pytest.raises(
+        TypeError, match=r"`y` is torch.float64, and the data of Matrix are complex"
+    ):
         predict_training(randn(20), COMPLEX, RBF(0.3), times=[1.0])
 
 

@@ -5,18 +5,17 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import Grid, encodings, fit
-from ntkit.measurements import AbstractMeasurement, Samples
+from ntkit.measurements import AbstractMeasurement, Matrix, Radon, Samples
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Domain, Image, Measured, Trainer, total_variation, train
 from ntkit.tasks.field_units import FieldUnits
 from ntkit.tasks.least_squares import constant_fit, first_fit
 from tests.cases import randn, seeded
-from tests.reconstruction.small import Dense, parallel
 from tests.tolerances import assert_near, relative_error
 
-LINES = parallel(8, 6)
+LINES = Radon.parallel((8, 8), [0.0, 0.5, 1.0, 1.6, 2.1, 2.6], n_detectors=14)
 FIELD = randn(8, 8, 1).sigmoid()
-COMPLEX = Dense(torch.complex(randn(30, 5, 6), randn(30, 5, 6, seed=1)))
+COMPLEX = Matrix(torch.complex(randn(30, 30), randn(30, 30, seed=1)), (5, 6))
 
 
 class Known(nn.Module):
@@ -311,7 +310,7 @@ def test_what_does_not_fit_is_refused(change, message, unchecked) -> None:
 
 
 def test_other_types_and_networks_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"`y` is torch.complex128, and the data of Dense are real"):
+    with pytest.raises(TypeError, match=r"`y` is torch.complex128, and the data of Radon are real"):
         Measured(LINES(FIELD) + 0j, LINES)
     task = Measured(COMPLEX(FIELD[:5, :6] + 0j), COMPLEX)
     with pytest.raises(
