@@ -35,7 +35,7 @@ class Radon(AbstractMeasurement):
         known: The weights, if they are known already.
 
     Source: Joseph 1982, IEEE Transactions on Medical Imaging 1(3), for the integrals; the adjoint is the exact
-    transpose. Angles and detectors are those of scikit-image's `radon` and of ASTRA's geometries.
+    transpose. Angles and detectors are those of scikit-image's `radon` and of ASTRA's `parallel` and `fanflat`.
 
     Example:
         >>> A = Radon.parallel((4, 4), [0.0], n_detectors=4)
