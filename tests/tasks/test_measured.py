@@ -67,6 +67,25 @@ def test_the_loss_is_that_of_the_problem_in_its_own_units(bounds) -> None:
     assert_near(found.detach(), objective / (0.5 * (y - offset)[kept].square().sum()), loosen=1e3)
 
 
+def test_weights_are_of_the_squares() -> None:
+    """Only their ratios matter, as in `ntkit.reconstruct`; data without one are left out."""
+    y, weights = LINES(FIELD)[..., 0], randn(6, 14, seed=9).exp()
+    weights[2, 3:5] = 0
+    task, net = Measured(y, LINES, weights=8 * weights, total_variation=0.2), Known(randn(8, 8, 1))
+    relative, kept = weights / weights[weights > 0].mean(), ~task.held_out
+    rest = (LINES(task.field(net))[..., 0] - y)[kept].square() * relative[kept]
+    of_constant = LINES(torch.full((8, 8, 1), task.units.offset, dtype=torch.float64))[..., 0]
+    size = ((y - of_constant)[kept].square() * relative[kept]).sum()
+    changes = total_variation(task.field(net), 2, rounding=1e-3 * task.units.scale)
+    rows, true = task.training()
+    found = task.training_loss(net, rows, true, seeded())
+    assert_near(found.detach(), (rest.sum() + 2 * 0.2 * changes) / size, loosen=1e3)
+    y[2, 3:5] = 1e6
+    other = Measured(y, LINES, weights=weights, total_variation=0.2)
+    assert other.units == task.units
+    assert_near(other.training()[1], true)
+
+
 @pytest.mark.parametrize("bounds", BOUNDS.values(), ids=list(BOUNDS))
 def test_bounds_hold(bounds) -> None:
     task = Measured(LINES(FIELD), LINES, bounds=bounds)
@@ -250,7 +269,7 @@ def test_total_variation_is_of_steps_and_ramps() -> None:
     assert float(total_variation(both, 2)) == pytest.approx(
         12 * 2**0.5 + 4 + 3
     )  # borders have one step
-    assert float(total_variation(torch.cat([ramp, 2 * ramp], -1), 2)) == pytest.approx(3 * 16)
+    assert float(total_variation(torch.cat([3 * ramp, 4 * ramp], -1), 2)) == pytest.approx(5 * 16)
     assert float(total_variation(ramp * (3 + 4j), 2)) == pytest.approx(5 * 16)
     volume = randn(3, 4, 5, 2)
     slow = sum(
@@ -258,12 +277,12 @@ def test_total_variation_is_of_steps_and_ramps() -> None:
             volume[min(i + 1, 2), j, k] - volume[i, j, k],
             volume[i, min(j + 1, 3), k] - volume[i, j, k],
             volume[i, j, min(k + 1, 4)] - volume[i, j, k],
-        ]).norm(dim=0)
+        ]).norm()
         for i in range(3)
         for j in range(4)
         for k in range(5)
     )
-    assert_near(total_variation(volume, 3), torch.as_tensor(slow).sum())
+    assert_near(total_variation(volume, 3), torch.as_tensor(slow))
     assert torch.autograd.gradcheck(
         lambda v: total_variation(v, 2, rounding=0.1), randn(3, 4, 1).requires_grad_()
     )
@@ -296,6 +315,8 @@ def test_first_fits_are_least_squares(measurement: AbstractMeasurement) -> None:
         ({"groups": torch.arange(4)}, r"`groups` has shape \(4,\), and the data 6 rows"),
         ({"hold_out": 0.95}, "`hold_out=0.95` must be a share of the 6 groups"),
         ({"groups": torch.zeros(6).long()}, "`hold_out=0.1` must be a share of the 1 groups"),
+        ({"weights": randn(6)}, r"`weights` has shape \(6,\); one number a datum"),
+        ({"weights": -torch.ones(6, 14)}, "`weights` must be finite, none below 0"),
         ({"total_variation": -1.0}, "`total_variation=-1.0`"),
         ({"bounds": (1, 0)}, r"`bounds=\(1, 0\)` must be a lower and an upper one"),
         ({"bounds": (0, float("nan"))}, "must be a lower and an upper one"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from ntkit._core.checks import positive_int
@@ -52,6 +52,7 @@ def train_on_measurements(
     encoding: AbstractEncoding | None = None,
     bounds: Bounds | None = None,
     total_variation: float = 0.0,
+    weights: Float[Tensor, "..."] | None = None,
     steps: int = 2000,
     lr: float = 1e-3,
     width: int = 128,
@@ -76,7 +77,8 @@ def train_on_measurements(
         bandwidth: Standard deviation of Gaussian frequencies, cycles per unit; one number, or one an axis.
         encoding: In its place: any encoding of the points.
         bounds: Lower and upper bound of the field, None for none.
-        total_variation: Weight `b` of the total variation in `1/2 |A f - y|^2 + b TV(f)`, in the units of the data.
+        total_variation: Weight `b` of the total variation in `1/2 |A f - y|^2_W + b TV(f)`, in the units of the data.
+        weights: `[*data_shape]`, one over the noise's variance of each datum; only their ratios matter.
         steps: Of Adam, each on all data.
         lr: Learning rate.
         width: Units of each hidden layer.
@@ -117,6 +119,7 @@ def train_on_measurements(
         grid,
         bounds=bounds,
         total_variation=total_variation,
+        weights=weights,
         hold_out=hold_out,
         groups=groups,
         seed=seed,

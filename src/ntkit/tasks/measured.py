@@ -22,6 +22,7 @@ from ntkit.tasks.measured_data import (
     data_of_constant,
     grid_of,
     groups_of,
+    roots_of,
     rows_of,
     units_of,
 )
@@ -43,7 +44,7 @@ class Measured(AbstractTask):
     """A field on a grid, of which linear measurements are known.
 
     In each step the network is evaluated at all points of the grid, goes through the measurement, and is compared with
-    all data that are trained on: `|A f - y|^2 + 2 b TV(f)`, over `|y|^2`. Whole groups of data are held out (views, lines
+    all data that are trained on: `|A f - y|^2_W + 2 b TV(f)`, over `|y|^2_W`. Whole groups of data are held out (views, lines
     of k-space, blocks of pixels), because data within a group tell of each other.
 
     The network fits `u` of order one, where `f = offset + scale * u` (`ntkit.tasks.field_units`). The scale is the
@@ -56,7 +57,8 @@ class Measured(AbstractTask):
         grid: Where the points of its field are, for the network; those that it says itself if left out.
         bounds: Lower and upper bound of the field, None for none: the output is bent towards them by a softplus.
         total_variation: `b`, for the field and the data in their own units: the weight of the total variation in
-            `1/2 |A f - y|^2 + b TV(f)`. See `ntkit.tasks.total_variation`.
+            `1/2 |A f - y|^2_W + b TV(f)`. See `ntkit.tasks.total_variation`.
+        weights: `[*data_shape]`, one over the noise's variance of each datum; only their ratios matter.
         hold_out: Share of the groups that is held out, from 0 to 0.9, at least one if above 0.
         groups: `[n]`, for each row of the first axis of the data the number of its group; those of `A` if left out.
         seed: Of the draw of what is held out.
@@ -90,6 +92,7 @@ class Measured(AbstractTask):
         *,
         bounds: Bounds | None = None,
         total_variation: float = 0.0,
+        weights: Float[Tensor, "..."] | None = None,
         hold_out: float = 0.1,
         groups: Int[Tensor, " n"] | None = None,
         seed: int = 0,
@@ -100,7 +103,8 @@ class Measured(AbstractTask):
         self.total_variation = non_negative("total_variation", total_variation)
         low, high = checked_bounds(bounds, is_complex=A.is_complex)
         n_outputs = self.data.shape[-1] * (2 if A.is_complex else 1)
-        self.units = units_of(self.data, A, (low, high), self.grid)
+        self._roots = roots_of(A, weights)
+        self.units = units_of(self.data, A, (low, high), self.grid, self._roots)
         self.domain = Domain(
             self.kind,
             A.field_shape,
@@ -186,7 +190,7 @@ class Measured(AbstractTask):
         true: Float[Tensor, "1 c"],
         generator: Generator,
     ) -> Float[Tensor, ""]:
-        """`(|A u - y|^2 + 2 b TV(u)) / |y|^2`, over what is trained on."""
+        """`(|A u - y|^2_W + 2 b TV(u)) / |y|^2_W`, over what is trained on."""
         del generator
         field = self._unit_field(network, rows.device)
         loss = (self._measured(field, rows) - true).square().sum()
@@ -305,14 +309,24 @@ class Measured(AbstractTask):
         )
 
     def _row(self, part: int) -> tuple[Tensor, Tensor]:
-        rows = self.held_out if part == _JUDGED else ~self.held_out
+        rows = self._which(part)
         if not rows.any():
             return torch.empty(0, 1), torch.empty(0, 1)
-        return torch.tensor([[float(part)]]), as_row(self._unit_data[rows])
+        return torch.tensor([[float(part)]]), as_row(self._weighted(self._unit_data[rows], part))
+
+    def _which(self, part: int) -> Bool[Tensor, " n"]:
+        return self.held_out if part == _JUDGED else ~self.held_out
+
+    def _weighted(self, data: Tensor, part: int) -> Tensor:
+        """Data of a part, times the roots of their weights."""
+        if self._roots is None:
+            return data
+        return data * self._roots[self._which(part)].to(data.device, data.real.dtype)
 
     def _measured(self, field: Tensor, rows: Tensor) -> Tensor:
-        """The data of `u`, as a row."""
-        return as_row(self._parts[int(rows[0, 0])](field))
+        """The data of `u`, weighted, as a row."""
+        part = int(rows[0, 0])
+        return as_row(self._weighted(self._parts[part](field), part))
 
     def _unit_field(self, network: nn.Module, device: torch.device) -> Tensor:
         """`u` on the grid, `[*field_shape, o]`, in the precision of the network."""

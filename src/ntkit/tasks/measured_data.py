@@ -1,7 +1,7 @@
 """Data of a measurement, checked: in which units a network fits their field, and which of them go together."""
 
 import torch
-from jaxtyping import Bool, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ntkit._core.checks import finite
@@ -16,6 +16,7 @@ __all__ = [
     "data_of_constant",
     "grid_of",
     "groups_of",
+    "roots_of",
     "rows_of",
     "units_of",
 ]
@@ -70,7 +71,28 @@ def groups_of(A: AbstractMeasurement, groups: Tensor | None) -> Int[Tensor, " n"
     return found.cpu().unique(return_inverse=True)[1]
 
 
-def units_of(data: Tensor, A: AbstractMeasurement, bounds: Bounds, grid: Grid) -> FieldUnits:
+def roots_of(A: AbstractMeasurement, weights: Tensor | None) -> Float[Tensor, "..."] | None:
+    """Square roots of the weights of data `[*data_shape, 1]`, whose mean (without zeros) becomes 1.
+
+    Raises:
+        ValueError: There is not one for each datum, or they are no weights.
+    """
+    if weights is None:
+        return None
+    if tuple(weights.shape) != tuple(A.data_shape):
+        raise ValueError(
+            f"`weights` has shape {tuple(weights.shape)}; one number a datum is needed, {tuple(A.data_shape)}: one over the "
+            "noise's variance."
+        )
+    wide = weights.detach().to(device=A.device, dtype=torch.float64)
+    if not bool((torch.isfinite(wide) & (wide >= 0)).all()) or not bool(wide.any()):
+        raise ValueError("`weights` must be finite, none below 0, and not all 0.")
+    return (wide / wide[wide > 0].mean()).sqrt()[..., None]
+
+
+def units_of(
+    data: Tensor, A: AbstractMeasurement, bounds: Bounds, grid: Grid, roots: Tensor | None = None
+) -> FieldUnits:
     """Offset and scale.
 
     Raises:
@@ -80,8 +102,8 @@ def units_of(data: Tensor, A: AbstractMeasurement, bounds: Bounds, grid: Grid) -
     if low is not None and high is not None:
         return FieldUnits(low, high - low, bounds, False, grid.origin, grid.spacing)
     bound = low if low is not None else high
-    offset = constant_fit(data, A) if bound is None else bound
-    scale = float(first_fit(data - data_of_constant(offset, data, A), A).abs().max())
+    offset = constant_fit(data, A, roots) if bound is None else bound
+    scale = float(first_fit(data - data_of_constant(offset, data, A), A, roots).abs().max())
     if not scale > 1e-12 * abs(offset):
         raise ValueError("`y` has no signal: its data are those of a constant field.")
     return FieldUnits(offset, scale, bounds, A.is_complex, grid.origin, grid.spacing)

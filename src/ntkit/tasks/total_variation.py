@@ -10,13 +10,13 @@ __all__ = ["total_variation"]
 def total_variation(
     field: Shaped[Tensor, "..."], n_axes: int, *, rounding: float = 0.0
 ) -> Float[Tensor, ""]:
-    """The isotropic total variation of a field on a grid, `sum_i |D f_i|_2` over points and outputs.
+    """The isotropic total variation of a field on a grid, `sum_i |D f_i|_2` over its points.
 
-    `D` are the differences to the next point along each axis, 0 at the last one; those of a complex field are
-    complex, and count by their modulus.
+    `D f_i` are the differences to the next point along each axis, 0 at the last one, of all outputs together; those of
+    a complex field are complex, and count by their modulus.
 
     Args:
-        field: `[*shape, ...]`, real or complex.
+        field: `[*shape, o]`, real or complex.
         n_axes: Axes of the grid.
         rounding: Differences well below it count by their squares, which have a derivative at 0 too:
             `sqrt(|D f|^2 + r^2) - r`.
@@ -26,8 +26,8 @@ def total_variation(
         >>> float(total_variation(step, 2))
         6.0
     """
-    real = torch.view_as_real(field).flatten(n_axes + 1) if field.is_complex() else field[..., None]
-    real = real.reshape(*field.shape, -1)
+    real = torch.view_as_real(field) if field.is_complex() else field
+    real = real.flatten(n_axes)
     squares = torch.zeros_like(real[..., 0])
     for axis in range(n_axes):
         step = real.diff(dim=axis).square().sum(-1)
