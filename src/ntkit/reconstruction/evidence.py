@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import log, pi, prod, sqrt
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -22,6 +22,7 @@ _RIDGES = torch.logspace(-10, 1, 67, dtype=torch.float64)
 """Noise over the largest eigenvalue: a ridge below 1e-10 of it cannot be told from none in double precision."""
 
 
+@runtime_checkable
 class Covariance(Protocol):
     """What is asked of a prior here: its name, and its matrix times fields `[..., *shape]`."""
 
