@@ -10,8 +10,10 @@ import ntkit
 from ntkit.dynamics.normal import Normal
 from ntkit.encodings import Gaussian
 from ntkit.kernels import RBF, Stationary
+from ntkit.measurements import AbstractMeasurement
 from ntkit.networks import mlp
 from ntkit.tasks import Budget, Signal, train
+from tests.cases import MEASUREMENTS, randn
 from tests.encodings.test_modules import Case, each
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -215,3 +217,19 @@ def test_tuning_of_a_signal_on_the_gpu() -> None:
     gpu = ntkit.tune(image.to(CUDA), steps=100, bandwidths=[1, 4], pilot=False)
     assert gpu.choice == cpu.choice
     assert gpu.predicted.train == pytest.approx(cpu.predicted.train, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(m, id=f"{k.__name__}-{i}")
+        for k, ms in MEASUREMENTS.items()
+        for i, m in enumerate(ms)
+    ],
+)
+def test_measurements_go_where_the_field_is(make: Callable[[], AbstractMeasurement]) -> None:
+    A = make()
+    dtype = torch.complex128 if A.is_complex else torch.float64
+    field, data = randn(*A.field_shape, 2, dtype=dtype), randn(*A.data_shape, 2, dtype=dtype)
+    same(A(field.to(CUDA)), A(field))
+    same(A.adjoint(data.to(CUDA)), A.adjoint(data))

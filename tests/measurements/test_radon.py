@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ntkit.grids import Grid
-from ntkit.measurements import Radon, line_products
+from ntkit.measurements import Radon, line_products, sparse_matrix
 from ntkit.measurements.joseph import joseph
 from ntkit.measurements.line_products import LineProducts
 from tests.cases import randn
@@ -225,6 +225,16 @@ def test_weights_that_are_not_kept_are_the_same(
     assert_near(lazy.adjoint(data), kept.adjoint(data))
     assert_near(lazy[2:4](field), data[2:4])
     assert_near(lazy(field * (1 + 2j)).imag, 2 * data)
+
+
+def test_without_its_transpose_the_adjoint_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    A, data = Radon.fan((9, 8), TURN, **FAN), randn(*Radon.fan((9, 8), TURN, **FAN).data_shape, 2)
+    monkeypatch.setattr(line_products, "_BOTH", 100)
+    monkeypatch.setattr(sparse_matrix, "_AT_ONCE", 70)
+    B = Radon.fan((9, 8), TURN, **FAN)
+    assert_near(B.adjoint(data), A.adjoint(data))
+    assert_near(B[1:4].adjoint(data[1:4]), A[1:4].adjoint(data[1:4]))
+    assert "backward" not in B.weights.__dict__
 
 
 def test_the_field_of_view_is_what_all_views_see() -> None:

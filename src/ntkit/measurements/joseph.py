@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ntkit.measurements.sparse_matrix import Entries
@@ -41,21 +41,41 @@ def joseph(
     sizes = torch.tensor(shape, device=device, dtype=torch.int32)[order]
     strides = torch.tensor([prod(shape[k + 1 :]) for k in range(d)], device=device).int()[order]
     plane = torch.arange(max(shape), device=device, dtype=torch.int32)
-    step = 1 / speed[:, :1].abs()
-    weight = torch.where(plane < sizes[:, :1], step, 0.0)[..., None]
-    cell = (plane * strides[:, :1])[..., None]
-    slopes = speed / speed[:, :1]
-    for axis in range(1, d):
-        along = start[:, axis, None] + (plane - start[:, :1]) * slopes[:, axis, None]
-        low = along.floor()
-        part = along - low
-        place = torch.stack([low, low + 1], -1).clamp(-2, 2**30).int()
-        share = torch.stack([1 - part, part], -1)
-        share = torch.where((place >= 0) & (place < sizes[:, axis, None, None]), share, 0.0)
-        weight = (weight[..., None] * share[..., None, :]).flatten(-2)
-        cell = (cell[..., None] + (place * strides[:, axis, None, None])[..., None, :]).flatten(-2)
+    ahead, slopes = plane - start[:, :1], speed / speed[:, :1]
+    along = [start[:, k, None] + ahead * slopes[:, k, None] for k in range(1, d)]
+    inside = plane < sizes[:, :1]
+    for axis, place in enumerate(along, 1):  # most are outside of the grid: looked at no further
+        inside &= (place > -1) & (place < sizes[:, axis, None])
+    line, at = inside.nonzero(as_tuple=True)
+    cell = (at.int() * strides[line, 0])[:, None]
+    weight = (1 / speed[:, 0].abs())[line, None]
+    for axis, place in enumerate(along, 1):
+        cell, weight = _corners(
+            cell, weight, place[inside], sizes[line, axis, None], strides[line, axis, None]
+        )
     kept = weight > 0
-    return Entries(kept.flatten(1).sum(1), cell[kept], weight[kept])
+    counts = torch.zeros(len(origin), dtype=torch.int64, device=device)
+    counts.index_add_(0, line, kept.sum(1))
+    return Entries(counts, cell[kept], weight[kept])
+
+
+def _corners(
+    cell: Int[Tensor, "m c"],
+    weight: Float[Tensor, "m c"],
+    place: Float[Tensor, " m"],
+    size: Int[Tensor, "m 1"],
+    stride: Int[Tensor, "m 1"],
+) -> tuple[Int[Tensor, "m e"], Float[Tensor, "m e"]]:
+    """Each corner twice: below and above a place along one more axis; of weight zero outside of the grid."""
+    low = place.floor()
+    part = place - low
+    near = torch.stack([low, low + 1], 1).int()
+    share = torch.stack([1 - part, part], 1)
+    share = torch.where((near >= 0) & (near < size), share, 0.0)
+    return (
+        (cell[:, :, None] + (near * stride)[:, None]).flatten(1),
+        (weight[:, :, None] * share[:, None]).flatten(1),
+    )
 
 
 def joseph_means(

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from ntkit.measurements.beams import AbstractBeam
 from ntkit.measurements.joseph import joseph_means
-from ntkit.measurements.sparse_matrix import Entries, SparseMatrix, both_parts
+from ntkit.measurements.sparse_matrix import Entries, SparseMatrix, added, both_parts
 
 __all__ = ["LineProducts", "line_products"]
 
 _KEPT = (
-    50_000_000  # weights at most: about half of them fall into the grid, 24 bytes each in float64
+    100_000_000  # weights at most: about half of them fall into the grid, 12 bytes each in float64
 )
+_BOTH = 25_000_000  # of those in the grid, up to which the transpose is kept as well: 600 MB in all
 _AT_ONCE = 1_000_000  # weights computed together
 
 
@@ -65,23 +66,15 @@ class LineProducts:
 
     def transposed_times(self, v: Shaped[Tensor, "n o"]) -> Shaped[Tensor, "m o"]:
         """The field that the adjoint makes of data."""
-        return both_parts(self._transposed_times, v)
+        return both_parts(lambda c: added(self.batches(), c, prod(self.shape)), v)
 
     def _times(self, v: Tensor) -> Tensor:
         found = v.new_zeros(len(self.beam), v.shape[1])
         for part, entries in self.batches():
-            rows, columns, values = _on(entries, v)
+            rows, columns, values = entries.like(v)
             for k in range(v.shape[1]):  # along one axis index_add is many times faster
                 found[part, k].index_add_(0, rows, v[:, k].index_select(0, columns) * values)
         return found
-
-    def _transposed_times(self, v: Tensor) -> Tensor:
-        found = v.new_zeros(v.shape[1], prod(self.shape))
-        for part, entries in self.batches():
-            rows, columns, values = _on(entries, v)
-            for k in range(v.shape[1]):
-                found[k].index_add_(0, columns, v[part, k].index_select(0, rows) * values)
-        return found.T
 
 
 def line_products(
@@ -90,15 +83,11 @@ def line_products(
     spacing: Sequence[float],
     centre: Sequence[float],
 ) -> LineProducts | SparseMatrix:
-    """The matrix of a beam's line integrals: a sparse one up to about 600 MB, else computed again each time."""
+    """The matrix of a beam's line integrals: a sparse one up to about 600 MB, else computed again each time.
+
+    Between 300 and 600 MB its transpose is not kept, and the adjoint takes ten times as long as the product.
+    """
     lazy = LineProducts(beam, tuple(shape), tuple(spacing), tuple(centre))
     if lazy.n_weights > _KEPT:
         return lazy
-    return SparseMatrix.of_rows((entries for _, entries in lazy.batches()), prod(shape))
-
-
-def _on(entries: Entries, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Row numbers, columns and values, with the dtype and device of `like`."""
-    counts, columns, values = (part.to(like.device) for part in entries)
-    rows = torch.arange(len(counts), device=like.device).repeat_interleave(counts)
-    return rows, columns, values.to(like.dtype)
+    return SparseMatrix.of_rows((entries for _, entries in lazy.batches()), prod(shape), _BOTH)
