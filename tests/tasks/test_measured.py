@@ -10,7 +10,7 @@ from ntkit.networks import mlp
 from ntkit.tasks import Budget, Domain, Image, Measured, Trainer, total_variation, train
 from ntkit.tasks.field_units import FieldUnits
 from ntkit.tasks.least_squares import constant_fit, first_fit
-from tests.cases import randn, seeded
+from tests.cases import MEASUREMENTS, randn, seeded
 from tests.tolerances import assert_near, relative_error
 
 LINES = Radon.parallel((8, 8), [0.0, 0.5, 1.0, 1.6, 2.1, 2.6], n_detectors=14)
@@ -116,6 +116,32 @@ def test_complex_fields_have_two_outputs() -> None:
     )
     train(net, task, Budget("adam", 1e-2, 100))
     assert task.metric.quality(train(net, task, Budget("adam", 3e-3, 60))[-1].train) > 12
+
+
+@pytest.mark.parametrize(
+    "make",
+    [make for every in MEASUREMENTS.values() for make in every],
+    ids=[f"{kind.__name__}-{k}" for kind, every in MEASUREMENTS.items() for k in range(len(every))],
+)
+def test_every_measurement_can_be_trained_through(make) -> None:
+    """The gradient of the loss, in float32, is `A^H` of what is left of the data."""
+    A = make()
+    field = randn(*A.field_shape, 1, seed=1) + (
+        1j * randn(*A.field_shape, 1) if A.is_complex else 0
+    )
+    task = Measured(A(field), A, hold_out=0.0)
+    outputs = randn(*A.field_shape, task.n_outputs, seed=2)
+    net = Known(outputs.float())
+    rows, true = (part.float() for part in task.training())
+    task.training_loss(net, rows, true, seeded()).backward()
+    unit = torch.view_as_complex(outputs)[..., None] if A.is_complex else outputs
+    rest = A(task.units.values(unit)) - A(field)
+    size = task.units.scale * true.double().square().sum()
+    expected = 2 * A.adjoint(rest) / size
+    if A.is_complex:
+        expected = torch.view_as_real(expected)
+    assert net.raw.grad is not None
+    assert relative_error(net.raw.grad, expected.reshape(net.raw.shape)) < 1e-4
 
 
 def test_scales_of_the_data_change_nothing() -> None:
