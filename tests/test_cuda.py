@@ -10,9 +10,10 @@ import ntkit
 from ntkit.dynamics.normal import Normal
 from ntkit.encodings import Gaussian
 from ntkit.kernels import RBF, Stationary
-from ntkit.measurements import AbstractMeasurement
+from ntkit.measurements import AbstractMeasurement, Radon
 from ntkit.networks import mlp
-from ntkit.tasks import Budget, Signal, train
+from ntkit.reconstruction import predict_training
+from ntkit.tasks import Budget, Measured, Signal, train
 from tests.cases import MEASUREMENTS, randn
 from tests.encodings.test_modules import Case, each
 
@@ -233,3 +234,19 @@ def test_measurements_go_where_the_field_is(make: Callable[[], AbstractMeasureme
     field, data = randn(*A.field_shape, 2, dtype=dtype), randn(*A.data_shape, 2, dtype=dtype)
     same(A(field.to(CUDA)), A(field))
     same(A.adjoint(data.to(CUDA)), A.adjoint(data))
+
+
+def test_training_through_a_measurement_on_the_gpu() -> None:
+    A = Radon.parallel((16, 16), [0.0, 0.4, 0.9, 1.5, 2.0, 2.6])
+    y = A(points(256, 1).reshape(16, 16, 1))
+    task, errors = Measured(y, A, bounds=(0, None), total_variation=1e-3), []
+    for device in ("cpu", "cuda"):
+        module = network().float().to(device)
+        (done,) = train(module, task, Budget(steps=20))
+        errors.append([done.train, done.held_out])
+        assert task.field(module).device.type == "cpu"
+    assert torch.tensor(errors).diff(dim=0).abs().max() <= 1e-3 * max(errors[0])
+    wide = network()
+    cpu = predict_training(y, A, ntkit.ntk(wide), steps=[3, 50])
+    gpu = predict_training(y.to(CUDA), A, ntkit.ntk(wide.to(CUDA)), steps=[3, 50])
+    same(gpu.field, cpu.field)

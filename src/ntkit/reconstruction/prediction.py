@@ -116,7 +116,8 @@ def predict_training(
         raise ValueError(f"`lr={lr!r}` is of `steps=`; gradient flow has none.")
     data, tail = checked_data(y, A), tuple(y.shape[len(A.data_shape) :])
     own = DataKernel(A, _prior(kernel, A, grid))
-    first = None if start is None else _started(start, A, tail)
+    data = data.to(own.prior.device)
+    first = None if start is None else _started(start, A, tail).to(data)
     rest = data if first is None else data - A(first)
     ready = prepare(
         own.operator(structure, on_step), own.rows(rest), tolerance=tolerance, on_step=on_step
@@ -143,9 +144,9 @@ def predict_training(
         field = field + first
     return PredictedTraining(
         moments=at,
-        field=field.reshape(n, *A.field_shape, *tail).to(y.dtype),
-        data=(data - left).reshape(n, *A.data_shape, *tail).to(y.dtype),
-        loss=0.5 * found.decay.square().sum((1, 2)),
+        field=field.reshape(n, *A.field_shape, *tail).to(y),
+        data=(data - left).reshape(n, *A.data_shape, *tail).to(y),
+        loss=0.5 * found.decay.square().sum((1, 2)).to(y.device),
         lr=rate,
         largest_eigenvalue=largest,
         method=found.method,
