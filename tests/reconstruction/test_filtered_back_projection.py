@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ntkit.measurements import Radon
 from ntkit.reconstruction import filtered_back_projection
+from ntkit.reconstruction.turn_shares import divergent_shares
 from tests.cases import randn
 from tests.rates import fitted_exponent
 from tests.tolerances import assert_near
@@ -66,6 +67,15 @@ MAKERS = {
     ),
     "fan": lambda n, views: Radon.fan((n, n), turn(views), **FAN),
     "curved fan": lambda n, views: Radon.fan((n, n), turn(views), is_curved=True, **FAN),
+    "three quarters of a turn": lambda n, views: Radon.fan(
+        (n, n), turn(views, 1.5 * pi) - 1, **FAN
+    ),
+    "short, on an arc": lambda n, views: Radon.fan(
+        (n, n), 2 - turn(views, pi + 1.2), is_curved=True, **FAN
+    ),
+    "short, with air on both sides": lambda n, views: Radon.fan(
+        (n, n), turn(views, pi + 1.2), n_detectors=3 * n, **FAN
+    ),
     "shifted detector": lambda n, views: Radon.fan(
         (n, n), turn(views) + 0.1, n_detectors=2 * n, detector_centre=0.93 * n, **FAN
     ),
@@ -102,6 +112,20 @@ def test_uneven_angles_are_weighted_by_what_they_stand_for() -> None:
     )
 
 
+@pytest.mark.parametrize("part", [pi + 0.6, 1.4 * pi, 1.7 * pi])
+def test_every_line_of_a_short_scan_counts_once(part: float) -> None:
+    """The weights of a line and of the same from its other end, where that is in the scan, sum to one."""
+    fan = torch.linspace(-0.3, 0.3, 13, dtype=torch.float64)
+    angles = turn(720, part)
+    _, once = divergent_shares(angles, fan, 1.0)
+    for k, angle in enumerate(fan.tolist()):
+        other = (angles + pi - 2 * angle) % (2 * pi)  # its other end, of fan angle `-angle`
+        nearest = (other[:, None] - angles[None]).abs().min(1)
+        seen = nearest.values < part / 1440
+        found = once[:, k] + torch.where(seen, once[nearest.indices, 12 - k], 0.0)
+        assert float((found - 1).abs().max()) < 0.02
+
+
 def test_a_missing_wedge_stays_one() -> None:
     """A view at its border stands for no more than three of the others."""
     A = Radon.parallel((48, 48), turn(90, pi)[:60])
@@ -133,7 +157,7 @@ A = Radon.parallel((8, 8), [0.0, 1.0])
         (lambda: filtered_back_projection(A(torch.ones(8, 8, 1)), A, "hat"), "`window='hat'` must"),  # pyright: ignore
         (lambda: filtered_back_projection(torch.ones(2, 13), A), "`A` gives (2, 13, 'o')"),
         (lambda: filtered_back_projection(torch.full((2, 13, 1), torch.nan), A), "26 NaN"),
-        (lambda: error(Radon.fan((8, 8), turn(20, pi), **FAN)), "leaves out 189 degrees"),
+        (lambda: error(Radon.fan((8, 8), turn(20, pi), **FAN)), "views over 180 degrees"),
     ],
 )
 def test_refusals(call, message: str, unchecked: None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import pi
+from math import asin, pi
 from typing import Literal
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from ntkit._core.checks import finite, floating_tensor
 from ntkit.measurements import Radon
 from ntkit.measurements.beams import AbstractBeam, DivergentBeam
+from ntkit.reconstruction.turn_shares import divergent_shares, shares
 
 __all__ = ["WINDOWS", "filtered_back_projection"]
 
@@ -26,8 +27,6 @@ WINDOWS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 """What the ramp is multiplied by, of frequencies in cycles per detector: the later, the smoother."""
 
-_GAP = 3.0  # of the median gap between angles: a view stands for no more, so that a missing wedge stays one
-
 
 def filtered_back_projection(
     sinogram: Float[Tensor, "..."], A: Radon, window: Window = "ramp"
@@ -35,8 +34,9 @@ def filtered_back_projection(
     """A field `[*field_shape, o]` from its line integrals `[views, detectors, o]`, or `[views, detectors, rows, o]`.
 
     Each view is filtered along the detectors by a ramp (times the window), and read off at every pixel with linear
-    interpolation. Views are weighted by their share of the turn, so that angles may be uneven: half a turn for
-    parallel beams, a whole one for others. With a cone beam this is the algorithm of Feldkamp, Davis and Kress.
+    interpolation. Views are weighted by their share of the turn, so that angles may be uneven. Half a turn is enough
+    for parallel beams, and for others half a turn and the angle of the fan, where lines that are seen twice share their
+    weight (Parker's, smooth ones). With a cone beam this is the algorithm of Feldkamp, Davis and Kress.
 
     Args:
         sinogram: Data of `A`.
@@ -44,10 +44,10 @@ def filtered_back_projection(
         window: "ramp", "shepp-logan", "cosine", "hamming" or "hann", in the order of how much they smooth.
 
     Raises:
-        ValueError: The window is unknown, the data do not fit `A`, or a divergent beam leaves out a quarter of the
-            turn or more.
+        ValueError: The window is unknown, or the data do not fit `A`.
 
-    Source: Kak and Slaney 1988, chapter 3 (parallel, equal angles, equal distances); Feldkamp et al. 1984 (cone).
+    Source: Kak and Slaney 1988, chapter 3 (parallel, equal angles, equal distances); Feldkamp et al. 1984 (cone);
+    Parker 1982 (short scans).
 
     Example:
         >>> A = Radon.parallel((32, 32), torch.arange(60) * torch.pi / 60)
@@ -65,7 +65,7 @@ def filtered_back_projection(
             f"`sinogram` has shape {tuple(sinogram.shape)}; `A` gives {(*A.data_shape, 'o')}, with one last axis of "
             "outputs, also for a single one."
         )
-    inverse = _Inverse.of(A.beam)
+    inverse = _Inverse.of(A.beam, float(A.pixels[:, -2:].norm(dim=1).max()))
     data = sinogram.double() * inverse.ray_weights[..., None].to(sinogram.device)
     filtered = _filtered(data, inverse.ramp.to(data.device), WINDOWS[window])
     points = A.pixels.to(data.device)
@@ -82,7 +82,7 @@ class _Inverse:
 
     Attributes:
         shares: `[views]`, the angle that each stands for.
-        ray_weights: `[detectors]` or `[detectors, rows]`, before the filter.
+        ray_weights: What broadcasts to data, before the filter.
         ramp: `[2 detectors - 1]`, the filter at all distances of detectors, times their spacing.
         point_weights: Of a view and points, after the filter.
     """
@@ -93,45 +93,46 @@ class _Inverse:
     point_weights: Callable[[int, Tensor], Tensor]
 
     @classmethod
-    def of(cls, beam: AbstractBeam) -> "_Inverse":
-        """Of parallel rays, or of those from a point to a flat or a curved detector."""
+    def of(cls, beam: AbstractBeam, radius: float) -> "_Inverse":
+        """Of parallel rays, or of those from a point to a flat or a curved detector, through a field of a radius."""
         step = beam.detector_spacing[0]
         if not isinstance(beam, DivergentBeam):
             ones = torch.ones(beam.n_detectors, dtype=torch.float64)
             return cls(
-                _shares(beam.angles, pi),
+                shares(beam.angles, pi),
                 ones,
                 _ramp(beam, step),
                 lambda _, p: torch.ones_like(p[:, 0]),
             )
-        shares = _shares(beam.angles, 2 * pi) / 2  # every line is seen from both ends
         if beam.is_curved:
-            return _of_arc(beam, shares)
+            return _of_arc(beam, radius)
         source = beam.source_distance
         magnified = beam.length / source
         places = _places(beam, magnified)
-        weights = source / (source**2 + places.square().sum(-1)).sqrt()
+        angles = (places[..., 0] / source).atan()
+        turned, once = divergent_shares(beam.angles, angles, asin(radius / source))
         return cls(
-            shares,
-            weights,
+            turned,
+            once * source / (source**2 + places.square().sum(-1)).sqrt(),
             _ramp(beam, step / magnified),
             lambda view, points: (source / beam.depths(view, points)).square(),
         )
 
 
-def _of_arc(beam: DivergentBeam, shares: Tensor) -> _Inverse:
+def _of_arc(beam: DivergentBeam, radius: float) -> _Inverse:
     """Equal angles: in units of angle, with the sine in place of the distance in the ramp."""
     source, step = beam.source_distance, beam.detector_spacing[0] / beam.length
     lag = torch.arange(1 - beam.n_detectors[0], beam.n_detectors[0], dtype=torch.float64) * step
     stretch = torch.where(lag == 0, 1.0, lag / torch.where(lag == 0, 1.0, lag.sin())).square()
     angles = _places(beam, beam.length)[..., 0]
+    turned, once = divergent_shares(beam.angles, angles, asin(radius / source))
 
     def weights(view: int, points: Tensor) -> Tensor:
         depth = beam.depths(view, points)
         across = points.square().sum(1) - (source - depth).square()
         return 1 / (depth.square() + across)
 
-    return _Inverse(shares, source * angles.cos(), _ramp(beam, step) * stretch, weights)
+    return _Inverse(turned, once * source * angles.cos(), _ramp(beam, step) * stretch, weights)
 
 
 def _places(beam: AbstractBeam, scale: float) -> Float[Tensor, "*detectors p"]:
@@ -198,24 +199,3 @@ def _read(view: Float[Tensor, "*detectors o"], cells: Float[Tensor, "n p"]) -> F
         ]
     found = sum((weight[:, None] * flat[index] for index, weight in corners), torch.zeros(()))
     return torch.where(inside[:, None], found, 0.0)
-
-
-def _shares(angles: Float[Tensor, " views"], turn: float) -> Float[Tensor, " views"]:
-    """The part of a turn that each view stands for: half of the gaps to its neighbours.
-
-    Raises:
-        ValueError: A whole turn is needed, and a quarter of one is missing.
-    """
-    order = (angles % turn).argsort()
-    sorted_ = (angles % turn)[order]
-    gaps = torch.cat([sorted_[1:], sorted_[:1] + turn]) - sorted_
-    if turn > pi and len(angles) > 1 and float(gaps.max()) > pi / 2 + 1e-9:
-        raise ValueError(
-            f"`A` leaves out {float(gaps.max()) * 180 / pi:.0f} degrees of the turn; filtered back-projection of a fan or "
-            "cone needs all of it. `reconstruct` does not."
-        )
-    limit = _GAP * float(gaps[gaps > 0].median()) if len(angles) > 1 else turn
-    gaps = gaps.clamp_max(limit)
-    shares = torch.empty_like(gaps)
-    shares[order] = (gaps + gaps.roll(1)) / 2
-    return shares
