@@ -4,13 +4,14 @@ from ntkit.measurements.base import AbstractMeasurement, Composed
 from ntkit.measurements.blur import Blur
 from ntkit.measurements.fourier import Fourier
 from ntkit.measurements.interpolation import Interpolation
+from ntkit.measurements.linear import linear
 from ntkit.measurements.matrix import Matrix
 from ntkit.measurements.nonuniform_fourier import NonuniformFourier
 from ntkit.measurements.occupancy import OccupancyGrid
 from ntkit.measurements.probe import adjoint_mismatch
 from ntkit.measurements.radon import Radon
 from ntkit.measurements.rays import Camera, Rays, camera_rays, clip_to_unit_box
-from ntkit.measurements.rows import Rows
+from ntkit.measurements.rows import Rows, rows_of
 from ntkit.measurements.samples import Samples
 from ntkit.measurements.stacked import Stacked, stack
 from ntkit.measurements.subsample import Subsample
@@ -46,6 +47,8 @@ __all__ = [
     "clip_to_unit_box",
     "composite",
     "importance",
+    "linear",
+    "rows_of",
     "stack",
     "stratified",
     "widened",

@@ -59,6 +59,17 @@ class Rows(AbstractMeasurement):
 
 
 def rows_of(A: AbstractMeasurement, rows: slice | Tensor) -> Composed:
-    """Some rows of a measurement that has no way to measure them alone."""
+    """Some rows of a measurement that has no way to measure them alone.
+
+    Args:
+        A: It is measured as a whole each time.
+        rows: A slice, a mask, or numbers, of the first axis of its data.
+
+    Example:
+        >>> from ntkit.measurements import Samples
+        >>> last = rows_of(Samples.everywhere((3,)), slice(2, None))
+        >>> last(torch.tensor([[1.0], [2.0], [3.0]])).flatten()
+        tensor([3.])
+    """
     picked = row_numbers(rows, A.data_shape[0]).to(A.device)
     return Composed(Rows(A.data_shape, picked, A.groups[picked]), A)
