@@ -1,6 +1,6 @@
 """How much total variation: what each strength says of measurements that were held out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,15 +28,18 @@ class Path:
     """What was tried, from the largest strength to none.
 
     Attributes:
-        trials: One a kernel's weight and strength.
+        trials: One a strength and share of the kernel's weight, from the largest strength to none.
     """
 
     trials: tuple[Trial, ...]
 
-    def best(self, *, kernel: bool) -> float:
-        """The strength that foretells best what is held out, with the kernel or without."""
-        own = [t for t in self.trials if t.kernel == kernel]
-        return min(own, key=lambda t: t.score).total_variation
+    def best(self, share: float) -> Trial:
+        """The strength that foretells best what is held out, at one share of the kernel's weight."""
+        return min((t for t in self.trials if t.share == share), key=lambda t: t.score)
+
+    def chosen(self) -> Trial:
+        """The best of all."""
+        return min(self.trials, key=lambda t: t.score)
 
 
 def folds_of(group: Int[Tensor, " m"], n_folds: int = N_FOLDS) -> Int[Tensor, " m"]:
@@ -60,17 +63,19 @@ def try_variations(
     y: Float[Tensor, "p m"],
     terms: Terms,
     *,
+    shares: Sequence[float],
     unit: float,
     noise: float,
     say: Callable[[str], None],
 ) -> Path:
-    """Solve for ever smaller total variations, with and without the kernel, on two folds of three; judge on the third.
+    """Solve for ever smaller total variations, at several weights of the kernel, on two folds of three; judge on the third.
 
     Args:
         method: The solver.
         system: The measurement.
         y: Data, weighted.
         terms: Of one problem on all data: its kernel's weight, mean and bounds.
+        shares: Of the kernel's weight, each a path of its own; 0 leaves the kernel out.
         unit: Strengths are multiples of it: the kernel's weight times the field's scale.
         noise: Standard deviation of the noise, by marginal likelihood.
         say: Called with a line of text.
@@ -78,12 +83,11 @@ def try_variations(
     Source: Barron 2019 (arXiv:1701.03077), eq. 5, for the error that is robust to few large ones.
     """
     folds = folds_of(system.group)
-    weights = [float(terms.weight)] if terms.weight > 0 else []
-    weights.append(0.0)
-    keep = torch.stack([(folds != k).double() for _ in weights for k in range(N_FOLDS)])[:, None]
+    keep = torch.stack([(folds != k).double() for _ in shares for k in range(N_FOLDS)])[:, None]
+    weights = torch.tensor(shares, dtype=torch.float64) * terms.weight
     every = Terms(
         keep,
-        torch.tensor(weights, dtype=torch.float64).repeat_interleave(N_FOLDS),
+        weights.repeat_interleave(N_FOLDS),
         torch.zeros(len(keep), dtype=torch.float64),
         terms.spectrum,
         terms.mean,
@@ -96,7 +100,9 @@ def try_variations(
         for strength in strengths:
             say(f"Held-out measurements: {len(found) + 1} strengths of total variation")
             state = _solved(method, every, strength, state)
-            found[strength] = _judged(system, y, every, method.field(state, every), strength, noise)
+            field = method.field(state, every)
+            errors = _judged(system, y, every, field, noise)
+            found[strength] = [Trial(s, strength, *e) for s, e in zip(shares, errors, strict=True)]
 
     descend(_falling(found, _FIRST * unit))
     while len(found) < _LONGEST and _is_best_of(found, max(found)):
@@ -115,13 +121,13 @@ def _falling(found: dict[float, list[Trial]], first: float) -> Iterator[float]:
 
 
 def _errors(found: dict[float, list[Trial]]) -> list[list[float]]:
-    """What was foretold how badly, from the largest strength on, with the kernel and without."""
+    """What was foretold how badly, from the largest strength on, at each share."""
     order = sorted(found, reverse=True)
     return [list(each) for each in zip(*([t.score for t in found[b]] for b in order), strict=True)]
 
 
 def _is_over(found: dict[float, list[Trial]]) -> bool:
-    """Whether the last strengths gained next to nothing on one before, with the kernel and without."""
+    """Whether the last strengths gained next to nothing on one before, at each share."""
     if len(found) <= _RISES:
         return False
     return all(min(e[-_RISES:]) > min(e[:-_RISES]) - _GAIN for e in _errors(found))
@@ -138,21 +144,17 @@ def _solved(method: PrimalDual, terms: Terms, strength: float, state: State | No
 
 
 def _judged(
-    system: System, y: Tensor, terms: Terms, field: Tensor, strength: float, noise: float
-) -> list[Trial]:
-    """The trials of one strength, with the kernel and without."""
-    weights = terms.weight[::N_FOLDS].tolist()
+    system: System, y: Tensor, terms: Terms, field: Tensor, noise: float
+) -> list[tuple[float, float, float]]:
+    """For each share the relative error of what was held out, its standard error, and the score."""
     square = (system.forward(field) - y.to(field)).square().sum(1).double() / len(y)
     out = 1 - terms.keep[:, 0]
     robust = torch.log1p(square / noise**2) * out
-    square = square * out
-    square, robust = (e.unflatten(0, (len(weights), N_FOLDS)).sum(1) for e in (square, robust))
+    square = square * out / float(y.square().mean())
+    square, robust = (e.unflatten(0, (-1, N_FOLDS)).sum(1) for e in (square, robust))
     n_groups = int(system.group.max()) + 1
-    sums = square.new_zeros(len(weights), n_groups).index_add(1, system.group, square)
-    means = sums / torch.bincount(system.group, minlength=n_groups) / float(y.square().mean())
-    of_all = square.mean(1) / float(y.square().mean())
-    spread = means.std(1) / n_groups**0.5
-    return [
-        Trial(w > 0, strength, float(m.sqrt()), float(d / (2 * m.sqrt())), float(r))
-        for w, m, d, r in zip(weights, of_all, spread, robust.mean(1), strict=True)
-    ]
+    sums = square.new_zeros(len(square), n_groups).index_add(1, system.group, square)
+    spread = (sums / torch.bincount(system.group, minlength=n_groups)).std(1) / n_groups**0.5
+    size = square.mean(1).sqrt()
+    columns = (size, spread / (2 * size), robust.mean(1))
+    return list(zip(*(c.tolist() for c in columns), strict=True))

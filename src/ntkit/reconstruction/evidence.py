@@ -13,7 +13,7 @@ from ntkit.reconstruction.system import System
 
 __all__ = ["Covariance", "Spectrum", "data_spectrum", "evidence", "part_of_data"]
 
-_MOST_DATA = 1024
+_MOST_DATA = 640
 _MOST_WORK = 1.5e8
 """Numbers of the torus that are transformed for one kernel: above it fewer data are looked at, but never below 96."""
 

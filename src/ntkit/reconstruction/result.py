@@ -41,7 +41,7 @@ class Trial:
     """One strength of total variation, and how well it foretold what was held out.
 
     Attributes:
-        kernel: Whether the kernel took part.
+        share: Of the kernel's weight by marginal likelihood; 0 where total variation is alone.
         total_variation: Its weight `b`.
         held_out: Root mean square error of the data held out, over that of all data about zero.
         deviation: Its standard error, over groups.
@@ -49,7 +49,7 @@ class Trial:
             edges that the grid cannot hold, count little in it.
     """
 
-    kernel: bool
+    share: float
     total_variation: float
     held_out: float
     deviation: float

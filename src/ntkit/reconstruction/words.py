@@ -62,8 +62,8 @@ def notes_on(
         )
     if A.is_complex and A.data_shape[1:] in {(), (1,)}:
         notes.append(
-            "One coil: what is not measured is known from the prior alone, and held-out lines choose badly. The strengths "
-            "come from marginal likelihood."
+            "One coil: what is not measured is known from the prior alone, and lines that are held out tell nothing of its "
+            "strength. The kernel's weight is that of marginal likelihood, total variation has a usual strength beside it."
         )
     if path is not None:
         tried = sorted({t.total_variation for t in path.trials}, reverse=True)
