@@ -50,7 +50,9 @@ def _made(name: str, data: Path, size: int) -> Tensor:
 def _resized(array: np.ndarray, size: int) -> Tensor:
     whole = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))[None, None]
     resize = torch.nn.functional.interpolate
-    return resize(whole, size=(size, size), mode="bilinear", antialias=True, align_corners=False)[0, 0]
+    return resize(whole, size=(size, size), mode="bilinear", antialias=True, align_corners=False)[
+        0, 0
+    ]
 
 
 def _circle(size: int) -> Tensor:
@@ -70,7 +72,11 @@ def _phantom(name: str, size: int, data: Path) -> np.ndarray:
         draw = np.random.default_rng(3)
         found += 0.3 * (x**2 + y**2 < 0.8)
         for _ in range(14):
-            angle, far, radius = draw.uniform(0, 6.28), draw.uniform(0, 0.7), draw.uniform(0.03, 0.2)
+            angle, far, radius = (
+                draw.uniform(0, 6.28),
+                draw.uniform(0, 0.7),
+                draw.uniform(0.03, 0.2),
+            )
             inside = (x - far * np.cos(angle)) ** 2 + (y - far * np.sin(angle)) ** 2 < radius**2
             found += draw.uniform(-0.25, 0.4) * inside
         return found.clip(0, 1)

@@ -62,7 +62,9 @@ def measured(name: str, size: int, views: int, noise: float, draw: int, data: Pa
     A, y, truth = scan(name, size, views, noise, draw, data)
     began = time.process_time()
     system = asked_system(A, None, None)
-    work = Work(system, system.data_of(asked_data(y, A)), asked_bounds("auto", A), "fit", lambda _: None)
+    work = Work(
+        system, system.data_of(asked_data(y, A)), asked_bounds("auto", A), "fit", lambda _: None
+    )
     priors = asked_priors(None, A.grid)
     found = work.priors([torus_prior(k, A.grid, n) for n, k in priors.items()])
     prior, row = found[0][0], work.with_noise(found[0][1])
@@ -70,7 +72,14 @@ def measured(name: str, size: int, views: int, noise: float, draw: int, data: Pa
     terms = work.terms(prior, row, row.weight, 0.0)
     shares = (*SHARES, 0.0)
     path = try_variations(
-        method, system, work.y, terms, shares=shares, unit=row.weight * row.scale, noise=row.noise, say=work.say
+        method,
+        system,
+        work.y,
+        terms,
+        shares=shares,
+        unit=row.weight * row.scale,
+        noise=row.noise,
+        say=work.say,
     )
     chose = time.process_time() - began
     whole = Terms(
@@ -94,17 +103,35 @@ def measured(name: str, size: int, views: int, noise: float, draw: int, data: Pa
         "true_noise": noise * float(y.std()),
         "unit": row.weight * row.scale,
         "trials": [
-            [t.share, t.total_variation, round(quality[t.share, t.total_variation], 3), t.score, t.held_out, t.deviation]
+            [
+                t.share,
+                t.total_variation,
+                round(quality[t.share, t.total_variation], 3),
+                t.score,
+                t.held_out,
+                t.deviation,
+            ]
             for t in path.trials
         ],
         "kernel": round(psnr(alone, truth), 3),
         "kernel_bounded": round(psnr(alone.clamp_min(0), truth), 3),
-        "fbp": round(max(psnr(filtered_back_projection(y, A, w).clamp_min(0), truth) for w in WINDOWS), 3),
+        "fbp": round(max(psnr(_projected_back(y, A, w), truth) for w in WINDOWS), 3),
         "seconds": round(chose, 1),
     }
 
 
-def complete(names: list[str], sizes: list[int], views: list[int], noises: list[float], draws: int, data: Path) -> None:
+def _projected_back(y: torch.Tensor, A: Radon, window: str) -> torch.Tensor:
+    return filtered_back_projection(y[..., None], A, window)[..., 0].clamp_min(0)
+
+
+def complete(
+    names: list[str],
+    sizes: list[int],
+    views: list[int],
+    noises: list[float],
+    draws: int,
+    data: Path,
+) -> None:
     """Measure what is missing."""
     for draw in range(draws):
         for size in sizes:

@@ -1,6 +1,6 @@
 """Reconstruction: linear inverse problems, solved and predicted in kernel space."""
 
-from ntkit.reconstruction.asked import default_priors
+from ntkit.reconstruction.default_priors import default_priors
 from ntkit.reconstruction.filtered_back_projection import filtered_back_projection
 from ntkit.reconstruction.network import TrainedNetwork, train_on_measurements
 from ntkit.reconstruction.prediction import PredictedTraining, predict_training

@@ -7,11 +7,10 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from ntkit.encodings import Gaussian
 from ntkit.grids import Grid
-from ntkit.kernels import AbstractKernel, Matern, ntk
+from ntkit.kernels import AbstractKernel
 from ntkit.measurements import AbstractMeasurement, Radon, adjoint_mismatch
-from ntkit.networks import mlp
+from ntkit.reconstruction.default_priors import default_priors
 from ntkit.reconstruction.system import System
 
 __all__ = [
@@ -21,7 +20,6 @@ __all__ = [
     "asked_data",
     "asked_priors",
     "asked_system",
-    "default_priors",
 ]
 
 Bounds = tuple[float | None, float | None] | None
@@ -29,22 +27,6 @@ Priors = AbstractKernel | Sequence[AbstractKernel] | Mapping[str, AbstractKernel
 
 _MISMATCH = 1e-3
 """An adjoint of another discretisation is off by a tenth and more; float32 by 1e-6."""
-
-_BANDWIDTHS = (2.0, 4.0, 8.0)
-
-
-def default_priors(ndim: int) -> dict[str, AbstractKernel]:
-    """The kernels that are compared where none is named: three networks of infinite width, and Matern-1/2.
-
-    Args:
-        ndim: Axes of the field.
-    """
-    found: dict[str, AbstractKernel] = {}
-    for bandwidth in _BANDWIDTHS:
-        draw = torch.Generator().manual_seed(0)
-        encoding = Gaussian(ndim, bandwidth=bandwidth, n_frequencies=256, generator=draw)
-        found[f"NTK, bandwidth {bandwidth:g}"] = ntk(mlp(encoding, 1, width=256, depth=3))
-    return {**found, "Matern-1/2, length 0.1": Matern(0.5, 0.1)}
 
 
 def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tensor, "..."]:

@@ -117,6 +117,8 @@ def reconstruct(
         seconds=perf_counter() - began,
         grid=where,
         measurement=A,
+        data=y,
+        groups=A.groups if groups is None else groups,
     )
 
 

@@ -1,12 +1,15 @@
 """What a reconstruction gives back: the field, its error bar, and what was chosen and why."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from ntkit.grids import Grid
 from ntkit.measurements import AbstractMeasurement, Interpolation
+from ntkit.reconstruction.default_priors import BANDWIDTHS, network_prior
+from ntkit.reconstruction.network import TrainedNetwork, train_on_measurements
 
 __all__ = ["Choice", "PriorRow", "Reconstruction", "Trial"]
 
@@ -98,6 +101,8 @@ class Reconstruction:
         seconds: How long it took.
         grid: Where the field's points are.
         measurement: `A`.
+        data: `y`.
+        groups: What was held out together, one number a row of the data.
     """
 
     field: Shaped[Tensor, "..."]
@@ -113,10 +118,45 @@ class Reconstruction:
     seconds: float
     grid: Grid
     measurement: AbstractMeasurement
+    data: Shaped[Tensor, "..."]
+    groups: Int[Tensor, " n"]
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.grid.shape))
         return f"<reconstruction of {shape} points from {self.residual.numel():,} data. {self.why}>"
+
+    def network(
+        self, steps: int = 2000, *, bandwidth: float | None = None, **how: Any
+    ) -> TrainedNetwork:
+        """A coordinate network trained on the same measurements, with the bounds and total variation that were chosen.
+
+        It takes minutes, and is seldom better than the kernel with bounds.
+
+        Args:
+            steps: Of Adam.
+            bandwidth: Of its Gaussian features, cycles per unit; that of the likeliest kernel of a network if left out.
+            how: Other options of `ntkit.reconstruction.train_on_measurements`.
+
+        Raises:
+            ValueError: No kernel of a network was among the priors, and no bandwidth is given.
+        """
+        known = {network_prior(b): b for b in BANDWIDTHS}
+        likeliest = next((known[row.name] for row in self.priors if row.name in known), bandwidth)
+        if bandwidth is None and likeliest is None:
+            raise ValueError(
+                "`network(bandwidth=...)` is needed: none of the priors is the kernel of a network that `reconstruct` knows."
+            )
+        return train_on_measurements(
+            self.data,
+            self.measurement,
+            self.grid,
+            bandwidth=bandwidth or likeliest,
+            bounds=self.choice.bounds,
+            total_variation=self.choice.total_variation,
+            steps=steps,
+            groups=self.groups,
+            **how,
+        )
 
     def at(self, points: Float[Tensor, "n d"]) -> Shaped[Tensor, "..."]:
         """The field at any points of the grid's box, linear between its points: `[n]` or `[n, o]`.

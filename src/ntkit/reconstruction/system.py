@@ -98,7 +98,9 @@ class System:
             waves = waves * torch.exp(2j * torch.pi * k * place)
         shells = _over_shells(waves.real, self.torus)
         tried = [shells**power for power in (1.0, 0.5, 0.0)]
-        return min((_SAFETY * self._ratio(c, parts) * c for c in tried), key=lambda c: float(c.mean()))
+        return min(
+            (_SAFETY * self._ratio(c, parts) * c for c in tried), key=lambda c: float(c.mean())
+        )
 
     def _ratio(self, spectrum: Tensor, parts: int) -> float:
         """The largest eigenvalue of `A^H w A` relative to a circulant matrix."""

@@ -169,6 +169,7 @@ class Work:
         return field
 
     def terms(self, prior: TorusPrior, row: PriorRow, weight: float, strength: float) -> Terms:
+        """One problem on all data."""
         return Terms(
             torch.ones(1, 1, self.system.n_data, dtype=torch.float64),
             torch.tensor([weight], dtype=torch.float64),
