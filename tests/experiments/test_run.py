@@ -194,7 +194,7 @@ def test_a_run_killed_before_its_recommendation_is_started_again(
     assert written(spec.out)["partial"] is True
     for name in (".spectrum.123.part.png", ".mine.part.png"):  # half written by the kill; not ours
         (spec.out / name).write_text("")
-    with pytest.raises(ValueError, match="stopped before there was a recommendation"):
+    with pytest.raises(ValueError, match="stopped before there was a result"):
         read_run(spec.out)
     assert not resume_tune(spec.out, telling=QUIET).partial
     assert [path.name for path in spec.out.glob(".*.part*")] == [".mine.part.png"]

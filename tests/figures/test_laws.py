@@ -47,14 +47,29 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     ),
     "learning_figure": learning,
     "lines_figure": lambda: figures.lines_figure(X, [("truth", X), ("fit", X)]),
+    "maps_figure": lambda: figures.maps_figure([
+        figures.MapPanel("a", randn(12, 16), (0, 1), "1/mm"),
+        figures.MapPanel("b\nc", PICTURE, (0, 1)),
+    ]),
     "pictures_figure": lambda: figures.pictures_figure([("a", PICTURE), ("b\nc", PICTURE)]),
     "points_figure": lambda: figures.points_figure(randn(9, 2), [("a", X), ("b", X)]),
+    "ranking_figure": lambda: figures.ranking_figure(["a", "NTK, bandwidth 2"], X[:2], xlabel="x"),
     "rates_figure": lambda: figures.rates_figure(X, X + 1, {"a": (X, X + 1)}, nyquist=0.5),
     "shapes_figure": lambda: figures.shapes_figure([("a", BOX), ("b\nc", BOX[:0])]),
     "slices_figure": lambda: figures.slices_figure([("a", randn(4, 5, 6))]),
     "sound_figure": lambda: figures.sound_figure([("a", randn(2000)), ("b", randn(300, 2))], 8000),
     "spectrum_figure": lambda: figures.spectrum_figure(
         X + 1, X + 1, xlabel="rank", power=X + 1, loss=(X + 1, 2 - X)
+    ),
+    "strengths_figure": lambda: figures.strengths_figure(
+        {"kernel": (X, X + 1, X / 9), "alone": (X, X + 2, X / 9)}, chosen=(0.5, 1.5)
+    ),
+    "whiteness_figure": lambda: figures.whiteness_figure(
+        randn(12, 16),
+        {"views": X, "detectors": 1 - X},
+        chance=0.1,
+        xlabel="detectors",
+        ylabel="views",
     ),
 }
 

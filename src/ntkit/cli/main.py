@@ -5,12 +5,12 @@ import platform
 import shlex
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from io import StringIO, TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Union
 
 import torch
 import tyro
@@ -20,10 +20,21 @@ from ntkit._core.threads import free_cores
 from ntkit._core.whole_files import read_json
 from ntkit.cli.export import export
 from ntkit.cli.render import render
-from ntkit.cli.show import show_fit, show_json, show_proof, show_recommendation, show_runs
+from ntkit.cli.show import (
+    show_fit,
+    show_json,
+    show_proof,
+    show_recommendation,
+    show_reconstruction,
+    show_runs,
+)
+from ntkit.cli.simulate import ct, mri
 from ntkit.experiments.fit_run import resume_fit, run_fit
 from ntkit.experiments.interruption import Interruption
-from ntkit.experiments.reading import read_spec
+from ntkit.experiments.reading import read_spec, spec_of
+from ntkit.experiments.reconstruct_result import ReconstructRun
+from ntkit.experiments.reconstruct_run import resume_reconstruct, run_reconstruct
+from ntkit.experiments.reconstruct_spec import CtSpec, ImageSpec, MriSpec, ReconstructSpec
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import list_runs
@@ -36,10 +47,15 @@ __all__ = ["main"]
 _USER_ERRORS = (ValueError, TypeError, OSError, NumericalError, ImportError)
 _LISTS = {
     *("--bandwidths", "--encodings", "--families", "--columns", "--targets", "--size", "--crop"),
-    *("--box", "--background"),
+    *("--box", "--background", "--prior", "--bounds", "--angles"),
 }
 
-Spec = TuneSpec | FitSpec
+_WITH_SPEC = {"tune": 1, "fit": 1, "reconstruct": 2}
+"""Commands that take a spec, and of how many words they are."""
+
+Spec = TuneSpec | FitSpec | ReconstructSpec
+
+_Command = Callable[..., int]
 
 
 @dataclass(frozen=True)
@@ -78,22 +94,45 @@ def _command(arguments: Sequence[str], interruption: Interruption) -> int:
         print(f"ntkit {version('ntkit')}")
         return 0
     default = _default(arguments)
-    commands = {
+    commands: dict[str, _Command | dict[str, _Command]] = {
         "tune": _of_spec(TuneSpec, "tune", _TUNE, default, interruption),
         "fit": _of_spec(FitSpec, "fit", _FIT, default, interruption),
+        "reconstruct": {
+            kind.of: _of_spec(kind, kind.of, kind.__doc__ or "", default, interruption)
+            for kind in (CtSpec, MriSpec, ImageSpec)
+        },
+        "simulate": {"ct": ct, "mri": mri},
         "render": render,
         "export": export,
         "runs": runs,
         "info": info,
     }
     style = (tyro.conf.OmitArgPrefixes,)
-    return tyro.extras.subcommand_cli_from_dict(
-        commands, args=arguments, config=style, prog="ntkit"
-    )
+    return tyro.cli(_one_of(commands), args=arguments, config=style, prog="ntkit")
+
+
+def _one_of(commands: Mapping[str, _Command | dict[str, _Command]]) -> Any:
+    """A type for tyro: one of some commands, which may have kinds."""
+    kinds = [
+        Annotated[
+            Any,
+            tyro.conf.subcommand(
+                name=name,
+                constructor=_one_of(command) if isinstance(command, dict) else command,
+                description=_KINDS[name] if isinstance(command, dict) else None,
+            ),
+        ]
+        for name, command in commands.items()
+    ]
+    return Union[tuple(kinds)]  # noqa: UP007 - of a list, which `|` does not take
 
 
 _TUNE = "Recommend an encoding and a bandwidth for data, and prove it by training."
 _FIT = "Train a coordinate network on data, and keep it."
+_KINDS = {
+    "reconstruct": "A picture with error bars from measurements: projections, k-space, or an incomplete picture.",
+    "simulate": "Make measurements of a picture, for trying out `ntkit reconstruct`.",
+}
 
 
 def _of_spec(
@@ -130,22 +169,27 @@ def _run(spec: Spec, how: RunOptions, default: Spec | None, interruption: Interr
     )
     if how.resume is None:
         command = shlex.join(["ntkit", *sys.argv[1:]])
-        run = (
-            run_tune(spec, force=how.force, command=command, telling=telling)
-            if isinstance(spec, TuneSpec)
-            else run_fit(spec, force=how.force, command=command, telling=telling)
-        )
+        begin: Callable[..., AbstractRun] = _of(spec)[0]
+        run = begin(spec, force=how.force, command=command, telling=telling)
     else:
         if how.config or how.force or spec != default:
             raise ValueError(
                 "`--resume` goes on with a run as it was asked for; it takes no other options than "
                 "`--json` and `--quiet`. To change one, start a new run with `--config`."
             )
-        again = resume_tune if isinstance(spec, TuneSpec) else resume_fit
-        run = again(how.resume, telling=telling)
+        run = _of(spec)[1](how.resume, telling=telling)
     _stage("")
     _show(run, how)
     return 128 + (interruption.signal or 2) if run.interrupted else 0
+
+
+def _of(spec: Spec) -> tuple[Callable[..., AbstractRun], Callable[..., AbstractRun]]:
+    """What begins a run, and what goes on with one."""
+    if isinstance(spec, TuneSpec):
+        return run_tune, resume_tune
+    if isinstance(spec, FitSpec):
+        return run_fit, resume_fit
+    return run_reconstruct, resume_reconstruct
 
 
 def _recommend(run: AbstractRun) -> None:
@@ -163,6 +207,8 @@ def _show(run: AbstractRun, how: RunOptions) -> None:
         show_proof(run)
     elif isinstance(run, FitRun):
         show_fit(run)
+    elif isinstance(run, ReconstructRun):
+        show_reconstruction(run)
 
 
 def runs(folder: tyro.conf.Positional[Path] = Path("runs"), *, json: bool = False) -> int:
@@ -198,16 +244,16 @@ def _default(arguments: Sequence[str]) -> Spec | None:
     if named.resume is not None:
         found = read_spec(RunFolder(named.resume))
     elif named.config is not None:
-        content = read_json(named.config)
-        kind = FitSpec if content.get("job") == "fit" else TuneSpec
-        found = replace(kind.from_dict(content), out=None)
+        found = spec_of(read_json(named.config))
     else:
         return None
-    if rest and rest[0] in {"tune", "fit"} and rest[0] != found.job:
+    assert isinstance(found, Spec)
+    said = [] if not rest or rest[0] not in _WITH_SPEC else rest[: _WITH_SPEC[rest[0]]]
+    if said and " ".join(said) != found.command:
         raise ValueError(
-            f"That run is one of `ntkit {found.job}`: pass `ntkit {found.job}` instead."
+            f"That run is one of `ntkit {found.command}`: pass `ntkit {found.command}` instead."
         )
-    return found
+    return found if named.resume is not None else replace(found, out=None)
 
 
 def _split_lists(arguments: Sequence[str]) -> list[str]:

@@ -12,13 +12,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from ntkit._core.whole_files import shown
+from ntkit.experiments.reconstruct_result import ReconstructRun
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun, metric_of
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import RunEntry
 from ntkit.tasks import AbstractMetric, psnr
 from ntkit.tuning.choice import name_of
 
-__all__ = ["show_fit", "show_json", "show_proof", "show_recommendation", "show_runs"]
+__all__ = [
+    "show_fit",
+    "show_json",
+    "show_proof",
+    "show_recommendation",
+    "show_reconstruction",
+    "show_runs",
+]
 
 _WIDE = 76
 """Columns of a terminal from which two numbers stand side by side in a cell, and not one above the other."""
@@ -212,6 +220,33 @@ def show_fit(run: FitRun) -> None:
         console.print(
             f"[bold yellow]Interrupted. `ntkit fit --resume {_name(run.folder)}` goes on.[/]"
         )
+    console.print(f"Report: {_name(run.folder / 'report.html')}", soft_wrap=True)
+
+
+def show_reconstruction(run: ReconstructRun) -> None:
+    """What was found and chosen, how far it is from the truth if that is known, and where the run folder is."""
+    console = Console(highlight=False)
+    for note in run.notes:
+        console.print(f"  note: {escape(note)}", style="dim")
+    console.print(f"  {escape(run.why)}", style="dim")
+    console.print(f"  What is left of the data: {escape(run.leftover.in_words)}", style="dim")
+    if run.scores:
+        table = Table(box=box.SIMPLE_HEAD)
+        table.add_column("against the truth", no_wrap=True)
+        for name in ("PSNR (dB)", "SSIM"):
+            table.add_column(name, justify="right")
+        for name, row in run.scores.items():
+            cells = [f"{row['psnr']:.2f}", f"{row['ssim']:.3f}" if "ssim" in row else "-"]
+            table.add_row(
+                escape(name), *cells, style="bold green" if name == "reconstruction" else None
+            )
+        console.print(table)
+    console.print(
+        f"[bold]{escape(run.size_in_words)} pixels from {run.n_data:,} data: {escape(run.choice_in_words)}[/bold], in "
+        f"{run.seconds:.1f} s."
+    )
+    if run.covered is not None:
+        console.print(f"The 90 % error bars hold {100 * run.covered:.0f} % of the true pixels.")
     console.print(f"Report: {_name(run.folder / 'report.html')}", soft_wrap=True)
 
 

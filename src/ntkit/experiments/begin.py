@@ -1,27 +1,29 @@
 """How runs begin, and begin again: what is the same for all jobs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, prod
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
 from ntkit._core.threads import use_threads
 from ntkit._core.whole_files import shown
 from ntkit.experiments.budgets import parse_budget
-from ntkit.experiments.data import digest, open_task
+from ntkit.experiments.data import digest
+from ntkit.experiments.options import AbstractSpec
 from ntkit.experiments.run_folder import RESULT, SPEC, RunFolder
 from ntkit.experiments.spec import DataSpec, FitSpec, TuneSpec
 from ntkit.experiments.telling import Telling
-from ntkit.tasks import AbstractSamples, AbstractTask, Budget
+from ntkit.tasks import AbstractSamples, AbstractTask, Budget, Domain
 from ntkit.tasks.timing import steps_within
 from ntkit.tuning import Candidate, NetworkPlan
 
 __all__ = [
     "Begun",
+    "Opened",
     "announce",
     "begin",
     "begin_again",
@@ -33,8 +35,26 @@ __all__ = [
 _SECONDS_A_MEGASAMPLE = 20.0  # of a choice between a dozen candidates, measured on two cores
 
 
+class Opened(Protocol):
+    """Data that were read."""
+
+    @property
+    def domain(self) -> Domain:
+        """What their coordinates and numbers stand for."""
+        ...
+
+    @property
+    def axis_counts(self) -> tuple[float, ...]:
+        """Samples along each axis."""
+        ...
+
+
+_Spec = TypeVar("_Spec", bound=AbstractSpec)
+_Task = TypeVar("_Task", bound=Opened)
+
+
 @dataclass(frozen=True)
-class Begun:
+class Begun(Generic[_Task]):
     """A run that may be written.
 
     Attributes:
@@ -45,24 +65,26 @@ class Begun:
     """
 
     folder: RunFolder
-    task: AbstractTask
+    task: _Task
     threads: int
     said: dict[str, Any]
 
 
 @contextmanager
-def begin(spec: TuneSpec | FitSpec, *, force: bool, command: str) -> Iterator[Begun]:
+def begin(
+    spec: _Spec, opened: Callable[[_Spec], _Task], *, force: bool, command: str
+) -> Iterator[Begun[_Task]]:
     """A new run: its data are read and every option is checked before anything is written.
 
     Args:
         spec: What is asked.
+        opened: Reads its data.
         force: Write into the folder asked for although it holds something.
         command: The command line, for the report.
     """
     spec.check()
-    device_of_spec(spec)
     threads = use_threads(spec.threads)
-    task = open_task(spec)
+    task = opened(spec)
     said = {
         "partial": True,
         "job": spec.job,
@@ -77,8 +99,13 @@ def begin(spec: TuneSpec | FitSpec, *, force: bool, command: str) -> Iterator[Be
         yield Begun(folder, task, threads, said)
 
 
-def begin_again(folder: RunFolder, spec: TuneSpec | FitSpec) -> Begun:
+def begin_again(folder: RunFolder, spec: _Spec, opened: Callable[[_Spec], _Task]) -> Begun[_Task]:
     """A run that was stopped, with the threads that it had; its folder is locked by the caller.
+
+    Args:
+        folder: Its folder.
+        spec: What was asked.
+        opened: Reads its data.
 
     Raises:
         ValueError: The data are no longer what they were.
@@ -90,10 +117,10 @@ def begin_again(folder: RunFolder, spec: TuneSpec | FitSpec) -> Begun:
             f"`{shown(spec.data)}` is no longer what the run in `{shown(folder.path)}` was started with. "
             "Put the old file back, or start a new run."
         )
-    return Begun(folder, open_task(spec), threads, said)
+    return Begun(folder, opened(spec), threads, said)
 
 
-def common_of(begun: Begun) -> dict[str, Any]:
+def common_of(begun: Begun[Any]) -> dict[str, Any]:
     """What all runs have, but for the spec and the notes."""
     return {
         "folder": begun.folder.path,

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from ntkit.experiments.reconstruct_content import reconstruction_to
+from ntkit.experiments.reconstruct_result import ReconstructRun
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
 from ntkit.experiments.run_folder import RESULT, SPEC, RunFolder
 from ntkit.tasks import Evaluation, psnr
@@ -19,8 +21,16 @@ def write_run(run: AbstractRun) -> None:
     """Write `spec.json` and `result.json` into the run's folder."""
     folder = RunFolder(run.folder)
     folder.write(SPEC, run.spec.to_dict())
-    more = _tune(run) if isinstance(run, TuneRun) else _fit(run) if isinstance(run, FitRun) else {}
-    folder.write(RESULT, _common(run) | more)
+    folder.write(RESULT, _common(run) | _own(run))
+
+
+def _own(run: AbstractRun) -> dict[str, Any]:
+    """What runs of its command have."""
+    if isinstance(run, TuneRun):
+        return _tune(run)
+    if isinstance(run, FitRun):
+        return _fit(run)
+    return reconstruction_to(run) if isinstance(run, ReconstructRun) else {}
 
 
 def _common(run: AbstractRun) -> dict[str, Any]:

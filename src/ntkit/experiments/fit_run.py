@@ -13,8 +13,9 @@ from ntkit.experiments.begin import (
     common_of,
     device_of_spec,
 )
-from ntkit.experiments.carry_out import go_on, start
+from ntkit.experiments.carry_out import Stages, go_on, start
 from ntkit.experiments.content import write_run
+from ntkit.experiments.data import open_task
 from ntkit.experiments.draw import draw_fit
 from ntkit.experiments.proof import Proof
 from ntkit.experiments.reading import read_run
@@ -50,7 +51,7 @@ def run_fit(
 
     A training that diverges is a `NumericalError`.
     """
-    return start(spec, _planned, _train_and_finish, force, command, telling or Telling())
+    return start(spec, _stages(), force, command, telling or Telling())
 
 
 def resume_fit(path: Path, *, telling: Telling | None = None) -> FitRun:
@@ -60,7 +61,7 @@ def resume_fit(path: Path, *, telling: Telling | None = None) -> FitRun:
         path: The run folder.
         telling: As in `run_fit`.
     """
-    return go_on(path, FitSpec, _planned, _train_and_finish, telling or Telling())
+    return go_on(path, FitSpec, _stages(), telling or Telling())
 
 
 def _tuned(path: Path) -> TuneRun | FitRun:
@@ -75,7 +76,16 @@ def _tuned(path: Path) -> TuneRun | FitRun:
     return found
 
 
-def _planned(spec: FitSpec, begun: Begun, telling: Telling) -> FitRun:
+def _stages() -> Stages[FitSpec, AbstractTask, FitRun]:
+    return Stages(_opened, _planned, _train_and_finish)
+
+
+def _opened(spec: FitSpec) -> AbstractTask:
+    device_of_spec(spec)
+    return open_task(spec)
+
+
+def _planned(spec: FitSpec, begun: Begun[AbstractTask], telling: Telling) -> FitRun:
     """The encoding, the network and the budget."""
     task = begun.task
     try:

@@ -7,7 +7,11 @@ from typing import Any
 import torch
 
 from ntkit._core.whole_files import shown
+from ntkit.experiments.options import AbstractSpec
 from ntkit.experiments.proof import Proof
+from ntkit.experiments.reconstruct_content import reconstruction_from
+from ntkit.experiments.reconstruct_result import ReconstructRun
+from ntkit.experiments.reconstruct_spec import CtSpec, ImageSpec, MriSpec, ReconstructSpec
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun, metric_of
 from ntkit.experiments.run_folder import RESULT, RunFolder
 from ntkit.experiments.spec import FitSpec, TuneSpec
@@ -24,13 +28,30 @@ from ntkit.tuning import (
     TuneResult,
 )
 
-__all__ = ["is_planned", "read_run", "read_spec"]
+__all__ = ["is_planned", "read_run", "read_spec", "spec_of"]
+
+_SPECS = {kind.job: kind for kind in (TuneSpec, FitSpec)}
+_RECONSTRUCTIONS = {kind.of: kind for kind in (CtSpec, MriSpec, ImageSpec)}
 
 
-def read_spec(folder: RunFolder) -> TuneSpec | FitSpec:
+def spec_of(content: dict[str, Any]) -> AbstractSpec:
+    """The spec of a `spec.json`, of whichever command.
+
+    Raises:
+        ValueError: It is of no command that there is, or a field is not its.
+    """
+    job, kind = content.get("job", TuneSpec.job), content.get("of")
+    found = _RECONSTRUCTIONS.get(str(kind)) if job == ReconstructSpec.job else _SPECS.get(job)
+    if found is None:
+        raise ValueError(
+            f"The spec is of `{job}{'' if kind is None else f' {kind}'}`, which is no command of this version. Update ntkit."
+        )
+    return found.from_dict(content)
+
+
+def read_spec(folder: RunFolder) -> AbstractSpec:
     """What the run of a folder was asked for."""
-    found = folder.spec
-    return FitSpec.from_dict(found) if found.get("job") == "fit" else TuneSpec.from_dict(found)
+    return spec_of(folder.spec)
 
 
 def is_planned(result: dict[str, Any]) -> bool:
@@ -49,13 +70,16 @@ def read_run(path: Path) -> AbstractRun:
     found = folder.result
     if not is_planned(found):
         raise ValueError(
-            f"`{shown(path)}` was stopped before there was a recommendation. Start it again with "
-            f"`ntkit {spec.job} --resume {shown(path)}`."
+            f"`{shown(path)}` was stopped before there was a result. Start it again with "
+            f"`ntkit {spec.command} --resume {shown(path)}`."
         )
     try:
         common = _common(path, found)
         if isinstance(spec, FitSpec):
             return FitRun(spec=spec, **common, **_fit(found))
+        if isinstance(spec, ReconstructSpec):
+            return ReconstructRun(spec=spec, **common, **reconstruction_from(found))
+        assert isinstance(spec, TuneSpec)
         return TuneRun(spec=spec, **common, **_tune(spec, found))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ValueError(

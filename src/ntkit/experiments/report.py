@@ -8,6 +8,8 @@ from typing import Any
 import jinja2
 
 from ntkit._core.whole_files import shown, write_bytes
+from ntkit.experiments.reconstruct_result import ReconstructRun
+from ntkit.experiments.reconstruct_words import words_of
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
 from ntkit.experiments.run_folder import FILM, PICTURES, REPORT
 from ntkit.tasks import JOBS, Signal, psnr
@@ -60,6 +62,8 @@ def write_report(run: AbstractRun) -> None:
         }
     elif isinstance(run, FitRun):
         context |= {"n_parameters": run.n_parameters}
+    elif isinstance(run, ReconstructRun):
+        context |= {"words": words_of(run)}
     page = environment.get_template(f"{run.spec.job}.html.jinja").render(**context)
     write_bytes(run.folder / REPORT, page.encode("utf-8", "backslashreplace"))
 

@@ -10,12 +10,16 @@ from filelock import FileLock, Timeout
 from ntkit._core.whole_files import read_json, shown, write_json
 
 __all__ = [
+    "ALTERNATIVES",
     "CHECKPOINT",
+    "DEVIATION",
+    "FIELD",
     "FILM",
     "FITTED",
     "FORMAT",
     "PICTURES",
     "REPORT",
+    "RESIDUAL",
     "RESULT",
     "SPEC",
     "WEIGHTS",
@@ -34,16 +38,24 @@ SPEC, RESULT, REPORT, CHECKPOINT = (
 FILM = "turntable.gif"
 """Of what is shown as views that follow each other."""
 
-PICTURES = ("images", "bandwidth", "spectrum", "learning")
+PICTURES = ("images", "bandwidth", "spectrum", "learning", "choice", "evidence", "residual")
 WEIGHTS = ("recommended", "no_encoding")
 FITTED = "network"
 """The network of a fit."""
+FIELD, DEVIATION, RESIDUAL, ALTERNATIVES = (
+    "field.npy",
+    "deviation.npy",
+    "residual.npy",
+    "alternatives.npz",
+)
+"""The arrays of a reconstruction."""
 _LOCK = ".lock"
 _OURS = (
     *(SPEC, RESULT, REPORT, CHECKPOINT, _LOCK),
     *(f"{name}.png" for name in PICTURES),
     FILM,
     *(f"{name}.safetensors" for name in (*WEIGHTS, FITTED)),
+    *(FIELD, DEVIATION, RESIDUAL, ALTERNATIVES),
 )
 
 

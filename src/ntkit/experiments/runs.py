@@ -62,13 +62,14 @@ def _entry(path: Path) -> RunEntry:
     try:
         asked = folder.spec
         name = Path(asked["data"] if "data" in asked else asked["photo"]).name
-        job = asked.get("job", "tune")
+        job = " ".join([asked.get("job", "tune"), *([asked["of"]] if "of" in asked else [])])
         result = folder.result
         started = result.get("started", started)
         state = "partial" if result["partial"] else "diverged" if result.get("diverged") else "done"
         if result.get("encoding"):
             axes = tuple(result.get("axes") or ())
             choice = Candidate(result["encoding"], result["bandwidth"], axes).label
+        choice = result.get("choice_in_words", choice)
         rows = result.get("verified", [])
         kind = result.get("kind", "image")
         found = result.get(f"held_out_{metric_of(kind).key}")

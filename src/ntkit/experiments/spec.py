@@ -1,65 +1,21 @@
 """What runs are asked for: every field is a flag of the command line."""
 
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-from types import UnionType
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    Literal,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from ntkit._core.checks import positive
 from ntkit.experiments.budgets import parse_budget
+from ntkit.experiments.options import AbstractSpec, File, Names, Number, Numbers, Whole, Yes, said
 from ntkit.tasks import JOBS
 from ntkit.tuning import COMPARED
 
 __all__ = ["DataSpec", "FitSpec", "TuneSpec"]
 
-_Spec = TypeVar("_Spec", bound="DataSpec")
-
-
-def _said(default: str) -> str:
-    """The default in the help text; where there is none, the text says what happens."""
-    return "" if default == "None" else f"(default: {default})"
-
-
-_Path = Annotated[Path | None, arg(metavar="PATH", help_behavior_hint=_said)]
-_Number = Annotated[float | None, arg(metavar="NUMBER", help_behavior_hint=_said)]
-_Whole = Annotated[int | None, arg(metavar="INT", help_behavior_hint=_said)]
-_Names = Annotated[tuple[str, ...] | None, arg(metavar="NAME ...", help_behavior_hint=_said)]
-_Numbers = Annotated[tuple[float, ...] | None, arg(metavar="NUMBER ...", help_behavior_hint=_said)]
-_Yes = Annotated[bool | None, arg(metavar="True|False", help_behavior_hint=_said)]
-
-_BOUNDS = {
-    "batch_size": 10**7,
-    "width": 2**14,
-    "depth": 100,
-    "n_frequencies": 2**14,
-    "downscale": 10**4,
-    "every": 10**6,
-    "factor": 64,
-    "n_points": 2**26,
-    "n_samples": 4096,
-    "n_fine": 4096,
-    "seed": 2**63 - 1,
-}
-"""Largest values: beyond them a training would take weeks, or memory that no machine has."""
-
-_NOT_ASKED = {"format", "job"}
-_RENAMED = {"photo": "data"}  # until format 2
-
 
 @dataclass(frozen=True)
-class DataSpec:
+class DataSpec(AbstractSpec):
     """Data, and how to read it.
 
     Attributes:
@@ -97,87 +53,37 @@ class DataSpec:
         premultiplied: Of a field: whether colours are times alpha; told from the file if left out.
     """
 
-    job: ClassVar[str] = ""
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {"kind": tuple(JOBS)}
 
-    data: Positional[Path]
-    kind: Annotated[
-        str | None, arg(name="as", metavar="|".join(JOBS), help_behavior_hint=_said)
-    ] = None
-    mask: _Path = None
+    kind: Annotated[str | None, arg(name="as", metavar="|".join(JOBS), help_behavior_hint=said)] = (
+        None
+    )
+    mask: File = None
     factor: int = 1
-    start: _Number = None
-    stop: _Number = None
+    start: Number = None
+    stop: Number = None
     every: int = 1
     downscale: int = 1
     channels: bool = False
-    frame: _Whole = None
-    columns: _Names = None
-    targets: _Names = None
-    geographic: _Yes = None
-    n_points: _Whole = None
+    frame: Whole = None
+    columns: Names = None
+    targets: Names = None
+    geographic: Yes = None
+    n_points: Whole = None
     signed_distance: bool = False
     eikonal: float = 0.0
     up: Literal["x", "y", "z"] | None = None
-    near: _Number = None
-    far: _Number = None
-    box: _Numbers = None
-    background: _Numbers = None
-    n_samples: _Whole = None
-    n_fine: _Whole = None
+    near: Number = None
+    far: Number = None
+    box: Numbers = None
+    background: Numbers = None
+    n_samples: Whole = None
+    n_fine: Whole = None
     view_directions: bool = False
     cones: bool = False
     occupancy: bool = True
     silhouettes: bool = True
-    premultiplied: _Yes = None
-
-    @property
-    def default_name(self) -> str:
-        """The run folder under `runs`, if none is asked for."""
-        name = self.data.name if self.data.is_dir() else self.data.name.split(".")[0]
-        return f"{self.job}-{name or self.data.stem}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; files with their whole paths, so that a run can be gone on with anywhere."""
-        plain = {
-            k: str(v.absolute()) if k in {"data", "mask", "like"} and v else v
-            for k, v in asdict(self).items()
-        }
-        plain = {k: str(v) if isinstance(v, Path) else v for k, v in plain.items()}
-        return {"job": self.job, **plain}
-
-    def check(self) -> None:
-        """Refuse what cannot be meant, before any work.
-
-        Raises:
-            ValueError: A number is out of its range, and which.
-        """
-        for name, top in _BOUNDS.items():
-            value, low = getattr(self, name, 1), 0 if name == "seed" else 1
-            if value is not None and not low <= value <= top:
-                raise ValueError(f"`{name}={value}` must be from {low} to {top:,}.")
-
-    @classmethod
-    def from_dict(cls: type[_Spec], content: dict[str, Any]) -> _Spec:
-        """The spec of a `spec.json`; what it leaves out has its default.
-
-        Raises:
-            ValueError: A field is unknown, missing, or of another type.
-        """
-        known = get_type_hints(cls)
-        known = {f.name: known[f.name] for f in fields(cls)}
-        given = {_RENAMED.get(k, k): v for k, v in content.items() if k not in _NOT_ASKED}
-        unknown = [k for k in given if k not in known]
-        if unknown:
-            raise ValueError(
-                f"`{unknown[0]}` in the spec is no option; there are {', '.join(known)}."
-            )
-        if not given.get("data"):
-            raise ValueError("The spec names no `data`.")
-        if given.get("kind") not in [None, *JOBS]:
-            raise ValueError(
-                f"`kind` in the spec must be {' or '.join(map(repr, JOBS))}, got {given['kind']!r}."
-            )
-        return cls(**{k: _typed(k, v, known[k]) for k, v in given.items()})
+    premultiplied: Yes = None
 
 
 @dataclass(frozen=True)
@@ -216,22 +122,22 @@ class TuneSpec(DataSpec):
     job: ClassVar[str] = "tune"
 
     goal: Literal["generalise", "fit"] = "generalise"
-    hold_out: _Number = None
+    hold_out: Number = None
     budget: str = "adam:1e-3:2000"
-    batch_size: _Whole = None
-    width: _Whole = None
-    depth: _Whole = None
+    batch_size: Whole = None
+    width: Whole = None
+    depth: Whole = None
     sigmoid: bool = False
     encodings: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = COMPARED
-    families: _Names = None
+    families: Names = None
     equal: Literal["steps", "time"] = "steps"
-    bandwidths: _Numbers = None
+    bandwidths: Numbers = None
     n_frequencies: int = 256
     engine: Literal["auto", "periodic", "exact"] = "auto"
-    out: _Path = None
+    out: File = None
     verify: bool = True
     symmetrise: bool = False
-    threads: _Whole = None
+    threads: Whole = None
     device: str = "cpu"
     seed: int = 0
 
@@ -282,17 +188,17 @@ class FitSpec(DataSpec):
         "wire",
         "hash",
     ] = "auto"
-    bandwidth: _Number = None
-    like: _Path = None
+    bandwidth: Number = None
+    like: File = None
     hold_out: float = 0.0
     budget: str = "adam:1e-3:2000"
-    batch_size: _Whole = None
-    width: _Whole = None
-    depth: _Whole = None
-    n_frequencies: _Whole = None
+    batch_size: Whole = None
+    width: Whole = None
+    depth: Whole = None
+    n_frequencies: Whole = None
     sigmoid: bool = False
-    out: _Path = None
-    threads: _Whole = None
+    out: File = None
+    threads: Whole = None
     device: str = "cpu"
     seed: int = 0
 
@@ -318,30 +224,3 @@ class FitSpec(DataSpec):
         if self.bandwidth is not None:
             positive("bandwidth", self.bandwidth)
         super().check()
-
-
-def _typed(name: str, value: Any, wanted: Any) -> Any:
-    """A value of JSON as the type of its field.
-
-    Raises:
-        ValueError: It is of another type.
-    """
-    arguments = get_args(wanted)
-    if get_origin(wanted) is Literal:
-        if value in arguments:
-            return value
-    elif get_origin(wanted) in {Union, UnionType}:  # a `Literal | None` is the former
-        if value is None:
-            return None
-        return _typed(name, value, next(a for a in arguments if a is not type(None)))
-    elif get_origin(wanted) is tuple:
-        if isinstance(value, list):
-            return tuple(_typed(name, v, arguments[0]) for v in value)
-    elif wanted is Path and isinstance(value, str):
-        return Path(value)
-    elif wanted is float and type(value) in {int, float}:
-        return float(value)
-    elif type(value) is wanted:
-        return value
-    kind = " or ".join(map(repr, arguments)) or getattr(wanted, "__name__", str(wanted))
-    raise ValueError(f"`{name}` in the spec must be {kind}, got {value!r}.")

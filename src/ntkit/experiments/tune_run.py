@@ -12,8 +12,9 @@ from ntkit.experiments.begin import (
     common_of,
     device_of_spec,
 )
-from ntkit.experiments.carry_out import go_on, start
+from ntkit.experiments.carry_out import Stages, go_on, start
 from ntkit.experiments.content import write_run
+from ntkit.experiments.data import open_task
 from ntkit.experiments.draw import draw_tune
 from ntkit.experiments.proof import Proof
 from ntkit.experiments.report import write_report
@@ -47,7 +48,7 @@ def run_tune(
 
     Where training diverges nothing is recommended: a `NumericalError`.
     """
-    return start(spec, _recommended, _prove_and_finish, force, command, telling or Telling())
+    return start(spec, _stages(), force, command, telling or Telling())
 
 
 def resume_tune(path: Path, *, telling: Telling | None = None) -> TuneRun:
@@ -60,10 +61,19 @@ def resume_tune(path: Path, *, telling: Telling | None = None) -> TuneRun:
         path: The run folder.
         telling: As in `run_tune`.
     """
-    return go_on(path, TuneSpec, _recommended, _prove_and_finish, telling or Telling())
+    return go_on(path, TuneSpec, _stages(), telling or Telling())
 
 
-def _recommended(spec: TuneSpec, begun: Begun, telling: Telling) -> TuneRun:
+def _stages() -> Stages[TuneSpec, AbstractTask, TuneRun]:
+    return Stages(_opened, _recommended, _prove_and_finish)
+
+
+def _opened(spec: TuneSpec) -> AbstractTask:
+    device_of_spec(spec)
+    return open_task(spec)
+
+
+def _recommended(spec: TuneSpec, begun: Begun[AbstractTask], telling: Telling) -> TuneRun:
     task = begun.task
     try:
         candidates(task, spec.encodings, spec.bandwidths)

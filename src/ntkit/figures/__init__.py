@@ -15,17 +15,22 @@ if TYPE_CHECKING:
     from ntkit.figures.lazy import lazy_figure
     from ntkit.figures.learning import LearningPanel, learning_figure
     from ntkit.figures.lines import lines_figure
+    from ntkit.figures.maps import MapPanel, maps_figure
     from ntkit.figures.pictures import pictures_figure
     from ntkit.figures.points import agreement_figure, points_figure
+    from ntkit.figures.ranking import ranking_figure
     from ntkit.figures.rates import rates_figure
     from ntkit.figures.shapes import shapes_figure
     from ntkit.figures.sound import sound_figure
     from ntkit.figures.spectra import density_figure, spectrum_figure
+    from ntkit.figures.strengths import strengths_figure
     from ntkit.figures.volume import slices_figure
+    from ntkit.figures.whiteness import whiteness_figure
 
 __all__ = [
     "BandwidthPanel",
     "LearningPanel",
+    "MapPanel",
     "agreement_figure",
     "bandwidth_figure",
     "comparison_figure",
@@ -35,19 +40,24 @@ __all__ = [
     "lazy_figure",
     "learning_figure",
     "lines_figure",
+    "maps_figure",
     "pictures_figure",
     "points_figure",
+    "ranking_figure",
     "rates_figure",
     "save",
     "shapes_figure",
     "slices_figure",
     "sound_figure",
     "spectrum_figure",
+    "strengths_figure",
+    "whiteness_figure",
 ]
 
 _HOMES = {
     "BandwidthPanel": "bandwidth",
     "LearningPanel": "learning",
+    "MapPanel": "maps",
     "agreement_figure": "points",
     "bandwidth_figure": "bandwidth",
     "comparison_figure": "comparison",
@@ -57,14 +67,18 @@ _HOMES = {
     "lazy_figure": "lazy",
     "learning_figure": "learning",
     "lines_figure": "lines",
+    "maps_figure": "maps",
     "pictures_figure": "pictures",
     "points_figure": "points",
+    "ranking_figure": "ranking",
     "rates_figure": "rates",
     "save": "files",
     "shapes_figure": "shapes",
     "slices_figure": "volume",
     "sound_figure": "sound",
     "spectrum_figure": "spectra",
+    "strengths_figure": "strengths",
+    "whiteness_figure": "whiteness",
 }
 
 

@@ -34,6 +34,7 @@ _DAMAGED = (
 _EXTRAS = {
     "PIL": "app", "png": "app", "tifffile": "app", "soundfile": "audio", "nibabel": "volume",
     "pydicom": "volume", "av": "video", "trimesh": "shape", "igl": "shape", "skimage": "shape", "scipy": "shape",
+    "h5py": "mri",
 }  # fmt: skip
 """Which extra of ntkit brings a package."""
 

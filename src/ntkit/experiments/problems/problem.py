@@ -1,0 +1,45 @@
+"""Data and the measurement that they come from, with what a report needs to know of both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Shaped
+from torch import Tensor
+
+from ntkit.measurements import AbstractMeasurement
+from ntkit.tasks import Domain
+
+__all__ = ["Problem"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Problem:
+    """What `ntkit.reconstruct` is given, and what the result is shown beside.
+
+    Attributes:
+        y: Data, `[*data_shape]`, or `[*data_shape, o]` where the picture has colours.
+        A: The measurement.
+        domain: What the picture's axes and numbers stand for.
+        baseline: What it is compared with: a name, and a picture.
+        bounds: Least and largest value by default, as `ntkit.reconstruct` takes them.
+        unit: Of the picture's values; empty for levels.
+        notes: What was assumed and converted.
+        truth: What it should be, if that is known.
+        arranged: Data as a picture whose neighbours were measured beside each other, NaN where nothing was measured.
+    """
+
+    y: Shaped[Tensor, "..."]
+    A: AbstractMeasurement
+    domain: Domain
+    baseline: tuple[str, Shaped[Tensor, "..."]]
+    bounds: Any
+    unit: str
+    notes: tuple[str, ...]
+    truth: Shaped[Tensor, "..."] | None
+    arranged: Callable[[AbstractMeasurement, Shaped[Tensor, "..."]], Shaped[Tensor, "..."]]
+
+    @property
+    def axis_counts(self) -> tuple[float, ...]:
+        """Samples along each axis."""
+        return tuple(float(n) for n in self.domain.shape)

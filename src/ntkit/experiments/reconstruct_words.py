@@ -1,0 +1,100 @@
+"""What a report says of a reconstruction."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ntkit._core.whole_files import shown
+from ntkit.experiments.reconstruct_result import ReconstructRun
+
+__all__ = ["Words", "words_of"]
+
+_TITLES = {"ct": "The picture behind", "mri": "The picture behind", "image": "The whole of"}
+_GROUPS = {
+    "ct": "whole views",
+    "mri": "whole lines or samples of k-space",
+    "image": "blocks or bands of pixels",
+}
+
+
+@dataclass(frozen=True)
+class Words:
+    """Sentences.
+
+    Attributes:
+        title: Before the name of the data.
+        found: What was found.
+        pictures: Below the pictures.
+        bar: Of the error bars.
+        group: What is held out together.
+        code: How to go on in Python.
+    """
+
+    title: str
+    found: str
+    pictures: str
+    bar: str
+    group: str
+    code: str
+
+
+def words_of(run: ReconstructRun) -> Words:
+    """The sentences of a run; its arrays are read."""
+    deviation = run.deviation
+    return Words(
+        title=_TITLES[run.spec.of],
+        found=_found(run, deviation),
+        pictures=_pictures(run, deviation),
+        bar=_bar(run, deviation),
+        group=_GROUPS[run.spec.of],
+        code=_code(run),
+    )
+
+
+def _found(run: ReconstructRun, deviation: np.ndarray | None) -> str:
+    unit = f" {run.unit}" if run.unit else ""
+    values = np.abs(run.field) if np.iscomplexobj(run.field) else run.field
+    low, high = np.quantile(values, [0.001, 0.999])
+    said = f"Values from {low:.3g} to {high:.3g}{unit}"
+    if deviation is not None:
+        usual, most = np.quantile(deviation, [0.5, 0.99])
+        said += f", each known to about ± {usual:.2g} (± {most:.2g} at the least certain)"
+    if run.scores:
+        own, other = run.scores["reconstruction"]["psnr"], run.scores[run.baseline]["psnr"]
+        return f"{said}. {own:.1f} dB against the truth; {run.baseline} has {other:.1f} dB."
+    return f"{said}. What is left of the data is {100 * run.leftover.size:.2g} % of their size."
+
+
+def _pictures(run: ReconstructRun, deviation: np.ndarray | None) -> str:
+    scale = "All pictures but the error bar and the error have one scale."
+    size = " The modulus is shown." if run.spec.of == "mri" else ""
+    bar = (
+        " Where the error bar is large, look twice: less was measured of it."
+        if deviation is not None
+        else ""
+    )
+    return scale + size + bar
+
+
+def _bar(run: ReconstructRun, deviation: np.ndarray | None) -> str:
+    if deviation is None:
+        return "No error bars were asked for (--no-error-bars)."
+    return (
+        "The error bars assume that the measurement is as stated and that noise is Gaussian and everywhere as large. They "
+        "tell what is uncertain; they do not see a wrong geometry."
+    )
+
+
+def _code(run: ReconstructRun) -> str:
+    folder = shown(run.folder)
+    asked = [f"bounds={run.choice.bounds!r}"]
+    if run.spec.no_total_variation or run.spec.total_variation is not None:
+        asked.append(f"total_variation={run.choice.total_variation!r}")
+    return "\n".join([
+        "import ntkit",
+        f"run = ntkit.load({folder!r})",
+        "run.field, run.deviation        # NumPy arrays",
+        "y, A = run.measured()           # the data, and the measurement that they are of",
+        f"again = ntkit.reconstruct(y, A, {', '.join(asked)})",
+        "again.at(points)                # anywhere, not only at the pixels",
+    ])

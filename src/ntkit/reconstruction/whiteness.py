@@ -1,0 +1,78 @@
+"""Whether what is left of the data is noise: its autocorrelation."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+__all__ = ["Whiteness", "whiteness"]
+
+_LAGS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Whiteness:
+    """How much of a residual's value its neighbours tell.
+
+    Attributes:
+        autocorrelation: `[2 k + 1, ...]`, over distances along each axis, 1 in the middle; 0 where no two values are
+            so far from each other.
+        neighbours: Correlation of values beside each other, along the axis where it is largest in size.
+        chance: Standard deviation of that number for white noise.
+    """
+
+    autocorrelation: Float[Tensor, "..."]
+    neighbours: float
+    chance: float
+
+
+def whiteness(residual: Shaped[Tensor, "..."], lags: int = _LAGS) -> Whiteness:
+    """The autocorrelation of a residual on a grid, of what was measured alone.
+
+    Args:
+        residual: `[*shape]`, real or complex, NaN where nothing was measured.
+        lags: Largest distance, in samples.
+
+    Raises:
+        ValueError: Nothing was measured, or the residual is 0.
+
+    Example:
+        >>> noise = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)).double()
+        >>> found = whiteness(noise)
+        >>> abs(found.neighbours) < 3 * found.chance
+        True
+        >>> whiteness(noise.cumsum(1)).neighbours > 0.9
+        True
+    """
+    known = ~torch.isnan(residual.real if residual.is_complex() else residual)
+    values = torch.where(known, residual, 0)
+    values = torch.where(known, values - values.sum() / known.sum(), 0)
+    power = float(values.abs().square().sum())
+    if not power > 0:
+        raise ValueError("`residual` is constant: it has no autocorrelation.")
+    sums, counts = _pairs(values, lags), _pairs(known.double(), lags).round()
+    mean = power / float(known.sum())
+    found = torch.where(counts > 0, sums / counts.clamp_min(1) / mean, 0.0)
+    neighbours, chance = 0.0, 0.0
+    real_numbers = 2 if residual.is_complex() else 1
+    middle = [n // 2 for n in found.shape]
+    for axis in range(found.ndim):
+        at = list(middle)
+        at[axis] += 1
+        if at[axis] < found.shape[axis] and counts[tuple(at)] > 0:
+            value = float(found[tuple(at)])
+            if chance == 0 or abs(value) > abs(neighbours):
+                neighbours, chance = value, (real_numbers * float(counts[tuple(at)])) ** -0.5
+    return Whiteness(found, neighbours, chance)
+
+
+def _pairs(values: Tensor, lags: int) -> Float[Tensor, "..."]:
+    """Sums over pairs at each distance up to `lags` along each axis, by a Fourier transform of twice the size."""
+    dims = tuple(range(values.ndim))
+    reach = [min(lags, n - 1) for n in values.shape]
+    sizes = [n + k for n, k in zip(values.shape, reach, strict=True)]
+    spectrum = torch.fft.fftn(values, s=sizes, dim=dims).abs().square()
+    sums = torch.fft.fftshift(torch.fft.ifftn(spectrum, dim=dims).real, dims)
+    cut = [slice(n // 2 - k, n // 2 + k + 1) for n, k in zip(sizes, reach, strict=True)]
+    return sums[tuple(cut)]
