@@ -19,8 +19,6 @@ _SAMPLES = 32
 """Of the posterior: the deviation at a point is known to an eighth of itself."""
 
 _FLOORS, _BLURS = (0.1, 0.3, 1.0), (1.0, 2.0)
-_LOCAL_DATA = 512
-
 
 @dataclass(frozen=True, eq=False)
 class LocalPrior:
@@ -104,14 +102,15 @@ def deviation_of(
 
     Cost: `samples` right-hand sides of one run of conjugate gradients.
     """
-    shape = prior.covariance(torch.zeros(system.measurement.field_shape)).shape
+    shape = system.measurement.field_shape
     parts = 2 if system.measurement.is_complex else 1
     half = 0.5**0.5 if parts == 2 else 1.0
     drawn = half * prior.sample(samples * parts, generator).reshape(samples, parts, *shape)
     noise = torch.randn(samples, parts, system.n_data, generator=generator, dtype=torch.float64)
     data = system.forward(drawn) + half * row.weight**0.5 * noise
-    found = kernel_fields(system, prior, data, [row.weight], tolerance=1e-2, iterations=300)
-    error = drawn - found.fields[0]
+    # Single precision: what is left of the equations is far above its rounding.
+    found = kernel_fields(system, prior, data.float(), [row.weight], tolerance=2e-2, iterations=200)
+    error = drawn - found.fields[0].double()
     return row.scale * error.square().sum(1).mean(0).sqrt()
 
 

@@ -22,7 +22,8 @@ __all__ = ["Solved", "Work"]
 SHARES = (0.3, 0.1)
 """Of the kernel's weight by marginal likelihood, where total variation describes the same field beside it."""
 
-_LOCAL_DATA = 512
+_LOCAL_DATA = 256
+"""For the local scale: six priors are compared, and differ by more than kernels do."""
 
 _LEAST_NOISE = 2e-3
 """Of the data's root mean square: noise below it is taken to be as large. Pictures hardly differ, and it converges."""
