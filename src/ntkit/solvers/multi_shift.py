@@ -67,6 +67,7 @@ def multi_shift_cg(
     rr = (r * r).sum(1)
     zeta, zeta_before = torch.ones_like(extra * rr), torch.ones_like(extra * rr)
     alpha_before, beta = torch.ones_like(rr), torch.zeros_like(rr)
+    residual = (rr.sqrt() / size).expand_as(zeta)
     going = torch.ones_like(zeta, dtype=torch.bool)
     iterations = 0
     while iterations < max_iterations and bool(going.any()):
@@ -89,8 +90,8 @@ def multi_shift_cg(
         shifted = torch.where(going[..., None], moved, shifted)
         zeta_before, zeta = torch.where(going, zeta, zeta_before), following
         alpha_before, rr = alpha, after
-        going = going & ((zeta.abs() * rr.sqrt() / size) > tolerance) & (alpha > 0)
+        residual = torch.where(going, zeta.abs() * rr.sqrt() / size, residual)
+        going = going & (residual > tolerance) & (alpha > 0)
         if on_step:
             on_step()
-    residuals = zeta.abs() * rr.sqrt() / size
-    return ShiftedSolutions(x, residuals.amax(1), iterations)
+    return ShiftedSolutions(x, residual.amax(1), iterations)
