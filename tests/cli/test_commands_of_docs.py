@@ -14,12 +14,13 @@ pytest.importorskip("safetensors")
 
 from ntkit.cli import main
 from ntkit.experiments.interruption import Interruption
+from ntkit.experiments.reconstruct_spec import CtSpec, ImageSpec, MriSpec
 from ntkit.experiments.spec import FitSpec, TuneSpec
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`(ntkit (?:tune|fit|render|export|runs)[^`]*--[^`]*)`")
+INLINE = re.compile(r"`(ntkit (?:tune|fit|reconstruct|simulate|render|export|runs)[^`]*--[^`]*)`")
 
 
 def commands() -> list[str]:
@@ -37,7 +38,14 @@ def commands() -> list[str]:
 
 
 def test_there_are_commands_of_each_kind() -> None:
-    assert {line.split()[1] for line in commands()} >= {"tune", "fit", "render", "export"}
+    assert {line.split()[1] for line in commands()} >= {
+        "tune",
+        "fit",
+        "reconstruct",
+        "simulate",
+        "render",
+        "export",
+    }
 
 
 @pytest.mark.parametrize("line", commands())
@@ -60,11 +68,12 @@ def test_commands_are_taken(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
         return take
 
     def default(arguments):
-        kind = FitSpec if arguments[0] == "fit" else TuneSpec
+        kinds = {"fit": FitSpec, "tune": TuneSpec, "ct": CtSpec, "mri": MriSpec, "image": ImageSpec}
+        kind = kinds.get(arguments[arguments[0] == "reconstruct"], TuneSpec)
         return kind(Path("x")) if {"--resume", "--config"} & set(arguments) else None
 
     monkeypatch.setattr(main, "_run", run)
-    for name in ("render", "export"):
+    for name in ("render", "export", "ct", "mri"):
         monkeypatch.setattr(main, name, taking(getattr(main, name)))
     monkeypatch.setattr(main, "_default", default)
     if "DATA" in words or "RUN" in words or "..." in words:

@@ -62,7 +62,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
         X + 1, X + 1, xlabel="rank", power=X + 1, loss=(X + 1, 2 - X)
     ),
     "strengths_figure": lambda: figures.strengths_figure(
-        {"kernel": (X, X + 1, X / 9), "alone": (X, X + 2, X / 9)}, chosen=(0.5, 1.5)
+        {"kernel": (X, X + 1), "alone": (X, X + 2)}, chosen=(0.5, 1.5)
     ),
     "whiteness_figure": lambda: figures.whiteness_figure(
         randn(12, 16),

@@ -8,32 +8,40 @@ import torch
 from ntkit.encodings import Gaussian
 from ntkit.kernels import RBF, AbstractKernel, Matern, ntk
 from ntkit.networks import mlp
+from ntkit.reconstruction.default_priors import network_prior
 
-__all__ = ["priors_of"]
+__all__ = ["bandwidth_in", "priors_of"]
 
 _SMOOTHNESS = {"matern12": 0.5, "matern32": 1.5, "matern52": 2.5}
 _NAMES = ("ntk", *_SMOOTHNESS, "rbf")
 
 
-def priors_of(names: Sequence[str], ndim: int) -> list[AbstractKernel]:
-    """The kernels of some names.
+def priors_of(texts: Sequence[str], ndim: int) -> dict[str, AbstractKernel]:
+    """The kernels that are asked for, by what a report calls them.
 
     Args:
-        names: Each NAME:NUMBER: the bandwidth of the NTK of a network of infinite width on Gaussian features, or the
+        texts: Each NAME:NUMBER: the bandwidth of the NTK of a network of infinite width on Gaussian features, or the
             length of a Matern kernel or RBF.
         ndim: Axes of the field.
 
     A name that is none, or a number not above 0, is refused.
 
     Example:
-        >>> priors_of(["matern12:0.1"], 2)[0].nu
-        0.5
+        >>> list(priors_of(["matern12:0.1", "ntk:4"], 2))
+        ['Matern-1/2, length 0.1', 'NTK, bandwidth 4']
     """
-    return [_prior(text, ndim) for text in names]
+    return dict(_prior(text, ndim) for text in texts)
 
 
-def _prior(text: str, ndim: int) -> AbstractKernel:
-    """One kernel.
+def bandwidth_in(names: Sequence[str]) -> float | None:
+    """The bandwidth of the first name that is the kernel of a network."""
+    start = network_prior(1.0).removesuffix("1")
+    found = [float(name.removeprefix(start)) for name in names if name.startswith(start)]
+    return found[0] if found else None
+
+
+def _prior(text: str, ndim: int) -> tuple[str, AbstractKernel]:
+    """One kernel, with its name.
 
     Raises:
         ValueError: The name is none, or its number is not above 0.
@@ -49,9 +57,10 @@ def _prior(text: str, ndim: int) -> AbstractKernel:
             "matern12:0.1 (length), in units of the longest side."
         )
     if name == "rbf":
-        return RBF(number)
+        return f"RBF, length {number:g}", RBF(number)
     if name in _SMOOTHNESS:
-        return Matern(_SMOOTHNESS[name], number)
+        smoothness = _SMOOTHNESS[name]
+        return f"Matern-{round(2 * smoothness)}/2, length {number:g}", Matern(smoothness, number)
     drawn = torch.Generator().manual_seed(0)
     encoding = Gaussian(ndim, bandwidth=number, n_frequencies=256, generator=drawn)
-    return ntk(mlp(encoding, 1, width=256, depth=3))
+    return network_prior(number), ntk(mlp(encoding, 1, width=256, depth=3))

@@ -88,18 +88,21 @@ def _one_channel(values: Tensor, problem: Problem) -> Tensor:
 
 
 def _strengths(run: ReconstructRun) -> Figure:
+    """One curve a share of the kernel's weight; the star is what was chosen."""
     curves = {}
-    for kernel, name in ((True, "kernel and total variation"), (False, "total variation alone")):
-        rows = [trial for trial in run.table if trial.kernel is kernel]
-        if rows:
-            curves[name] = tuple(
-                np.array([getattr(t, key) for t in rows])
-                for key in ("total_variation", "held_out", "deviation")
-            )
-    own = [t for t in run.table if t.kernel is (run.choice.prior is not None)]
-    own = [t for t in own if t.total_variation == run.choice.total_variation]
-    chosen = (own[0].total_variation, own[0].held_out) if own else None
-    return figures.strengths_figure(curves, chosen=chosen)
+    for share in sorted({trial.share for trial in run.table}, reverse=True):
+        rows = [trial for trial in run.table if trial.share == share]
+        name = f"kernel, {share:g} of its weight" if share else "total variation alone"
+        curves[name] = (
+            np.array([t.total_variation for t in rows]),
+            np.array([t.score for t in rows]),
+        )
+    best = min(run.table, key=lambda trial: trial.score)
+    return figures.strengths_figure(
+        curves,
+        chosen=(best.total_variation, best.score),
+        ylabel="error of what was held out\n(mean of log(1 + (error / noise)²))",
+    )
 
 
 def _priors(run: ReconstructRun) -> Figure:

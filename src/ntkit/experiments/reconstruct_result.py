@@ -36,9 +36,14 @@ class Leftover:
     SMALL: ClassVar[float] = 0.05
     """A correlation that no noise is free of: fits follow it a little."""
 
+    NOTHING: ClassVar[float] = 2e-3
+    """Of the data's size: what the solver leaves of data without noise."""
+
     @property
     def in_words(self) -> str:
         """Whether it looks like noise, and if not, what to do."""
+        if self.size <= self.NOTHING:
+            return "Next to nothing: the picture meets the data."
         r, told = self.neighbours, f"neighbours correlate by {self.neighbours:+.2f}"
         if abs(r) <= max(3 * self.chance, self.SMALL):
             return f"It looks like noise: {told}, and noise alone would by {self.chance:.2f} or so."
@@ -112,10 +117,12 @@ class ReconstructRun(AbstractRun):
     @property
     def choice_in_words(self) -> str:
         """In a few words."""
-        parts = [self.choice.prior] if self.choice.prior else []
-        if self.choice.total_variation > 0:
-            parts.append(f"total variation {self.choice.total_variation:.3g}")
-        return " + ".join(parts) or "no prior"
+        kernel = self.choice.prior if self.choice.weight > 0 else None
+        strength = self.choice.total_variation
+        parts = [kernel] if kernel else []
+        if strength > 0:
+            parts.append(f"total variation {strength:.3g}{'' if kernel else ' alone'}")
+        return " + ".join(parts) or "the data alone"
 
     def measured(self) -> tuple[Shaped[Tensor, "..."], AbstractMeasurement]:
         """The data and their measurement, read again: what `ntkit.reconstruct` takes."""

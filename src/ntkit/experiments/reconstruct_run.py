@@ -11,7 +11,7 @@ from ntkit._core.whole_files import write_with
 from ntkit.experiments.begin import Begun, common_of
 from ntkit.experiments.carry_out import Stages, go_on, start
 from ntkit.experiments.content import write_run
-from ntkit.experiments.priors import priors_of
+from ntkit.experiments.priors import bandwidth_in, priors_of
 from ntkit.experiments.problems import Problem, completed, open_problem
 from ntkit.experiments.reconstruct_draw import draw_reconstruction
 from ntkit.experiments.reconstruct_result import Leftover, ReconstructRun
@@ -24,6 +24,8 @@ from ntkit.measurements import Radon
 from ntkit.reconstruction import Reconstruction, reconstruct, whiteness
 
 __all__ = ["resume_reconstruct", "run_reconstruct"]
+
+_NETWORK = "trained network"
 
 
 def run_reconstruct(
@@ -80,10 +82,14 @@ def _reconstructed(
             generator=torch.Generator().manual_seed(spec.seed),
             on_progress=telling.on_progress,
         )
+        pictures = {problem.baseline[0]: problem.baseline[1], **result.alternatives}
+        notes = (*problem.notes, *result.notes)
+        if spec.network:
+            pictures[_NETWORK], note = _trained(spec, result, telling)
+            notes = (*notes, note)
     except Exception:
         begun.folder.discard()  # there is nothing to keep, and nothing to go on from
         raise
-    pictures = {problem.baseline[0]: problem.baseline[1], **result.alternatives}
     _write_arrays(begun.folder.path, result, pictures)
     return ReconstructRun(
         spec=spec,
@@ -97,10 +103,26 @@ def _reconstructed(
         leftover=_leftover(problem, result),
         gap=result.gap,
         seconds=result.seconds,
-        notes=(*problem.notes, *result.notes),
+        notes=notes,
         **_judged(problem, result, pictures),
         **common_of(begun),
     )
+
+
+def _trained(spec: ReconstructSpec, result: Reconstruction, telling: Telling) -> tuple[Tensor, str]:
+    """The picture of a network that is trained on the same data, and what there is to say of it."""
+    steps, bandwidth = spec.network or 0, bandwidth_in([row.name for row in result.priors])
+
+    def said(step: int, _: float) -> None:
+        if telling.on_progress and step % 20 == 0:
+            telling.on_progress(f"Training a network: step {step} of {steps}")
+
+    found = result.network(steps, bandwidth=bandwidth, seed=spec.seed, on_step=said)
+    note = (
+        f"The trained network (bandwidth {bandwidth:g}, {steps:,} steps, stopped by held-out data at {found.step:,}) took "
+        f"{found.seconds:.0f} s."
+    )
+    return found.field, note
 
 
 def _strength(spec: ReconstructSpec) -> bool | float:

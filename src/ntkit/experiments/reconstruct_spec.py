@@ -31,6 +31,7 @@ class ReconstructSpec(AbstractSpec):
         bounds: Least and largest value that the picture may have, such as 0,1 or 0,none; none for no bounds. By default
             0,none for CT, none for MRI, and 0,1 for pictures.
         error_bars: Find the standard deviation of each pixel too.
+        network: Train a coordinate network on the measurements too, for so many steps, to compare with. It takes minutes.
         truth: What it should be, as a picture or .npy of the same size, to compare with.
         out: Run folder, new or empty; by default runs/reconstruct-NAME, or runs/reconstruct-NAME-2 if that is taken, ...
         threads: CPU threads; the free cores by default.
@@ -44,13 +45,14 @@ class ReconstructSpec(AbstractSpec):
     no_total_variation: Annotated[bool, FlagCreatePairsOff] = False
     bounds: _Bounds = None
     error_bars: bool = True
+    network: Whole = None
     truth: File = None
     out: File = None
     threads: Whole = None
     seed: int = 0
 
     def check(self) -> None:
-        """Also that total variation is asked for in one way, and the bounds are two.
+        """Also that total variation is asked for in one way, the bounds are two, and a network has a bandwidth.
 
         Raises:
             ValueError: They are not.
@@ -65,6 +67,13 @@ class ReconstructSpec(AbstractSpec):
             raise ValueError(
                 f"`--total-variation {self.total_variation:g}` must be 0 or more, and finite. Left out, the "
                 "measurements choose it."
+            )
+        if self.network is not None and not 1 <= self.network <= 10**6:
+            raise ValueError(f"`--network {self.network}` must be from 1 to 1,000,000 steps.")
+        if self.network and self.prior and not any(p.startswith("ntk:") for p in self.prior):
+            raise ValueError(
+                "`--network` takes its bandwidth from a kernel of a network: name one with `--prior`, such as ntk:4, or leave "
+                "`--prior` out."
             )
         self.limits("auto")
 

@@ -14,34 +14,32 @@ __all__ = ["strengths_figure"]
 
 
 def strengths_figure(
-    curves: Mapping[str, tuple[Values, Values, Values]],
+    curves: Mapping[str, tuple[Values, Values]],
     *,
     chosen: tuple[float, float] | None = None,
     xlabel: str = "weight of total variation",
-    ylabel: str = "error of what was held out\n(share of its size)",
+    ylabel: str = "error of what was held out",
 ) -> Figure:
-    """Errors with their standard errors over a logarithmic axis, which has a place for 0 at its left.
+    """Errors over a logarithmic axis, which has a place for 0 at its left.
 
     Args:
-        curves: By name: strengths from 0 on, the error at each, and its standard error. The first is drawn in orange.
+        curves: By name: strengths from 0 on, and the error at each. The first is drawn in orange.
         chosen: Strength and error of what was chosen: a star.
         xlabel: What the strength is.
         ylabel: What the error is.
     """
-    known = np.concatenate([array(strength) for strength, _, _ in curves.values()])
+    known = np.concatenate([array(strength) for strength, _ in curves.values()])
     above = known[known > 0]
     zero = above.min() / 4 if above.size else 0.1
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
         axis = figure.subplots()
         for index, (name, curve) in enumerate(curves.items()):
-            strength, error, deviation = map(array, curve)
+            strength, error = map(array, curve)
             order = np.argsort(strength)
             at = np.where(strength > 0, strength, zero)[order]
-            axis.errorbar(
-                at, error[order], yerr=np.nan_to_num(deviation[order]), fmt="o-", ms=4, lw=1.5, capsize=2,
-                elinewidth=0.8, color=(ORANGE, BLUE, GREEN, GREY)[index % 4], label=name,
-            )  # fmt: skip
+            axis.plot(at, error[order], "o-", ms=4, lw=1.5, label=name,
+                      color=(ORANGE, BLUE, GREEN, GREY)[index % 4])  # fmt: skip
         if chosen is not None:
             axis.plot(
                 chosen[0] or zero, chosen[1], "*", ms=13, color="black", label="chosen", zorder=5

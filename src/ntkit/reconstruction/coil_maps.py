@@ -55,18 +55,18 @@ def coil_maps(
 
 
 def _block(mask: Bool[Tensor, "..."]) -> tuple[slice, ...]:
-    """The largest block around the middle that is measured throughout, grown along all axes in turn."""
-    middle = [n // 2 for n in mask.shape]
-    low, high = list(middle), [c + 1 for c in middle]
-    grows = [True] * mask.ndim
-    while any(grows):
-        for axis, n in enumerate(mask.shape):
-            first, last = max(0, low[axis] - 1), min(n, high[axis] + 1)
+    """The largest block around the middle that is measured throughout, grown on all sides in turn."""
+    low = [n // 2 for n in mask.shape]
+    high = [c + 1 for c in low]
+    grows = {(axis, side): True for axis in range(mask.ndim) for side in (-1, 1)}
+    while any(grows.values()):
+        for axis, side in grows:
+            first, last = low[axis] - (side < 0), high[axis] + (side > 0)
             wider = [slice(a, b) for a, b in zip(low, high, strict=True)]
             wider[axis] = slice(first, last)
-            wide_enough = last - first > _MOST or (first, last) == (low[axis], high[axis])
-            grows[axis] = not wide_enough and bool(mask[tuple(wider)].all())
-            if grows[axis]:
+            fits = 0 <= first and last <= mask.shape[axis] and last - first <= _MOST
+            grows[axis, side] = fits and bool(mask[tuple(wider)].all())
+            if grows[axis, side]:
                 low[axis], high[axis] = first, last
     return tuple(slice(a, b) for a, b in zip(low, high, strict=True))
 

@@ -6,7 +6,6 @@ from typing import Any, Literal
 import torch
 
 from ntkit._core.checks import non_negative, positive, positive_int
-from ntkit._core.whole_files import shown
 from ntkit.experiments.simulation.subject import FINER, subject_of
 from ntkit.experiments.simulation.written import free, write_measured
 from ntkit.measurements import Radon
@@ -78,8 +77,6 @@ def simulate_ct(
         **distances,
     )
     data = fine(subject.fine[..., None])[..., 0]
-    if not bool(data.any()):
-        raise ValueError(f"`{shown(image)}` is black: there is nothing to measure.")
     drawn = torch.Generator().manual_seed(seed)
     data = data + noise * data.std() * torch.randn(data.shape, generator=drawn, dtype=data.dtype)
     measured = {

@@ -139,7 +139,7 @@ def _places(size: int, keep: float, drawn: Generator) -> Bool[Tensor, "n n"]:
     key = key / torch.exp(
         -distance / (2 * _SPREAD**2)
     )  # Efraimidis and Spirakis 2006: weighted, without replacement
-    key[distance < (2.5 / size) ** 2] = torch.inf
+    key[distance < (3 / size) ** 2] = torch.inf
     chosen = key.flatten().argsort(descending=True)[: round(keep * size * size)]
     mask = torch.zeros(size * size, dtype=torch.bool)
     mask[chosen] = True
