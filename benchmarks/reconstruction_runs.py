@@ -68,7 +68,7 @@ def measured(name: str, size: int, views: int, noise: float, draw: int, data: Pa
     priors = asked_priors(None, A.grid)
     found = work.priors([torus_prior(k, A.grid, n) for n, k in priors.items()])
     prior, row = found[0][0], work.with_noise(found[0][1])
-    method = PrimalDual(system, work.y, scale=row.scale, dtype=torch.float32)
+    method = PrimalDual(system, work.y, scale=row.scale, ridge=row.weight)
     terms = work.terms(prior, row, row.weight, 0.0)
     shares = (*SHARES, 0.0)
     path = try_variations(

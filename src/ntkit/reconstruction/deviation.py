@@ -20,6 +20,7 @@ _SAMPLES = 32
 
 _FLOORS, _BLURS = (0.1, 0.3, 1.0), (1.0, 2.0)
 
+
 @dataclass(frozen=True, eq=False)
 class LocalPrior:
     """`D K D`: a stationary prior whose standard deviation differs from point to point.

@@ -17,6 +17,12 @@ _MOST_DATA = 640
 _MOST_WORK = 1.5e8
 """Numbers of the torus that are transformed for one kernel: above it fewer data are looked at, but never below 96."""
 
+_STRETCH = 32
+"""Neighbouring data that are taken together."""
+
+_GOLDEN = 0.6180339887498949
+"""Steps of it, modulo 1, fill an interval evenly."""
+
 _CHUNK = 32
 _RIDGES = torch.logspace(-10, 1, 67, dtype=torch.float64)
 """Noise over the largest eigenvalue: a ridge below 1e-10 of it cannot be told from none in double precision."""
@@ -54,27 +60,29 @@ class Spectrum:
 
 
 def part_of_data(system: System, *, most: int = _MOST_DATA) -> Int[Tensor, " n"]:
-    """Numbers of up to `most` data: whole groups, spread evenly; of a group that is larger, a stretch in its middle.
+    """Numbers of up to `most` data: stretches of neighbours, over all groups and over places within them.
 
-    Whole groups, because neighbouring data see nearly the same of the field, so that what they differ by is noise.
+    Neighbours, because they see nearly the same of the field, so that what they differ by is noise; of many groups, because
+    only those that cross tell of the same places.
     """
     work = int(_MOST_WORK / prod(system.torus.lengths))
     most = min(most, max(96, work), system.n_data)
-    n_groups = int(system.group.max()) + 1
-    size = system.n_data / n_groups
-    wanted = min(n_groups, max(3, round(most / size)))
-    chosen = (
-        torch.linspace(0, n_groups - 1, wanted + 2)[1:-1].round().long()
-        if wanted < n_groups
-        else None
-    )
-    each = most // wanted
+    order = torch.argsort(system.group, stable=True).cpu()
+    sizes = torch.bincount(system.group).cpu()
+    starts = sizes.cumsum(0) - sizes
+    wanted = max(1, most // _STRETCH)
+    if len(sizes) > wanted:  # small groups: whole ones, up to a stretch of each
+        wanted = min(
+            len(sizes), max(wanted, int(most / float(sizes.double().clamp_max(_STRETCH).mean())))
+        )
+    which = (torch.arange(wanted, dtype=torch.float64) + 0.5) * len(sizes) / wanted
+    places = torch.arange(wanted, dtype=torch.float64) * _GOLDEN % 1
     found = []
-    for g in range(n_groups) if chosen is None else chosen.unique().tolist():
-        own = (system.group == g).nonzero()[:, 0].cpu()
-        start = max(0, (len(own) - each) // 2)
-        found.append(own[start : start + each])
-    return torch.cat(found)
+    for group, place in zip(which.long().tolist(), places.tolist(), strict=True):
+        length = min(_STRETCH, int(sizes[group]))
+        first = int(starts[group]) + round(place * (int(sizes[group]) - length))
+        found.append(order[first : first + length])
+    return torch.cat(found).unique()
 
 
 def data_spectrum(system: System, prior: Covariance, rows: Int[Tensor, " n"]) -> Spectrum:

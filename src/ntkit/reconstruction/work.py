@@ -119,7 +119,7 @@ class Work:
         if total_variation is False and self.bounds is None:
             choice = self._choice(prior.name, row, row.weight, 0.0)
             return Solved(by_kernel, choice, None, {}, 0.0)
-        method = PrimalDual(self.system, self.y, scale=row.scale, dtype=torch.float32)
+        method = PrimalDual(self.system, self.y, scale=row.scale, ridge=row.weight)
         path, others = None, {"kernel alone": by_kernel}
         if total_variation is True and self.is_blind:
             total_variation = _USUAL_STRENGTH * unit
