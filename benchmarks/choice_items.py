@@ -16,13 +16,16 @@ import torch
 from torch import nn
 
 from benchmarks.signals import SHARED
-from benchmarks.table1_pictures import SHIPPED, at_size, picture
+from benchmarks.table1_pictures import NATURAL, at_size, picture
 from ntkit.tasks import AbstractTask, Audio, Image, Points, Video, Volume
 
 IMAGES, SOUNDS, VOLUMES = ("kodim05", "kodim23", "chelsea"), ("speech", "piano"), ("mri", "phantom")
 VIDEOS, POINTS = ("zoom",), ("alpine",)
 ITEMS = ("kodim05", "speech", "mri", "zoom", "alpine", "piano", "kodim23", "phantom", "chelsea")
 """One of each kind first."""
+
+PHOTOS = tuple(name for name in NATURAL if name not in ITEMS)
+"""With those among the items, the four of Kodak and four that ship with scikit-image."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def item(name: str, size: Size, data: Path = SHARED) -> AbstractTask:
     Raises:
         FileNotFoundError: It is of `../shared/data` (`data`), which is not there.
     """
-    if name in (*SHIPPED, "kodim05", "kodim23"):
+    if name in NATURAL:
         return Image(torch.from_numpy(picture(name, size.pixels, data / "kodak")))
     makers: dict[str, Callable[[Size, Path], AbstractTask]] = {
         "speech": _speech,

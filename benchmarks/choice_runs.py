@@ -10,6 +10,8 @@ best bandwidth found so. Where the first of the grid is its best, half of it is 
 trained on what the task trains on for 2,000 steps of Adam, learning rate 1e-3, by the trainer of `ntkit fit`, with
 the averaged weights where these fit the training samples better.
 
+Of the photos that are no items there is no grid: what was chosen is trained, and the other encodings.
+
 The choice is `ntkit.tune` with the same settings over the same 8 bandwidths. Times are seconds of the process, one thread.
 """
 
@@ -26,7 +28,7 @@ import numpy as np
 import torch
 
 import ntkit
-from benchmarks.choice_items import ITEMS, SIZES, Size, item
+from benchmarks.choice_items import ITEMS, PHOTOS, SIZES, Size, item
 from benchmarks.kept import Entry, keep
 from benchmarks.kept import read as kept_in
 from benchmarks.report import RESULTS
@@ -52,7 +54,7 @@ def read() -> dict[str, Entry]:
 
 def complete(
     size: str,
-    names: tuple[str, ...] = ITEMS,
+    names: tuple[str, ...] = (*ITEMS, *PHOTOS),
     data: Path = SHARED,
     minutes: float = inf,
     *,
@@ -81,6 +83,8 @@ def complete(
                 continue
             if choices_alone:
                 kept(f"{size}|{name}|choice", partial(_chosen, task, sized))
+            elif name in PHOTOS:
+                _photo(f"{size}|{name}", task, sized, kept)
             else:
                 _item(f"{size}|{name}", task, sized, kept)
     except OutOfTime:
@@ -107,6 +111,16 @@ def _item(
         trained(Candidate("gaussian", best, other))
     for candidate in others[1:]:
         trained(candidate)
+
+
+def _photo(
+    key: str, task: AbstractTask, size: Size, kept: Callable[[str, Callable[[], Entry]], Entry]
+) -> None:
+    """The choice, the network that it says, and those on other encodings: no grid."""
+    choice = kept(f"{key}|choice", partial(_chosen, task, size))
+    chosen = Candidate("gaussian", choice["bandwidth"], tuple(choice["axes"]))
+    for candidate in (*candidates(task, OTHERS, None), chosen):
+        kept(f"{key}|{candidate}|0", partial(train, task, size, candidate))
 
 
 def grid(task: AbstractTask) -> tuple[float, ...]:
@@ -193,7 +207,8 @@ def train(task: AbstractTask, size: Size, candidate: Candidate, seed: int = 0) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="reduced")
-    parser.add_argument("--items", nargs="+", choices=ITEMS, default=ITEMS)
+    every = (*ITEMS, *PHOTOS)
+    parser.add_argument("--items", nargs="+", choices=every, default=every)
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--minutes", type=float, default=inf)
     parser.add_argument(

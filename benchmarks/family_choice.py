@@ -1,23 +1,25 @@
 """Which family of network and which bandwidth, chosen by scale models, against a grid of five families and four bandwidths.
 
 The grid and the scale models are those of `family_runs`, at REDUCED size: ReLU networks of 3 x 64 with 64 Gaussian
-frequencies, other families with as many parameters, 500 steps of 512 samples; pictures of 128 pixels a side, sounds of
-some 8,000 samples, the head of Colin27 shrunk to 36 voxels a side. Models are a quarter as wide, on four pieces of a sixteenth of the samples.
+frequencies, other families with as many parameters, 1,000 steps of 512 samples; pictures of 128 pixels a side, sounds of
+some 8,000 samples, the head of Colin27 shrunk to 36 voxels a side, two meshes (occupancy, 65,536 points), and a radiance
+field of 50 pixels with a grid of three families at three bandwidths. Models are a quarter as wide, on four pieces of
+a sixteenth of the samples.
 
 Rules, judged by what the grid's own trainings (means over seeds) reached on held-out samples:
 
-- *scale models alone*: the best of all twenty by the models.
-- *kept unless sure*: in each family the usual bandwidth, and between families the usual one, unless models of another are
-  better by more than their standard error. `ntkit.tune` does this, with the kernel's choice for the ReLU network.
-- *kept by half a dB*: likewise, but where another is better by more than half a dB.
-- *constant*: the usual bandwidth of one family, that which did best on the other items of as many coordinates (a
-  family and octave learned on them); of an only item of its kind, on all others.
+- *ntkit.tune*: what the function says, with the kernel's choice for the ReLU network where there is a kernel.
+- *kept unless sure*: its rule, by models alone: in each family the usual bandwidth, and between families the usual one,
+  unless models of another are better by more than their standard error.
+- *scale models alone*: the best of all by the models.
+- *kept by half a dB*: the usual ones, but where another is better by more than half a dB (0.01 of IoU).
+- *usual*: the usual bandwidth of the usual family; nothing is tried.
+- *constant*: one place in the grid (a family and an octave), that which did best on the other items of the kind; of an
+  only item of its kind, on those of as many coordinates.
 - *the grid, judged by another seed*: the best cell of one seed, as the other found it.
 
-Unfinished: the table has the items trained so far, and each says how many of its twenty cells are; `python -m
-benchmarks.family_runs` goes on. Shapes and radiance fields are not among them.
-
-The regret is the best of the grid less what was chosen. Times are processor seconds of one thread; models of these tiny
+The regret is the best of the grid less what was chosen: dB of PSNR, and of shapes a difference of IoU. Items whose grid is
+not complete are counted all the same, and their rows say of how many cells. Times are processor seconds of one thread; models of these tiny
 networks are mostly overhead, so some steps of the usual size are timed as well (4 x 256, batches of 4,096, models a sixth
 as wide on eight pieces).
 """
@@ -28,43 +30,61 @@ from statistics import mean
 import torch
 from torch import Tensor
 
-from benchmarks.family_runs import ITEMS, SOUNDS, STEPS, Entry, read
+from benchmarks.family_runs import ITEMS, KINDS, STEPS, Entry, read
 from benchmarks.report import Row
-from ntkit.tasks import PSNR
+from ntkit.tasks import PSNR, IntersectionOverUnion
+from ntkit.tasks.metrics import AbstractMetric
 from ntkit.tuning import Candidate
 from ntkit.tuning.comparison import lead_of, preferred
 from ntkit.tuning.ladders import USUAL, is_steady
 
-REGRET, SHARE = 0.5, 1 / 15
-CELLS, FEWEST = 20, 8
-"""Of a grid; those of an item that is counted although it is not complete, which its row says."""
+SHARE = 1 / 15
+REGRET = {"dB": 0.5, "IoU": 0.01}
+"""What is asked of the mean, by unit; also what is as bad in one as in the other."""
+
+FEWEST = 8
+"""Cells of a grid that is counted."""
 
 _FAMILIES = {"gaussian": "mlp"}
-_METRIC = PSNR()
+_KIND = {name: kind for kind, names in KINDS.items() for name in names}
+_DIMS = {"sound": 1, "image": 2, "volume": 3, "shape": 3, "field": 3}
 
 Grid = dict[str, float]
 Models = dict[str, Tensor]
 Rule = Callable[[Models, str], str]
 
 
+def unit_of(name: str) -> str:
+    return "IoU" if _KIND[name] == "shape" else "dB"
+
+
+def metric_of(name: str) -> AbstractMetric:
+    return IntersectionOverUnion() if _KIND[name] == "shape" else PSNR()
+
+
+def cells_of(name: str) -> int:
+    """Of a whole grid."""
+    return 9 if _KIND[name] == "field" else 20
+
+
 def grid_of(found: Mapping[str, Entry], name: str, seeds: tuple[int, ...]) -> Grid:
-    """Held-out PSNR by candidate, the mean over seeds; of those that all seeds have."""
-    cells: dict[str, list[float]] = {}
-    for key, entry in found.items():
-        item, candidate, seed = key.split("|")
-        if item == name and candidate != "trials" and int(seed) in seeds:
-            cells.setdefault(candidate, []).append(entry["held_out"])
-    return {c: mean(v) for c, v in cells.items() if len(v) == len(seeds)}
+    """Held-out quality by candidate, the mean over seeds; of those that all seeds have, in the order of the grid."""
+    cells = {}
+    for candidate in found[f"{name}|trials|0"]["held_out"]:
+        own = [found.get(f"{name}|{candidate}|{seed}") for seed in seeds]
+        values = [entry["held_out"] for entry in own if entry]
+        if len(values) == len(seeds):
+            cells[candidate] = mean(values)
+    return cells
 
 
 def models_of(found: Mapping[str, Entry], name: str, seed: int = 0) -> Models:
     """What the metric sums over each piece, by candidate; without those that are not tried."""
     held_out = found[f"{name}|trials|{seed}"]["held_out"]
-    dims = 1 if name in SOUNDS else 3 if name == "mri" else 2
     return {
         c: torch.tensor(by[str(STEPS)], dtype=torch.float64).nan_to_num(nan=torch.inf)
         for c, by in held_out.items()
-        if is_steady(Candidate(c.split()[0], float(c.split()[1])), dims)
+        if is_steady(Candidate(c.split()[0], float(c.split()[1])), _DIMS[_KIND[name]])
     }
 
 
@@ -74,23 +94,27 @@ def family(candidate: str) -> str:
 
 
 def usual_of(models: Models, name: str, of: str) -> str:
-    """The usual bandwidth of a family: the third of four, of sounds the second."""
-    return [c for c in models if family(c) == of][1 if name in SOUNDS else 2]
+    """The usual bandwidth of a family: the third of four, of sounds the second, as of three."""
+    return [c for c in models if family(c) == of][1 if _KIND[name] in {"sound", "field"} else 2]
+
+
+def usual(models: Models, name: str) -> str:
+    return usual_of(models, name, USUAL.get(_DIMS[_KIND[name]], "mlp"))
 
 
 def alone(models: Models, name: str) -> str:
-    del name
-    return min(models, key=lambda c: _METRIC.error(models[c].sum(0)))
+    return min(models, key=lambda c: metric_of(name).error(models[c].sum(0)))
 
 
 def kept_unless_sure(models: Models, name: str) -> str:
-    return _in_two(models, name, lambda of, usual: preferred(of, usual, _METRIC))
+    return _in_two(models, name, lambda of, usual: preferred(of, usual, metric_of(name)))
 
 
 def kept_by_half(models: Models, name: str) -> str:
     def choose(of: Models, usual: str) -> str:
         best = alone(of, name)
-        return best if lead_of(of[best], of[usual], _METRIC).gain > 0.5 else usual
+        gain = lead_of(of[best], of[usual], metric_of(name)).gain
+        return best if gain > REGRET[unit_of(name)] else usual
 
     return _in_two(models, name, choose)
 
@@ -101,87 +125,142 @@ def _in_two(models: Models, name: str, choose: Callable[[Models, str], str]) -> 
     for of in dict.fromkeys(map(family, models)):
         own = {c: s for c, s in models.items() if family(c) == of}
         best[of] = choose(own, usual_of(models, name, of))
-    first = USUAL.get(1 if name in SOUNDS else 2, "mlp")
+    first = USUAL.get(_DIMS[_KIND[name]], "mlp")
     return choose({c: models[c] for c in best.values()}, best[first])
 
 
 RULES: dict[str, Rule] = {
-    "scale models alone": alone,
     "kept unless sure": kept_unless_sure,
+    "scale models alone": alone,
     "kept by half a dB": kept_by_half,
+    "usual": usual,
 }
+JUDGED = ("ntkit.tune", "kept unless sure")
+"""What is asked to stay below the figure."""
 
 
-def constant(grids: Mapping[str, Grid], name: str) -> str:
-    """The place in the grid (family and octave) with the least regret on the other items of this kind."""
-    kind = [n for n in grids if n != name and (n in SOUNDS) == (name in SOUNDS) and n != "mri"]
-    others = kind if name != "mri" and kind else [n for n in grids if n != name]
-    cells = [*grids[name]]
-    ranked = {n: [*grids[n].values()] for n in others}
-    lost = [mean(max(r) - r[i] for r in ranked.values()) for i in range(len(cells))]
-    return cells[lost.index(min(lost))]
+def constant(grids: Mapping[str, Grid], name: str) -> str | None:
+    """The place in the grid (family and octave) with the least regret on the other items of this kind; None without any."""
+    own = _places(grids[name], name)
+    others = [n for n in grids if n != name and _KIND[n] == _KIND[name]]
+    if not others:
+        alike = _DIMS[_KIND[name]]
+        others = [n for n in grids if n != name and _DIMS[_KIND[n]] == alike]
+    lost = dict.fromkeys(own, 0.0)
+    for other in others:
+        theirs = _places(grids[other], other)
+        best = max(theirs.values())
+        lost = {
+            place: so_far + (best - theirs[place]) / REGRET[unit_of(other)]
+            for place, so_far in lost.items()
+            if place in theirs
+        }
+    if not others or not lost:
+        return None
+    names = dict(zip(own, grids[name], strict=True))
+    return names[min(lost, key=lambda place: lost[place])]
+
+
+def _places(grid: Grid, name: str) -> dict[tuple[str, int], float]:
+    """A grid by family and octave, from the lowest of four on; those of a field begin an octave above it."""
+    places: dict[tuple[str, int], float] = {}
+    seen: dict[str, int] = {}
+    for candidate, reached in grid.items():
+        of = family(candidate)
+        octave = seen.get(of, 1 if _KIND[name] == "field" else 0)
+        places[of, octave] = reached
+        seen[of] = octave + 1
+    return places
 
 
 def measure() -> list[Row]:
     found = read()
-    whole = [n for n in ITEMS if f"{n}|trials|0" in found and len(_cells(found, n, (0,))) >= FEWEST]
-    twice = [n for n in whole if len(_cells(found, n, (0, 1))) == CELLS]
-    grids = {n: _cells(found, n, (0, 1) if n in twice else (0,)) for n in whole}
-    complete = [n for n in whole if len(grids[n]) == CELLS]
-    complete = complete if len(complete) > 1 else []
-    rows, lost = [], {rule: [] for rule in (*RULES, "constant")}
-    for name in whole:
-        grid = grids[name]
-        models = {c: s for c, s in models_of(found, name).items() if c in grid}
-        best = max(grid, key=lambda c: grid[c])
-        rows.append(Row(f"{name}: best of {len(grid)} cells of the grid, {best}", grid[best], "dB"))
-        chosen = {rule: choose(models, name) for rule, choose in RULES.items()}
-        if name in complete:
-            chosen["constant"] = constant({n: grids[n] for n in complete}, name)
-        for rule, candidate in chosen.items():
-            lost[rule].append(grid[best] - grid[candidate])
-            rows.append(Row(f"{name}: {rule}, {candidate}: regret", lost[rule][-1], "dB"))
-    for rule, each in ((r, e) for r, e in lost.items() if e):
-        judged = rule == "kept unless sure" and len(each) == len(ITEMS)
-        most = REGRET if judged else None
-        rows.append(Row(f"{rule}: mean regret of {len(each)}", mean(each), "dB", at_most=most))
-        rows.append(Row(f"{rule}: worst", max(each), "dB"))
-    if twice:
-        rows += _by_another_seed(found, twice)
-    rows += _shares(found, whole)
+    items = [n for n in ITEMS if f"{n}|trials|0" in found]
+    whole = [n for n in items if len(grid_of(found, n, (0,))) >= FEWEST]
+    twice = [n for n in whole if len(grid_of(found, n, (0, 1))) == cells_of(n)]
+    grids = {n: grid_of(found, n, (0, 1) if n in twice else (0,)) for n in whole}
+    complete = {n: grid for n, grid in grids.items() if len(grid) == cells_of(n)}
+    chosen = {n: _chosen(found, n, grids[n], complete) for n in whole}
+    rows = [row for n in whole for row in _item(n, grids[n], chosen[n], n in twice)]
+    for unit in REGRET:
+        rows += _means({n: grids[n] for n in whole if unit_of(n) == unit}, chosen, unit)
+        rows += _by_another_seed(found, [n for n in twice if unit_of(n) == unit], unit)
+    return rows + _shares(found, [*complete])
+
+
+def _chosen(
+    found: Mapping[str, Entry], name: str, grid: Grid, complete: Mapping[str, Grid]
+) -> dict[str, str]:
+    """What each rule takes, of what is trained."""
+    models = {c: s for c, s in models_of(found, name).items() if c in grid}
+    chosen = {rule: choose(models, name) for rule, choose in RULES.items()}
+    asked = found.get(f"{name}|tune|0")
+    if asked and asked["choice"] in grid:
+        chosen = {"ntkit.tune": asked["choice"], **chosen}
+    learned = constant(complete, name) if name in complete else None
+    return {**chosen, "constant": learned} if learned else chosen
+
+
+def _item(name: str, grid: Grid, chosen: Mapping[str, str], is_twice: bool) -> list[Row]:
+    best, unit = max(grid, key=lambda c: grid[c]), unit_of(name)
+    of = f"{name} ({_KIND[name]}, {'two seeds' if is_twice else 'one seed'})"
+    rows = [Row(f"{of}: best of {len(grid)} cells, {best}", grid[best], unit)]
+    return rows + [
+        Row(f"{name}: {rule}, {candidate}: regret", grid[best] - grid[candidate], unit)
+        for rule, candidate in chosen.items()
+    ]
+
+
+def _means(
+    grids: Mapping[str, Grid], chosen: Mapping[str, Mapping[str, str]], unit: str
+) -> list[Row]:
+    """Mean and worst of each rule."""
+    rows = []
+    for rule in dict.fromkeys(rule for name in grids for rule in chosen[name]):
+        lost = {
+            n: max(grid.values()) - grid[chosen[n][rule]]
+            for n, grid in grids.items()
+            if rule in chosen[n]
+        }
+        worst = max(lost, key=lambda n: lost[n])
+        most = REGRET[unit] if rule in JUDGED else None
+        what = f"{rule}: mean regret of {len(lost)}"
+        rows.append(Row(what, mean(lost.values()), unit, at_most=most))
+        rows.append(Row(f"{rule}: worst, {worst}", lost[worst], unit))
     return rows
 
 
-def _cells(found: Mapping[str, Entry], name: str, seeds: tuple[int, ...]) -> Grid:
-    """The cells of the grid that are trained, in its order."""
-    grid = grid_of(found, name, seeds)
-    return {c: grid[c] for c in found[f"{name}|trials|0"]["held_out"] if c in grid}
-
-
-def _by_another_seed(found: Mapping[str, Entry], names: list[str]) -> list[Row]:
+def _by_another_seed(found: Mapping[str, Entry], names: list[str], unit: str) -> list[Row]:
     lost = []
     for name in names:
         pair = [grid_of(found, name, (seed,)) for seed in (0, 1)]
         for ours, other in (pair, pair[::-1]):
             lost.append(max(ours.values()) - ours[max(other, key=lambda c: other[c])])
+    if not lost:
+        return []
     what = f"the grid, judged by another seed ({len(names)} items)"
-    return [Row(f"{what}: mean regret", mean(lost), "dB"), Row(f"{what}: worst", max(lost), "dB")]
+    return [Row(f"{what}: mean regret", mean(lost), unit), Row(f"{what}: worst", max(lost), unit)]
 
 
 def _shares(found: Mapping[str, Entry], names: list[str]) -> list[Row]:
-    """Time of the models of four bandwidths of the other families and one ReLU network over that of the grid."""
-    shares = []
+    """Time of a choice over that of a grid."""
+    asked, models = [], []
     for name in names:
-        own = [found[f"{name}|{c}|0"]["seconds"] for c in grid_of(found, name, (0,))]
-        grid = CELLS * mean(own)
-        shares.append(_models_time(found[f"{name}|trials|0"]["seconds"]) / grid)
-    rows = [Row("time of the models over that of a grid, at this size", mean(shares), "")]
+        grid = sum(found[f"{name}|{c}|0"]["seconds"] for c in grid_of(found, name, (0,)))
+        models.append(_models_time(found[f"{name}|trials|0"]["seconds"]) / grid)
+        if f"{name}|tune|0" in found:
+            asked.append(found[f"{name}|tune|0"]["seconds"] / grid)
+    rows = [Row("time of the models over that of a grid, at this size", mean(models))]
+    if asked:
+        rows.append(Row("time of `ntkit.tune` over that of a grid, at this size", mean(asked)))
     cost = found.get("usual size|cost|0")
     if cost:
         share = _models_time(cost["trials"]) / (4 * sum(cost["training"].values()))
-        rows.append(Row("the same at the usual size", share, "", at_most=SHARE))
+        what = "time of the models over that of a grid, at the usual size"
+        rows.append(Row(what, share, at_most=SHARE))
     return rows
 
 
 def _models_time(seconds: Mapping[str, float]) -> float:
+    """Of four bandwidths of the other families, and one of the ReLU network, which the kernel chose."""
     return sum(seconds.values()) - 0.75 * seconds["mlp"]

@@ -2,10 +2,16 @@
 
     python -m benchmarks.family_runs [--items chelsea speech] [--data ../shared/data] [--minutes 30] [--seeds 0 1]
 
-The grid of an item: five families of networks, each at four bandwidths an octave apart, as many parameters each as the ReLU network on Gaussian features has, trained for 500 steps of Adam at
-the usual rate of the family, on what the task trains on, by the trainer of `ntkit fit`, with two seeds. Beside
-it the scale models of all twenty, on each of four pieces. At the usual size (4 x 256, batches of 4,096) some steps of both
-are timed. Times are seconds of the process, one thread.
+The grid of an item: five families of networks, each at four bandwidths an octave apart, as many parameters each as the
+ReLU network on Gaussian features has, trained for 1,000 steps of Adam at the usual rate of the family, on what the
+task trains on, by the trainer of `ntkit fit`, with two seeds; of the radiance field three families at three bandwidths.
+Beside it the scale models of them all, on each of four pieces, and what `ntkit.tune` says, asked for the same budget,
+networks, families and Gaussian bandwidths. At the usual size (4 x 256, batches of 4,096) some steps
+of both are timed. Times are seconds of the process, one thread.
+
+Three by 64 units, 64 frequencies; batches of 512 samples, of the field 128 rays of 32 samples. The meshes are those of
+`benchmarks.meshes` (65,536 points to train on), the field is "mic" of `../shared/data`, shrunk to 50 pixels. The first
+seed of all items comes first; scale models of a second seed come last.
 """
 
 import argparse
@@ -19,32 +25,45 @@ from typing import Any
 
 import torch
 
+import ntkit
 from benchmarks.choice_items import SIZES, item
 from benchmarks.kept import Entry, keep
 from benchmarks.kept import read as kept_in
+from benchmarks.meshes import shape
 from benchmarks.report import RESULTS
 from benchmarks.signals import SHARED
 from benchmarks.table1_pictures import picture
 from ntkit.networks.families import FAMILIES
-from ntkit.tasks import AbstractTask, Audio, Budget, Image, Trainer
+from ntkit.tasks import AbstractTask, Audio, Budget, Image, RadianceField, Trainer
 from ntkit.tuning import Candidate, NetworkPlan
+from ntkit.tuning.candidates import MLP
 from ntkit.tuning.ladders import ladder_of
 from ntkit.tuning.parts import parts_of
 from ntkit.tuning.trials import trials
 
 PATH = RESULTS / "family_runs.json"
-STEPS = 500
+STEPS = 1000
 SCALE, PIECES = 4, 4
-IMAGES, SOUNDS = (
-    ("chelsea", "text0", "kodim23", "kodim05"),
-    ("speech", "piano", "speech48", "piano48"),
+KINDS = {
+    "image": ("chelsea", "text0", "kodim23", "kodim05"),
+    "sound": ("speech", "piano", "speech48", "piano48"),
+    "volume": ("mri",),
+    "shape": ("bunny00", "elephant"),
+    "field": ("mic",),
+}
+ITEMS = (
+    *("speech", "chelsea", "bunny00", "mri", "mic", "piano48"),
+    *("text0", "piano", "elephant", "kodim23", "speech48", "kodim05"),
 )
-ITEMS = ("speech", "chelsea", "piano48", "text0", "mri", "piano", "kodim23", "speech48", "kodim05")
 """Mixed, so that each kind is there early."""
 
+FIELD_FAMILIES = ("mlp", "siren", "hash")
+"""Of the field; at the three upper bandwidths, of which the usual one is the middle."""
+
 _SIZE = replace(SIZES["reduced"], pixels=128, samples=7500)
-_WIDTH, _DEPTH, _BATCH = 64, 3, 512
-_CLIP = 8192 / 48_000  # seconds of the sounds that keep their rate
+_WIDTH, _DEPTH, _BATCH, _RAYS = 64, 3, 512, 128
+_POINTS, _SAMPLES = 2**16, 32  # of a shape, and of a ray
+_CLIP = 8192  # samples of the sounds that keep their rate, 48,000 a second
 
 
 class OutOfTime(Exception):
@@ -52,7 +71,7 @@ class OutOfTime(Exception):
 
 
 def read() -> dict[str, Entry]:
-    """By `item|candidate|seed` and `item|trials|seed`."""
+    """By `item|candidate|seed`, `item|trials|seed` and `item|tune|0`."""
     return kept_in(PATH)
 
 
@@ -74,18 +93,26 @@ def complete(
         keep(PATH, key, made)
         print(key, str(made)[:150], flush=True)
 
+    def each(seed: int, *, is_tried: bool, is_trained: bool) -> None:
+        for name in names:
+            try:
+                task = made(name, data)
+            except FileNotFoundError as error:
+                print(f"{name}: skipped. {error}")
+                continue
+            if is_tried:
+                kept(f"{name}|trials|{seed}", partial(_tried, task, seed))
+            if seed == 0:
+                kept(f"{name}|tune|0", partial(_tuned, task))
+            for candidate in grid(task) if is_trained else ():
+                kept(f"{name}|{candidate}|{seed}", partial(_trained, task, candidate, seed))
+
     try:
         kept("usual size|cost|0", _cost)
         for seed in seeds:
-            for name in names:
-                try:
-                    task = made(name, data)
-                except FileNotFoundError as error:
-                    print(f"{name}: skipped. {error}")
-                    continue
-                kept(f"{name}|trials|{seed}", partial(_tried, task, seed))
-                for candidate in grid(task):
-                    kept(f"{name}|{candidate}|{seed}", partial(_trained, task, candidate, seed))
+            each(seed, is_tried=seed == seeds[0], is_trained=True)
+        for seed in seeds[1:]:
+            each(seed, is_tried=True, is_trained=False)
     except OutOfTime:
         print("Out of time; a second start goes on.")
 
@@ -94,23 +121,47 @@ def made(name: str, data: Path) -> AbstractTask:
     """The task of that name.
 
     Raises:
-        FileNotFoundError: It is of `../shared/data` (`data`), which is not there.
+        FileNotFoundError: It is of `../shared/data` (`data`) or a mesh, and not there.
     """
+    if name in KINDS["shape"]:
+        return shape(name, _POINTS)
+    if name in KINDS["field"]:
+        file = _there(data / f"nerf_{name}" / f"{name}_100.npz")
+        return RadianceField(file, n_samples=_SAMPLES, downscale=2)
     if name.startswith("text"):
         return Image(torch.from_numpy(picture(name, _SIZE.pixels)))
     if not name.endswith("48"):
         return item(name, _SIZE, data)
-    file = data / "audio" / ("speech.wav" if name == "speech48" else "piano_c4.ogg")
-    if not file.exists():
-        raise FileNotFoundError(f"{file} is not there.")
+    return stretch(name, data, _CLIP)
+
+
+def stretch(name: str, data: Path, samples: int) -> Audio:
+    """So many samples of the spoken words ("speech48") or the piano note ("piano48"), at 48 kHz.
+
+    Raises:
+        FileNotFoundError: It is not there.
+    """
+    file = _there(data / "audio" / ("speech.wav" if name == "speech48" else "piano_c4.ogg"))
     start = 0.3 if name == "speech48" else 0.05
-    whole = Audio(file, start=start, stop=start + _CLIP)
+    whole = Audio(file, start=start, stop=start + samples / 48_000)
     return Audio(whole.values[:, 0], rate=whole.rate)
 
 
 def grid(task: AbstractTask) -> list[Candidate]:
-    """Five families at four bandwidths."""
+    """Five families at four bandwidths; of a field three at three."""
+    if task.kind == "field":
+        return [c for family in FIELD_FAMILIES for c in ladder_of(family, task)[1:]]
     return [c for family in FAMILIES for c in ladder_of(family, task)]
+
+
+def _budget(task: AbstractTask) -> Budget:
+    return Budget("adam", 1e-3, STEPS, _RAYS if task.kind == "field" else _BATCH)
+
+
+def _there(file: Path) -> Path:
+    if not file.exists():
+        raise FileNotFoundError(f"{file} is not there.")
+    return file
 
 
 def _plan(task: AbstractTask, seed: int) -> NetworkPlan:
@@ -122,8 +173,7 @@ def _plan(task: AbstractTask, seed: int) -> NetworkPlan:
 def _trained(task: AbstractTask, candidate: Candidate, seed: int) -> Entry:
     """A network in full; its quality, and the seconds it took."""
     start = time.process_time()
-    budget = Budget("adam", 1e-3, STEPS, _BATCH)
-    own = candidate.own(budget)
+    own = candidate.own(_budget(task))
     draw = torch.Generator().manual_seed(seed)
     network = _plan(task, seed).trainable(candidate)
     trainer = Trainer(network, task, own, average=True, generator=draw)
@@ -140,9 +190,9 @@ def _tried(task: AbstractTask, seed: int) -> Entry:
     """The sums of the metric over each piece, by candidate and steps, and the seconds of each family."""
     parts = parts_of(task, SCALE**2, PIECES)
     assert parts is not None, "an item is large enough for its pieces"
-    budget = Budget("adam", 1e-3, STEPS, _BATCH)
+    budget = _budget(task)
     found: Entry = {"seconds": {}, "held_out": {}, "train": {}}
-    for name in FAMILIES:
+    for name in dict.fromkeys(c.family for c in grid(task)):
         tried = [c for c in grid(task) if c.family == name]
         start = time.process_time()
         moments = (STEPS // 4, STEPS // 2, 3 * STEPS // 4)
@@ -153,6 +203,30 @@ def _tried(task: AbstractTask, seed: int) -> Entry:
             found["held_out"][str(trial.candidate)] = _plain(trial.held_out)
             found["train"][str(trial.candidate)] = _plain(trial.train)
     return found
+
+
+def _tuned(task: AbstractTask) -> Entry:
+    """What `ntkit.tune` says, and the seconds that it takes."""
+    cells, start = grid(task), time.process_time()
+    result = ntkit.tune(
+        task,
+        steps=STEPS,
+        batch_size=_budget(task).batch_size,
+        encodings=("gaussian",),
+        bandwidths=[c.bandwidth for c in cells if c.family == MLP and c.bandwidth],
+        width=_WIDTH,
+        depth=_DEPTH,
+        n_frequencies=_WIDTH,
+        families=tuple(dict.fromkeys(c.family for c in cells)),
+    )
+    return {
+        "choice": str(result.choice),
+        "rows": {
+            str(r.candidate): [round(v, 4) for v in (r.behind.gain, r.behind.noise)]
+            for r in result.families
+        },
+        "seconds": round(time.process_time() - start, 2),
+    }
 
 
 def _cost() -> Entry:

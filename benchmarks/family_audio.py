@@ -1,0 +1,145 @@
+"""Which family of network for a sound: what `ntkit.tune` says of SIREN, FINER and Gaussian features, against a full grid.
+
+Spoken words and a piano note of `../shared/data/audio`, each twice: 1.25 s in 15,000 samples (as in `choice_jobs`:
+neighbours are averaged), and 16,384 samples at 48 kHz, a third of a second. Every other sample is trained on, the others
+judge.
+
+The grid is of six bandwidths an octave apart for each of three families, with as many parameters each as four
+ReLU layers of 160 on 160 Gaussian frequencies have: REDUCED, as the batches are, of 512 samples (the usual network has
+256 of each, and batches of 4,096). 1,000 steps of Adam at the usual rate of the family, one seed. `ntkit.tune` is asked for the same, by three families and the six
+Gaussian bandwidths. PSNR is in a range of 2 (the largest absolute value of a sound is 1).
+
+Each training is kept in `family_audio_runs.json` as it ends, and a second start goes on. Times are processor seconds of
+one thread.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+
+import ntkit
+from benchmarks.choice_items import SIZES, item
+from benchmarks.family_runs import stretch
+from benchmarks.kept import Entry, keep, read
+from benchmarks.report import RESULTS, Row
+from benchmarks.signals import SHARED
+from ntkit.tasks import AbstractTask, Budget, Trainer
+from ntkit.tuning import Candidate, NetworkPlan
+from ntkit.tuning.ladders import usual_of
+
+PATH = RESULTS / "family_audio_runs.json"
+SOUNDS = ("piano", "speech", "piano48", "speech48")
+FAMILIES = ("mlp", "siren", "finer")
+OCTAVES = (-2, -1, 0, 1, 2, 3)
+"""About the usual bandwidth; `ntkit.tune` models the four from -1 to 2 of SIREN and FINER."""
+
+BUDGET = Budget("adam", 1e-3, 1000, 512)
+WITHIN, ABOVE = 1.5, 5.0
+"""Of the best of the grid, and (the piano) of the best Gaussian, dB."""
+
+_SAMPLES = 2**14
+_WIDTH = 160  # models are a sixth as wide, on eight pieces, as of the usual network
+
+
+def measure() -> list[Row]:
+    complete(SHARED)
+    rows = []
+    for name in SOUNDS:
+        own = {k.split("|")[1]: v for k, v in read(PATH).items() if k.startswith(f"{name}|")}
+        chosen = own.pop("tune", None)
+        if chosen and len(own) == len(FAMILIES) * len(OCTAVES):
+            rows += _rows(name, chosen, own)
+    return rows
+
+
+def complete(data: Path) -> None:
+    """Choose and train what is missing."""
+    for name in SOUNDS:
+        try:
+            task = _sound(name, data)
+        except FileNotFoundError as error:
+            print(f"{name}: skipped. {error}")
+            continue
+        _kept(f"{name}|tune", partial(_chosen, task))
+        for candidate in (c for family in FAMILIES for c in _bandwidths(family, task)):
+            _kept(f"{name}|{candidate}", partial(_trained, task, candidate))
+
+
+def _rows(name: str, chosen: Entry, found: dict[str, Entry]) -> list[Row]:
+    reached = {c: entry["held_out"] for c, entry in found.items()}
+    best = max(reached, key=lambda c: reached[c])
+    gaussian = max((c for c in reached if c.startswith("gaussian")), key=lambda c: reached[c])
+    ours, above = chosen["choice"], ABOVE if name.startswith("piano") else None
+    families = {
+        family: max((v for c, v in reached.items() if c.startswith(family)))
+        for family in ("gaussian", "siren", "finer")
+    }
+    each = ", ".join(f"{family} {v:.1f}" for family, v in families.items())
+    seconds = sum(entry["seconds"] for entry in found.values())
+    return [
+        Row(f"{name}: best of the grid, {best} (each family's: {each})", reached[best], "dB"),
+        Row(f"{name}: chosen, {ours}: regret", reached[best] - reached[ours], "dB", at_most=WITHIN),
+        Row(
+            f"{name}: chosen above the best Gaussian, {gaussian}",
+            reached[ours] - reached[gaussian],
+            "dB",
+            at_least=above,
+        ),
+        Row(f"{name}: time of the choice over that of the grid", chosen["seconds"] / seconds),
+    ]
+
+
+def _kept(key: str, make: Callable[[], Entry]) -> None:
+    if key not in read(PATH):
+        entry = make()
+        keep(PATH, key, entry)
+        print(key, entry, flush=True)
+
+
+def _sound(name: str, data: Path) -> AbstractTask:
+    if name.endswith("48"):
+        return stretch(name, data, _SAMPLES)
+    return item(name, SIZES["reduced"], data)
+
+
+def _bandwidths(family: str, task: AbstractTask) -> list[Candidate]:
+    usual = usual_of(family, task)
+    return [Candidate(usual.name, 2.0**k * (usual.bandwidth or 1.0)) for k in OCTAVES]
+
+
+def _chosen(task: AbstractTask) -> Entry:
+    start = time.process_time()
+    result = ntkit.tune(
+        task,
+        steps=BUDGET.steps,
+        batch_size=BUDGET.batch_size,
+        encodings=("gaussian",),
+        bandwidths=[c.bandwidth for c in _bandwidths("mlp", task) if c.bandwidth],
+        width=_WIDTH,
+        n_frequencies=_WIDTH,
+        families=FAMILIES,
+    )
+    behind = {str(r.candidate): (r.behind.gain, r.behind.noise) for r in result.families}
+    return {
+        "choice": str(result.choice),
+        "behind": {c: [round(v, 3) for v in pair] for c, pair in behind.items()},
+        "seconds": round(time.process_time() - start, 2),
+    }
+
+
+def _trained(task: AbstractTask, candidate: Candidate) -> Entry:
+    start = time.process_time()
+    plan = NetworkPlan(task.in_dim, task.n_outputs, width=_WIDTH, n_frequencies=_WIDTH)
+    network = plan.trainable(candidate)
+    draw = torch.Generator().manual_seed(0)
+    trainer = Trainer(network, task, candidate.own(BUDGET), average=True, generator=draw)
+    trainer.run()
+    reached = trainer.evaluations[-1]
+    return {
+        "held_out": round(task.metric.quality(reached.held_out), 3),
+        "train": round(task.metric.quality(reached.train), 3),
+        "seconds": round(time.process_time() - start, 2),
+    }
