@@ -64,6 +64,8 @@ def test_sizes_and_distances(tmp_path: Path) -> None:
     assert scan_of(replace(flat, size=(8, 12))).field_shape == (8, 12)
     astra = scan_of(replace(flat, convention="astra"))
     assert (astra.centre, astra.beam.detector_centre) == ((14.5, 14.5), (14.5,))
+    aside = scan_of(replace(flat, detector_centre=12.25))
+    assert (aside.centre, aside.beam.detector_centre) == ((15, 15), (12.25,))
     far = replace(flat, geometry="fan", source_distance=3e3, detector_distance=1e3)
     assert scan_of(far).field_shape == (29, 29)  # the circle that the fan sees is a little smaller
     assert scan_of(far).beam.detector_spacing == (4 / 3,)
@@ -101,6 +103,7 @@ def test_a_picture_as_large_as_its_default_is_seen_in_every_view(tmp_path: Path)
         ({"curved": True}, "`--curved` is of"),
         ({"size": (1, 2, 3)}, "must be one number, or one for each of 2 axes"),
         ({"size": (99999,)}, "from 4 to 4096"),
+        ({"detector_centre": 16.0}, "must be one of the 16 detectors"),
         ({"pixel": -1.0}, "`pixel=-1.0` must be a finite number above 0"),
         ({"geometry": "fan", "source_distance": 9.0, "detector_distance": 1.0}, "inside of the field"),
         ({"data": Path("none.npy")}, "does not exist"),

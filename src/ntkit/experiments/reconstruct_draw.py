@@ -59,7 +59,8 @@ def _pictures(run: ReconstructRun, problem: Problem) -> Figure:
             figures.MapPanel("error bar\n(1 standard deviation)", bar, (0.0, top), unit, "magma")
         )
     for name, picture in run.alternatives.items():
-        if name != "kernel alone":
+        same = name == "total variation alone" and run.choice.weight == 0
+        if name != "kernel alone" and not same:
             panels.append(panel(name, modulus(torch.from_numpy(picture)), name))
     if truth is not None:
         panels.append(figures.MapPanel("truth\n", truth, limits, unit))

@@ -119,6 +119,7 @@ class _Scan(AbstractSpec):
         detector_distance: Of fan and cone: from the axis of rotation to the detector, in mm.
         convention: Which pixel and detector the axis of rotation meets: n // 2 (scikit-image, the default), or the
             middle, (n - 1) / 2 (astra).
+        detector_centre: Which detector sees the axis of rotation, from 0, with a fraction; by default as of --convention.
         transpose: The data are [detectors, views], as scikit-image's `radon` gives them.
     """
 
@@ -131,6 +132,7 @@ class _Scan(AbstractSpec):
     source_distance: Number = None
     detector_distance: Number = None
     convention: Convention | None = None
+    detector_centre: Number = None
     transpose: bool = False
 
 

@@ -150,7 +150,7 @@ def _scan(spec: CtSpec, shape: tuple[int, ...], degrees: Sequence[float]) -> Rad
         "n_detectors": n_detectors if len(shape) == 3 else n_detectors[0],
         "detector_spacing": spacing,
         "centre": [(n - 1) / 2 for n in sizes] if astra else None,
-        "detector_centre": _middle(n_detectors) if astra else None,
+        "detector_centre": _middle(n_detectors, spec.detector_centre, astra),
     }
     radians = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))
     if geometry == "parallel":
@@ -161,9 +161,20 @@ def _scan(spec: CtSpec, shape: tuple[int, ...], degrees: Sequence[float]) -> Rad
     return Radon.fan(sizes, radians, **distances, is_curved=spec.curved, **common)
 
 
-def _middle(counts: Sequence[int]) -> float | list[float]:
-    """The middle of detectors, one number along one axis."""
-    found = [(n - 1) / 2 for n in counts]
+def _middle(counts: Sequence[int], given: float | None, astra: bool) -> float | list[float] | None:
+    """Which detector sees the axis of rotation, and with rows which row the middle plane.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    if given is not None and not 0 <= given <= counts[0] - 1:
+        raise ValueError(
+            f"`--detector-centre {given:g}` must be one of the {counts[0]} detectors, counted from 0; fractions are taken."
+        )
+    if given is None and not astra:
+        return None
+    found = [(n - 1) / 2 if astra else n // 2 for n in counts]
+    found[0] = found[0] if given is None else given
     return found if len(found) > 1 else found[0]
 
 
