@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, prod
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from ntkit.grids import Grid
@@ -18,8 +18,11 @@ __all__ = [
     "Priors",
     "asked_bounds",
     "asked_data",
+    "asked_mean",
     "asked_priors",
+    "asked_signal",
     "asked_system",
+    "asked_variation",
 ]
 
 Bounds = tuple[float | None, float | None] | None
@@ -33,7 +36,7 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
     """The data `[*data_shape, o]`, in double precision on the CPU.
 
     Raises:
-        ValueError: Their shape does not fit, they are not finite, or all zero.
+        ValueError: Their shape does not fit, or they are not finite.
         TypeError: They are complex and the measurement is not.
     """
     if y.is_complex() and not A.is_complex:
@@ -49,12 +52,23 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
         )
     if not bool(torch.isfinite(torch.view_as_real(y) if y.is_complex() else y).all()):
         raise ValueError(
-            "`y` holds NaN or infinity: leave those measurements out, or give them `weights=0`."
+            "`y` holds NaN or infinity: leave those measurements out, or set them to 0 and give them `weights=0`."
         )
-    if not bool(y.any()):
-        raise ValueError("`y` is zero everywhere: there is no signal to reconstruct.")
     wide = torch.complex128 if A.is_complex else torch.float64
     return y.detach().cpu().to(wide)
+
+
+def asked_signal(y: Float[Tensor, "p m"]) -> Float[Tensor, "p m"]:
+    """The data as the solvers take them, weighted.
+
+    Raises:
+        ValueError: All are zero.
+    """
+    if not bool(y.any()):
+        raise ValueError(
+            "`y` is zero wherever it has any weight: there is no signal to reconstruct."
+        )
+    return y
 
 
 def asked_system(
@@ -79,11 +93,20 @@ def asked_system(
             f"`groups` has shape {tuple(group.shape)}; one number for each of the {A.data_shape[0]} rows of the data is "
             "needed."
         )
-    numbers = torch.unique(group.cpu(), return_inverse=True)[1]
-    each = prod(A.data_shape[1:])
-    spread = numbers.repeat_interleave(each)
-    if weights is None:
-        return System(A, None, spread)
+    flat = None if weights is None else _asked_weights(weights, A)
+    spread = group.cpu().repeat_interleave(prod(A.data_shape[1:]))
+    counts = torch.ones_like(spread, dtype=torch.bool) if flat is None else flat > 0
+    numbers = torch.zeros_like(spread, dtype=torch.int64)
+    numbers[counts] = torch.unique(spread[counts], return_inverse=True)[1]
+    system = System(A, flat, numbers)
+    if not system.sees_something:
+        raise ValueError(
+            f"{type(A).__name__} gives 0 for any field, wherever the data have any weight: nothing is measured."
+        )
+    return system
+
+
+def _asked_weights(weights: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Float[Tensor, " m"]:
     if tuple(weights.shape) != tuple(A.data_shape):
         raise ValueError(
             f"`weights` has shape {tuple(weights.shape)}; one number a datum is needed, {tuple(A.data_shape)}: one over "
@@ -92,7 +115,7 @@ def asked_system(
     flat = weights.detach().cpu().double().flatten()
     if not bool((torch.isfinite(flat) & (flat >= 0)).all()) or not bool(flat.any()):
         raise ValueError("`weights` must be finite, none below 0, and not all 0.")
-    return System(A, flat / flat[flat > 0].mean(), spread)
+    return flat / flat[flat > 0].mean()
 
 
 def asked_bounds(bounds: Bounds | str, A: AbstractMeasurement) -> Bounds:
@@ -113,13 +136,41 @@ def asked_bounds(bounds: Bounds | str, A: AbstractMeasurement) -> Bounds:
         raise ValueError(
             f"`bounds={bounds!r}`: a complex field has no least and largest value. Pass None."
         )
-    low, high = bounds
-    ends = [b for b in (low, high) if b is not None]
-    if not all(isfinite(b) for b in ends) or (len(ends) == 2 and not ends[0] < ends[1]):
+    ends = [b for b in bounds if b is not None]
+    rise = len(ends) < 2 or ends[0] < ends[1]
+    if len(bounds) != 2 or not all(isfinite(b) for b in ends) or not rise:
         raise ValueError(
             f"`bounds={bounds!r}` must be two finite numbers, the first below the second, or None for one."
         )
-    return (low, high)
+    return (bounds[0], bounds[1])
+
+
+def asked_mean(mean: float | str) -> float | None:
+    """The mean; None where it is to be fitted.
+
+    Raises:
+        ValueError: It is neither "fit" nor a finite number.
+    """
+    if mean == "fit":
+        return None
+    if isinstance(mean, str) or not isfinite(mean):
+        raise ValueError(f'`mean={mean!r}` must be "fit" or a finite number.')
+    return float(mean)
+
+
+def asked_variation(total_variation: bool | float) -> bool | float:
+    """True to choose the weight of total variation, False for none, else the weight.
+
+    Raises:
+        ValueError: It is below zero or not finite.
+    """
+    if isinstance(total_variation, bool):
+        return total_variation
+    if not (isfinite(total_variation) and total_variation >= 0):
+        raise ValueError(
+            f"`total_variation={total_variation!r}` must be True, False, or a finite weight that is not below 0."
+        )
+    return float(total_variation) or False
 
 
 def asked_priors(prior: Priors, grid: Grid) -> dict[str, AbstractKernel]:
@@ -131,7 +182,7 @@ def asked_priors(prior: Priors, grid: Grid) -> dict[str, AbstractKernel]:
     """
     if prior is None:
         return default_priors(grid.ndim)
-    if isinstance(prior, AbstractKernel):
+    if not isinstance(prior, Sequence | Mapping):
         prior = [prior]
     named = dict(prior) if isinstance(prior, Mapping) else {repr(k): k for k in prior}
     if not named:

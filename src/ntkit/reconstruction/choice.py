@@ -147,14 +147,15 @@ def _judged(
     system: System, y: Tensor, terms: Terms, field: Tensor, noise: float
 ) -> list[tuple[float, float, float]]:
     """For each share the relative error of what was held out, its standard error, and the score."""
-    square = (system.forward(field) - y.to(field)).square().sum(1).double() / len(y)
-    out = 1 - terms.keep[:, 0]
+    square = (system.forward(field) - y).square().sum(1) / len(y)
+    out = (1 - terms.keep[:, 0]) * system.counts
     robust = torch.log1p(square / noise**2) * out
-    square = square * out / float(y.square().mean())
+    square = square * out / float(y[:, system.counts].square().mean())
     square, robust = (e.unflatten(0, (-1, N_FOLDS)).sum(1) for e in (square, robust))
-    n_groups = int(system.group.max()) + 1
+    n_groups, n_counted = system.n_groups, int(system.counts.sum())
     sums = square.new_zeros(len(square), n_groups).index_add(1, system.group, square)
-    spread = (sums / torch.bincount(system.group, minlength=n_groups)).std(1) / n_groups**0.5
-    size = square.mean(1).sqrt()
-    columns = (size, spread / (2 * size), robust.mean(1))
+    each = torch.bincount(system.group[system.counts], minlength=n_groups)
+    spread = (sums / each).std(1) / n_groups**0.5
+    size = (square.sum(1) / n_counted).sqrt()
+    columns = (size, spread / (2 * size).clamp_min(1e-300), robust.sum(1) / n_counted)
     return list(zip(*(c.tolist() for c in columns), strict=True))

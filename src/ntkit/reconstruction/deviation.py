@@ -123,7 +123,8 @@ def _blurred(field: Float[Tensor, "..."], sigma: float) -> Float[Tensor, "..."]:
     taps = taps / taps.sum()
     for axis in range(field.ndim):
         n = field.shape[axis]
-        places = (torch.arange(n)[:, None] + offsets.long()).abs()
+        places = torch.arange(n)[:, None] + offsets.long()
+        places = torch.where(places < 0, -1 - places, places)
         places = torch.where(places >= n, 2 * n - 1 - places, places).clamp(0, n - 1)
         moved = field.movedim(axis, -1)[..., places]
         field = (moved * taps).sum(-1).movedim(-1, axis)

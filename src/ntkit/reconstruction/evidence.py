@@ -63,12 +63,14 @@ def part_of_data(system: System, *, most: int = _MOST_DATA) -> Int[Tensor, " n"]
     """Numbers of up to `most` data: stretches of neighbours, over all groups and over places within them.
 
     Neighbours, because they see nearly the same of the field, so that what they differ by is noise; of many groups, because
-    only those that cross tell of the same places.
+    only those that cross tell of the same places. Data of no weight are left out.
     """
     work = int(_MOST_WORK / prod(system.torus.lengths))
-    most = min(most, max(96, work), system.n_data)
-    order = torch.argsort(system.group, stable=True).cpu()
-    sizes = torch.bincount(system.group).cpu()
+    counted = system.counts.nonzero()[:, 0]
+    most = min(most, max(96, work), len(counted))
+    group = system.group[counted]
+    order = counted[torch.argsort(group, stable=True)].cpu()
+    sizes = torch.bincount(group).cpu()
     starts = sizes.cumsum(0) - sizes
     wanted = max(1, most // _STRETCH)
     if len(sizes) > wanted:  # small groups: whole ones, up to a stretch of each
@@ -118,7 +120,8 @@ def evidence(
     """The ridge, scale and mean of largest marginal likelihood under one kernel.
 
     With `y = m A 1 + A f + e`, `f ~ N(0, s^2 K)` and `e ~ N(0, s^2 a)`, the scale `s` and the mean `m` are those of
-    largest likelihood for each ridge `a`, in closed form; the ridge is looked for on a grid of eleven decades.
+    largest likelihood for each ridge `a`, in closed form; the ridge is looked for on a grid of eleven decades. Where the
+    data do not see a constant the mean is 0; where it explains them to the last digit, the scale is not quite 0.
 
     Args:
         spectrum: Of the kernel.
@@ -133,10 +136,15 @@ def evidence(
     data = _among(y, spectrum, is_complex)
     ones = None if flat is None else _among(flat, spectrum, is_complex)
     lam = spectrum.eigenvalues
+    top = float(lam.max()) or 1.0
+    if ones is not None and float(ones.abs().square().sum()) <= 1e-20 * float(lam.sum()):
+        ones = None
+    # Of a mean that explains all, rounding is left: a scale of 1e-12; of no data at all, nothing.
+    least = max(1e-24 * float(y.square().mean()) / top, 1e-280)
     count = data.shape[0] * data.shape[1]
     half = 1.0 if is_complex else 0.5  # a complex number is two real ones of half the variance each
     best: tuple[float, float, float, float] | None = None
-    for ridge in (_RIDGES * float(lam.max())).tolist():
+    for ridge in (_RIDGES * top).tolist():
         inverse = 1 / (lam + ridge)
         mean = 0.0
         if ones is not None:
@@ -144,7 +152,7 @@ def evidence(
                 (ones.conj() * data * inverse).sum().real / (ones.abs() ** 2 * inverse).sum()
             )
         rest = data if ones is None else data - mean * ones
-        square = float((rest.abs() ** 2 * inverse).sum()) / count
+        square = max(float((rest.abs() ** 2 * inverse).sum()) / count, least)
         volume = data.shape[0] * float(torch.log(lam + ridge).sum())
         value = -half * (count * (log(square) + 1 + log(pi / half)) + volume)
         if best is None or value > best[0]:

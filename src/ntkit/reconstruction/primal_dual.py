@@ -42,7 +42,7 @@ class Terms:
         weight: `[c]`, of the kernel, `a`; 0 for none.
         variation: `[c]`, of the total variation, `b`; 0 for none.
         spectrum: Of the kernel on the torus; None where no problem has one.
-        mean: The constant about which the kernel's field varies.
+        mean: The constant about which the kernel's field varies; of complex fields the real part's.
         bounds: Least and largest value; None for no bound.
     """
 
@@ -57,6 +57,17 @@ class Terms:
         """The same with other total variations."""
         return replace(self, variation=variation)
 
+    def in_units(self, scale: float) -> "Terms":
+        """The problem of `f / scale` and `y / scale`."""
+        ends = self.bounds or (None, None)
+        low, high = (None if end is None else end / scale for end in ends)
+        return replace(
+            self,
+            variation=self.variation / scale,
+            mean=self.mean / scale,
+            bounds=None if self.bounds is None else (low, high),
+        )
+
     def clip(self, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The nearest field within the bounds."""
         if self.bounds is None:
@@ -69,12 +80,12 @@ class State:
     """Where the iterations stand, to go on from.
 
     Attributes:
-        whole: `[c, p, *torus]`, the field on the torus.
+        whole: `[c, p, *torus]`, the field on the torus. All are in units of the method's `scale`.
         data: `[c, p, m]`, dual variable of the data.
         slopes: `[d, c, p, *shape]`, of the total variation.
         bound: `[c, p, *shape]`, of the bounds.
         change: Of the field in one iteration, over its size, the largest of the problems.
-        iterations: How many led here.
+        iterations: How many led here from the start that was given.
     """
 
     whole: Float[Tensor, "..."]
@@ -95,8 +106,8 @@ class PrimalDual:
     Args:
         system: The measurement.
         y: `[p, m]`, data, weighted.
-        scale: Typical size of the field, for the balance of the steps.
-        ridge: Weight of the kernel that is likely, likewise.
+        scale: Typical size of the field: the unit within, in which single precision neither overflows nor is lost.
+        ridge: Weight of the kernel that is likely, for the balance of the steps.
         dtype: Precision.
 
     Source: Condat 2013, Journal of Optimization Theory and Applications 158, algorithm 3.2, with the metric of Pock and
@@ -112,7 +123,7 @@ class PrimalDual:
         ridge: float,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._system, self._y, self._dtype = system, y.to(dtype), dtype
+        self._system, self._y, self._dtype = system, (y / scale).to(dtype), dtype
         self._torus: Torus = system.torus
         self._scale = scale
         self._curvature = system.curvature.to(dtype)
@@ -120,6 +131,10 @@ class PrimalDual:
         mean = float(self._curvature.mean())
         self._flat = 0.1 * mean
         self._data_step = min(0.3, _DATA_STEP * sqrt(ridge / mean))
+        real = torch.ones(len(y), *[1] * len(self._torus.shape), dtype=dtype)
+        if system.measurement.is_complex:
+            real[1::2] = 0
+        self._real = real
 
     def solve(
         self,
@@ -157,8 +172,8 @@ class PrimalDual:
         return state
 
     def field(self, state: State, terms: Terms) -> Float[Tensor, "c p ..."]:
-        """The field on the grid, within its bounds."""
-        return terms.clip(self._torus.crop(state.whole))
+        """The field on the grid, within its bounds to the last digit: in double precision."""
+        return terms.clip(self._torus.crop(state.whole).double() * self._scale)
 
     def _zero(self, cases: int) -> State:
         shape, parts = self._torus.shape, len(self._y)
@@ -177,7 +192,9 @@ class _Step:
     """One iteration for given terms: what does not change from one to the next is computed once."""
 
     def __init__(self, method: PrimalDual, terms: Terms) -> None:
+        terms = terms.in_units(method._scale)
         self._of, self._terms = method, terms
+        self._mean = terms.mean * method._real
         ndim = len(method._torus.shape)
         self._ndim = ndim
         dtype = method._dtype
@@ -187,9 +204,7 @@ class _Step:
 
         self._b = by_case(terms.variation)
         # Steps that differ between the problems would need metrics that do: the largest serves all.
-        self._slope_step = (
-            float(terms.variation.max()) / (_SLOPE * method._scale) + 0.2 * method._flat
-        )
+        self._slope_step = float(terms.variation.max()) / _SLOPE + 0.2 * method._flat
         self._bound_step = method._flat if terms.bounds is not None else 0.0
         metric = (
             method._data_step * method._curvature
@@ -207,13 +222,13 @@ class _Step:
         self._keep = terms.keep.to(dtype)
 
     def __call__(self, state: State) -> State:
-        of, terms, torus = self._of, self._terms, self._of._torus
+        of, torus = self._of, self._of._torus
         pull = of._system.adjoint(state.data) + differences_adjoint(state.slopes) + state.bound
         waves = torus.to_waves(pull) * self._filter
         whole = torus.on_torus(
-            torch.fft.rfftn(state.whole - terms.mean, dim=torus.axes) * self._gain - waves
+            torch.fft.rfftn(state.whole - self._mean, dim=torus.axes) * self._gain - waves
         )
-        whole = whole + terms.mean
+        whole = whole + self._mean
         ahead = torus.crop(2 * whole - state.whole)
         data = state.data + of._data_step * (of._system.forward(ahead) - of._y)
         data = self._keep * data / (1 + of._data_step)

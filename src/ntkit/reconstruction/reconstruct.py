@@ -14,8 +14,11 @@ from ntkit.reconstruction.asked import (
     Priors,
     asked_bounds,
     asked_data,
+    asked_mean,
     asked_priors,
+    asked_signal,
     asked_system,
+    asked_variation,
 )
 from ntkit.reconstruction.result import Reconstruction
 from ntkit.reconstruction.torus import torus_prior
@@ -86,13 +89,15 @@ def reconstruct(
             f"`grid` has shape {where.shape}, and the field of `A` {tuple(A.field_shape)}."
         )
     system = asked_system(A, weights, groups)
-    problem = Work(system, system.data_of(data), asked_bounds(bounds, A), mean, say)
+    strength = asked_variation(total_variation)
+    measured = asked_signal(system.data_of(data))
+    problem = Work(system, measured, asked_bounds(bounds, A), asked_mean(mean), say)
     found = problem.priors([
         torus_prior(k, where, name) for name, k in asked_priors(prior, where).items()
     ])
     rows = tuple(row for _, row in found)
     kernel, row = found[0]
-    solved = problem.solved(kernel, row, total_variation)
+    solved = problem.solved(kernel, row, strength)
     deviation = None
     if error_bars:
         draws = torch.Generator().manual_seed(0) if generator is None else generator
@@ -119,6 +124,7 @@ def reconstruct(
         measurement=A,
         data=y,
         groups=A.groups if groups is None else groups,
+        weights=weights,
     )
 
 

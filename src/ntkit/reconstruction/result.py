@@ -97,12 +97,14 @@ class Reconstruction:
         notes: What was assumed, and what to keep in mind.
         alternatives: Other reconstructions by name ("total variation alone", "kernel alone"), as `field`.
         residual: `A f - y`, in the shape of the data.
-        gap: Change of the field over the last iterations, relative: how far the solver is from the end, about.
+        gap: How far the solver is from the end: the field's relative change in its last iteration; of the linear problem
+            the relative residual of its equations.
         seconds: How long it took.
         grid: Where the field's points are.
         measurement: `A`.
         data: `y`.
         groups: What was held out together, one number a row of the data.
+        weights: Of the data, as they were given; None where all are alike.
     """
 
     field: Shaped[Tensor, "..."]
@@ -120,6 +122,7 @@ class Reconstruction:
     measurement: AbstractMeasurement
     data: Shaped[Tensor, "..."]
     groups: Int[Tensor, " n"]
+    weights: Float[Tensor, "..."] | None = None
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.grid.shape))
@@ -155,6 +158,7 @@ class Reconstruction:
             total_variation=self.choice.total_variation,
             steps=steps,
             groups=self.groups,
+            weights=self.weights,
             **how,
         )
 

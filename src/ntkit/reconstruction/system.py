@@ -5,7 +5,7 @@ from functools import cached_property
 from math import prod
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ntkit.measurements import AbstractMeasurement
@@ -27,7 +27,7 @@ class System:
     Attributes:
         measurement: `A`.
         weights: `[m]`, one over the noise's variance at each datum, relative; None where all are alike.
-        group: `[m]`, the group of each datum.
+        group: `[m]`, the group of each datum, from 0 without gaps; of data of no weight any.
     """
 
     measurement: AbstractMeasurement
@@ -43,6 +43,27 @@ class System:
     def n_data(self) -> int:
         """Measurements of one channel, `m`."""
         return prod(self.measurement.data_shape)
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups there are."""
+        return int(self.group.max()) + 1
+
+    @cached_property
+    def counts(self) -> Bool[Tensor, " m"]:
+        """Which data have any weight."""
+        return (
+            torch.ones(self.n_data, dtype=torch.bool) if self.weights is None else self.weights > 0
+        )
+
+    @property
+    def sees_something(self) -> bool:
+        """Whether not all fields have data of zero: a random one tells."""
+        parts = 2 if self.measurement.is_complex else 1
+        draw = torch.Generator().manual_seed(0)
+        shape = self.measurement.field_shape
+        field = torch.randn(1, parts, *shape, generator=draw, dtype=torch.float64)
+        return bool(self.forward(field).any())
 
     def parts_of(self, values: Shaped[Tensor, "..."]) -> Float[Tensor, "p ..."]:
         """Channels of `[..., o]` first; complex ones as two."""
@@ -86,7 +107,7 @@ class System:
 
         Its shape over the length of the wave vector is a power of the response to one bright point in the middle: 1, 1/2
         or 0, whichever needs the least mean when it is made as large as it must be. For line integrals that is the
-        ramp's inverse.
+        ramp's inverse. Where the middle is not measured at all it is the same at all waves.
         """
         shape, parts = self.measurement.field_shape, 2 if self.measurement.is_complex else 1
         middle = tuple(n // 2 for n in shape)
@@ -97,7 +118,8 @@ class System:
         for k, place in zip(self.torus.frequencies(), middle, strict=True):
             waves = waves * torch.exp(2j * torch.pi * k * place)
         shells = _over_shells(waves.real, self.torus)
-        tried = [shells**power for power in (1.0, 0.5, 0.0)]
+        powers = (1.0, 0.5, 0.0) if float(shells.min()) > 0 else (0.0,)
+        tried = [shells**power for power in powers]
         return min(
             (_SAFETY * self._ratio(c, parts) * c for c in tried), key=lambda c: float(c.mean())
         )
@@ -114,6 +136,8 @@ class System:
             image = self.torus.to_waves(self.adjoint(self.forward(field)))
             vector = self.torus.on_torus(image / spectrum)
             ratio = float(vector.norm())
+            if ratio == 0:
+                break
         return ratio
 
 

@@ -22,13 +22,17 @@ def reason(choice: Choice, rows: Sequence[PriorRow], path: Path | None) -> str:
         "" if ahead is None else f", the likeliest of {len(rows)} (by a factor of {_power(ahead)})"
     )
     said = [
-        f"The kernel is {choice.prior}{sure}. The noise has a standard deviation of {choice.noise:.3g}, the field one of "
+        f"The kernel is {rows[0].name}{sure}. The noise has a standard deviation of {choice.noise:.3g}, the field one of "
         f"{choice.scale:.3g} about {choice.mean:.3g}."
     ]
     if path is not None:
         said.append(
             f"Total variation has the weight {choice.total_variation:.3g}: of {len({t.total_variation for t in path.trials})} "
             "strengths it foretells held-out measurements best."
+        )
+    if choice.prior is None:
+        said.append(
+            "The kernel itself is left out of the field: without it they are foretold better."
         )
     if choice.bounds is not None:
         low, high = choice.bounds

@@ -42,7 +42,7 @@ class Solved:
         choice: What it solves.
         path: What was tried of total variation; None where its strength was given.
         alternatives: By name.
-        gap: Change of the field in the last iteration, relative.
+        gap: Change of the field in the last iteration, relative; of the linear problem the residual of its equations.
     """
 
     field: Float[Tensor, "p ..."]
@@ -60,14 +60,14 @@ class Work:
         system: The measurement.
         y: `[p, m]`, weighted.
         bounds: Of the field.
-        mean: A number, or "fit".
+        mean: A number; None to fit it.
         say: Called with a line of text at each stage.
     """
 
     system: System
     y: Float[Tensor, "p m"]
     bounds: Bounds
-    mean: float | str
+    mean: float | None
     say: Callable[[str], None]
 
     @property
@@ -87,8 +87,8 @@ class Work:
     def priors(self, priors: Sequence[TorusPrior]) -> list[tuple[TorusPrior, PriorRow]]:
         """The kernels with what the data say of them, the likeliest first."""
         rows = part_of_data(self.system)
-        fits = self.mean == "fit" and not self.system.measurement.is_complex
-        given = 0.0 if isinstance(self.mean, str) else float(self.mean)
+        fits = self.mean is None and not self.system.measurement.is_complex
+        given = self.mean or 0.0
         y = self.y - given * self.flat
         found = []
         for prior in priors:
@@ -115,10 +115,11 @@ class Work:
         """The field of the whole problem, beside that of total variation alone and of the kernel alone."""
         row = self.with_noise(row)
         unit = row.weight * row.scale
-        by_kernel = self.kernel_alone(prior, row)
-        if total_variation is False and self.bounds is None:
+        is_linear = total_variation is False and self.bounds is None
+        by_kernel, residual = self.kernel_alone(prior, row, to_the_end=is_linear)
+        if is_linear:
             choice = self._choice(prior.name, row, row.weight, 0.0)
-            return Solved(by_kernel, choice, None, {}, 0.0)
+            return Solved(by_kernel, choice, None, {}, residual)
         method = PrimalDual(self.system, self.y, scale=row.scale, ridge=row.weight)
         path, others = None, {"kernel alone": by_kernel}
         if total_variation is True and self.is_blind:
@@ -158,16 +159,19 @@ class Work:
         local, own = local_prior(self.system, prior, solved.field, y, rows)
         return deviation_of(self.system, local, own, generator=generator)
 
-    def kernel_alone(self, prior: TorusPrior, row: PriorRow) -> Float[Tensor, "p ..."]:
-        """Without bounds and total variation, at the ridge of marginal likelihood."""
+    def kernel_alone(
+        self, prior: TorusPrior, row: PriorRow, *, to_the_end: bool
+    ) -> tuple[Float[Tensor, "p ..."], float]:
+        """Without bounds and total variation, at the ridge of marginal likelihood; and the residual of its equations."""
         self.say("The kernel alone")
         data = (self.y - row.mean * self.flat)[None]
+        tolerance, most = (1e-5, 3000) if to_the_end else (1e-2, 300)
         found = kernel_fields(
-            self.system, prior, data, [row.weight], tolerance=1e-2, iterations=300
+            self.system, prior, data, [row.weight], tolerance=tolerance, iterations=most
         )
         field = found.fields[0, 0]
         field[:: 2 if self.system.measurement.is_complex else 1] += row.mean
-        return field
+        return field, float(found.residuals[0])
 
     def terms(self, prior: TorusPrior, row: PriorRow, weight: float, strength: float) -> Terms:
         """One problem on all data."""
@@ -200,7 +204,7 @@ class Work:
 
     def _choice(self, name: str, row: PriorRow, weight: float, strength: float) -> Choice:
         return Choice(
-            prior=name,
+            prior=name if weight else None,
             weight=weight,
             total_variation=strength,
             bounds=self.bounds,
