@@ -58,8 +58,8 @@ class Torus:
         last = len(self.lengths) - 1
         found = []
         for axis, n in enumerate(self.lengths):
-            k = torch.fft.rfftfreq(n) if axis == last else torch.fft.fftfreq(n)
-            found.append(k.to(dtype).reshape([-1 if i == axis else 1 for i in range(last + 1)]))
+            k = (torch.fft.rfftfreq if axis == last else torch.fft.fftfreq)(n, dtype=dtype)
+            found.append(k.reshape([-1 if i == axis else 1 for i in range(last + 1)]))
         return found
 
 
