@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ntkit import Grid, encodings, gram, kernels, measurements, networks, ntk, operators, tasks
 from ntkit.kernels import InfiniteKernel, nngp
 from tests.layer_networks import LAYERS
+from tests.measurements.stand_ins import Mixed, Scan, Weighted
 from tests.spheres import views
 from tests.tasks.solids import sphere
 
@@ -249,6 +250,8 @@ def _operator() -> Any:
     return aslinearoperator(randn(5, 12).numpy())
 
 
+DOUBLE: Any = {"dtype": torch.float64}
+
 MEASUREMENTS: dict[type, list[Callable[[], measurements.AbstractMeasurement]]] = {
     measurements.Composed: [
         lambda: measurements.Samples.every((6,), 2) @ measurements.Samples.everywhere((9,))[:6],
@@ -278,6 +281,29 @@ MEASUREMENTS: dict[type, list[Callable[[], measurements.AbstractMeasurement]]] =
     measurements.NonuniformFourier: [
         lambda: measurements.NonuniformFourier((8,), 4 * randn(9, 1).tanh()),
         lambda: measurements.NonuniformFourier((6, 8), 3 * randn(4, 3, 2).tanh(), _coils(6, 8)),
+    ],
+    measurements.Physics: [
+        lambda: measurements.Physics(
+            Weighted(randn(1, 1, 4, 5).relu()), (4, 5), (1, 4, 5), **DOUBLE
+        ),
+        lambda: measurements.Physics(
+            Weighted(randn(1, 3, 9).relu()), (9,), (3, 9), channels=3, channel=1, **DOUBLE
+        ),
+        lambda: measurements.Physics(
+            Mixed(randn(5, 12)), (3, 4), (5,), groups=torch.tensor([0, 0, 1, 1, 5]), **DOUBLE
+        ),
+        lambda: measurements.Physics(
+            Scan(randn(4, 6) > -0.5), (4, 6), (2, 4, 6), channels=2, is_complex=True, **DOUBLE
+        ),
+        lambda: measurements.Physics(
+            Scan(randn(6) > -0.5, _coils(4, 6)),
+            (4, 6),
+            (2, 3, 4, 6),
+            channels=2,
+            is_complex=True,
+            spacing=(1, 2),
+            **DOUBLE,
+        ),
     ],
     measurements.Radon: [
         lambda: measurements.Radon.parallel((7, 6), [0.0, 0.4, 2.0, 3.0]),

@@ -1,18 +1,27 @@
-"""Kernels and encodings as parts for scikit-learn and GPyTorch; each is loaded when first asked for."""
+"""Parts for scikit-learn, GPyTorch and deepinv; each is loaded when first asked for."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ntkit.estimators.classifier import NTKClassifier
+    from ntkit.estimators.deepinv_reconstructor import DeepinvReconstructor
     from ntkit.estimators.fourier_features import FourierFeatures
     from ntkit.estimators.gpytorch_kernel import GPyTorchKernel
     from ntkit.estimators.regressor import NTKRegressor
     from ntkit.estimators.sklearn_kernel import SklearnKernel
 
-__all__ = ["FourierFeatures", "GPyTorchKernel", "NTKClassifier", "NTKRegressor", "SklearnKernel"]
+__all__ = [
+    "DeepinvReconstructor",
+    "FourierFeatures",
+    "GPyTorchKernel",
+    "NTKClassifier",
+    "NTKRegressor",
+    "SklearnKernel",
+]
 
 _HOMES = {
+    "DeepinvReconstructor": ("deepinv_reconstructor", "deepinv", "deepinv"),
     "FourierFeatures": ("fourier_features", "sklearn", "scikit-learn"),
     "GPyTorchKernel": ("gpytorch_kernel", "gpytorch", "GPyTorch"),
     "NTKClassifier": ("classifier", "sklearn", "scikit-learn"),

@@ -8,6 +8,8 @@ from ntkit.measurements.linear import linear
 from ntkit.measurements.matrix import Matrix
 from ntkit.measurements.nonuniform_fourier import NonuniformFourier
 from ntkit.measurements.occupancy import OccupancyGrid
+from ntkit.measurements.physics import Physics
+from ntkit.measurements.physics_parts import physics_parts
 from ntkit.measurements.probe import adjoint_mismatch
 from ntkit.measurements.radon import Radon
 from ntkit.measurements.rays import Camera, Rays, camera_rays, clip_to_unit_box
@@ -34,6 +36,7 @@ __all__ = [
     "Matrix",
     "NonuniformFourier",
     "OccupancyGrid",
+    "Physics",
     "Radon",
     "Rays",
     "Rows",
@@ -48,6 +51,7 @@ __all__ = [
     "composite",
     "importance",
     "linear",
+    "physics_parts",
     "rows_of",
     "stack",
     "stratified",
