@@ -4,8 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from deepinv.models import Reconstructor
-from deepinv.physics import LinearPhysics, Tomography, TomographyWithAstra
+from deepinv.models import Reconstructor  # pyright: ignore[reportMissingImports]
+from deepinv.physics import (  # pyright: ignore[reportMissingImports]
+    LinearPhysics,
+    Tomography,
+    TomographyWithAstra,
+)
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
@@ -94,11 +98,10 @@ class DeepinvReconstructor(Reconstructor):
 
         Returns:
             For each item one reconstruction, with channels along the last axis; where channels are measured differently
-            one a channel.
+            one a channel. What else is refused, `ntkit.measurements.physics_parts` and `ntkit.reconstruct` say.
 
         Raises:
-            TypeError: The physics is not linear, or `y` is no tensor of real numbers.
-            ValueError: The physics mixes channels, or cannot be cut to one item.
+            TypeError: The physics is not linear.
         """
         if not isinstance(physics, LinearPhysics):
             raise TypeError(
@@ -151,11 +154,11 @@ def _cut(physics: LinearPhysics, y: Tensor, number: int) -> LinearPhysics:
             try:
                 one = each()
                 found = one.A(x[number : number + 1])
-            except RuntimeError:  # shapes that do not fit
+            except (RuntimeError, ValueError):  # shapes that do not fit
                 continue
-            if found.shape == (1, *whole.shape):
-                if float((found[0] - whole).norm()) <= _SAME * float(whole.norm()):
-                    return one
+            fits = found.shape == (1, *whole.shape)
+            if fits and float((found[0] - whole).norm()) <= _SAME * float(whole.norm()):
+                return one
     raise ValueError(
         f"`physics` measures item {number} of {count} in a way that cannot be cut out. Pass one item at a time, with a "
         "physics of its own."

@@ -99,9 +99,10 @@ class Physics(AbstractMeasurement):
         self._pixel = [positive("spacing", s) for s in per_axis(spacing, len(self.field_shape))]
         channels = positive_int("channels", channels)
         measured = tuple(positive_int("measured_shape", n) for n in measured_shape)
-        own = channels > 1 or (measured[0] == 1 and len(measured) > 1)  # an axis of channels
+        first = measured[:1]
+        own = channels > 1 or (first == (1,) and len(measured) > 1)  # an axis of channels
         fits = len(self._pixel) == len(self.field_shape) and (channels == 2 or not is_complex)
-        if not fits or (own and measured[0] != channels):
+        if not fits or not measured or (own and first != (channels,)):
             raise ValueError(
                 f"`shape={self.field_shape}`, `measured_shape={measured}`, `channels={channels}`, `spacing={spacing!r}` and "
                 f"`is_complex={is_complex}` do not fit: of several channels the first axis of measurements is theirs, a "

@@ -105,12 +105,12 @@ class System:
     def curvature(self) -> Float[Tensor, "..."]:
         """A circulant matrix that is not below `A^H w A`, by its spectrum on the torus, float64.
 
-        Its shape over the length of the wave vector is a power of the response to one bright point in the middle: 1, 1/2
+        Its shape over the length of the wave vector is a power of the response to one bright point about the middle: 1, 1/2
         or 0, whichever needs the least mean when it is made as large as it must be. For line integrals that is the
         ramp's inverse. Where the middle is not measured at all it is the same at all waves.
         """
         shape, parts = self.measurement.field_shape, 2 if self.measurement.is_complex else 1
-        middle = tuple(n // 2 for n in shape)
+        middle = self._measured_point()
         point = torch.zeros(1, parts, *shape, dtype=torch.float64)
         point[(0, 0, *middle)] = 1
         response = self.adjoint(self.forward(point))[0, 0]
@@ -123,6 +123,17 @@ class System:
         return min(
             (_SAFETY * self._ratio(c, parts) * c for c in tried), key=lambda c: float(c.mean())
         )
+
+    def _measured_point(self) -> tuple[int, ...]:
+        """The point nearest to the middle that the data depend on: a mask may leave the middle out."""
+        shape, parts = self.measurement.field_shape, 2 if self.measurement.is_complex else 1
+        generator = torch.Generator().manual_seed(1)
+        field = torch.randn(1, parts, *shape, generator=generator, dtype=torch.float64)
+        seen = self.adjoint(self.forward(field))[0].abs().sum(0) > 0
+        axes = torch.meshgrid(*(torch.arange(n) - n // 2 for n in shape), indexing="ij")
+        distance = torch.stack([axis.square() for axis in axes]).sum(0).double()
+        nearest = int(distance.masked_fill(~seen, float("inf")).argmin())
+        return tuple(int(k) for k in torch.unravel_index(torch.tensor(nearest), shape))
 
     def _ratio(self, spectrum: Tensor, parts: int) -> float:
         """The largest eigenvalue of `A^H w A` relative to a circulant matrix."""
