@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int, Shaped
@@ -27,6 +27,7 @@ _NOTHING = 100
 """Times the rounding error of the largest datum: what no field reaches further is not measured."""
 
 
+@runtime_checkable
 class LinearMaps(Protocol):
     """What a physics has: maps of batches `[b, c, *field]` to `[b, *measured]`, and back."""
 
