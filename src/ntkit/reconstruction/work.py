@@ -28,9 +28,9 @@ _LOCAL_DATA = 256
 _LEAST_NOISE = 2e-3
 """Of the data's root mean square: noise below it is taken to be as large. Pictures hardly differ, and it converges."""
 
-_USUAL_STRENGTH = 5.0
-"""Of total variation over the kernel's weight and scale, where nothing that is held out can tell: between the best ones of
-CT and of MRI with several coils, which lie between 0.5 and 15."""
+_USUAL_STRENGTH = 30.0
+"""Of total variation over the kernel's weight and scale, where nothing that is held out can tell. Of 1 to 30 it did best on a brain
+slice and a phantom from an eighth of their Fourier samples, by 2 to 8 dB over 3."""
 
 
 @dataclass(frozen=True, eq=False)
