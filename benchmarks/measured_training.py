@@ -9,8 +9,8 @@ the root mean square over four seeds of the weights. Nothing is fitted: the pred
 architecture alone, the other one the network before it is trained. What is promised is promised of the phantom.
 
 Width 4,096 is predicted from each network's own kernel in place of trained: the narrower ones show how far that is
-from the training. Each case is kept in `measured_training_cases.json` as it ends, and a second start goes on (delete
-the file to begin afresh); `NTKIT_CASES=phantom|256,photo|512` takes some of the fields and widths.
+from the training. At width 2,048 a training takes ten minutes of an idle core: the table says how many there are. Each
+case is kept in `measured_training_cases.json` as it ends, and a second start goes on (delete the file to begin afresh); `NTKIT_CASES=phantom|256,photo|512` takes some of the fields and widths.
 """
 
 import os
@@ -122,7 +122,8 @@ def rows(item: str, cases: dict[str, Entry]) -> list[Row]:
         is_linear = width == LINEARISED
         found[width] = _mean([e["own_from_infinite" if is_linear else "infinite"] for e in own])
         how = "by its own kernel" if is_linear else "trained"
-        what = f"{item}, width {width}, {how}, {len(own)} seeds: from infinite width"
+        seeds = "1 seed" if len(own) == 1 else f"{len(own)} seeds"
+        what = f"{item}, width {width}, {how}, {seeds}: from infinite width"
         asked = 8.0 if is_promised and is_linear else None
         table.append(Row(what, 100 * found[width], "%", asked))
         if not is_linear:
