@@ -22,6 +22,7 @@ from ntkit.experiments.reconstruct_run import resume_reconstruct, run_reconstruc
 from ntkit.experiments.reconstruct_scores import covered, scores_of
 from ntkit.experiments.reconstruct_spec import CtSpec, ImageSpec, MriSpec
 from ntkit.experiments.run_folder import RunFolder
+from ntkit.experiments.simulation import simulate_mri
 from ntkit.tasks.similarity import ssim
 from tests.cases import randn
 from tests.experiments.reconstructions import quick, write_sinogram
@@ -226,9 +227,34 @@ def test_error_bars_of_noise_hold_nine_in_ten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("neighbours", "words"),
-    [(0.01, "looks like noise"), (-0.2, "rougher than noise"), (0.2, "some structure"), (0.6, "geometry")],
-)  # fmt: skip
-def test_what_is_left_in_words(neighbours: float, words: str) -> None:
-    assert words in Leftover(0.1, neighbours, 0.01).in_words
-    assert "meets the data" in Leftover(1e-3, neighbours, 0.01).in_words
+    ("neighbours", "uneven", "words"),
+    [
+        (0.01, 0.0, "looks like noise"),
+        (-0.2, 0.0, "rougher than noise"),
+        (0.2, 0.1, "some structure"),
+        (0.6, 0.5, "geometry"),
+        (-0.2, 0.4, "larger in some places"),
+    ],
+)
+def test_what_is_left_in_words(neighbours: float, uneven: float, words: str) -> None:
+    assert words in Leftover(0.1, neighbours, 0.01, uneven).in_words
+    assert "meets the data" in Leftover(1e-3, neighbours, 0.01, uneven).in_words
+
+
+@pytest.mark.slow
+def test_other_kinds_are_nearer_to_the_truth_than_what_is_usual(tmp_path: Path) -> None:
+    y, x = np.mgrid[0:40, 0:40] / 40
+    picture = 0.2 + 0.6 * (np.hypot(y - 0.5, x - 0.4) < 0.3) + 0.1 * np.sin(5 * x)
+    np.save(tmp_path / "photo.npy", picture[::2, ::2])
+    np.save(tmp_path / "whole.npy", picture)
+    np.save(tmp_path / "mask.npy", np.random.default_rng(0).random((40, 40)) < 0.5)
+    simulate_mri(tmp_path / "whole.npy", tmp_path / "k.npy", keep=0.5, coils=4, size=24)
+    for spec, gain in [
+        (MriSpec(tmp_path / "k.npy"), 3),
+        (ImageSpec(tmp_path / "whole.npy", mask=tmp_path / "mask.npy", truth=tmp_path / "whole.npy"), 8),
+        (ImageSpec(tmp_path / "photo.npy", factor=2, truth=tmp_path / "whole.npy"), -0.5),
+    ]:  # fmt: skip
+        run = run_reconstruct(replace(spec, out=tmp_path / "run", threads=1), force=True)
+        usual = run.scores[run.baseline]["psnr"]
+        assert run.scores["reconstruction"]["psnr"] > usual + gain, spec
+        assert (run.folder / "report.html").stat().st_size > 1e5

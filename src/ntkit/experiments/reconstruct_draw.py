@@ -34,7 +34,7 @@ def draw_reconstruction(run: ReconstructRun, problem: Problem) -> None:
         _save(run, _strengths(run), "choice")
     if len(run.priors) > 1:
         _save(run, _priors(run), "evidence")
-    if run.leftover.size > 0:
+    if run.leftover.size > run.leftover.NOTHING:
         _save(run, _residual(run, problem), "residual")
 
 

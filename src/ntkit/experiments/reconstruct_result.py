@@ -27,14 +27,19 @@ class Leftover:
         size: Its root mean square over that of the data.
         neighbours: Correlation of values beside each other, along the axis where it is largest in size.
         chance: Standard deviation of that for white noise.
+        uneven: The same correlation of squares: whether it is larger in some places than in others.
     """
 
     size: float
     neighbours: float
     chance: float
+    uneven: float
 
     SMALL: ClassVar[float] = 0.05
     """A correlation that no noise is free of: fits follow it a little."""
+
+    UNEVEN: ClassVar[float] = 0.2
+    """Of a phantom whose skull is two pixels thick 0.36, of photos up to 0.1."""
 
     NOTHING: ClassVar[float] = 2e-3
     """Of the data's size: what the solver leaves of data without noise."""
@@ -45,6 +50,11 @@ class Leftover:
         if self.size <= self.NOTHING:
             return "Next to nothing: the picture meets the data."
         r, told = self.neighbours, f"neighbours correlate by {self.neighbours:+.2f}"
+        if self.uneven > max(5 * self.chance, self.UNEVEN) and abs(r) < 0.3:
+            return (
+                f"It is larger in some places than in others (squares of neighbours correlate by {self.uneven:+.2f}): mostly at "
+                "outlines that pixels of this size cannot follow. Where it is not, a part of the scan does not fit the rest."
+            )
         if abs(r) <= max(3 * self.chance, self.SMALL):
             return f"It looks like noise: {told}, and noise alone would by {self.chance:.2f} or so."
         if r < 0:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ntkit._core.errors import NumericalError
 from ntkit._core.whole_files import write_with
 from ntkit.experiments.begin import Begun, common_of
 from ntkit.experiments.carry_out import Stages, go_on, start
@@ -70,6 +71,11 @@ def _opened(spec: ReconstructSpec) -> Problem:
 def _reconstructed(
     spec: ReconstructSpec, begun: Begun[Problem], telling: Telling
 ) -> ReconstructRun:
+    """Solve and judge, and write the arrays.
+
+    Raises:
+        NumericalError: The picture is not finite.
+    """
     problem = begun.task
     try:
         result = reconstruct(
@@ -82,6 +88,10 @@ def _reconstructed(
             generator=torch.Generator().manual_seed(spec.seed),
             on_progress=telling.on_progress,
         )
+        if not bool(result.field.isfinite().all()):
+            raise NumericalError(
+                "The solver did not come to an end: the picture has NaN. Try `--no-total-variation`, or another `--prior`."
+            )
         pictures = {problem.baseline[0]: problem.baseline[1], **result.alternatives}
         notes = (*problem.notes, *result.notes)
         if spec.network:
@@ -149,10 +159,11 @@ def _judged(
 def _leftover(problem: Problem, result: Reconstruction) -> Leftover:
     size = float(result.residual.abs().square().mean().sqrt())
     whole = float(problem.y.abs().square().mean().sqrt())
-    if size == 0:
-        return Leftover(0.0, 0.0, 0.0)
-    found = whiteness(problem.arranged(problem.A, result.residual))
-    return Leftover(size / whole, found.neighbours, found.chance)
+    if size <= Leftover.NOTHING * whole:
+        return Leftover(size / whole, 0.0, 0.0, 0.0)
+    residual = problem.arranged(problem.A, result.residual)
+    found, squares = whiteness(residual), whiteness(residual.abs().square())
+    return Leftover(size / whole, found.neighbours, found.chance, squares.neighbours)
 
 
 def _write_arrays(folder: Path, result: Reconstruction, pictures: dict[str, Tensor]) -> None:

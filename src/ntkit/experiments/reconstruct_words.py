@@ -23,7 +23,8 @@ class Words:
 
     Attributes:
         title: Before the name of the data.
-        found: What was found.
+        headline: What was found, in short.
+        found: More of it.
         pictures: Below the pictures.
         bar: Of the error bars.
         group: What is held out together.
@@ -31,6 +32,7 @@ class Words:
     """
 
     title: str
+    headline: str
     found: str
     pictures: str
     bar: str
@@ -43,6 +45,7 @@ def words_of(run: ReconstructRun) -> Words:
     deviation = run.deviation
     return Words(
         title=_TITLES[run.spec.of],
+        headline=_headline(run, deviation),
         found=_found(run, deviation),
         pictures=_pictures(run, deviation),
         bar=_bar(run, deviation),
@@ -51,17 +54,24 @@ def words_of(run: ReconstructRun) -> Words:
     )
 
 
+def _headline(run: ReconstructRun, deviation: np.ndarray | None) -> str:
+    unit = f" {run.unit}" if run.unit else ""
+    if deviation is None:
+        return f"A picture of {run.size_in_words} pixels"
+    usual = float(np.median(deviation))
+    return f"A picture of {run.size_in_words} pixels, each known to about ± {usual:.2g}{unit}"
+
+
 def _found(run: ReconstructRun, deviation: np.ndarray | None) -> str:
     unit = f" {run.unit}" if run.unit else ""
     values = np.abs(run.field) if np.iscomplexobj(run.field) else run.field
     low, high = np.quantile(values, [0.001, 0.999])
     said = f"Values from {low:.3g} to {high:.3g}{unit}"
     if deviation is not None:
-        usual, most = np.quantile(deviation, [0.5, 0.99])
-        said += f", each known to about ± {usual:.2g} (± {most:.2g} at the least certain)"
+        said += f", where least is known to ± {np.quantile(deviation, 0.99):.2g}"
     if run.scores:
         own, other = run.scores["reconstruction"]["psnr"], run.scores[run.baseline]["psnr"]
-        return f"{said}. {own:.1f} dB against the truth; {run.baseline} has {other:.1f} dB."
+        return f"{said}. {own:.1f} dB against the truth; {run.baseline}: {other:.1f} dB."
     return f"{said}. What is left of the data is {100 * run.leftover.size:.2g} % of their size."
 
 
