@@ -277,6 +277,18 @@ def test_pixels_that_are_known(photo: ImageSpec, tmp_path: Path) -> None:
     torch.testing.assert_close(spread[known], problem.truth[known])
 
 
+def test_single_pixels_are_held_out_alone_and_holes_in_blocks(
+    photo: ImageSpec, tmp_path: Path
+) -> None:
+    single = open_problem(replace(photo, mask=tmp_path / "mask.npy"))
+    assert single.groups is not None
+    assert sorted(single.groups.tolist()) == list(range(80))
+    hole = np.ones((12, 10), bool)
+    hole[2:9, 2:9] = False
+    np.save(tmp_path / "hole.npy", hole)
+    assert open_problem(replace(photo, mask=tmp_path / "hole.npy")).groups is None
+
+
 def test_larger_and_sharper_pictures(photo: ImageSpec) -> None:
     for factor, blur in [(2, 0.0), (1, 1.0), (3, 0.7)]:
         problem = open_problem(replace(photo, factor=factor, blur=blur))

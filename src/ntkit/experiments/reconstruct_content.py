@@ -21,6 +21,7 @@ def reconstruction_to(run: ReconstructRun) -> dict[str, Any]:
         "table": [_without_nan(asdict(trial)) for trial in run.table],
         "unit": run.unit,
         "baseline": run.baseline,
+        "held": run.held,
         "n_data": run.n_data,
         "leftover": asdict(run.leftover),
         "scores": run.scores,
@@ -42,6 +43,7 @@ def reconstruction_from(found: dict[str, Any]) -> dict[str, Any]:
         "why": str(found["why"]),
         "unit": str(found["unit"]),
         "baseline": str(found["baseline"]),
+        "held": str(found["held"]),
         "n_data": int(found["n_data"]),
         "leftover": Leftover(**{k: float(v) for k, v in found["leftover"].items()}),
         "scores": {

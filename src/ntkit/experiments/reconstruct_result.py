@@ -79,6 +79,7 @@ class ReconstructRun(AbstractRun):
         why: The choice in words.
         unit: Of the picture's values.
         baseline: Name of what it is compared with.
+        held: What was held out together.
         n_data: Numbers that were measured.
         leftover: What is left of the data.
         scores: Where the truth is known, PSNR and SSIM of each picture by its name.
@@ -96,6 +97,7 @@ class ReconstructRun(AbstractRun):
     why: str
     unit: str
     baseline: str
+    held: str
     n_data: int
     leftover: Leftover
     scores: dict[str, dict[str, float]] = field(default_factory=dict)

@@ -84,6 +84,7 @@ def _reconstructed(
             prior=priors_of(spec.prior, len(problem.A.field_shape)) if spec.prior else None,
             total_variation=_strength(spec),
             bounds=spec.limits(problem.bounds),  # pyright: ignore[reportArgumentType]
+            groups=problem.groups,
             error_bars=spec.error_bars,
             generator=torch.Generator().manual_seed(spec.seed),
             on_progress=telling.on_progress,
@@ -109,6 +110,7 @@ def _reconstructed(
         why=result.why,
         unit=problem.unit,
         baseline=problem.baseline[0],
+        held=problem.held,
         n_data=problem.y.numel(),
         leftover=_leftover(problem, result),
         gap=result.gap,

@@ -10,11 +10,6 @@ from ntkit.experiments.reconstruct_result import ReconstructRun
 __all__ = ["Words", "words_of"]
 
 _TITLES = {"ct": "The picture behind", "mri": "The picture behind", "image": "The whole of"}
-_GROUPS = {
-    "ct": "whole views",
-    "mri": "whole lines or samples of k-space",
-    "image": "blocks or bands of pixels",
-}
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,6 @@ class Words:
         found: More of it.
         pictures: Below the pictures.
         bar: Of the error bars.
-        group: What is held out together.
         code: How to go on in Python.
     """
 
@@ -36,7 +30,6 @@ class Words:
     found: str
     pictures: str
     bar: str
-    group: str
     code: str
 
 
@@ -49,7 +42,6 @@ def words_of(run: ReconstructRun) -> Words:
         found=_found(run, deviation),
         pictures=_pictures(run, deviation),
         bar=_bar(run, deviation),
-        group=_GROUPS[run.spec.of],
         code=_code(run),
     )
 

@@ -56,6 +56,7 @@ def open_ct(spec: CtSpec) -> Problem:
         unit="1/mm",
         notes=tuple(_notes(spec, data, degrees, A)),
         truth=read_truth(spec.truth, A.field_shape),
+        held="whole views",
         arranged=_as_measured,
     )
 

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from ntkit.experiments.problems.problem import Problem
@@ -13,6 +13,9 @@ from ntkit.tasks import Domain
 from ntkit.tasks.files import Content, read_image, read_mask
 
 __all__ = ["open_image"]
+
+_SCATTERED = 0.75
+"""Of the missing pixels, so many with a known neighbour: they are single ones, and no holes."""
 
 
 def open_image(spec: ImageSpec) -> Problem:
@@ -39,6 +42,7 @@ def open_image(spec: ImageSpec) -> Problem:
     seen = values.flatten(0, 1)[A.index] if isinstance(A, Samples) else values
     y = seen[..., 0] if values.shape[-1] == 1 else seen
     n = values.shape[-1]
+    groups = _one_by_one(A) if isinstance(A, Samples) else None
     return Problem(
         y=y,
         A=A,
@@ -55,6 +59,12 @@ def open_image(spec: ImageSpec) -> Problem:
         unit="",
         notes=(*content.notes, _said(spec, A)),
         truth=read_truth(spec.truth, A.field_shape, n),
+        groups=groups,
+        held="single pixels"
+        if groups is not None
+        else "blocks of pixels"
+        if known
+        else "bands of pixels",
         arranged=_on_grid if known else _as_measured,
     )
 
@@ -103,6 +113,16 @@ def _known(A: Samples) -> Bool[Tensor, "..."]:
     known = torch.zeros(A.field_shape, dtype=torch.bool)
     known.view(-1)[A.index] = True
     return known
+
+
+def _one_by_one(A: Samples) -> Int[Tensor, " n"] | None:
+    """Each pixel a group, in an order of chance, where the missing ones are single; None where they are holes."""
+    known = F.pad(_known(A).double(), (1, 1, 1, 1))
+    beside = known[:-2, 1:-1] + known[2:, 1:-1] + known[1:-1, :-2] + known[1:-1, 2:]
+    missing = known[1:-1, 1:-1] == 0
+    if float((beside[missing] >= 1).double().mean()) < _SCATTERED:
+        return None
+    return torch.randperm(len(A.index), generator=torch.Generator().manual_seed(0))
 
 
 def _on_grid(A: AbstractMeasurement, data: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:

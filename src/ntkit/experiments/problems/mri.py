@@ -45,6 +45,7 @@ def open_mri(spec: MriSpec) -> Problem:
         unit="",
         notes=tuple(notes),
         truth=read_truth(spec.truth, A.field_shape),
+        held="lines of k-space, or samples with their mirror images,",
         arranged=_in_kspace,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from ntkit.measurements import AbstractMeasurement
@@ -26,6 +26,8 @@ class Problem:
         unit: Of the picture's values; empty for levels.
         notes: What was assumed and converted.
         truth: What it should be, if that is known.
+        groups: What is held out together, one number a row of the data; None for the measurement's own.
+        held: That in words.
         arranged: Data as a picture whose neighbours were measured beside each other, NaN where nothing was measured.
     """
 
@@ -37,6 +39,8 @@ class Problem:
     unit: str
     notes: tuple[str, ...]
     truth: Shaped[Tensor, "..."] | None
+    groups: Int[Tensor, " n"] | None = None
+    held: str
     arranged: Callable[[AbstractMeasurement, Shaped[Tensor, "..."]], Shaped[Tensor, "..."]]
 
     @property
