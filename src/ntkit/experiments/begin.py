@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil, prod
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 
@@ -35,6 +35,7 @@ __all__ = [
 _SECONDS_A_MEGASAMPLE = 20.0  # of a choice between a dozen candidates, measured on two cores
 
 
+@runtime_checkable
 class Opened(Protocol):
     """Data that were read."""
 
