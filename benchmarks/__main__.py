@@ -13,6 +13,7 @@ HELPERS = {
     "choice_items",
     "choice_runs",
     "choice_seeds",
+    "deepinv_check",
     "empirical_networks",
     "empirical_peer",
     "empirical_timing",

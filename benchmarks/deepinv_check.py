@@ -1,0 +1,172 @@
+"""`DeepinvReconstructor` on deepinv's own physics: adjoints, quality beside deepinv's own, its test loop.
+
+In an environment of its own, with deepinv and scikit-image beside ntkit: `python -m benchmarks.deepinv_check`. A slice
+of a head at 64 x 64, values of order one, noise 0.01 (0.05 of k-space's standard deviation is about 0.01 too). The
+least squares are `physics.A_dagger`; total variation is deepinv's FISTA with `TVPrior`, the best of seven weights
+*against the truth*, which nobody has; ours sees the measurements alone. Measurements are simulated by the physics that
+reconstructs: what is compared is methods.
+"""
+
+import sys
+import time
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from benchmarks.report import Row, write
+
+try:
+    torch.ops.torchvision.nms  # noqa: B018
+except (
+    AttributeError,
+    RuntimeError,
+):  # a torchvision built for another torch: deepinv needs its names alone
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+import deepinv  # pyright: ignore[reportMissingImports]
+from deepinv import physics as kinds  # pyright: ignore[reportMissingImports]
+
+from benchmarks.reconstruction_items import picture
+from ntkit.estimators import DeepinvReconstructor
+from ntkit.measurements import adjoint_mismatch, physics_parts
+
+SIZE = 64
+WEIGHTS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+PSNR = deepinv.loss.metric.PSNR(max_pixel=None)
+
+
+def lines(keep: float, centre: int, seed: int) -> Tensor:
+    """A mask `[SIZE, SIZE]` of columns of k-space, those in the middle and some others."""
+    mask = torch.rand(SIZE, generator=torch.Generator().manual_seed(seed)) < keep
+    mask[SIZE // 2 - centre : SIZE // 2 + centre] = True
+    return mask.float().expand(SIZE, SIZE)
+
+
+def coils(count: int) -> Tensor:
+    """Smooth weights `[1, count, SIZE, SIZE]` of coils about the picture."""
+    place = torch.linspace(-1, 1, SIZE)
+    y, x = torch.meshgrid(place, place, indexing="ij")
+    angle = 2 * torch.pi * torch.arange(count)[:, None, None] / count
+    far = (y - 1.2 * angle.sin()) ** 2 + (x - 1.2 * angle.cos()) ** 2
+    maps = torch.polar(torch.exp(-far / 1.5), angle + 0.5 * x)
+    return (maps / maps.abs().square().sum(0).sqrt())[None]
+
+
+def cases() -> dict[str, tuple[Callable[[], kinds.LinearPhysics], int]]:
+    """Physics by name, and how many channels they take."""
+    one, rng = (1, SIZE, SIZE), torch.Generator().manual_seed(0)
+    blur = kinds.functional.blur.gaussian_blur(sigma=1.0)
+    return {
+        "Tomography, 30 angles": (lambda: kinds.Tomography(30, SIZE, normalize=True), 1),
+        "Tomography, fan, 40 angles": (
+            lambda: kinds.Tomography(40, SIZE, normalize=True, fan_beam=True),
+            1,
+        ),
+        "MRI, 4-fold": (lambda: kinds.MRI(mask=lines(0.15, 4, 0)), 2),
+        "MultiCoilMRI, 4 coils, 4-fold": (
+            lambda: kinds.MultiCoilMRI(mask=lines(0.15, 4, 0)[None], coil_maps=coils(4)),
+            2,
+        ),
+        "Inpainting, half": (lambda: kinds.Inpainting(one, mask=0.5, rng=rng), 1),
+        "Downsampling, factor 2": (
+            lambda: kinds.Downsampling(img_size=one, filter="gaussian", factor=2),
+            1,
+        ),
+        "Blur, reflected": (lambda: kinds.Blur(filter=blur, padding="reflect"), 1),
+    }
+
+
+def by_total_variation(y: Tensor, physics: kinds.LinearPhysics, x: Tensor) -> float:
+    """PSNR of deepinv's total variation at the best of the weights."""
+    norm = float(physics.compute_sqnorm(torch.randn_like(x), verbose=False))
+    found = []
+    for weight in WEIGHTS:
+        model = deepinv.optim.FISTA(
+            prior=deepinv.optim.TVPrior(n_it_max=50),
+            data_fidelity=deepinv.optim.L2(),
+            stepsize=0.99 / norm,
+            lambda_reg=weight,
+            max_iter=200,
+            early_stop=True,
+        )
+        with torch.no_grad():
+            found.append(float(PSNR(model(y, physics), x)))
+    return max(found)
+
+
+def rows_of(name: str) -> list[Row]:
+    make, channels = cases()[name]
+    physics = make()
+    physics.noise_model = kinds.GaussianNoise(0.01, rng=torch.Generator().manual_seed(1))
+    x = picture("head0", SIZE).float()[None, None]
+    if channels == 2:
+        x = torch.cat([x, 0.2 * x], 1)
+    y = physics(x)
+    mismatch = max(adjoint_mismatch(A) for A in physics_parts(physics, y))
+    began = time.perf_counter()
+    found = DeepinvReconstructor()(y, physics)
+    seconds = time.perf_counter() - began
+    ours, least = float(PSNR(found, x)), float(PSNR(physics.A_dagger(y), x))
+    total_variation = by_total_variation(y, physics, x)
+    return [
+        Row(f"{name}: mismatch of the adjoint", mismatch, at_most=1e-6),
+        Row(f"{name}: ours", ours, "dB", at_least=least),
+        Row(f"{name}: least squares (`A_dagger`)", least, "dB"),
+        Row(f"{name}: total variation, best weight against the truth", total_variation, "dB"),
+        Row(f"{name}: time", seconds, "s"),
+    ]
+
+
+def rows_of_test_loop() -> list[Row]:
+    """`deepinv.test` on a batch of two whose items have masks of their own, against each item by itself."""
+    x = torch.cat([picture(name, 32).float()[None, None] for name in ("head0", "head2")])
+    x = torch.cat([x, 0.2 * x], 1)
+    masks = torch.stack([lines(0.3, 6, seed)[:32, 16:48].expand(2, 32, 32) for seed in (0, 1)])
+    physics = kinds.MRI(mask=masks)
+    y = physics(x)
+    model = DeepinvReconstructor()
+    whole = model(y, physics)
+    alone = torch.cat([
+        model(y[k : k + 1], kinds.MRI(mask=masks[k : k + 1])) for k in range(len(x))
+    ])
+    data = deepinv.datasets.TensorDataset(x=x, y=y)
+    found = deepinv.test(
+        model,
+        torch.utils.data.DataLoader(data, batch_size=2),
+        physics,
+        metrics=PSNR,
+        compare_no_learning=True,
+        verbose=False,
+        show_progress_bar=False,
+    )
+    ours = float(PSNR(whole, x).mean())
+    return [
+        Row(
+            "a mask each: batch against single items",
+            float((whole - alone).abs().max()),
+            at_most=1e-5,
+        ),
+        Row("`deepinv.test` against ours", abs(found["PSNR"] - ours), "dB", at_most=1e-3),
+        Row("`deepinv.test`, zero filling", found["PSNR no learning"], "dB", at_most=ours),
+    ]
+
+
+def main() -> int:
+    warnings.filterwarnings("ignore", module="deepinv")
+    torch.set_num_threads(1)
+    began, rows = time.perf_counter(), []
+    for name in cases():
+        rows += rows_of(name)
+        print(*rows[-5:], sep="\n", flush=True)
+    rows += rows_of_test_loop()
+    about = (__doc__ or "") + f"\ndeepinv {deepinv.__version__}."
+    print(write("deepinv_check", about, rows, time.perf_counter() - began))
+    return int(any(row.is_met is False for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
