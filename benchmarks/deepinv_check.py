@@ -1,16 +1,18 @@
 """`DeepinvReconstructor` on deepinv's own physics: adjoints, quality beside deepinv's own, its test loop.
 
 In an environment of its own, with deepinv and scikit-image beside ntkit: `python -m benchmarks.deepinv_check`. A slice
-of a head at 64 x 64, values of order one, noise 0.01 (0.05 of k-space's standard deviation is about 0.01 too). The
-least squares are `physics.A_dagger`; total variation is deepinv's FISTA with `TVPrior`, the best of seven weights
+of a head at 64 x 64 (`NTKIT_DEEPINV_SIZE`), values of order one, noise 0.01. The
+least squares are `physics.A_dagger`; total variation is deepinv's FISTA with `TVPrior`, the best of five weights
 *against the truth*, which nobody has; ours sees the measurements alone. Measurements are simulated by the physics that
 reconstructs: what is compared is methods.
 """
 
+import os
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -34,16 +36,16 @@ from benchmarks.reconstruction_items import picture
 from ntkit.estimators import DeepinvReconstructor
 from ntkit.measurements import adjoint_mismatch, physics_parts
 
-SIZE = 64
-WEIGHTS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+SIZE = int(os.environ.get("NTKIT_DEEPINV_SIZE", "64"))
+WEIGHTS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 PSNR = deepinv.loss.metric.PSNR(max_pixel=None)
 
 
-def lines(keep: float, centre: int, seed: int) -> Tensor:
-    """A mask `[SIZE, SIZE]` of columns of k-space, those in the middle and some others."""
-    mask = torch.rand(SIZE, generator=torch.Generator().manual_seed(seed)) < keep
-    mask[SIZE // 2 - centre : SIZE // 2 + centre] = True
-    return mask.float().expand(SIZE, SIZE)
+def lines(keep: float, centre: int, seed: int, size: int = SIZE) -> Tensor:
+    """A mask `[size, size]` of columns of k-space, those in the middle and some others."""
+    mask = torch.rand(size, generator=torch.Generator().manual_seed(seed)) < keep
+    mask[size // 2 - centre : size // 2 + centre] = True
+    return mask.float().expand(size, size)
 
 
 def coils(count: int) -> Tensor:
@@ -62,13 +64,9 @@ def cases() -> dict[str, tuple[Callable[[], kinds.LinearPhysics], int]]:
     blur = kinds.functional.blur.gaussian_blur(sigma=1.0)
     return {
         "Tomography, 30 angles": (lambda: kinds.Tomography(30, SIZE, normalize=True), 1),
-        "Tomography, fan, 40 angles": (
-            lambda: kinds.Tomography(40, SIZE, normalize=True, fan_beam=True),
-            1,
-        ),
-        "MRI, 4-fold": (lambda: kinds.MRI(mask=lines(0.15, 4, 0)), 2),
+        "MRI, 4-fold": (lambda: kinds.MRI(mask=lines(0.15, SIZE // 16, 0)), 2),
         "MultiCoilMRI, 4 coils, 4-fold": (
-            lambda: kinds.MultiCoilMRI(mask=lines(0.15, 4, 0)[None], coil_maps=coils(4)),
+            lambda: kinds.MultiCoilMRI(mask=lines(0.15, SIZE // 16, 0)[None], coil_maps=coils(4)),
             2,
         ),
         "Inpainting, half": (lambda: kinds.Inpainting(one, mask=0.5, rng=rng), 1),
@@ -86,11 +84,11 @@ def by_total_variation(y: Tensor, physics: kinds.LinearPhysics, x: Tensor) -> fl
     found = []
     for weight in WEIGHTS:
         model = deepinv.optim.FISTA(
-            prior=deepinv.optim.TVPrior(n_it_max=50),
+            prior=deepinv.optim.TVPrior(n_it_max=20),
             data_fidelity=deepinv.optim.L2(),
             stepsize=0.99 / norm,
             lambda_reg=weight,
-            max_iter=200,
+            max_iter=100,
             early_stop=True,
         )
         with torch.no_grad():
@@ -117,7 +115,7 @@ def rows_of(name: str) -> list[Row]:
         Row(f"{name}: ours", ours, "dB", at_least=least),
         Row(f"{name}: least squares (`A_dagger`)", least, "dB"),
         Row(f"{name}: total variation, best weight against the truth", total_variation, "dB"),
-        Row(f"{name}: time", seconds, "s"),
+        Row(f"{name}: time of ours", seconds, "s"),
     ]
 
 
@@ -125,7 +123,7 @@ def rows_of_test_loop() -> list[Row]:
     """`deepinv.test` on a batch of two whose items have masks of their own, against each item by itself."""
     x = torch.cat([picture(name, 32).float()[None, None] for name in ("head0", "head2")])
     x = torch.cat([x, 0.2 * x], 1)
-    masks = torch.stack([lines(0.3, 6, seed)[:32, 16:48].expand(2, 32, 32) for seed in (0, 1)])
+    masks = torch.stack([lines(0.3, 4, seed, 32).expand(2, 32, 32) for seed in (0, 1)])
     physics = kinds.MRI(mask=masks)
     y = physics(x)
     model = DeepinvReconstructor()
@@ -159,12 +157,12 @@ def main() -> int:
     warnings.filterwarnings("ignore", module="deepinv")
     torch.set_num_threads(1)
     began, rows = time.perf_counter(), []
-    for name in cases():
-        rows += rows_of(name)
+    about = f"{__doc__}\n\ndeepinv {deepinv.__version__}, {SIZE} x {SIZE}."
+    for make in (rows_of_test_loop, *(partial(rows_of, name) for name in cases())):
+        rows += make()
         print(*rows[-5:], sep="\n", flush=True)
-    rows += rows_of_test_loop()
-    about = (__doc__ or "") + f"\ndeepinv {deepinv.__version__}."
-    print(write("deepinv_check", about, rows, time.perf_counter() - began))
+        table = write("deepinv_check", about, rows, time.perf_counter() - began)
+    print(table)
     return int(any(row.is_met is False for row in rows))
 
 

@@ -16,6 +16,7 @@ EXTRAS = [
     "rich",
     "sklearn",
     "gpytorch",
+    "deepinv",
     "soundfile",
     "nibabel",
     "pydicom",

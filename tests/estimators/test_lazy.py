@@ -9,7 +9,11 @@ import ntkit.estimators
 
 @pytest.mark.parametrize(
     ("name", "package", "wheel"),
-    [("NTKRegressor", "sklearn", "scikit-learn"), ("GPyTorchKernel", "gpytorch", "gpytorch")],
+    [
+        ("NTKRegressor", "sklearn", "scikit-learn"),
+        ("GPyTorchKernel", "gpytorch", "gpytorch"),
+        ("DeepinvReconstructor", "deepinv", "deepinv"),
+    ],
 )
 def test_a_missing_extra_is_named(
     name: str, package: str, wheel: str, monkeypatch: pytest.MonkeyPatch
