@@ -63,7 +63,7 @@ def measured(name: str, size: int, views: int, noise: float, draw: int, data: Pa
     began = time.process_time()
     system = asked_system(A, None, None)
     work = Work(
-        system, system.data_of(asked_data(y, A)), asked_bounds("auto", A), "fit", lambda _: None
+        system, system.data_of(asked_data(y, A)), asked_bounds("auto", A), None, lambda _: None
     )
     priors = asked_priors(None, A.grid)
     found = work.priors([torus_prior(k, A.grid, n) for n, k in priors.items()])
@@ -96,7 +96,7 @@ def measured(name: str, size: int, views: int, noise: float, draw: int, data: Pa
         state = method.solve(own, start=state, tolerance=3e-5, iterations=300)
         fields = method.field(state, own)[:, 0].double()
         quality |= {(s, strength): psnr(f, truth) for s, f in zip(shares, fields, strict=True)}
-    alone = work.kernel_alone(prior, row)[0]
+    alone = work.kernel_alone(prior, row, to_the_end=False)[0][0]
     return {
         "prior": prior.name,
         "noise": row.noise,

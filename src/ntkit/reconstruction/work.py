@@ -165,7 +165,7 @@ class Work:
         """Without bounds and total variation, at the ridge of marginal likelihood; and the residual of its equations."""
         self.say("The kernel alone")
         data = (self.y - row.mean * self.flat)[None]
-        tolerance, most = (1e-5, 3000) if to_the_end else (1e-2, 300)
+        tolerance, most = (1e-5, 3000) if to_the_end else (1e-3, 1000)
         found = kernel_fields(
             self.system, prior, data, [row.weight], tolerance=tolerance, iterations=most
         )
