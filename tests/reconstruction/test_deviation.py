@@ -1,0 +1,97 @@
+"""Error bars: against the dense posterior, within the sampling error."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from ntkit.measurements import AbstractMeasurement, Samples
+from ntkit.reconstruction.deviation import LocalPrior, deviation_of, local_prior
+from ntkit.reconstruction.evidence import data_spectrum, evidence
+from ntkit.reconstruction.result import PriorRow
+from tests.cases import randn, seeded
+from tests.reconstruction.test_evidence import COILS, LINES, problem
+from tests.reconstruction.test_primal_dual import matrix_of
+from tests.reconstruction.test_system import by_columns
+from tests.tolerances import assert_near
+
+ROW = PriorRow(
+    "", 0.0, weight=0.05, noise=0.0, scale=3.0, mean=0.0, leave_one_out=0.0, cross_validation=0.0
+)
+
+
+def posterior(matrix: Tensor, K: Tensor, ridge: float) -> Tensor:
+    gram = matrix @ K @ matrix.T + ridge * torch.eye(len(matrix)).double()
+    return (K - K @ matrix.T @ torch.linalg.solve(gram, matrix @ K)).diagonal()
+
+
+@pytest.mark.parametrize(
+    "A", [LINES, Samples.every_other((9,)), Samples.every((4, 3, 5), 2), COILS], ids=str
+)
+@pytest.mark.parametrize("local", [False, True], ids=["stationary", "local"])
+def test_it_is_the_posterior_deviation(A: AbstractMeasurement, local: bool) -> None:
+    """The variance of 2000 draws is known to `sqrt(2 / 2000)` at a point; of complex fields both parts' sum."""
+    system, prior = problem(A)
+    parts, n = 2 if A.is_complex else 1, torch.Size(A.field_shape).numel()
+    K, used = matrix_of(prior, parts), prior
+    if local:
+        used = LocalPrior("mine", prior, 0.2 + randn(*A.field_shape).abs())
+        K = used.local.flatten().repeat(parts)[:, None] * K * used.local.flatten().repeat(parts)
+    found = deviation_of(system, used, ROW, generator=seeded(2), samples=2000)
+    variance = posterior(by_columns(system), K, ROW.weight)
+    expected = 9 * variance.reshape(parts, n).mean(0)
+    ratio = found.flatten() ** 2 / expected
+    assert found.shape == A.field_shape
+    assert float((ratio - 1).abs().max()) < 5 * (2 / 2000) ** 0.5
+    assert float(ratio.mean() - 1) == pytest.approx(0, abs=0.03)
+
+
+def test_a_local_prior_is_scaled_on_both_sides() -> None:
+    _, prior = problem(LINES)
+    local = 0.2 + randn(8, 7).abs()
+    scaled, K = LocalPrior("mine", prior, local), matrix_of(prior, 1)
+    unit = torch.eye(56).double().reshape(56, 8, 7)
+    expected = local.flatten()[:, None] * K * local.flatten()
+    assert_near(scaled.covariance(unit).flatten(1), expected, loosen=10)
+    draws = scaled.sample(20000, seeded()).flatten(1)
+    error = (draws.T @ draws / len(draws) - expected).norm() / expected.norm()
+    size = float((1 + expected.trace() ** 2 / expected.norm() ** 2).sqrt())
+    assert 0.3 < float(error) / (size / len(draws) ** 0.5) < 2
+
+
+def test_the_local_scale_follows_the_slopes_of_the_estimate() -> None:
+    """Large at an edge, and alike on both sides of the field; what the data say of it is its own evidence."""
+    system, prior = problem(Samples.everywhere((12, 12)), weighted=False)
+    step = torch.zeros(1, 12, 12).double()
+    step[:, :, 6:] = 1
+    rows = torch.arange(144)
+    y = system.forward(step[None])[0] + 0.01 * randn(1, 144)
+    scaled, row = local_prior(system, prior, step, y - y.mean(), rows)
+    across = scaled.local[5]
+    assert int(across.argmax()) in {5, 6}
+    assert float(across.max() / across.min()) > 3
+    assert_near(scaled.local, scaled.local[:1].expand(12, 12), loosen=10)
+    own = evidence(data_spectrum(system, scaled, rows), y - y.mean(), None, is_complex=False)
+    assert replace(row, name="") == replace(own, name="")
+    plain = evidence(data_spectrum(system, prior, rows), y - y.mean(), None, is_complex=False)
+    assert row.log_evidence > plain.log_evidence
+
+
+def test_smoothing_is_mirrored_alike_at_both_ends() -> None:
+    system, prior = problem(Samples.everywhere((9, 8)), weighted=False)
+    estimate = randn(1, 9, 8)
+    there = local_prior(system, prior, estimate, randn(1, 72), torch.arange(72))[0]
+    turned = estimate.flip(1).clone()
+    # Slopes stand at the first of two neighbours, so a flipped field has them one place on.
+    back = local_prior(system, prior, turned.roll(-1, 1), randn(1, 72), torch.arange(72))[0]
+    assert there.local.shape == back.local.shape == (9, 8)
+
+
+def test_a_flat_estimate_has_one_scale() -> None:
+    system, prior = problem(Samples.everywhere((5, 4)), weighted=False)
+    found, _ = local_prior(
+        system, prior, torch.ones(1, 5, 4).double(), randn(1, 20), torch.arange(20)
+    )
+    assert float(found.local.std()) == 0
+    assert float(found.local.min()) > 0
