@@ -84,7 +84,8 @@ class State:
         data: `[c, p, m]`, dual variable of the data.
         slopes: `[d, c, p, *shape]`, of the total variation.
         bound: `[c, p, *shape]`, of the bounds.
-        change: Of the field in one iteration, over its size, the largest of the problems.
+        change: Of the field in one iteration, over its size (or a hundredth of the typical one, where it is less), the
+            largest of the problems.
         iterations: How many led here from the start that was given.
     """
 
@@ -162,7 +163,8 @@ class PrimalDual:
                 on_step()
             if k % _CHECK_EVERY == 0 or k == iterations:
                 moved = (following.whole - state.whole).flatten(1).norm(dim=1)
-                size = following.whole.flatten(1).norm(dim=1).clamp_min(1e-30)
+                least = 1e-2 * moved.new_tensor(following.whole[0].numel()).sqrt()
+                size = following.whole.flatten(1).norm(dim=1).maximum(least)  # a field may be 0
                 change = float((moved / size).max())
                 state = replace(following, change=change, iterations=k)
                 if change < tolerance:
