@@ -79,13 +79,23 @@ def test_the_local_scale_follows_the_slopes_of_the_estimate() -> None:
 
 
 def test_smoothing_is_mirrored_alike_at_both_ends() -> None:
-    system, prior = problem(Samples.everywhere((9, 8)), weighted=False)
-    estimate = randn(1, 9, 8)
-    there = local_prior(system, prior, estimate, randn(1, 72), torch.arange(72))[0]
-    turned = estimate.flip(1).clone()
-    # Slopes stand at the first of two neighbours, so a flipped field has them one place on.
-    back = local_prior(system, prior, turned.roll(-1, 1), randn(1, 72), torch.arange(72))[0]
-    assert there.local.shape == back.local.shape == (9, 8)
+    """A Gaussian mean of the slopes and their mirror images, of one of the floors and widths that are tried."""
+    system, prior = problem(Samples.everywhere((10,)), weighted=False)
+    line = randn(10)
+    found, _ = local_prior(system, prior, line[None], randn(1, 10), torch.arange(10))
+    steep = line.diff().abs()
+    mirrored = torch.cat([steep, torch.zeros(1).double()])
+    mirrored = torch.cat([mirrored.flip(0), mirrored, mirrored.flip(0)])
+    options = []
+    for sigma in (1.0, 2.0):
+        reach = int(3 * sigma) + 1
+        taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).double() / sigma) ** 2)
+        taps = taps / taps.sum()
+        smooth = torch.stack([
+            (mirrored[10 + i - reach : 11 + i + reach] * taps).sum() for i in range(10)
+        ])
+        options += [floor + smooth / smooth.square().mean().sqrt() for floor in (0.1, 0.3, 1.0)]
+    assert min(float((found.local - each).abs().max()) for each in options) < 1e-12
 
 
 def test_a_flat_estimate_has_one_scale() -> None:

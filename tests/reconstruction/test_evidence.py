@@ -137,17 +137,17 @@ def test_leave_one_out_leaves_each_out(A: AbstractMeasurement) -> None:
 
 
 def test_noise_and_scale_are_found() -> None:
-    """Of data that the model made: to a few per cent where there are many."""
+    """Of data that the model made: within a step of the ridges that are tried, a tenth of the noise."""
     A = Samples.everywhere((16, 16))
     system = System(A, None, torch.arange(256))
-    prior = torus_prior(Matern(0.5, 0.2), Grid((16, 16)))
+    prior = torus_prior(Matern(1.5, 0.3), Grid((16, 16)))
     field = 2.0 + 3.0 * prior.sample(40, seeded(4))
     y = field.flatten(1) + 0.5 * randn(40, 256, seed=5)
     flat = torch.ones(40, 256).double()
     row = evidence(data_spectrum(system, prior, torch.arange(256)), y, flat, is_complex=False)
-    assert row.noise == pytest.approx(0.5, rel=0.05)
-    assert row.scale == pytest.approx(3.0, rel=0.05)
-    assert row.mean == pytest.approx(2.0, abs=0.5)
+    assert row.noise == pytest.approx(0.5, rel=0.12)
+    assert row.scale == pytest.approx(3.0, rel=0.12)
+    assert row.mean == pytest.approx(2.0, abs=1.0)
 
 
 def test_a_mean_that_explains_all_leaves_next_to_no_scale() -> None:

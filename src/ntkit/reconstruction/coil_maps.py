@@ -64,7 +64,7 @@ def _block(mask: Bool[Tensor, "..."]) -> tuple[slice, ...]:
             first, last = low[axis] - (side < 0), high[axis] + (side > 0)
             wider = [slice(a, b) for a, b in zip(low, high, strict=True)]
             wider[axis] = slice(first, last)
-            fits = 0 <= first and last <= mask.shape[axis] and last - first <= _MOST
+            fits = first >= 0 and last <= mask.shape[axis] and last - first <= _MOST
             grows[axis, side] = fits and bool(mask[tuple(wider)].all())
             if grows[axis, side]:
                 low[axis], high[axis] = first, last
