@@ -275,6 +275,7 @@ def test_pixels_that_are_known(photo: ImageSpec, tmp_path: Path) -> None:
     known = torch.from_numpy(np.load(tmp_path / "mask.npy"))
     assert torch.equal(spread.isnan().any(-1), ~known)
     torch.testing.assert_close(spread[known], problem.truth[known])
+    torch.testing.assert_close(problem.spread(problem.y)[known], problem.truth[known].mean(-1))
 
 
 def test_single_pixels_are_held_out_alone_and_holes_in_blocks(

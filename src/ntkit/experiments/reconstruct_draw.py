@@ -15,11 +15,11 @@ from ntkit.reconstruction import whiteness
 __all__ = ["draw_reconstruction"]
 
 _AXES = {
-    "ct": ("detectors", "views"),
-    "mri": ("along kx", "along ky"),
-    "image": ("along rows", "along columns"),
+    "ct": ("views", "detectors", "rows"),
+    "mri": ("along kz", "along ky", "along kx"),
+    "image": ("along columns", "along rows"),
 }
-"""What runs from left to right in a picture of the data, and what from above to below."""
+"""Of a picture of the data; k-space of two axes has no kz."""
 
 
 def draw_reconstruction(run: ReconstructRun, problem: Problem) -> None:
@@ -114,12 +114,10 @@ def _priors(run: ReconstructRun) -> Figure:
 
 
 def _residual(run: ReconstructRun, problem: Problem) -> Figure:
-    residual = problem.arranged(problem.A, torch.from_numpy(run.residual))
-    if residual.ndim > len(problem.A.field_shape) and run.spec.of == "image":
-        residual = residual.mean(-1)
+    residual = problem.spread(torch.from_numpy(run.residual))
     found = whiteness(residual)
-    across, down = _AXES[run.spec.of]
-    names = [down, across] if residual.ndim == 2 else [f"axis {k}" for k in range(residual.ndim)]
+    names = _AXES[run.spec.of]
+    names = names[-residual.ndim :] if run.spec.of == "mri" else names[: residual.ndim]
     middle = [n // 2 for n in found.autocorrelation.shape]
     curves = {}
     for axis, name in enumerate(names):
@@ -127,10 +125,12 @@ def _residual(run: ReconstructRun, problem: Problem) -> Figure:
         at[axis] = slice(middle[axis], None)
         curves[name] = found.autocorrelation[tuple(at)]
     picture = residual.real if residual.is_complex() else residual
-    while picture.ndim > 2:
-        picture = picture[..., picture.shape[-1] // 2]
+    if picture.ndim == 3:  # the middle row of a detector, or the middle plane of k-space
+        axis = 0 if run.spec.of == "mri" else 2
+        picture = picture.select(axis, picture.shape[axis] // 2)
+        names = tuple(name for k, name in enumerate(names) if k != axis)
     return figures.whiteness_figure(
-        picture, curves, chance=found.chance, xlabel=across, ylabel=down
+        picture, curves, chance=found.chance, xlabel=names[1], ylabel=names[0]
     )
 
 

@@ -163,7 +163,7 @@ def _leftover(problem: Problem, result: Reconstruction) -> Leftover:
     whole = float(problem.y.abs().square().mean().sqrt())
     if size <= Leftover.NOTHING * whole:
         return Leftover(size / whole, 0.0, 0.0, 0.0)
-    residual = problem.arranged(problem.A, result.residual)
+    residual = problem.spread(result.residual)
     found, squares = whiteness(residual), whiteness(residual.abs().square())
     return Leftover(size / whole, found.neighbours, found.chance, squares.neighbours)
 

@@ -25,7 +25,7 @@ class ReconstructSpec(AbstractSpec):
 
     Attributes:
         prior: Kernels to choose from, as NAME:NUMBER: ntk:4 (bandwidth, in cycles per unit), matern12:0.1, matern32:0.1,
-            matern52:0.1 and rbf:0.1 (length). A unit is the longest side of the picture. By default a few of each kind.
+            matern52:0.1 and rbf:0.1 (length). A unit is the longest side of the picture. By default ntk:2, ntk:4, ntk:8 and matern12:0.1.
         total_variation: Weight of total variation; by default the measurements choose it.
         no_total_variation: Leave total variation out: the kernel alone.
         bounds: Least and largest value that the picture may have, such as 0,1 or 0,none; none for no bounds. By default

@@ -47,3 +47,9 @@ class Problem:
     def axis_counts(self) -> tuple[float, ...]:
         """Samples along each axis."""
         return tuple(float(n) for n in self.domain.shape)
+
+    def spread(self, residual: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """What is left of the data as a picture, of colours their mean: `arranged`, without an axis of outputs."""
+        found = self.arranged(self.A, residual)
+        several = residual.ndim > len(self.A.data_shape)
+        return found.mean(-1) if several else found
