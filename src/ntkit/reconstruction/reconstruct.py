@@ -20,6 +20,7 @@ from ntkit.reconstruction.asked import (
     asked_system,
     asked_variation,
 )
+from ntkit.reconstruction.choice import folds_of
 from ntkit.reconstruction.result import Reconstruction
 from ntkit.reconstruction.torus import torus_prior
 from ntkit.reconstruction.words import notes_on, reason
@@ -92,6 +93,8 @@ def reconstruct(
     strength = asked_variation(total_variation)
     measured = asked_signal(system.data_of(data))
     problem = Work(system, measured, asked_bounds(bounds, A), asked_mean(mean), say)
+    if strength is True and not problem.is_blind:
+        folds_of(system.group)  # refuses too few groups before anything is computed
     found = problem.priors([
         torus_prior(k, where, name) for name, k in asked_priors(prior, where).items()
     ])

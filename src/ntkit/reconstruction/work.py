@@ -106,7 +106,7 @@ class Work:
 
     def with_noise(self, row: PriorRow) -> PriorRow:
         """The same with a noise that the solvers can work with, where it is next to none."""
-        least = _LEAST_NOISE * float(self.y.square().mean().sqrt())
+        least = _LEAST_NOISE * float(self.y[:, self.system.counts].square().mean().sqrt())
         if row.noise >= least:
             return row
         return replace(row, noise=least, weight=(least / row.scale) ** 2)

@@ -1,0 +1,92 @@
+"""The strength of total variation: its folds, its path, and what each says of what was held out."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from ntkit import Grid
+from ntkit.kernels import Matern
+from ntkit.measurements import Samples
+from ntkit.reconstruction.choice import folds_of, try_variations
+from ntkit.reconstruction.primal_dual import PrimalDual, Terms
+from ntkit.reconstruction.system import System
+from ntkit.reconstruction.torus import torus_prior
+from tests.cases import randn, seeded
+
+
+def test_folds_are_groups_in_turn() -> None:
+    group = torch.tensor([0, 0, 1, 2, 3, 3, 4])
+    assert folds_of(group).tolist() == [0, 0, 1, 2, 0, 0, 1]
+    assert folds_of(group, 5).tolist() == group.tolist()
+    with pytest.raises(ValueError, match="The data have 5 groups, and 6 folds"):
+        folds_of(group, 6)
+
+
+@pytest.fixture(scope="module")
+def tried():
+    """A step, every point measured, single points held out."""
+    n = 10
+    A, prior = Samples.everywhere((n, n)), torus_prior(Matern(0.5, 0.2), Grid((n, n)))
+    group = torch.randperm(n * n, generator=seeded()) % 30
+    system = System(A, None, group)
+    step = torch.zeros(1, 1, n, n).double()
+    step[..., 5:] = 1
+    y = system.forward(step)[0] + 0.1 * randn(1, n * n)
+    one = torch.ones(1).double()
+    terms = Terms(torch.ones(1, 1, n * n).double(), 0.02 * one, 0 * one, prior.spectrum, 0.5, None)
+    method = PrimalDual(system, y, scale=0.5, ridge=0.02)
+    lines: list[str] = []
+    path = try_variations(
+        method, system, y, terms, shares=(0.3, 0.0), unit=0.01, noise=0.1, say=lines.append
+    )
+    return system, y, terms, method, path, lines
+
+
+def test_strengths_fall_by_the_same_factor_to_none(tried) -> None:
+    *_, path, lines = tried
+    strengths = sorted({t.total_variation for t in path.trials}, reverse=True)
+    assert strengths[-1] == 0
+    for a, b in pairwise(strengths[:-1]):
+        assert a / b == pytest.approx(1.8)
+    assert [t.share for t in path.trials] == [0.3, 0.0] * len(strengths)
+    assert [t.total_variation for t in path.trials[::2]] == strengths
+    assert len(lines) == len(strengths)
+
+
+def test_the_best_is_neither_the_first_nor_none(tried) -> None:
+    """Of a step with noise; it is the one of the smallest score, and a share has its own."""
+    *_, path, _ = tried
+    best = path.chosen()
+    strengths = sorted({t.total_variation for t in path.trials})
+    assert strengths[0] < best.total_variation < strengths[-1]
+    assert best.score == min(t.score for t in path.trials)
+    for share in (0.3, 0.0):
+        own = [t for t in path.trials if t.share == share]
+        assert path.best(share) == min(own, key=lambda t: t.score)
+
+
+def test_trials_are_of_what_was_held_out(tried) -> None:
+    """Each fold solved alone, from the beginning; errors over groups by plain loops."""
+    system, y, terms, method, path, _ = tried
+    best, folds = path.best(0.3), folds_of(system.group)
+    errors = torch.zeros(system.n_data).double()
+    for k in range(3):
+        keep = (folds != k).double()[None, None]
+        own = replace(
+            terms,
+            keep=keep,
+            weight=0.3 * terms.weight,
+            variation=torch.tensor([best.total_variation]),
+        )
+        state = method.solve(own, tolerance=3e-5, iterations=400)
+        left = system.forward(method.field(state, own))[0, 0] - y[0]
+        errors[folds == k] = left[folds == k] ** 2
+    assert best.held_out == pytest.approx(
+        float((errors.mean() / y.square().mean()).sqrt()), rel=0.05
+    )
+    assert best.score == pytest.approx(float(torch.log1p(errors / 0.01).mean()), rel=0.05)
+    means = torch.stack([errors[system.group == g].mean() for g in range(30)]) / y.square().mean()
+    spread = float(means.std()) / 30**0.5 / (2 * best.held_out)
+    assert best.deviation == pytest.approx(spread, rel=0.1)
