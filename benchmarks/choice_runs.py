@@ -182,6 +182,7 @@ def _tuned(task: AbstractTask, size: Size, steps: int) -> TuneResult:
         width=size.width,
         n_frequencies=size.n_frequencies,
         batch_size=size.batch_size,
+        families=("mlp",),
     )
 
 
