@@ -9,7 +9,7 @@ ReLU layers of 160 on 160 Gaussian frequencies have: REDUCED, as the batches are
 256 of each, and batches of 4,096). 1,000 steps of Adam at the usual rate of the family, one seed. `ntkit.tune` is asked for the same, by three families and the six
 Gaussian bandwidths. PSNR is in a range of 2 (the largest absolute value of a sound is 1).
 
-What it shows so far, of the piano note in 15,000 samples alone (the table has sounds whose grid is complete): the choice
+What it shows so far, of the piano note in 15,000 samples alone (the table has sounds whose grid is complete; of the words ten cells are kept): the choice
 is the best of the grid, but it is a Gaussian one, and the figure (5 dB above the best Gaussian) is NOT reached. At their
 usual constant rate SIREN and FINER learned nothing of the note at five of six bandwidths or all: the long sound needs high
 frequencies of the first layer, and a step turns waves of these too far (`ntkit.tuning.ladders.is_steady`). A SIREN of 188 cycles trained at a fifth of the rate, falling to 0
