@@ -23,6 +23,7 @@ from ntkit.experiments.reconstruct_scores import covered, scores_of
 from ntkit.experiments.reconstruct_spec import CtSpec, ImageSpec, MriSpec
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.simulation import simulate_mri
+from ntkit.experiments.telling import Telling
 from ntkit.tasks.similarity import ssim
 from tests.cases import randn
 from tests.experiments.reconstructions import quick, write_sinogram
@@ -173,6 +174,19 @@ def test_a_solver_that_fails_leaves_nothing(spec: CtSpec, monkeypatch: pytest.Mo
     with pytest.raises(ValueError, match="it does not fit"):
         run_reconstruct(spec)
     assert not spec.out.exists()
+
+
+@pytest.mark.usefixtures("fast")
+def test_large_pictures_take_long_and_too_large_ones_are_refused(spec: CtSpec) -> None:
+    said: list[str] = []
+    telling = Telling(on_notice=said.append)
+    run_reconstruct(spec, telling=telling)
+    assert said == []
+    larger = replace(spec, truth=None, size=(320,))
+    run_reconstruct(larger, telling=telling, force=True)
+    assert said == ["This will take about 4 minutes on two cores."]
+    with pytest.raises(ValueError, match="A picture of 4096 x 4096 would take 17 GB"):
+        run_reconstruct(replace(larger, size=(4096,)), force=True)
 
 
 @pytest.mark.parametrize("of", [CtSpec, MriSpec, ImageSpec])

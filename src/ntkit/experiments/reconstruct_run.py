@@ -1,5 +1,6 @@
 """`ntkit reconstruct`: from a spec to a run folder: read, solve, judge, draw."""
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from ntkit.reconstruction import Reconstruction, reconstruct, whiteness
 __all__ = ["resume_reconstruct", "run_reconstruct"]
 
 _NETWORK = "trained network"
+
+_SECONDS = 2.5e-3
+"""For a number of the picture on two cores, measured at 128 x 128 from 30 views, with error bars."""
 
 
 def run_reconstruct(
@@ -77,6 +81,9 @@ def _reconstructed(
         NumericalError: The picture is not finite.
     """
     problem = begun.task
+    minutes = prod(problem.A.field_shape) * problem.domain.n_outputs * _SECONDS / 60
+    if minutes > 2:
+        telling.notice(f"This will take about {minutes:.0f} minutes on two cores.")
     try:
         result = reconstruct(
             problem.y,

@@ -1,12 +1,38 @@
 """Arrays of measurements, refused where they can be none."""
 
+from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from ntkit._core.whole_files import shown
 
-__all__ = ["measured_values"]
+__all__ = ["measured_values", "refuse_too_large"]
+
+_LARGEST = 2**22
+"""Numbers of a picture: more would take hours."""
+
+_BYTES = 1000
+"""Working memory of each: nine problems at once, on a torus of twice the picture's sides."""
+
+
+def refuse_too_large(shape: Sequence[int], n_outputs: int, way_out: str) -> None:
+    """Refuse a picture that memory and patience would not do for, before any work.
+
+    Args:
+        shape: Of the picture.
+        n_outputs: Its colours.
+        way_out: What to do.
+
+    Raises:
+        ValueError: It is too large.
+    """
+    count = prod(shape) * n_outputs
+    if count > _LARGEST:
+        raise ValueError(
+            f"A picture of {' x '.join(map(str, shape))} would take {count * _BYTES / 1e9:.0f} GB and hours: {way_out}."
+        )
 
 
 def measured_values(path: Path, values: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ntkit._core.checks import positive
 from ntkit._core.whole_files import shown
 from ntkit.experiments.problems.angles import angles_of, seem_radians
-from ntkit.experiments.problems.checked import measured_values
+from ntkit.experiments.problems.checked import measured_values, refuse_too_large
 from ntkit.experiments.problems.problem import Problem
 from ntkit.experiments.problems.truth import read_truth
 from ntkit.experiments.reconstruct_spec import CtSpec
@@ -144,6 +144,7 @@ def _scan(spec: CtSpec, shape: tuple[int, ...], degrees: Sequence[float]) -> Rad
     )
     spacing = positive("detector_spacing", spec.detector_spacing or pixel * larger)
     sizes = _size(spec, shape, spacing / pixel, larger)
+    refuse_too_large(sizes, 1, "pass a smaller `--size`")
     astra = spec.convention == "astra"
     n_detectors = shape[1:]
     common: dict[str, Any] = {

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from ntkit.experiments.problems.checked import refuse_too_large
 from ntkit.experiments.problems.problem import Problem
 from ntkit.experiments.problems.truth import read_truth
 from ntkit.experiments.reconstruct_spec import ImageSpec
@@ -37,11 +38,14 @@ def open_image(spec: ImageSpec) -> Problem:
         raise ValueError("`--mask` is not for `--factor` and `--blur`: fill the picture in first.")
     content = read_image(spec.data, downscale=spec.downscale)
     values = _without_alpha(content)
+    n = values.shape[-1]
+    refuse_too_large(
+        [side * spec.factor for side in content.shape], n, "shrink it first, with `--downscale`"
+    )
     A = _masked(spec, content.shape) if spec.mask else _coarse(spec, content.shape)
     known = isinstance(A, Samples)
     seen = values.flatten(0, 1)[A.index] if isinstance(A, Samples) else values
     y = seen[..., 0] if values.shape[-1] == 1 else seen
-    n = values.shape[-1]
     groups = _one_by_one(A) if isinstance(A, Samples) else None
     return Problem(
         y=y,

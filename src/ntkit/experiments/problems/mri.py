@@ -8,6 +8,7 @@ from jaxtyping import Bool, Complex, Shaped
 from torch import Tensor
 
 from ntkit._core.whole_files import shown
+from ntkit.experiments.problems.checked import refuse_too_large
 from ntkit.experiments.problems.problem import Problem
 from ntkit.experiments.problems.truth import read_truth
 from ntkit.experiments.reconstruct_spec import MriSpec
@@ -26,6 +27,7 @@ def open_mri(spec: MriSpec) -> Problem:
     """The measured part of k-space, and `Fourier` as it made it; what does not fit is refused."""
     found = read_kspace(spec.data, slice=spec.slice)
     kspace = torch.from_numpy(found.values)
+    refuse_too_large(kspace.shape[1:], 2, "take a part of it")
     mask, notes = _measured(spec, found, kspace)
     coils = _coils(spec, kspace, mask, notes)
     A = Fourier(tuple(mask.shape), mask=mask, coils=coils)
