@@ -138,7 +138,7 @@ def test_priors_are_kernels() -> None:
         asked_priors([], grid)
     for bad in (nn.Linear(2, 1), [nn.Linear(2, 1)], 3.0):
         with pytest.raises(TypeError, match=r"`prior` must be kernels, got \w+; of a network"):
-            asked_priors(bad, grid)  # pyright: ignore[reportArgumentType]
+            asked_priors(bad, grid)
     refused("must be a stationary kernel", randn(12), POINTS, prior=Linear())
 
 

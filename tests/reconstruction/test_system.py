@@ -127,7 +127,7 @@ def test_the_curvature_is_never_below(A: AbstractMeasurement, weighted: bool) ->
     n = prod(torus.lengths)
     unit = torch.eye(n, dtype=torch.float64).reshape(n, *torus.lengths)
     inverse = torus.crop(torus.on_torus(torch.fft.rfftn(unit, dim=torus.axes) / system.curvature))
-    places = torus.crop(torch.arange(n).reshape(torus.lengths)).flatten()
+    places = torus.crop(torch.arange(n).double().reshape(torus.lengths)).flatten().long()
     inverse = inverse.flatten(1)[places]
     if A.is_complex:
         inverse = torch.block_diag(inverse, inverse)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import isfinite, prod
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -118,7 +119,7 @@ def _asked_weights(weights: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Fl
     return flat / flat[flat > 0].mean()
 
 
-def asked_bounds(bounds: Bounds | str, A: AbstractMeasurement) -> Bounds:
+def asked_bounds(bounds: Any, A: AbstractMeasurement) -> Bounds:
     """The bounds: of line integrals nothing below zero, where nothing else is said.
 
     Raises:
@@ -173,7 +174,7 @@ def asked_variation(total_variation: bool | float) -> bool | float:
     return float(total_variation) or False
 
 
-def asked_priors(prior: Priors, grid: Grid) -> dict[str, AbstractKernel]:
+def asked_priors(prior: Any, grid: Grid) -> dict[str, AbstractKernel]:
     """The kernels to compare, by name.
 
     Raises:
