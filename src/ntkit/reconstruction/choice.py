@@ -18,6 +18,9 @@ _FACTOR = 1.8
 _FIRST = 60.0
 """Of the strengths, times the kernel's weight and scale: above what is usually best; where it is not, larger ones follow."""
 
+_LAST = 0.01
+"""Likewise: below it total variation hardly moves the field, and only how far the iterations have come would be judged."""
+
 _LONGEST = 40
 _RISES, _GAIN = 3, 0.005
 """After so many strengths that gain less than this on the score, smaller ones are left out."""
@@ -104,17 +107,17 @@ def try_variations(
             errors = _judged(system, y, every, field, noise)
             found[strength] = [Trial(s, strength, *e) for s, e in zip(shares, errors, strict=True)]
 
-    descend(_falling(found, _FIRST * unit))
+    descend(_falling(found, _FIRST * unit, _LAST * unit))
     while len(found) < _LONGEST and _is_best_of(found, max(found)):
         descend(iter([_FACTOR**3 * max(found), _FACTOR**2 * max(found), _FACTOR * max(found)]))
     order = sorted(found, reverse=True)
     return Path(tuple(t for b in order for t in found[b]))
 
 
-def _falling(found: dict[float, list[Trial]], first: float) -> Iterator[float]:
+def _falling(found: dict[float, list[Trial]], first: float, last: float) -> Iterator[float]:
     """Ever smaller strengths until nothing is gained by them any more, and none at last."""
     strength = first
-    while len(found) < _LONGEST and not _is_over(found):
+    while strength >= last and not _is_over(found):
         yield strength
         strength /= _FACTOR
     yield 0.0
