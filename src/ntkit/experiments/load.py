@@ -9,11 +9,13 @@ __all__ = ["load"]
 
 
 def load(run: Path | str) -> AbstractRun:
-    """The run of a folder that `ntkit tune` or `ntkit fit` wrote: what was asked, what was found, the trained network.
+    """The run of a folder that `ntkit tune`, `fit` or `reconstruct` wrote: what was asked, what was found, the network.
 
     `load(folder).network` is the recommended network as an `nn.Module`, with its trained weights; it takes
     coordinates `[n, d]` of any floating dtype, such as `grid.points()`. Where the run trained a network
     of your own, `load(folder).trained(network=factory)` builds it with `factory(encoding)`.
+
+    A reconstruction has no network: `load(folder).field` is its picture, `deviation` the error bar.
 
     Args:
         run: The folder. Those of earlier versions are read as well.
