@@ -60,7 +60,7 @@ def _found(run: ReconstructRun, deviation: np.ndarray | None) -> str:
     low, high = np.quantile(values, [0.001, 0.999])
     said = f"Values from {low:.3g} to {high:.3g}{unit}"
     if deviation is not None:
-        said += f", where least is known to ± {np.quantile(deviation, 0.99):.2g}"
+        said += f", known to ± {np.quantile(deviation, 0.99):.2g} where they are least certain"
     if run.scores:
         own, other = run.scores["reconstruction"]["psnr"], run.scores[run.baseline]["psnr"]
         return f"{said}. {own:.1f} dB against the truth; {run.baseline}: {other:.1f} dB."
