@@ -77,7 +77,9 @@ def measure() -> list[Row]:
 def _of_kind(kind: str, noise: float, own: list[Case]) -> list[Row]:
     """What a kind of picture gives at one noise, beside its rivals."""
     items = len({c.name for c in own})
-    what = f"{kind}, noise {100 * noise:g} %, {items} of {len(KINDS[kind])} pictures, {len(own)} cases"
+    what = (
+        f"{kind}, noise {100 * noise:g} %, {items} of {len(KINDS[kind])} pictures, {len(own)} cases"
+    )
 
     def average(of: Callable[[Case], float]) -> float:
         return mean(map(of, own))
@@ -99,8 +101,18 @@ def _over_all(found: list[Case]) -> list[Row]:
     worst = max(lost, key=lambda c: lost[c])
     quiet = {c: c.chosen - c.back_projected for c in found if c.noise == 0.01}
     rows = [
-        Row(f"lost against the oracle, mean of {len(found)} cases", mean(lost.values()), "dB", at_most=0.3),
-        Row(f"the same, worst ({worst.name}, noise {100 * worst.noise:g} %)", lost[worst], "dB", at_most=1.2),
+        Row(
+            f"lost against the oracle, mean of {len(found)} cases",
+            mean(lost.values()),
+            "dB",
+            at_most=0.3,
+        ),
+        Row(
+            f"the same, worst ({worst.name}, noise {100 * worst.noise:g} %)",
+            lost[worst],
+            "dB",
+            at_most=1.2,
+        ),
         Row("seconds of a choice, one thread, mean", mean(c.seconds for c in found), "s"),
     ]
     if quiet:
@@ -108,4 +120,3 @@ def _over_all(found: list[Case]) -> list[Row]:
         name = f"above filtered back-projection at 1 %, least ({least.name})"
         rows.insert(2, Row(name, quiet[least], "dB", at_least=5))
     return rows
-

@@ -7,7 +7,12 @@ import torch
 from torch import Tensor
 
 from ntkit.measurements import AbstractMeasurement, Samples
-from ntkit.reconstruction.deviation import LocalPrior, deviation_of, local_prior
+from ntkit.reconstruction.deviation import (
+    LocalPrior,
+    deviation_of,
+    exact_deviation,
+    local_prior,
+)
 from ntkit.reconstruction.evidence import data_spectrum, evidence
 from ntkit.reconstruction.result import PriorRow
 from tests.cases import randn, seeded
@@ -45,6 +50,7 @@ def test_it_is_the_posterior_deviation(A: AbstractMeasurement, local: bool) -> N
     assert found.shape == A.field_shape
     assert float((ratio - 1).abs().max()) < 5 * (2 / 2000) ** 0.5
     assert float(ratio.mean() - 1) == pytest.approx(0, abs=0.03)
+    assert_near(exact_deviation(system, used, ROW).flatten() ** 2, expected, loosen=100)
 
 
 def test_a_local_prior_is_scaled_on_both_sides() -> None:

@@ -13,7 +13,9 @@ from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import TorusPrior
 from ntkit.reconstruction.variation import differences
 
-__all__ = ["LocalPrior", "deviation_of", "local_prior"]
+__all__ = ["LocalPrior", "deviation_of", "exact_deviation", "local_prior"]
+
+_CHUNK = 32
 
 _SAMPLES = 32
 """Of the posterior: the deviation at a point is known to an eighth of itself."""
@@ -113,6 +115,31 @@ def deviation_of(
     found = kernel_fields(system, prior, data.float(), [row.weight], tolerance=2e-2, iterations=200)
     error = drawn - found.fields[0].double()
     return row.scale * error.square().sum(1).mean(0).sqrt()
+
+
+def exact_deviation(
+    system: System, prior: TorusPrior | LocalPrior, row: PriorRow
+) -> Float[Tensor, "..."]:
+    """The same without sampling: the square root of `s^2 diag(K - K A^H (A K A^H + a)^-1 A K)`, `[*shape]`.
+
+    Args:
+        system: The measurement.
+        prior: Of the field.
+        row: Its scale and weight.
+
+    Cost: an eigenvalue problem of as many rows as there are data, and a product of each with `A^H` and `K`.
+    """
+    found = data_spectrum(system, prior, torch.arange(system.n_data))
+    known = torch.zeros(system.measurement.field_shape, dtype=torch.float64)
+    shares = 1 / (found.eigenvalues + row.weight)
+    for vectors, share in zip(found.vectors.T.split(_CHUNK), shares.split(_CHUNK), strict=True):
+        data = (
+            torch.view_as_real(vectors).movedim(-1, 1) if vectors.is_complex() else vectors[:, None]
+        )
+        field = prior.covariance(system.adjoint(data))
+        known += torch.einsum("c,cp...->...", share, field.square())
+    before = prior.local**2 if isinstance(prior, LocalPrior) else torch.ones_like(known)
+    return row.scale * (before - known).clamp_min(0).sqrt()
 
 
 def _blurred(field: Float[Tensor, "..."], sigma: float) -> Float[Tensor, "..."]:

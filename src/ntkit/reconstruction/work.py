@@ -9,7 +9,12 @@ from torch import Generator, Tensor
 
 from ntkit.reconstruction.asked import Bounds
 from ntkit.reconstruction.choice import Path, try_variations
-from ntkit.reconstruction.deviation import deviation_of, local_prior
+from ntkit.reconstruction.deviation import (
+    LocalPrior,
+    deviation_of,
+    exact_deviation,
+    local_prior,
+)
 from ntkit.reconstruction.evidence import data_spectrum, evidence, part_of_data
 from ntkit.reconstruction.linear import kernel_fields
 from ntkit.reconstruction.primal_dual import PrimalDual, Terms
@@ -24,6 +29,9 @@ SHARES = (0.3, 0.1)
 
 _LOCAL_DATA = 256
 """For the local scale: six priors are compared, and differ by more than kernels do."""
+
+_DENSE = 1500
+"""Data of which the matrix `A K A^H` is stored for the error bars."""
 
 _LEAST_NOISE = 2e-3
 """Of the data's root mean square: noise below it is taken to be as large. Pictures hardly differ, and it converges."""
@@ -152,12 +160,14 @@ class Work:
     ) -> Float[Tensor, "..."]:
         """Standard deviation at each point: of the linear problem as it is, else under a prior that follows the estimate."""
         self.say("Error bars")
-        if solved.choice.total_variation == 0 and self.bounds is None:
-            return deviation_of(self.system, prior, row, generator=generator)
-        rows = part_of_data(self.system, most=_LOCAL_DATA)
-        y = self.y - row.mean * self.flat
-        local, own = local_prior(self.system, prior, solved.field, y, rows)
-        return deviation_of(self.system, local, own, generator=generator)
+        used: TorusPrior | LocalPrior = prior
+        if solved.choice.total_variation > 0 or self.bounds is not None:
+            rows = part_of_data(self.system, most=_LOCAL_DATA)
+            y = self.y - row.mean * self.flat
+            used, row = local_prior(self.system, prior, solved.field, y, rows)
+        if self.system.n_data <= _DENSE:
+            return exact_deviation(self.system, used, row)
+        return deviation_of(self.system, used, row, generator=generator)
 
     def kernel_alone(
         self, prior: TorusPrior, row: PriorRow, *, to_the_end: bool
