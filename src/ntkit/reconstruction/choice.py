@@ -11,7 +11,7 @@ from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.result import Trial
 from ntkit.reconstruction.system import System
 
-__all__ = ["Path", "folds_of", "try_variations"]
+__all__ = ["Path", "folds_of", "solved_from_above", "try_variations"]
 
 N_FOLDS = 3
 _FACTOR = 1.8
@@ -31,7 +31,8 @@ class Path:
     """What was tried, from the largest strength to none.
 
     Attributes:
-        trials: One a strength and share of the kernel's weight, from the largest strength to none.
+        trials: One a strength and share of the kernel's weight, from the largest strength to none. Neither kernel nor total
+            variation is not among them: nothing would tell what is not measured.
     """
 
     trials: tuple[Trial, ...]
@@ -111,7 +112,27 @@ def try_variations(
     while len(found) < _LONGEST and _is_best_of(found, max(found)):
         descend(iter([_FACTOR**3 * max(found), _FACTOR**2 * max(found), _FACTOR * max(found)]))
     order = sorted(found, reverse=True)
-    return Path(tuple(t for b in order for t in found[b]))
+    trials = (t for b in order for t in found[b])
+    return Path(tuple(t for t in trials if t.share > 0 or t.total_variation > 0))
+
+
+def solved_from_above(
+    method: PrimalDual, terms: Terms, *, unit: float, tolerance: float, iterations: int
+) -> State:
+    """One problem, from larger total variations to its own: where little is measured, they carry far into the gaps.
+
+    Args:
+        method: The solver.
+        terms: The problem.
+        unit: As of `try_variations`.
+        tolerance: Of the last, relative.
+        iterations: Of the last, at most.
+    """
+    state, strength, own = None, _FIRST * unit, float(terms.variation)
+    while strength > max(own, _LAST * unit):
+        state = _solved(method, terms, strength, state)
+        strength /= _FACTOR
+    return method.solve(terms, start=state, tolerance=tolerance, iterations=iterations)
 
 
 def _falling(found: dict[float, list[Trial]], first: float, last: float) -> Iterator[float]:

@@ -130,8 +130,8 @@ class PrimalDual:
         self._curvature = system.curvature.to(dtype)
         self._rough = curvature_of_differences(self._torus.frequencies()).to(dtype)
         mean = float(self._curvature.mean())
-        self._flat = 0.1 * mean
         self._data_step = min(0.3, _DATA_STEP * sqrt(ridge / mean))
+        self._flat = self._data_step * mean
         real = torch.ones(len(y), *[1] * len(self._torus.shape), dtype=dtype)
         if system.measurement.is_complex:
             real[1::2] = 0
@@ -150,12 +150,12 @@ class PrimalDual:
 
         Args:
             terms: The problems.
-            start: Where to begin; zero if left out. The dual variables of other terms are cut to fit.
+            start: Where to begin; the mean everywhere if left out. The dual variables of other terms are cut to fit.
             tolerance: Relative.
             iterations: At most.
             on_step: Called once an iteration.
         """
-        state = self._zero(len(terms.keep)) if start is None else start
+        state = self._flat_field(terms) if start is None else start
         step = _Step(self, terms)
         for k in range(1, iterations + 1):
             following = step(state)
@@ -177,11 +177,11 @@ class PrimalDual:
         """The field on the grid, within its bounds to the last digit: in double precision."""
         return terms.clip(self._torus.crop(state.whole).double() * self._scale)
 
-    def _zero(self, cases: int) -> State:
-        shape, parts = self._torus.shape, len(self._y)
+    def _flat_field(self, terms: Terms) -> State:
+        cases, shape, parts = len(terms.keep), self._torus.shape, len(self._y)
         new = self._y.new_zeros
         return State(
-            new(cases, parts, *self._torus.lengths),
+            terms.mean / self._scale * self._real + new(cases, parts, *self._torus.lengths),
             new(cases, parts, self._y.shape[1]),
             new(len(shape), cases, parts, *shape),
             new(cases, parts, *shape),

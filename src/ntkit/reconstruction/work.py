@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from ntkit.reconstruction.asked import Bounds
-from ntkit.reconstruction.choice import Path, try_variations
+from ntkit.reconstruction.choice import Path, solved_from_above, try_variations
 from ntkit.reconstruction.deviation import (
     LocalPrior,
     deviation_of,
@@ -207,7 +207,8 @@ class Work:
         fields, gap = [], 0.0
         for weight, strength in zip(weights, strengths, strict=True):
             terms = self.terms(prior, row, weight, strength)
-            state = method.solve(terms, tolerance=2e-5, iterations=800)
+            unit = row.weight * row.scale
+            state = solved_from_above(method, terms, unit=unit, tolerance=2e-5, iterations=800)
             fields.append(method.field(state, terms)[0])
             gap = max(gap, state.change)
         return fields, gap
