@@ -272,7 +272,7 @@ def test_gaps_of_a_mask_are_filled(noise: float) -> None:
     disc = (place[:, None] ** 2 + place**2 < 0.1).double()
     A = Samples.mask(torch.rand(32, 32, generator=seeded(1)) < 0.5)
     y = A(disc[..., None])[..., 0]
-    found = reconstruct(y + noise * randn(*y.shape), A, error_bars=False)
+    found = ntkit.reconstruct(y + noise * randn(*y.shape), A, error_bars=False)
     error = (found.field - disc).square().mean()
     assert float(error) < 1.05 * float((found.alternatives["kernel alone"] - disc).square().mean())
     assert float(error) < 0.02
