@@ -23,7 +23,8 @@ _LAST = 0.01
 
 _LONGEST = 40
 _RISES, _GAIN = 3, 0.005
-"""After so many strengths that gain less than this on the score, smaller ones are left out."""
+"""After so many strengths that gain less than this on the score, smaller ones are left out. A smaller share of the kernel must
+gain as much, too, to be taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,11 @@ class Path:
         return min((t for t in self.trials if t.share == share), key=lambda t: t.score)
 
     def chosen(self) -> Trial:
-        """The best of all."""
-        return min(self.trials, key=lambda t: t.score)
+        """The best of all; of shares that do next to as well the largest, which is closest to marginal likelihood."""
+        least = min(t.score for t in self.trials)
+        shares = sorted({t.share for t in self.trials}, reverse=True)
+        best = (self.best(share) for share in shares)
+        return next(t for t in best if t.score <= least + _GAIN)
 
 
 def folds_of(group: Int[Tensor, " m"], n_folds: int = N_FOLDS) -> Int[Tensor, " m"]:
