@@ -6,7 +6,6 @@ from math import pi, prod
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import LinearConstraint, minimize
 from torch import Tensor
 
 from ntkit import Grid
@@ -119,11 +118,12 @@ def test_a_line_of_points_by_a_general_optimiser(
         return np.concatenate([pull, np.full(n - 1, variation)])
 
     rise, unit = np.diff(np.eye(n), axis=0), np.eye(n - 1)
-    above = LinearConstraint(np.block([[-rise, unit], [rise, unit]]), 0, np.inf)
+    optimize = pytest.importorskip("scipy.optimize")
+    above = optimize.LinearConstraint(np.block([[-rise, unit], [rise, unit]]), 0, np.inf)
     low, high = bounds or (None, None)
     ends = [(low, high)] * n + [(0.0, None)] * (n - 1)
     start = np.clip(np.zeros(n), low, high)
-    best = minimize(
+    best = optimize.minimize(
         lambda z: value(z[:n], z[n:]),
         np.concatenate([start, np.zeros(n - 1)]),
         jac=slope,
