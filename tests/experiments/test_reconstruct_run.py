@@ -264,7 +264,7 @@ def test_other_kinds_are_nearer_to_the_truth_than_what_is_usual(tmp_path: Path) 
     np.save(tmp_path / "whole.npy", picture)
     np.save(tmp_path / "mask.npy", np.random.default_rng(0).random((40, 40)) < 0.5)
     simulate_mri(tmp_path / "whole.npy", tmp_path / "k.npy", keep=0.5, coils=4, size=24)
-    holes = ImageSpec(tmp_path / "whole.npy", mask=tmp_path / "mask.npy", total_variation=0.01)
+    holes = ImageSpec(tmp_path / "whole.npy", mask=tmp_path / "mask.npy")
     for spec, gain in [
         (MriSpec(tmp_path / "k.npy"), 3),
         (replace(holes, truth=tmp_path / "whole.npy"), 8),

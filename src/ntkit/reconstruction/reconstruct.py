@@ -93,7 +93,7 @@ def reconstruct(
     strength = asked_variation(total_variation)
     measured = asked_signal(system.data_of(data))
     problem = Work(system, measured, asked_bounds(bounds, A), asked_mean(mean), say)
-    if strength is True and not problem.is_blind:
+    if strength is True and not system.is_blind:
         folds_of(system.group)  # refuses too few groups before anything is computed
     found = problem.priors([
         torus_prior(k, where, name) for name, k in asked_priors(prior, where).items()

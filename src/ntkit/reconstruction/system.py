@@ -34,6 +34,11 @@ class System:
     weights: Float[Tensor, " m"] | None
     group: Int[Tensor, " m"]
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether no part of the data tells of another: Fourier samples seen by one coil."""
+        return self.measurement.is_complex and self.measurement.data_shape[1:] in {(), (1,)}
+
     @cached_property
     def torus(self) -> Torus:
         """Around the grid of the field."""

@@ -64,7 +64,7 @@ def notes_on(
         notes.append(
             f"{100 * share:.0f} % of the picture is not seen in every view; there the prior decides."
         )
-    if A.is_complex and A.data_shape[1:] in {(), (1,)}:
+    if system.is_blind:
         notes.append(
             "One coil: what is not measured is known from the prior alone, and lines that are held out tell nothing of its "
             "strength. The kernel's weight is that of marginal likelihood, total variation has a usual strength beside it."

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -78,13 +79,7 @@ class Work:
     mean: float | None
     say: Callable[[str], None]
 
-    @property
-    def is_blind(self) -> bool:
-        """Whether no part of the data tells of another: Fourier samples seen by one coil."""
-        A = self.system.measurement
-        return A.is_complex and A.data_shape[1:] in {(), (1,)}
-
-    @property
+    @cached_property
     def flat(self) -> Float[Tensor, "p m"]:
         """`A 1`, weighted, of each part; of complex fields the real part is one."""
         ones = torch.ones(len(self.y), *self.system.measurement.field_shape, dtype=torch.float64)
@@ -130,7 +125,7 @@ class Work:
             return Solved(by_kernel, choice, None, {}, residual)
         method = PrimalDual(self.system, self.y, scale=row.scale, ridge=row.weight)
         path, others = None, {"kernel alone": by_kernel}
-        if total_variation is True and self.is_blind:
+        if total_variation is True and self.system.is_blind:
             total_variation = _USUAL_STRENGTH * unit
         if total_variation is True:
             path = try_variations(
@@ -165,6 +160,7 @@ class Work:
             rows = part_of_data(self.system, most=_LOCAL_DATA)
             y = self.y - row.mean * self.flat
             used, row = local_prior(self.system, prior, solved.field, y, rows)
+        row = self.with_noise(row)  # the problem that was solved
         if self.system.n_data <= _DENSE:
             return exact_deviation(self.system, used, row)
         return deviation_of(self.system, used, row, generator=generator)

@@ -52,6 +52,6 @@ def measured_values(path: Path, values: np.ndarray) -> np.ndarray:
         )
     if not np.abs(values - values.flat[0]).any():
         raise ValueError(
-            f"`{shown(path)}` has no signal: all of its values are {values.flat[0]:g}."
+            f"`{shown(path)}` has no signal: all of its values are {values.flat[0] + 0.0:g}."
         )
     return values.astype(complex if np.iscomplexobj(values) else float)
