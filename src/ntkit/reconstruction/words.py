@@ -66,8 +66,8 @@ def notes_on(
         )
     if system.is_blind:
         notes.append(
-            "One coil: what is not measured is known from the prior alone, and lines that are held out tell nothing of its "
-            "strength. The kernel's weight is that of marginal likelihood, total variation has a usual strength beside it."
+            "One coil: what is not measured is known from the prior alone, and lines that are held out tell nothing of it. "
+            "The kernel's weight is that of marginal likelihood; total variation has a usual strength, unless it was given."
         )
     if path is not None:
         tried = sorted({t.total_variation for t in path.trials}, reverse=True)

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from tyro.conf import Positional
 
 from ntkit._core.checks import non_negative, positive, positive_int
 from ntkit.experiments.simulation.subject import FINER, subject_of
-from ntkit.experiments.simulation.written import free, write_measured
+from ntkit.experiments.simulation.written import Out, free, write_measured
 from ntkit.measurements import Radon
 
 __all__ = ["simulate_ct"]
@@ -22,8 +23,8 @@ _LARGEST = 1024
 
 
 def simulate_ct(
-    image: Path,
-    out: Path,
+    image: Positional[Path],
+    out: Out = None,
     *,
     views: int = 30,
     noise: float = 0.01,
@@ -33,14 +34,14 @@ def simulate_ct(
     seed: int = 0,
     force: bool = False,
 ) -> list[Path]:
-    """Write line integrals of a picture, `[views, detectors]`, with a JSON and the truth; the files are returned.
+    """Projections of a picture, [views, detectors], with a JSON that `ntkit reconstruct ct` reads, and the truth.
 
     The picture lies inside of the circle that every view sees. It is measured on a grid twice as fine as the one of the
     reconstruction, along four lines over the width of each detector; its levels are attenuations in 1/mm.
 
     Args:
         image: The picture.
-        out: The file of the data.
+        out: The file of the data, .npy; by default IMAGE-ct.npy in this folder.
         views: Angles, evenly over half a turn, of a fan over a whole one.
         noise: Standard deviation of what is added, over that of the data.
         size: Pixels a side of the reconstruction.
@@ -49,9 +50,13 @@ def simulate_ct(
         seed: Of the noise.
         force: Replace files that are there.
 
+    Returns:
+        The files that were written, the data first.
+
     Raises:
         ValueError: An option is out of its range.
     """
+    out = out or Path(f"{image.stem}-ct.npy")
     free(out, "truth.png", force=force)
     n_views, noise = positive_int("views", views), non_negative("noise", noise)
     if not 16 <= size <= _LARGEST:

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Generator, Tensor
+from tyro.conf import Positional
 
 from ntkit._core.checks import non_negative
 from ntkit._core.whole_files import write_with
 from ntkit.experiments.simulation.subject import FINER, subject_of
-from ntkit.experiments.simulation.written import free, part_of, write_measured
+from ntkit.experiments.simulation.written import Out, free, part_of, write_measured
 from ntkit.tasks.files import write_image
 
 __all__ = ["simulate_mri"]
@@ -27,8 +28,8 @@ _LARGEST = 1024
 
 
 def simulate_mri(
-    image: Path,
-    out: Path,
+    image: Positional[Path],
+    out: Out = None,
     *,
     keep: float = 0.25,
     pattern: Literal["cartesian", "random"] = "cartesian",
@@ -38,24 +39,29 @@ def simulate_mri(
     seed: int = 0,
     force: bool = False,
 ) -> list[Path]:
-    """Write k-space `[coils, ky, kx]`, 0 where not measured, with mask, coils, a JSON and the truth; files are returned.
+    """k-space of a picture, [coils, ky, kx], with a JSON that `ntkit reconstruct mri` reads, mask, coils and the truth.
 
-    The picture is the modulus, with a smooth phase. Frequencies are those of a grid twice as fine as the reconstruction's.
+    The picture is the modulus of what is measured; its phase is smooth. Frequencies are those of a grid twice as fine as the
+    reconstruction's; what is not measured is 0.
 
     Args:
         image: The picture.
-        out: The file of the data.
+        out: The file of the data, .npy; by default IMAGE-mri.npy in this folder.
         keep: Share of k-space that is measured.
-        pattern: Whole columns, those in the middle always; or places drawn around the middle.
+        pattern: Whole columns, those in the middle always (cartesian), or places drawn around the middle (random).
         coils: How many.
         noise: Standard deviation of what is added, over that of what is measured.
         size: Pixels a side of the reconstruction.
         seed: Of mask and noise.
         force: Replace files that are there.
 
+    Returns:
+        The files that were written, the data first.
+
     Raises:
         ValueError: An option is out of its range.
     """
+    out = out or Path(f"{image.stem}-mri.npy")
     extra = ("truth.png", "mask.png", *(("coils.npy",) if coils > 1 else ()))
     free(out, *extra, force=force)
     noise = non_negative("noise", noise)

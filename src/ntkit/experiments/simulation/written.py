@@ -2,15 +2,18 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from tyro.conf import arg
 
 from ntkit._core.whole_files import shown, write_json, write_with
 from ntkit.experiments.problems.beside import beside
 from ntkit.tasks.files import write_image
 
-__all__ = ["free", "part_of", "write_measured"]
+__all__ = ["Out", "free", "part_of", "write_measured"]
+
+Out = Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="")]
 
 
 def part_of(out: Path, name: str) -> Path:
