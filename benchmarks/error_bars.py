@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.kept import Entry, keep
 from benchmarks.kept import read as kept_in
-from benchmarks.reconstruction_runs import scan
+from benchmarks.reconstruction_scans import scan
 from benchmarks.report import RESULTS, Row
 from benchmarks.signals import SHARED
 from ntkit.reconstruction import Reconstruction, reconstruct

@@ -2,7 +2,7 @@
 
 Of each kind: phantoms of our own and Shepp and Logan's (scikit-image), slices of a brain (Colin27), slices of a head (CT,
 Hounsfield units made attenuation: 0.02 / mm for water, in units of it), photographs. All lie inside of the circle that
-every view sees. Values are at most of order one.
+every view sees, unless the whole square is asked for. Values are at most of order one.
 """
 
 from collections.abc import Callable
@@ -26,13 +26,14 @@ def kind_of(name: str) -> str:
     return next(kind for kind, names in KINDS.items() if name in names)
 
 
-def picture(name: str, size: int, data: Path = SHARED) -> Tensor:
-    """`[size, size]`, float64, zero off the circle.
+def picture(name: str, size: int, data: Path = SHARED, *, is_round: bool = True) -> Tensor:
+    """`[size, size]`, float64, zero off the circle if it is to be round.
 
     Raises:
         FileNotFoundError: It is of `../shared/data`, which is not there.
     """
-    return _made(name, data, size)
+    whole = _made(name, data, size)
+    return whole * _circle(size) if is_round else whole
 
 
 @cache
@@ -44,7 +45,7 @@ def _made(name: str, data: Path, size: int) -> Tensor:
         "head": _head,
         "photo": _photo,
     }[kind]
-    return _resized(make(name, size, data), size) * _circle(size)
+    return _resized(make(name, size, data), size)
 
 
 def _resized(array: np.ndarray, size: int) -> Tensor:

@@ -1,85 +1,61 @@
 """The reconstructions of the benchmark `reconstruction`, saved as each ends.
 
-    python -m benchmarks.reconstruction_runs [--size 128] [--views 30] [--noise 0.01 0.05] [--draws 3] [--items brain40 ...]
+    python -m benchmarks.reconstruction_runs [--kind ct|mri|image] [--settings 30 ...] [--size 128] [--noise 0.01 0.05]
+        [--draws 3] [--items brain40 ...]
 
-A case is a picture, measured on a grid twice as fine (two lines over the width of a detector), with noise of a share of the
-data's deviation. Kept of it: filtered back-projection with its best window (by the truth), and for each share of the kernel's
-weight and each strength of total variation the PSNR of the reconstruction from all data, beside what the data held out said of
-it. So every rule of choice, and the oracle of the grid, can be read from what is kept. `chosen` is `ntkit.reconstruct`.
+A case is what `reconstruction_scans` measures of a picture. Kept of it: what is usual for such data, the kernel alone, and for
+each share of the kernel's weight and each strength of total variation the PSNR of the reconstruction from all data, beside what
+the data held out said of it. So every rule of choice, and the oracle of the grid, can be read from what is kept. Of a single
+coil, whose data held out tell nothing, `usual_strength` is the PSNR of what `ntkit.reconstruct` takes there, and of total
+variation alone at the same strength. PSNR is that of the modulus where the field is complex.
 """
 
 import argparse
 import time
-from dataclasses import replace
-from math import pi
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from benchmarks.kept import Entry, keep
 from benchmarks.kept import read as kept_in
-from benchmarks.reconstruction_items import KINDS, halved, picture, psnr
+from benchmarks.reconstruction_items import KINDS, psnr
+from benchmarks.reconstruction_scans import SETTINGS, Measured, measured
 from benchmarks.report import RESULTS
 from benchmarks.signals import SHARED
-from ntkit.measurements import Radon
-from ntkit.reconstruction import filtered_back_projection
-from ntkit.reconstruction.asked import asked_bounds, asked_data, asked_priors, asked_system
-from ntkit.reconstruction.choice import try_variations
+from ntkit.reconstruction.asked import asked_data, asked_priors, asked_system
+from ntkit.reconstruction.choice import solved_from_above, try_variations
 from ntkit.reconstruction.primal_dual import PrimalDual, Terms
 from ntkit.reconstruction.torus import torus_prior
-from ntkit.reconstruction.work import SHARES, Work
+from ntkit.reconstruction.work import SHARES, USUAL_STRENGTH, Work
 
 PATH = RESULTS / "reconstruction_runs.json"
-WINDOWS = ("ramp", "shepp-logan", "cosine", "hamming", "hann")
 
 
 def read() -> dict[str, Entry]:
-    """By `ct|item|size|views|noise|draw`."""
+    """By `kind|item|size|setting|noise|draw`."""
     return kept_in(PATH)
 
 
-def scan(name: str, size: int, views: int, noise: float, draw: int, data: Path) -> tuple:
-    """The measurement, the data and the true picture."""
-    fine = picture(name, 2 * size, data)
-    angles = torch.arange(views, dtype=torch.float64) * pi / views
-    A = Radon.parallel((size, size), angles, centre=(size - 1) / 2)
-    finer = Radon.parallel(
-        (2 * size, 2 * size),
-        angles,
-        n_detectors=A.data_shape[1],
-        detector_spacing=1 / size,
-        n_rays=2,
-        centre=(2 * size - 1) / 2,
-    )
-    clean = finer(fine[..., None])[..., 0]
-    generator = torch.Generator().manual_seed(draw)
-    white = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
-    return A, clean + noise * clean.std() * white, halved(fine)
-
-
-def measured(name: str, size: int, views: int, noise: float, draw: int, data: Path) -> Entry:
+def reconstructed(case: Measured) -> Entry:
     """All that is kept of a case."""
-    A, y, truth = scan(name, size, views, noise, draw, data)
     began = time.process_time()
-    system = asked_system(A, None, None)
-    work = Work(
-        system, system.data_of(asked_data(y, A)), asked_bounds("auto", A), None, lambda _: None
-    )
-    priors = asked_priors(None, A.grid)
-    found = work.priors([torus_prior(k, A.grid, n) for n, k in priors.items()])
+    system = asked_system(case.A, None, case.groups)
+    y = system.data_of(asked_data(case.y, case.A))
+    work = Work(system, y, case.bounds, None, lambda _: None)
+    priors = asked_priors(None, case.A.grid)
+    found = work.priors([torus_prior(k, case.A.grid, n) for n, k in priors.items()])
     prior, row = found[0][0], work.with_noise(found[0][1])
     method = PrimalDual(system, work.y, scale=row.scale, ridge=row.weight)
     terms = work.terms(prior, row, row.weight, 0.0)
-    shares = (*SHARES, 0.0)
+    shares, unit = (*SHARES, 0.0), row.weight * row.scale
+
+    def quality(parts: Tensor) -> float:
+        whole = system.whole_of(parts.double())[..., 0]
+        return round(psnr(whole.abs() if whole.is_complex() else whole, case.truth), 3)
+
     path = try_variations(
-        method,
-        system,
-        work.y,
-        terms,
-        shares=shares,
-        unit=row.weight * row.scale,
-        noise=row.noise,
-        say=work.say,
+        method, system, y, terms, shares=shares, unit=unit, noise=row.noise, say=work.say
     )
     chose = time.process_time() - began
     whole = Terms(
@@ -90,44 +66,49 @@ def measured(name: str, size: int, views: int, noise: float, draw: int, data: Pa
         terms.mean,
         terms.bounds,
     )
-    state, quality = None, {}
+    state, reached = None, {}
     for strength in sorted({t.total_variation for t in path.trials}, reverse=True):
-        own = replace(whole, variation=torch.full_like(whole.variation, strength))
+        own = whole.with_variation(torch.full_like(whole.variation, strength))
         state = method.solve(own, start=state, tolerance=3e-5, iterations=300)
-        fields = method.field(state, own)[:, 0].double()
-        quality |= {(s, strength): psnr(f, truth) for s, f in zip(shares, fields, strict=True)}
-    alone = work.kernel_alone(prior, row, to_the_end=False)[0][0]
-    return {
+        fields = method.field(state, own)
+        reached |= {(s, strength): quality(f) for s, f in zip(shares, fields, strict=True)}
+    entry: Entry = {
         "prior": prior.name,
         "noise": row.noise,
-        "true_noise": noise * float(y.std()),
-        "unit": row.weight * row.scale,
+        "true_noise": case.noise,
+        "unit": unit,
         "trials": [
             [
                 t.share,
                 t.total_variation,
-                round(quality[t.share, t.total_variation], 3),
+                reached[t.share, t.total_variation],
                 t.score,
                 t.held_out,
                 t.deviation,
             ]
             for t in path.trials
         ],
-        "kernel": round(psnr(alone, truth), 3),
-        "kernel_bounded": round(psnr(alone.clamp_min(0), truth), 3),
-        "fbp": round(max(psnr(_projected_back(y, A, w), truth) for w in WINDOWS), 3),
+        "usual": round(psnr(case.usual, case.truth), 3),
         "seconds": round(chose, 1),
     }
-
-
-def _projected_back(y: torch.Tensor, A: Radon, window: str) -> torch.Tensor:
-    return filtered_back_projection(y[..., None], A, window)[..., 0].clamp_min(0)
+    alone = work.kernel_alone(prior, row, to_the_end=False)[0]
+    entry["kernel"] = quality(alone)
+    if case.bounds is not None:
+        entry["kernel_bounded"] = quality(terms.clip(alone))
+    if system.is_blind:
+        entry["usual_strength"] = []
+        for share in (SHARES[0], 0.0):
+            own = work.terms(prior, row, share * row.weight, USUAL_STRENGTH * unit)
+            last = solved_from_above(method, own, unit=unit, tolerance=2e-5, iterations=800)
+            entry["usual_strength"].append(quality(method.field(last, own)[0]))
+    return entry
 
 
 def complete(
+    kind: str,
     names: list[str],
     sizes: list[int],
-    views: list[int],
+    settings: list[str],
     noises: list[float],
     draws: int,
     data: Path,
@@ -135,26 +116,31 @@ def complete(
     """Measure what is missing."""
     for draw in range(draws):
         for size in sizes:
-            for n_views in views:
-                for noise in noises:
+            for noise in noises:
+                for setting in settings:
                     for name in names:
-                        key = f"ct|{name}|{size}|{n_views}|{noise:g}|{draw}"
+                        key = f"{kind}|{name}|{size}|{setting}|{noise:g}|{draw}"
                         if key in read():
                             continue
-                        entry = measured(name, size, n_views, noise, draw, data)
+                        began = time.perf_counter()
+                        case = measured(kind, name, size, setting, noise, draw, data)
+                        entry = reconstructed(case)
                         keep(PATH, key, entry)
-                        print(key, entry["seconds"], entry["kernel"], entry["fbp"], flush=True)
+                        took = time.perf_counter() - began
+                        print(key, entry["seconds"], round(took), entry["kernel"], flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     every = [name for names in KINDS.values() for name in names]
+    parser.add_argument("--kind", choices=sorted(SETTINGS), default="ct")
     parser.add_argument("--items", nargs="+", default=every)
     parser.add_argument("--size", nargs="+", type=int, default=[128])
-    parser.add_argument("--views", nargs="+", type=int, default=[30])
+    parser.add_argument("--settings", nargs="+", help="views of ct; see `reconstruction_scans`")
     parser.add_argument("--noise", nargs="+", type=float, default=[0.01, 0.05])
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--data", type=Path, default=SHARED)
     given = parser.parse_args()
     torch.set_grad_enabled(False)
-    complete(given.items, given.size, given.views, given.noise, given.draws, given.data)
+    settings = given.settings or list(SETTINGS[given.kind])
+    complete(given.kind, given.items, given.size, settings, given.noise, given.draws, given.data)

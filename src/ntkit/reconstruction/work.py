@@ -23,7 +23,7 @@ from ntkit.reconstruction.result import Choice, PriorRow
 from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import TorusPrior
 
-__all__ = ["Solved", "Work"]
+__all__ = ["SHARES", "USUAL_STRENGTH", "Solved", "Work"]
 
 SHARES = (0.3, 0.1)
 """Of the kernel's weight by marginal likelihood, where total variation describes the same field beside it."""
@@ -37,7 +37,7 @@ _DENSE = 1500
 _LEAST_NOISE = 2e-3
 """Of the data's root mean square: noise below it is taken to be as large. Pictures hardly differ, and it converges."""
 
-_USUAL_STRENGTH = 30.0
+USUAL_STRENGTH = 30.0
 """Of total variation over the kernel's weight and scale, where nothing that is held out can tell. Of 1 to 30 it did best on a brain
 slice and a phantom from an eighth of their Fourier samples, by 2 to 8 dB over 3."""
 
@@ -126,7 +126,7 @@ class Work:
         method = PrimalDual(self.system, self.y, scale=row.scale, ridge=row.weight)
         path, others = None, {"kernel alone": by_kernel}
         if total_variation is True and self.system.is_blind:
-            total_variation = _USUAL_STRENGTH * unit
+            total_variation = USUAL_STRENGTH * unit
         if total_variation is True:
             path = try_variations(
                 method,
