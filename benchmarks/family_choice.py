@@ -42,8 +42,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.family_runs import (
-    FALLING,
-    FALLING_FAMILIES,
     ITEMS,
     KINDS,
     STEPS,
@@ -61,10 +59,6 @@ SHARE = 1 / 15
 REGRET = {"dB": 0.5, "IoU": 0.01}
 """What is asked of the mean, by unit; also what is as bad in one as in the other."""
 
-HOW = {"0": "constant", "falling": "falling"}
-"""Rates by the end of their keys."""
-
-_PER_FAMILY = 4  # cells
 _FAMILIES = {"gaussian": "mlp"}
 _KIND = {name: kind for kind, names in KINDS.items() for name in names}
 _DIMS = {"sound": 1, "image": 2, "volume": 3, "shape": 3, "field": 3}
@@ -204,7 +198,7 @@ def measure() -> list[Row]:
     for unit in REGRET:
         rows += _means({n: g for n, g in grids.items() if unit_of(n) == unit}, chosen, unit)
         rows += _by_another_seed(found, [n for n in twice if unit_of(n) == unit], unit)
-    return rows + _falling(found, items) + _shares(found, items)
+    return rows + _shares(found, items)
 
 
 def _chosen(found: Mapping[str, Entry], name: str, grids: Mapping[str, Grid]) -> dict[str, str]:
@@ -257,23 +251,6 @@ def _by_another_seed(found: Mapping[str, Entry], names: list[str], unit: str) ->
         return []
     what = f"the grid, judged by another seed ({len(names)} items)"
     return [Row(f"{what}: mean regret", mean(lost), unit), Row(f"{what}: worst", max(lost), unit)]
-
-
-def _falling(found: Mapping[str, Entry], names: list[str]) -> list[Row]:
-    """The best of each family at a constant rate, and at one that falls."""
-    rows = []
-    for name in (n for n in FALLING if n in names):
-        cells = [c for c in grid_of(found, name, (0,)) if f"{name}|{c}|falling" in found]
-        for of in FALLING_FAMILIES:
-            own = {how: {c: found[f"{name}|{c}|{how}"]["held_out"] for c in cells} for how in HOW}
-            each = {how: {c: v for c, v in g.items() if family(c) == of} for how, g in own.items()}
-            for how, grid in each.items():
-                if len(grid) == _PER_FAMILY:
-                    best = max(grid, key=lambda c: grid[c])
-                    rows.append(
-                        Row(f"{name}, {HOW[how]} rate: best {of}, {best}", grid[best], "dB")
-                    )
-    return rows
 
 
 def _shares(found: Mapping[str, Entry], names: list[str]) -> list[Row]:

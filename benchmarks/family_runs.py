@@ -3,13 +3,12 @@
     python -m benchmarks.family_runs [--items chelsea speech] [--data ../shared/data] [--minutes 30] [--seeds 0 1]
 
 The grid of an item: five families of networks, each at four bandwidths an octave apart, as many parameters each as the
-ReLU network on Gaussian features has, trained for 1,000 steps of Adam at the usual rate of the family, on what the
+ReLU network on Gaussian features has, trained for 1,000 steps of Adam at the usual rate of the family
+(of networks of sines it falls to 0 over the second half), on what the
 task trains on, by the trainer of `ntkit fit`, with two seeds; of the radiance field three families at three bandwidths.
 Beside it the scale models of them all, on each of four pieces, and what `ntkit.tune` says, asked for the same budget,
 networks, families and Gaussian bandwidths. At the usual size (4 x 256, batches of 4,096) some steps
 of both are timed. Times are seconds of the process, one thread.
-
-The sounds at 48 kHz are trained once more by a rate that falls to 0 over the second half of the steps.
 
 Three by 64 units, 64 frequencies; batches of 512 samples, of the field 128 rays of 32 samples. The meshes are those of
 `benchmarks.meshes` (65,536 points to train on), the field is "mic" of `../shared/data`, shrunk to 50 pixels. The first
@@ -62,9 +61,6 @@ ITEMS = (
 FIELD_FAMILIES = ("mlp", "siren", "hash")
 """Of the field; at the three upper bandwidths, of which the usual one is the middle."""
 
-FALLING, FALLING_FAMILIES = ("piano48", "speech48"), ("mlp", "siren", "finer")
-"""What is trained once more by a rate that falls."""
-
 _SIZE = replace(SIZES["reduced"], pixels=128, samples=7500)
 _WIDTH, _DEPTH, _BATCH, _RAYS = 64, 3, 512, 128
 _POINTS, _SAMPLES = 2**16, 32  # of a shape, and of a ray
@@ -76,7 +72,7 @@ class OutOfTime(Exception):
 
 
 def read() -> dict[str, Entry]:
-    """By `item|candidate|seed`, `item|candidate|falling`, `item|trials|seed` and `item|tune|0`."""
+    """By `item|candidate|seed`, `item|trials|seed` and `item|tune|0`."""
     return kept_in(PATH)
 
 
@@ -116,10 +112,6 @@ def complete(
         kept("usual size|cost|0", _cost)
         for seed in seeds:
             each(seed, is_tried=seed == 0, is_trained=True)
-        for name in (n for n in FALLING if n in names and f"{n}|trials|0" in read()):
-            task = made(name, data)
-            for candidate in (c for c in grid(task) if c.family in FALLING_FAMILIES):
-                kept(f"{name}|{candidate}|falling", partial(_falling, task, candidate))
         each(0, is_tried=True, is_trained=False, is_asked=True)
     except OutOfTime:
         print("Out of time; a second start goes on.")
@@ -192,30 +184,6 @@ def _trained(task: AbstractTask, candidate: Candidate, seed: int) -> Entry:
         "train": round(task.metric.quality(reached.train), 4),
         "seconds": round(time.process_time() - start, 2),
     }
-
-
-def _falling(task: AbstractTask, candidate: Candidate) -> Entry:
-    """As `_trained`, by a rate that falls to 0 evenly over the second half of the steps; no averages."""
-    own = candidate.own(_budget(task))
-    network, draw = _plan(task, 0).trainable(candidate), torch.Generator().manual_seed(0)
-    rows = [[part.float() for part in kind] for kind in (task.training(), task.judged())]
-    (x, y), optimiser = rows[0], own.torch_optimiser(network.parameters())
-    rate = partial(_share_of_rate, steps=own.steps)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate)
-    for _ in range(own.steps):
-        batch = torch.randint(len(x), (own.batch_size,), generator=draw)
-        optimiser.zero_grad()
-        task.training_loss(network, x[batch], y[batch], draw).backward()
-        optimiser.step()
-        schedule.step()
-    with torch.no_grad():
-        errors = [task.metric.error(task.metric.sums(network(a), b)) for a, b in rows]
-    train, held_out = (round(task.metric.quality(e), 4) for e in errors)
-    return {"held_out": held_out, "train": train}
-
-
-def _share_of_rate(step: int, *, steps: int) -> float:
-    return min(1.0, 2 * (1 - step / steps))
 
 
 def _tried(task: AbstractTask, seed: int) -> Entry:

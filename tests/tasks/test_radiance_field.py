@@ -58,6 +58,11 @@ def test_another_background_is_seen_where_nothing_is() -> None:
     assert error(task.predict(Balls(), rows), colours) < 0.03
 
 
+def test_views_that_were_set_aside_are_not_fitted_unasked() -> None:
+    task = scene(5, 16)
+    assert task.to_fit().held_out == task.held_out != task.keep_out(0.0).held_out
+
+
 def test_rows_are_rays_of_the_views() -> None:
     task = scene(5, 16)
     (x, y), (at, truth) = task.training(), task.judged()

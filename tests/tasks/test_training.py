@@ -55,6 +55,18 @@ def test_full_batches_of_sgd_are_plain_gradient_steps(batch_size: int) -> None:
     assert_near(weights(net), weights(twin), loosen=10)
 
 
+@pytest.mark.parametrize("falling", [0.25, 0.5, 1.0])
+def test_a_rate_that_falls_falls_evenly_to_0_over_the_last_steps(falling: float) -> None:
+    """Each step of gradient descent is as one of a budget of that rate."""
+    net = network()
+    twin = deepcopy(net)
+    train(net, SIGNAL, Budget("sgd", 0.3, 20, N, falling))
+    for step in range(20):
+        left = (20 - step) / (20 * falling)
+        train(twin, SIGNAL, Budget("sgd", 0.3 * min(1.0, left), 1, N))
+    assert_near(weights(net), weights(twin), loosen=10)
+
+
 def test_adam_is_pytorchs() -> None:
     net = network()
     twin = deepcopy(net)
@@ -211,7 +223,7 @@ def test_a_training_that_goes_on_from_a_state_ends_like_one_that_was_not_stopped
     optimiser: Optimiser, stopped: int
 ) -> None:
     """Weights, their average, batches and evaluations, to the last bit."""
-    budget, at = Budget(optimiser, 1e-2, 40, 5), [3, 20, 40]
+    budget, at = Budget(optimiser, 1e-2, 40, 5, falling=0.5), [3, 20, 40]
 
     class Stop(Exception):
         pass
@@ -309,6 +321,7 @@ def test_the_rest_of_the_module_is_left_alone() -> None:
         (lambda: Budget(lr=float("nan")), ValueError, "`lr=nan` must be a finite number"),
         (lambda: Budget(steps=0), ValueError, "`steps=0` must be at least 1"),
         (lambda: Budget(steps=1.5), TypeError, "`steps=1.5` must be an int, got float"),
+        (lambda: Budget(falling=1.5), ValueError, "`falling=1.5` must be a share of the steps"),
         (lambda: Budget(batch_size=-1), ValueError, "`batch_size=-1` must be at least 1"),
     ],
 )

@@ -29,9 +29,9 @@ Errors = Callable[[Candidate, int], Sequence[float]]
 def made(monkeypatch: pytest.MonkeyPatch, errors: Errors) -> None:
     """Trials that reach these mean square errors on two parts; a step of SIREN takes twice as long."""
 
-    def trials(task, parts, budget, tried, *, plan, scale, moments) -> tuple[Trial, ...]:
+    def trials(task, parts, budget, tried, *, plan, scale, moments, lengths) -> tuple[Trial, ...]:
         del task, parts, plan, scale
-        stops = {*moments, budget.steps}
+        stops = {*moments, *lengths, budget.steps}
 
         def sums(c: Candidate, k: int) -> Tensor:
             return torch.tensor([[e, 1.0] for e in errors(c, k)], dtype=torch.float64)

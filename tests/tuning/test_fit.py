@@ -126,6 +126,23 @@ def test_a_time_becomes_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.budget.steps == found.evaluations[-1].step == 5
 
 
+def test_what_is_chosen_in_a_time_is_chosen_for_its_steps_and_takes_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = iter((7, 4))
+    monkeypatch.setattr(sys.modules["ntkit.tuning.fit"], "steps_within", lambda *_: next(counts))
+    found = ntkit.fit(PICTURE, seconds=2.5, **SMALL)
+    assert found.choice is not None
+    assert found.choice.budget.steps == 7
+    assert found.budget.steps == 4
+
+
+@pytest.mark.parametrize("falling", [0.0, 0.5])
+def test_a_rate_falls_as_asked(falling: float) -> None:
+    found = ntkit.fit(PICTURE, encoding=gaussian(), falling=falling, **SMALL)
+    assert found.budget.falling == falling
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [

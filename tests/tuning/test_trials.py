@@ -1,5 +1,6 @@
 """Trials of any network: factor one is the training itself, whatever stands beside it; noise and preferences by hand."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from math import inf, isnan, sqrt
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ntkit.networks.families import FAMILIES
-from ntkit.tasks import PSNR, Budget, RadianceField, Signal, Trainer
+from ntkit.tasks import PSNR, Budget, Evaluation, RadianceField, Signal, Trainer
 from ntkit.tuning import Candidate, NetworkPlan
 from ntkit.tuning.comparison import lead_of, preferred
 from ntkit.tuning.parts import parts_of, quantiles
@@ -34,19 +35,33 @@ class OneByOne(Signal):
     takes_points = False
 
 
+def trained(candidate: Candidate, budget: Budget, at: Sequence[int]) -> list[Evaluation]:
+    trainer = Trainer(
+        PLAN.trainable(candidate), SMOOTH, budget, average=True, generator=seeded(PLAN.seed)
+    )
+    trainer.run(evaluate_at=at)
+    return trainer.evaluations
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_trial_of_the_whole_at_full_width_is_the_training(family: str) -> None:
-    """Two bandwidths side by side, each as the trainer trains it alone, in batches of the same rows."""
+    """Two bandwidths side by side, each as the trainer trains it alone, in batches of the same rows.
+
+    On the way, and for other lengths, over the end of which the rate of networks of sines falls.
+    """
     parts = parts_of(SMOOTH, 1, (0,))
     assert parts is not None
     tried = candidates(family)
-    found = trials(SMOOTH, parts, BUDGET, tried, plan=PLAN, scale=1, moments=(5,))
+    more = {"moments": (5,), "lengths": (9, 15)}
+    found = trials(SMOOTH, parts, BUDGET, tried, plan=PLAN, scale=1, **more)
     for trial, candidate in zip(found, tried, strict=True):
-        draw = seeded(PLAN.seed)
-        network = PLAN.trainable(candidate)
-        trainer = Trainer(network, SMOOTH, candidate.own(BUDGET), average=True, generator=draw)
-        trainer.run(evaluate_at=(5, 12))
-        for e in trainer.evaluations:
+        own = candidate.own(BUDGET)
+        evaluations = [
+            *trained(candidate, own, (5, 12)),
+            *trained(candidate, own.with_steps(9), (9,)),
+            *trained(candidate, own.with_steps(15), (15,)),
+        ]
+        for e in evaluations:
             metric = SMOOTH.metric
             errors = [metric.error(k[e.step].sum(0)) for k in (trial.train, trial.held_out)]
             assert errors == pytest.approx([e.train, e.held_out], rel=2e-3)

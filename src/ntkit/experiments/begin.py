@@ -8,6 +8,7 @@ from math import ceil, prod
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
+from torch import nn
 
 from ntkit._core.threads import use_threads
 from ntkit._core.whole_files import shown
@@ -25,11 +26,13 @@ __all__ = [
     "Begun",
     "Opened",
     "announce",
+    "asked_budget",
     "begin",
     "begin_again",
     "budget_of",
     "common_of",
     "device_of_spec",
+    "in_time",
 ]
 
 _SECONDS_A_MEGASAMPLE = 20.0  # of a choice between a dozen candidates, measured on two cores
@@ -147,12 +150,28 @@ def announce(spec: DataSpec, task: AbstractTask, telling: Telling) -> None:
 
 
 def budget_of(spec: TuneSpec | FitSpec, plan: NetworkPlan, task: AbstractTask) -> Budget:
-    """The budget in steps: where a time was asked for, by some steps of a Gaussian encoding, timed."""
-    asked = parse_budget(spec.budget, spec.batch_size or task.batch_size)
-    if asked.seconds is None:
-        return asked.budget
-    network = plan.trainable(Candidate("gaussian", 10.0)).to(device_of_spec(spec))
-    return asked.budget.with_steps(steps_within(asked.seconds, network, task, asked.budget))
+    """The budget in steps, where a time was asked for by those of a network on Gaussian features."""
+    asked = asked_budget(spec, task)
+    return in_time(spec, plan.trainable(Candidate("gaussian", 10.0)), task, asked)
+
+
+def asked_budget(spec: TuneSpec | FitSpec, task: AbstractTask) -> Budget:
+    """The budget as it stands in the spec: of one step where a time was asked for."""
+    return parse_budget(spec.budget, spec.batch_size or task.batch_size).budget
+
+
+def in_time(
+    spec: TuneSpec | FitSpec, network: nn.Module, task: AbstractTask, budget: Budget
+) -> Budget:
+    """The budget with as many steps of this network as the time takes that was asked for, if one was; by timing some.
+
+    The network is changed.
+    """
+    seconds = parse_budget(spec.budget, budget.batch_size).seconds
+    if seconds is None:
+        return budget
+    trained = network.to(device_of_spec(spec))
+    return budget.with_steps(steps_within(seconds, trained, task, budget))
 
 
 def device_of_spec(spec: TuneSpec | FitSpec) -> torch.device:

@@ -9,9 +9,11 @@ from ntkit._core.errors import NumericalError
 from ntkit.experiments.begin import (
     Begun,
     announce,
+    asked_budget,
     budget_of,
     common_of,
     device_of_spec,
+    in_time,
 )
 from ntkit.experiments.carry_out import Stages, go_on, start
 from ntkit.experiments.content import write_run
@@ -82,7 +84,8 @@ def _stages() -> Stages[FitSpec, AbstractTask, FitRun]:
 
 def _opened(spec: FitSpec) -> AbstractTask:
     device_of_spec(spec)
-    return open_task(spec)
+    task = open_task(spec)
+    return task.to_fit() if spec.hold_out is None else task
 
 
 def _planned(spec: FitSpec, begun: Begun[AbstractTask], telling: Telling) -> FitRun:
@@ -93,10 +96,11 @@ def _planned(spec: FitSpec, begun: Begun[AbstractTask], telling: Telling) -> Fit
         plan = _plan(spec, task, like)
         if plan.sigmoid:
             check_sigmoid(task)
-        budget = budget_of(spec, plan, task)
         candidate, why = _named(spec, task, like)
         choice = None
+        budget = asked_budget(spec, task)
         if candidate is None:
+            budget = budget_of(spec, plan, task)
             announce(spec, task, telling)
             choice = tune(
                 task,
@@ -115,6 +119,8 @@ def _planned(spec: FitSpec, begun: Begun[AbstractTask], telling: Telling) -> Fit
             candidate = choice.choice
         network = (choice.plan if choice else plan).trainable(candidate)  # or it cannot be built
         task.check_network(network)
+        own = choice.budget_of(candidate) if choice else candidate.own(budget)
+        budget = in_time(spec, network, task, own)
     except Exception:
         begun.folder.discard()
         raise
@@ -124,7 +130,7 @@ def _planned(spec: FitSpec, begun: Begun[AbstractTask], telling: Telling) -> Fit
         candidate=candidate,
         why=why,
         plan=plan if choice is None else choice.plan,
-        budget=choice.budget_of(candidate) if choice else candidate.own(budget),
+        budget=budget,
         choice=choice,
         proof=Proof(candidate, metric=task.metric),
         n_trained=task.n_trained,

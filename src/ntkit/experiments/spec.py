@@ -160,7 +160,7 @@ class FitSpec(DataSpec):
         like: A run of `ntkit tune` or `ntkit fit` whose encoding and network to take. Where samples are not as dense as
             there, the encoding is chosen again, or the bandwidth of the same family of networks.
         hold_out: Share of the samples that is not trained on, drawn at random, to judge by; by default none, and all
-            samples are trained on.
+            samples are trained on, but for the views of a scene that were set aside to judge by.
         budget: How long to train: steps (2000), a time (30s, 5min, 2h), or optimiser:rate:steps with adam or sgd
             (sgd:0.1:5000).
         batch_size: Samples a step; by default 4096, of a field 1024 rays.
@@ -190,7 +190,7 @@ class FitSpec(DataSpec):
     ] = "auto"
     bandwidth: Number = None
     like: File = None
-    hold_out: float = 0.0
+    hold_out: Number = None
     budget: str = "adam:1e-3:2000"
     batch_size: Whole = None
     width: Whole = None

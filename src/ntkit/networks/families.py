@@ -85,6 +85,9 @@ class Family:
         name: What `FAMILIES` and the command line call it.
         make: The network of a shape.
         lr: Usual learning rate of Adam.
+        falling: Share of the steps, the last ones, over which the rate falls to 0. Steps of one rate shake networks
+            of sines: by such a fall they gain up to 20 dB on sounds, and networks on features, whose averaged weights
+            are as good, nothing.
         constants: Usual bandwidth by the number of coordinates, from one on; the last for all beyond.
         span: Least and largest bandwidth worth a trial, as multiples of the usual one.
         guided: Whether the kernel of infinite width tells the bandwidths of the family apart.
@@ -94,6 +97,7 @@ class Family:
     name: str
     make: Make
     lr: float
+    falling: float
     constants: tuple[float, ...]
     span: tuple[float, float]
     guided: bool
@@ -274,14 +278,19 @@ _DEVIATION = "standard deviation of the first layer's frequencies along each axi
 FAMILIES = {
     family.name: family
     for family in (
-        Family("mlp", _mlp, 1e-3, (150.0, 10.0, 5.0), (1 / 4, 4.0), True, _DEVIATION),
-        Family("siren", _waves(siren), 5e-4, (150.0, 3.5, 2.5), (1 / 4, 4.0), False, _DEVIATION),
-        Family("finer", _waves(finer), 5e-4, (150.0, 3.0, 2.5), (1 / 4, 4.0), False, _DEVIATION),
-        Family("wire", _wire, 2e-3, (100.0, 1.3, 1.0), (1 / 4, 4.0), False, _DEVIATION),
+        Family("mlp", _mlp, 1e-3, 0.0, (150.0, 10.0, 5.0), (1 / 4, 4.0), True, _DEVIATION),
+        Family(
+            "siren", _waves(siren), 5e-4, 0.5, (150.0, 3.5, 2.5), (1 / 4, 4.0), False, _DEVIATION
+        ),
+        Family(
+            "finer", _waves(finer), 5e-4, 0.5, (150.0, 3.0, 2.5), (1 / 4, 4.0), False, _DEVIATION
+        ),
+        Family("wire", _wire, 2e-3, 0.5, (100.0, 1.3, 1.0), (1 / 4, 4.0), False, _DEVIATION),
         Family(
             "hash",
             _hash,
             5e-3,
+            0.0,
             (2000.0, 64.0, 32.0),
             (1 / 4, 4.0),
             False,

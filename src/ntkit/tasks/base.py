@@ -114,6 +114,10 @@ class AbstractTask(ABC):
             seed: Of the draw.
         """
 
+    def to_fit(self: _Task) -> _Task:
+        """The task that `ntkit.fit` trains on unless told otherwise: it holds out nothing."""
+        return self.keep_out(0.0)
+
     def predict(
         self, network: nn.Module, rows: Float[Tensor, "n k"], generator: Generator | None = None
     ) -> Float[Tensor, "..."]:

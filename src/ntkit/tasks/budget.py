@@ -31,16 +31,20 @@ class Budget:
         lr: Learning rate.
         steps: Number of steps.
         batch_size: Samples a step, drawn anew each time; all of them if there are fewer.
+        falling: Share of the steps, the last ones, over which the rate falls evenly to 0; none if it is 0.
 
     Example:
         >>> str(Budget("adam", 1e-3, 2000))
         'adam, lr 0.001, 2,000 steps of 4,096 samples'
+        >>> [Budget(lr=1.0, steps=4, falling=0.5).rate(step) for step in range(4)]
+        [1.0, 1.0, 1.0, 0.5]
     """
 
     optimiser: Optimiser = "adam"
     lr: float = 1e-3
     steps: int = 2000
     batch_size: int = 4096
+    falling: float = 0.0
 
     def __post_init__(self) -> None:
         if self.optimiser not in _TORCH:
@@ -51,10 +55,19 @@ class Budget:
             steps=positive_int("steps", self.steps),
             batch_size=positive_int("batch_size", self.batch_size),
         )
+        if not 0 <= self.falling <= 1:
+            raise ValueError(
+                f"`falling={self.falling!r}` must be a share of the steps, from 0 to 1."
+            )
 
     def with_steps(self, steps: int) -> "Budget":
         """The same, of so many steps."""
         return replace(self, steps=steps)
+
+    def rate(self, done: int) -> float:
+        """Of the step that follows so many."""
+        left, fall = self.steps - done, self.falling * self.steps
+        return self.lr * min(1.0, left / fall) if fall else self.lr
 
     def torch_optimiser(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser that takes the steps."""
@@ -68,7 +81,8 @@ class Budget:
     def __str__(self) -> str:
         steps = "1 step" if self.steps == 1 else f"{self.steps:,} steps"
         samples = "1 sample" if self.batch_size == 1 else f"{self.batch_size:,} samples"
-        return f"{self.optimiser}, lr {self.lr:g}, {steps} of {samples}"
+        fall = f", the rate falling to 0 over the last {self.falling:.0%}" if self.falling else ""
+        return f"{self.optimiser}, lr {self.lr:g}, {steps} of {samples}{fall}"
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,10 @@ class RadianceField(AbstractJob):
         other._hold_out(tuple(k in order for k in range(n)))
         return other
 
+    def to_fit(self) -> "RadianceField":
+        """Itself: views that the data set aside to judge by are never trained on unasked."""
+        return self
+
     def predict(
         self, network: nn.Module, rows: Float[Tensor, "n 9"], generator: Generator | None = None
     ) -> Float[Tensor, "n 3"]:

@@ -202,6 +202,8 @@ class Trainer:
             torch.index_select(x, 0, batch, out=self._batch[0])
             torch.index_select(y, 0, batch, out=self._batch[1])
             x, y = self._batch
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._budget.rate(self.step)
         self._optimiser.zero_grad()
         rows = self._encoding_left(x)
         loss = self._task.training_loss(self._body, rows, y, self._generator)

@@ -57,9 +57,12 @@ class Candidate:
     def own(self, budget: Budget) -> Budget:
         """A budget whose rate is meant for ReLU networks, with that of this family in its place.
 
-        Other families take the multiple of it that their usual rate is of the usual one of ReLU networks.
+        Other families take the multiple of it that their usual rate is of the usual one of ReLU networks, and let it
+        fall as they need.
         """
-        return replace(budget, lr=budget.lr * FAMILIES[self.family].lr / FAMILIES[MLP].lr)
+        family = FAMILIES[self.family]
+        rate = budget.lr * family.lr / FAMILIES[MLP].lr
+        return replace(budget, lr=rate, falling=max(budget.falling, family.falling))
 
     def build(
         self, in_dim: int, n_frequencies: int, generator: torch.Generator, *, integer: bool = False

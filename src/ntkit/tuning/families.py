@@ -114,7 +114,8 @@ class Trials:
             tried,
             plan=self.plan,
             scale=self.scale,
-            moments=sorted({*stops, self.steps_in_time(family, self.steps)}),
+            moments=sorted(stops),
+            lengths=(self.steps_in_time(family, self.steps),),
         )
 
     def quality(self, trial: Trial, steps: int, *, called: int | None = None) -> Prediction:

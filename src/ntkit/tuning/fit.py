@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -17,7 +17,8 @@ from ntkit.tasks.budget import Budget, Evaluation, Optimiser
 from ntkit.tasks.domain import Rendered
 from ntkit.tasks.timing import steps_within
 from ntkit.tasks.trainer import Trainer
-from ntkit.tuning.plan import NetworkFactory, check_sigmoid
+from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.plan import NetworkFactory, NetworkPlan, check_sigmoid
 from ntkit.tuning.result import TuneResult
 from ntkit.tuning.tune import tune
 
@@ -73,12 +74,13 @@ def fit(
     *,
     encoding: AbstractEncoding | None = None,
     network: nn.Module | NetworkFactory | None = None,
-    hold_out: float | None = 0.0,
+    hold_out: float | Literal["usual"] | None = "usual",
     optimiser: Optimiser = "adam",
     lr: float = 1e-3,
     steps: int = 2000,
     seconds: float | None = None,
     batch_size: int = 4096,
+    falling: float = 0.0,
     width: int = 256,
     depth: int = 4,
     n_frequencies: int = 256,
@@ -96,12 +98,14 @@ def fit(
         network: What is trained: a module that takes coordinates (its encoding is its own; it is trained in place),
             or a function that makes one on an encoding. If left out, a ReLU network of `width` and `depth`.
         hold_out: Share of the known samples that is not trained on, drawn at random, to judge by; None for what
-            the task itself holds out.
+            the task itself holds out. "usual" is nothing, but for views of a radiance field that were set aside.
         optimiser: "adam" or "sgd".
         lr: Learning rate.
         steps: Number of steps.
-        seconds: A time, in place of the steps.
+        seconds: A time, in place of the steps. What is chosen is chosen for the steps of a Gaussian encoding in it.
         batch_size: Samples a step.
+        falling: Share of the steps, the last ones, over which the rate falls evenly to 0. 0.5 does much good to networks
+            of sines, as `ntkit.networks.siren`. What is chosen has as much as its family needs, at least.
         width: Units of each hidden layer.
         depth: Hidden layers.
         n_frequencies: Frequencies of an encoding that the kernel chooses.
@@ -129,8 +133,12 @@ def fit(
         >>> found.render(size=(8, 8)).values.shape
         (8, 8, 1)
     """
-    chosen_task = task if hold_out is None else task.keep_out(hold_out)
-    budget = Budget(optimiser, lr, steps, batch_size)
+    if hold_out == "usual":
+        chosen_task = task.to_fit()
+    else:
+        chosen_task = task if hold_out is None else task.keep_out(hold_out)
+    budget = Budget(optimiser, lr, steps, batch_size, falling)
+    seconds = None if seconds is None else positive("seconds", seconds)
     seed = 0 if generator is None else int(torch.randint(2**31, (1,), generator=generator))
     width, depth = positive_int("width", width), positive_int("depth", depth)
     choice = None
@@ -153,6 +161,12 @@ def fit(
             layers = trained if isinstance(trained, nn.Sequential) else [trained]
             trained = nn.Sequential(*layers, nn.Sigmoid())
     else:
+        if seconds is not None:
+            plan = NetworkPlan(
+                task.in_dim, task.n_outputs, width, depth, n_frequencies, factory=network
+            )
+            like = plan.trainable(Candidate("gaussian", 10.0))
+            budget = budget.with_steps(steps_within(seconds, like, chosen_task, budget))
         choice = tune(
             chosen_task,
             optimiser=optimiser,
@@ -167,11 +181,12 @@ def fit(
             n_frequencies=n_frequencies,
         )
         trained = choice.build(choice.choice)
-        budget = choice.budget_of(choice.choice)
+        own = choice.budget_of(choice.choice)
+        budget = replace(own, falling=max(own.falling, budget.falling))
     trained = trained.to(device)
     if seconds is not None:
         probe = deepcopy(trained)
-        within = steps_within(positive("seconds", seconds), probe, chosen_task, budget)
+        within = steps_within(seconds, probe, chosen_task, budget)
         budget = budget.with_steps(within)
     return _trained(chosen_task, trained, budget, choice, seed, evaluate_at, on_step)
 

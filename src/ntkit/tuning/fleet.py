@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.budget import Budget
 from ntkit.tasks.trainer import average_share
 
 __all__ = ["Fleet", "alike"]
@@ -23,16 +24,16 @@ class Fleet:
     Args:
         task: Knows the loss, and what a network says of a row.
         networks: As many as there are rows of rows; they are left as they are.
-        lr: Learning rate of Adam.
+        budget: Steps and learning rate of Adam.
     """
 
-    def __init__(self, task: AbstractTask, networks: Sequence[nn.Module], *, lr: float) -> None:
-        self._metric = task.metric
+    def __init__(self, task: AbstractTask, networks: Sequence[nn.Module], budget: Budget) -> None:
+        self._metric, self._budget = task.metric, budget
         self._own = _Stacked(task, networks) if _is_plain(task) else _Apart(task, networks)
         self._mean = deepcopy(self._own)
         for w in self._own.weights:
             w.requires_grad_()
-        self._adam = torch.optim.Adam(self._own.weights, lr=lr, fused=True)
+        self._adam = torch.optim.Adam(self._own.weights, lr=budget.lr, fused=True)
 
     def step(
         self,
@@ -42,6 +43,7 @@ class Fleet:
         generator: Generator,
     ) -> None:
         """One step of Adam of each on a batch of its own, and of the running averages of the weights."""
+        self._adam.param_groups[0]["lr"] = self._budget.rate(done)
         self._adam.zero_grad()
         self._own.loss(rows, true, generator).backward()
         self._adam.step()

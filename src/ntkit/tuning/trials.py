@@ -8,7 +8,7 @@ network learns favour one bandwidth, or one family of networks, over another. It
 are the piece's; of two candidates, mostly, which is better.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -55,6 +55,7 @@ def trials(
     plan: NetworkPlan,
     scale: int,
     moments: Sequence[int] = (),
+    lengths: Sequence[int] = (),
 ) -> tuple[Trial, ...]:
     """Train models of all candidates on all parts, with Adam, for the steps of the budget.
 
@@ -70,14 +71,15 @@ def trials(
         tried: Encodings, or families of networks.
         plan: The networks that are asked about.
         scale: Width and frequencies are smaller by this; parameters, samples and batches by its square.
-        moments: Steps after which to judge as well; those beyond the budget are taken after it.
+        moments: Steps on the way to the end of the budget, after which to judge as well.
+        lengths: Steps of other budgets that are asked about. Where the rate falls, each is a training of its own; else
+            they are moments too, and those beyond the budget are taken after it.
 
     Returns:
         One a candidate.
 
     Cost: for a candidate and part `scale^-4` of the multiplications of its training in full.
     """
-    stops = sorted({budget.steps, *moments})
     batch = max(1, round(budget.batch_size * parts.share))
     built = {
         c: [
@@ -94,9 +96,12 @@ def trials(
     found: dict[Candidate, Trial] = {}
     for members in groups.values():
         networks = [n for c in members for n in built[c]]
-        lr = members[0].own(budget).lr * scale**0.5
+        asked = members[0].own(budget)
+        asked = replace(asked, lr=asked.lr * scale**0.5, batch_size=batch)
         own = parts.as_cubes() if members[0].family != MLP else parts
-        sums = _trained(task, own, networks, lr=lr, batch=batch, stops=stops, seed=plan.seed)
+        sums: dict[int, Float[Tensor, "2 m s"]] = {}
+        for of, stops in _trainings(asked, moments, lengths):
+            sums |= _trained(task, own, networks, of, stops=stops, seed=plan.seed)
         for i, candidate in enumerate(members):
             own = slice(i * len(parts), (i + 1) * len(parts))
             train, held_out = ({k: s[kind, own] for k, s in sums.items()} for kind in range(2))
@@ -104,13 +109,25 @@ def trials(
     return tuple(found[c] for c in tried)
 
 
+def _trainings(
+    budget: Budget, moments: Sequence[int], lengths: Sequence[int]
+) -> Iterator[tuple[Budget, list[int]]]:
+    """What is to be trained, and where each training is judged."""
+    if not budget.falling:
+        stops = sorted({*moments, *lengths, budget.steps})
+        yield budget.with_steps(stops[-1]), stops
+        return
+    for steps in sorted({*lengths} - {budget.steps}):
+        yield budget.with_steps(steps), [steps]
+    yield budget, sorted({*moments, budget.steps})
+
+
 def _trained(
     task: AbstractTask,
     parts: Parts,
     networks: Sequence[nn.Module],
+    budget: Budget,
     *,
-    lr: float,
-    batch: int,
     stops: Sequence[int],
     seed: int,
 ) -> dict[int, Float[Tensor, "2 m s"]]:
@@ -123,12 +140,12 @@ def _trained(
     if encodings:
         x = _encoded(encodings, x)
         judged = [(_encoded(encodings, a), b) for a, b in judged]
-    fleet = Fleet(task, bodies, lr=lr)
+    fleet = Fleet(task, bodies, budget)
     draw = torch.Generator().manual_seed(seed)
-    n = x.shape[1]
+    n, batch = x.shape[1], budget.batch_size
     found = {}
     with flushed_denormals():
-        for step in range(stops[-1]):
+        for step in range(budget.steps):
             if n > batch:
                 index = torch.randint(n, (len(parts), batch), generator=draw).repeat(copies, 1)
                 fleet.step(_taken(x, index), _taken(y, index), step, draw)
