@@ -39,7 +39,7 @@ from ntkit.reconstruction.work import Work
 PATH = RESULTS / "paper_rows_cases.json"
 VIEWS, KEEP = 20, 0.126
 BANDWIDTHS = (2.0, 4.0, 8.0)
-CASES = ("mri|shepp|64|1000", "mri|brain61|64|1000", "ct|shepp|128|1000", "ct|brain61|128|1000")
+CASES = ("mri|shepp|64|1000", "mri|brain61|64|1000", "ct|shepp|64|1000", "ct|brain61|64|1000")
 """Kind, picture, pixels a side, steps of the training."""
 
 ENCODINGS = ("gaussian", "none")

@@ -43,7 +43,7 @@ class Case(NamedTuple):
 
 def case_of(key: str, entry: Entry) -> Case:
     _, name, _, _, noise, _ = key.split("|")
-    quality = {(share, b): value for share, b, value, *_ in entry["trials"]}
+    quality = {(share, b): value for share, b, value, *_ in entry["trials"] if value is not None}
     path = Path(tuple(Trial(t[0], t[1], t[4], t[5], t[3]) for t in entry["trials"]))
     chosen, alone = path.chosen(), path.best(0.0)
     blind: list[float] = entry.get("usual_strength", [])  # of a single coil

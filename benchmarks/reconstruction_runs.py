@@ -5,13 +5,15 @@
 
 A case is what `reconstruction_scans` measures of a picture. Kept of it: what is usual for such data, the kernel alone, and for
 each share of the kernel's weight and each strength of total variation the PSNR of the reconstruction from all data, beside what
-the data held out said of it. So every rule of choice, and the oracle of the grid, can be read from what is kept. Of a single
-coil, whose data held out tell nothing, `usual_strength` is the PSNR of what `ntkit.reconstruct` takes there, and of total
-variation alone at the same strength. PSNR is that of the modulus where the field is complex.
+the data held out said of it; strengths below the chosen ones that are ever worse have no PSNR. So every rule of choice, and the
+oracle of the grid, can be read from what is kept. Of a single coil, whose data held out tell nothing, `usual_strength` is the
+PSNR of what `ntkit.reconstruct` takes there, and of total variation alone at the same strength. PSNR is that of the modulus
+where the field is complex.
 """
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -30,6 +32,7 @@ from ntkit.reconstruction.torus import torus_prior
 from ntkit.reconstruction.work import SHARES, USUAL_STRENGTH, Work
 
 PATH = RESULTS / "reconstruction_runs.json"
+_WORSE = 0.3  # dB
 
 
 def read() -> dict[str, Entry]:
@@ -67,7 +70,10 @@ def reconstructed(case: Measured) -> Entry:
         terms.bounds,
     )
     state, reached = None, {}
+    enough = min(path.chosen().total_variation, path.best(0.0).total_variation)
     for strength in sorted({t.total_variation for t in path.trials}, reverse=True):
+        if strength < enough and _falls(reached, shares):
+            break
         own = whole.with_variation(torch.full_like(whole.variation, strength))
         state = method.solve(own, start=state, tolerance=3e-5, iterations=300)
         fields = method.field(state, own)
@@ -81,7 +87,7 @@ def reconstructed(case: Measured) -> Entry:
             [
                 t.share,
                 t.total_variation,
-                reached[t.share, t.total_variation],
+                reached.get((t.share, t.total_variation)),
                 t.score,
                 t.held_out,
                 t.deviation,
@@ -102,6 +108,15 @@ def reconstructed(case: Measured) -> Entry:
             last = solved_from_above(method, own, unit=unit, tolerance=2e-5, iterations=800)
             entry["usual_strength"].append(quality(method.field(last, own)[0]))
     return entry
+
+
+def _falls(reached: dict[tuple[float, float], float], shares: Sequence[float]) -> bool:
+    """Whether the last strength is worse than an earlier one at each share: smaller ones are worse still."""
+    last = min(strength for _, strength in reached)
+    return all(
+        reached[share, last] < max(v for (s, _), v in reached.items() if s == share) - _WORSE
+        for share in shares
+    )
 
 
 def complete(
