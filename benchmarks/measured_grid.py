@@ -24,7 +24,7 @@ from ntkit.tasks import Budget, Evaluation, Measured, Trainer
 PATH = RESULTS / "measured_grid_cases.json"
 ITEMS = ("brain61", "shepp")
 BANDWIDTHS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
-STEPS = (100, 200, 400, 800, 1600)
+STEPS = (50, 100, 200, 400, 800)
 
 
 def trained(name: str, bandwidth: float) -> Entry:

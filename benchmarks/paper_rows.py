@@ -33,8 +33,8 @@ from ntkit.kernels import ntk
 from ntkit.measurements import AbstractMeasurement, Fourier, Radon, rows_of
 from ntkit.networks import mlp
 from ntkit.reconstruction import reconstruct, train_on_measurements
-from ntkit.reconstruction.asked import asked_data, asked_system
-from ntkit.reconstruction.work import Work
+from ntkit.reconstruction.asked import asked_system
+from ntkit.reconstruction.evidence import data_spectrum, evidence
 
 PATH = RESULTS / "paper_rows_cases.json"
 VIEWS, KEEP = 20, 0.126
@@ -138,14 +138,17 @@ def _coarser(A: Radon) -> Radon:
 
 
 def _by_stored_kernel(y: Tensor, A: AbstractMeasurement) -> Tensor:
-    points = A.grid.points()
-    matrix = kernel_of(None)(points)
+    """Of a kernel that is not stationary: all of its matrix between data, in its eigenvectors."""
+    matrix = kernel_of(None)(A.grid.points())
     prior = Stored("raw coordinates", matrix / matrix.diagonal().mean())
     system = asked_system(A, None, None)
-    work = Work(system, system.data_of(asked_data(y, A)), None, None, lambda _: None)
-    ((_, row),) = work.priors([prior])  # pyright: ignore[reportArgumentType]
-    row = work.with_noise(row)
-    return work.kernel_alone(prior, row, to_the_end=False)[0][0]  # pyright: ignore[reportArgumentType]
+    data, ones = system.data_of(y[..., None]), torch.ones(1, 1, *A.field_shape, dtype=y.dtype)
+    flat = system.forward(ones)[0]
+    spectrum = data_spectrum(system, prior, torch.arange(system.n_data))
+    row = evidence(spectrum, data, flat, is_complex=False)
+    rest = (data - row.mean * flat) @ spectrum.vectors / (spectrum.eigenvalues + row.weight)
+    field = prior.covariance(system.adjoint((rest @ spectrum.vectors.T)[None]))[0, 0]
+    return field + row.mean
 
 
 def case(kind: str, name: str, size: int, steps: int, encoding: str) -> Entry:

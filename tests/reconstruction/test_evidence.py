@@ -44,7 +44,11 @@ def drawn(system: System, prior: TorusPrior, parts: int, mean: float = 0.0) -> T
     return y + 0.2 * y.std() * randn(*y.shape, seed=2)
 
 
-def test_the_spectrum_is_of_the_covariance_of_some_data() -> None:
+@pytest.mark.parametrize("at_once", [1, 2**24])
+def test_the_spectrum_is_of_the_covariance_of_some_data(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ntkit.reconstruction.evidence._AT_ONCE", at_once)
     system, prior = problem(LINES)
     rows = torch.arange(1, system.n_data, 2)
     found = data_spectrum(system, prior, rows)

@@ -23,7 +23,9 @@ _STRETCH = 32
 _GOLDEN = 0.6180339887498949
 """Steps of it, modulo 1, fill an interval evenly."""
 
-_CHUNK = 32
+_CHUNK, _AT_ONCE = 32, 2**24
+"""Data at a time, and numbers on the torus at most: of a volume of 96 points a side one datum, not 4 GiB for 32 of them."""
+
 _RIDGES = torch.logspace(-10, 1, 67, dtype=torch.float64)
 """Noise over the largest eigenvalue: a ridge below 1e-10 of it cannot be told from none in double precision."""
 
@@ -98,8 +100,8 @@ def data_spectrum(system: System, prior: Covariance, rows: Int[Tensor, " n"]) ->
     Cost: `n` products with `A`, `A^H` and `K`, and an eigenvalue problem of order `n`.
     """
     parts = 2 if system.measurement.is_complex else 1
-    columns = []
-    for chunk in rows.split(_CHUNK):
+    columns, size = [], parts * prod(system.torus.lengths)
+    for chunk in rows.split(max(1, min(_CHUNK, _AT_ONCE // size))):
         unit = torch.zeros(len(chunk), parts, system.n_data, dtype=torch.float64)
         unit[torch.arange(len(chunk)), 0, chunk] = 1
         image = system.forward(prior.covariance(system.adjoint(unit)))[..., rows]
