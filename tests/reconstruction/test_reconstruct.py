@@ -155,6 +155,23 @@ def test_all_of_k_space_gives_the_field_back() -> None:
     assert moved.choice.mean == 5.0
 
 
+def test_a_single_coil_takes_usual_strengths() -> None:
+    """Nothing that is held out tells of it: a tenth of the kernel's weight beside total variation, all of it alone."""
+    mask = torch.rand(12, 12, generator=seeded()) > 0.5
+    A = Fourier((12, 12), mask)
+    disc = torch.zeros(12, 12, 1, dtype=torch.complex128)
+    disc[3:8, 2:9] = 1
+    y = A(disc)[..., 0] + 0.05 * randn(*A.data_shape, dtype=torch.complex128)
+    usual, given, alone = (found(y, A, total_variation=b) for b in (True, 0.2, False))
+    likeliest = alone.choice
+    assert usual.choice.weight == pytest.approx(0.1 * likeliest.weight)
+    strength = 30 * likeliest.weight * likeliest.scale
+    assert usual.choice.total_variation == pytest.approx(strength)
+    assert given.choice.weight == usual.choice.weight
+    told = ["a tenth of its likeliest weight" in " ".join(f.notes) for f in (usual, given, alone)]
+    assert told == [True, True, False]
+
+
 def test_a_mean_that_is_given_is_the_real_part_where_nothing_is_measured() -> None:
     """Two samples of k-space that are zero say nothing: the field stays about its mean."""
     A = Fourier((6, 6), torch.tensor([0, 1]))

@@ -66,8 +66,12 @@ def notes_on(
         )
     if system.is_blind:
         notes.append(
-            "One coil: what is not measured is known from the prior alone, and lines that are held out tell nothing of it. "
-            "The kernel's weight is that of marginal likelihood; total variation has a usual strength, unless it was given."
+            "One coil: what is not measured is known from the prior alone, and lines that are held out tell nothing of it."
+            + (
+                " Total variation has a usual strength, unless it was given, and the kernel a tenth of its likeliest weight."
+                if choice.total_variation
+                else ""
+            )
         )
     if path is not None:
         tried = sorted({t.total_variation for t in path.trials}, reverse=True)
