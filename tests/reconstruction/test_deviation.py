@@ -1,12 +1,14 @@
 """Error bars: against the dense posterior, within the sampling error."""
 
 from dataclasses import replace
+from math import pi
 
 import pytest
 import torch
 from torch import Tensor
 
-from ntkit.measurements import AbstractMeasurement, Samples
+from ntkit.kernels import Matern
+from ntkit.measurements import AbstractMeasurement, Radon, Samples
 from ntkit.reconstruction.deviation import (
     LocalPrior,
     deviation_of,
@@ -15,6 +17,8 @@ from ntkit.reconstruction.deviation import (
 )
 from ntkit.reconstruction.evidence import data_spectrum, evidence
 from ntkit.reconstruction.result import PriorRow
+from ntkit.reconstruction.system import System
+from ntkit.reconstruction.torus import torus_prior
 from tests.cases import randn, seeded
 from tests.reconstruction.test_evidence import COILS, LINES, problem
 from tests.reconstruction.test_primal_dual import matrix_of
@@ -51,6 +55,21 @@ def test_it_is_the_posterior_deviation(A: AbstractMeasurement, local: bool) -> N
     assert float((ratio - 1).abs().max()) < 5 * (2 / 2000) ** 0.5
     assert float(ratio.mean() - 1) == pytest.approx(0, abs=0.03)
     assert_near(exact_deviation(system, used, ROW).flatten() ** 2, expected, loosen=100)
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["stationary", "local"])
+def test_samples_agree_with_the_exact_deviation_where_noise_is_small(local: bool) -> None:
+    """In the mean of the variance, where problems are hard: at a ridge of a ten-thousandth, from few views."""
+    A = Radon.parallel((24, 24), torch.arange(8) * pi / 8)
+    system = System(A, None, torch.arange(A.data_shape[0]).repeat_interleave(A.data_shape[1]))
+    prior = torus_prior(Matern(0.5, 0.2), A.grid)
+    row = replace(ROW, weight=1e-4)
+    across = torch.linspace(-1, 1, 24).double()
+    used = LocalPrior("mine", prior, 0.3 + 5 * (-80 * across**2).exp().expand(24, 24))
+    used = used if local else prior
+    found = deviation_of(system, used, row, generator=seeded(), samples=100)
+    expected = exact_deviation(system, used, row)
+    assert float(found.norm() / expected.norm()) == pytest.approx(1, abs=0.03)
 
 
 def test_a_local_prior_is_scaled_on_both_sides() -> None:

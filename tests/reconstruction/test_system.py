@@ -144,6 +144,14 @@ def test_line_integrals_are_bounded_closely() -> None:
     assert float(system.curvature.mean()) < 0.25 * float(largest)
 
 
+def test_the_level_is_the_mean_diagonal() -> None:
+    """Of one random field: to a few parts in a hundred where there are many points."""
+    A = Radon.parallel((40, 40), torch.arange(6) * pi / 6)
+    system = System(A, None, torch.zeros(prod(A.data_shape), dtype=torch.long))
+    expected = by_columns(system).square().sum() / 1600
+    assert system.level == pytest.approx(float(expected), rel=0.1)
+
+
 def test_what_sees_nothing_is_known() -> None:
     assert system_of(CASES["radon"], False).sees_something
     blind = System(Matrix(torch.zeros(3, 4).double()), None, torch.arange(3))

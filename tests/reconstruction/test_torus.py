@@ -80,6 +80,19 @@ def test_a_torus_holds_all_lags(grid: Grid) -> None:
     assert_near(torus.on_torus(waves), moved, loosen=10)
 
 
+@EACH
+def test_waves_are_those_of_the_padded_field(grid: Grid) -> None:
+    """Axis by axis as all at once, and back; a wave and its opposite count twice in a scalar product."""
+    torus, (u, v) = Torus.around(grid.shape), randn(2, *grid.shape)
+    waves, others = torus.to_waves(u), torus.to_waves(v)
+    expected = torch.fft.rfftn(u, s=torus.lengths, dim=torus.axes)
+    assert_near(torch.view_as_real(waves), torch.view_as_real(expected), loosen=10)
+    assert_near(torus.on_grid(waves), u, loosen=10)
+    count = torch.Size(torus.lengths).numel()
+    product = ((waves.conj() * others).real * torus.multiplicity()).sum() / count
+    assert float(product) == pytest.approx(float((u * v).sum()), rel=1e-10)
+
+
 def test_samples_have_the_covariance() -> None:
     """Errors fall as one over the root of the number of draws."""
     prior = torus_prior(Matern(0.5, 0.3), Grid((4, 3)))

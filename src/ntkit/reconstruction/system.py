@@ -64,11 +64,16 @@ class System:
     @property
     def sees_something(self) -> bool:
         """Whether not all fields have data of zero: a random one tells."""
+        return self.level > 0
+
+    @cached_property
+    def level(self) -> float:
+        """About the mean of the diagonal of `A^H w A`, by the data of a random field."""
         parts = 2 if self.measurement.is_complex else 1
         draw = torch.Generator().manual_seed(0)
         shape = self.measurement.field_shape
         field = torch.randn(1, parts, *shape, generator=draw, dtype=torch.float64)
-        return bool(self.forward(field).any())
+        return float(self.forward(field).square().sum() / field.square().sum())
 
     def parts_of(self, values: Shaped[Tensor, "..."]) -> Float[Tensor, "p ..."]:
         """Channels of `[..., o]` first; complex ones as two."""

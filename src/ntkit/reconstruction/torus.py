@@ -38,8 +38,17 @@ class Torus:
         return tuple(range(-len(self.shape), 0))
 
     def to_waves(self, field: Float[Tensor, "..."]) -> Tensor:
-        """The Fourier coefficients `[..., k]` of a field that is zero off the grid."""
-        return torch.fft.rfftn(field, s=self.lengths, dim=self.axes)
+        """The Fourier coefficients `[..., k]` of a field that is zero off the grid; each axis is padded when its turn comes."""
+        waves = torch.fft.rfft(field, n=self.lengths[-1])
+        for axis, n in zip(self.axes[:-1], self.lengths[:-1], strict=True):
+            waves = torch.fft.fft(waves, n=n, dim=axis)
+        return waves
+
+    def on_grid(self, waves: Tensor) -> Float[Tensor, "..."]:
+        """`crop(on_torus(waves))`, each axis cut as soon as it is back."""
+        for axis, n in zip(self.axes[:-1], self.shape[:-1], strict=True):
+            waves = torch.fft.ifft(waves, dim=axis).narrow(axis, 0, n)
+        return torch.fft.irfft(waves, n=self.lengths[-1])[..., : self.shape[-1]]
 
     def on_torus(self, waves: Tensor) -> Float[Tensor, "..."]:
         """The field of the torus that has these coefficients."""
@@ -51,7 +60,15 @@ class Torus:
 
     def times(self, spectrum: Tensor, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """A circulant matrix, cut to the grid, times a field."""
-        return self.crop(self.on_torus(self.to_waves(field) * spectrum))
+        return self.on_grid(self.to_waves(field) * spectrum)
+
+    def multiplicity(self, dtype: torch.dtype = torch.float64) -> Float[Tensor, " k"]:
+        """How many waves each of the last axis stands for, in the layout of `to_waves`: its opposite is left out."""
+        found = torch.full((self.lengths[-1] // 2 + 1,), 2.0, dtype=dtype)
+        found[0] = 1
+        if self.lengths[-1] % 2 == 0:
+            found[-1] = 1
+        return found
 
     def frequencies(self, dtype: torch.dtype = torch.float64) -> list[Tensor]:
         """Cycles per sample along each axis, in the layout of `to_waves`, ready to broadcast."""
@@ -82,6 +99,14 @@ class TorusPrior:
     def covariance(self, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The kernel's matrix on the grid times fields `[..., *shape]`."""
         return self.torus.times(self.spectrum.to(field), field)
+
+    def of_waves(self, waves: Tensor) -> Float[Tensor, "..."]:
+        """The field on the grid that is made of waves whose covariance is the spectrum."""
+        return self.torus.on_grid(waves)
+
+    def to_waves(self, field: Float[Tensor, "..."]) -> Tensor:
+        """The transpose of `of_waves`."""
+        return self.torus.to_waves(field)
 
     def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "..."]:
         """Draws of the prior on the grid, `[count, *shape]`, float64."""

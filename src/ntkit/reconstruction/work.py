@@ -176,11 +176,16 @@ class Work:
         """Without bounds and total variation, at the ridge of marginal likelihood; and the residual of its equations."""
         self.say("The kernel alone")
         data = (self.y - row.mean * self.flat)[None]
-        tolerance, most = (1e-5, 3000) if to_the_end else (1e-3, 1000)
+        tolerance, most = (1e-5, 3000) if to_the_end else (3e-5, 300)
         found = kernel_fields(
-            self.system, prior, data, [row.weight], tolerance=tolerance, iterations=most
+            self.system,
+            prior,
+            data if to_the_end else data.float(),
+            [row.weight],
+            tolerance=tolerance,
+            iterations=most,
         )
-        field = found.fields[0, 0]
+        field = found.fields[0, 0].double()
         field[:: 2 if self.system.measurement.is_complex else 1] += row.mean
         return field, float(found.residuals[0])
 
