@@ -10,10 +10,10 @@ from torch.distributions import MultivariateNormal
 from ntkit import Grid
 from ntkit.kernels import Matern
 from ntkit.measurements import AbstractMeasurement, Fourier, Matrix, Radon, Samples
-from ntkit.reconstruction.evidence import data_spectrum, evidence, part_of_data
+from ntkit.reconstruction.evidence import Spectrum, data_spectra, evidence, part_of_data
 from ntkit.reconstruction.linear import kernel_fields
 from ntkit.reconstruction.system import System
-from ntkit.reconstruction.torus import TorusPrior, torus_prior
+from ntkit.reconstruction.torus import TorusPrior, WavePrior, torus_prior
 from tests.cases import randn, seeded
 from tests.reconstruction.test_primal_dual import matrix_of
 from tests.reconstruction.test_system import by_columns
@@ -38,6 +38,10 @@ def covariance_of(system: System, prior: TorusPrior) -> Tensor:
     return matrix @ matrix_of(prior, 2 if system.measurement.is_complex else 1) @ matrix.T
 
 
+def spectrum_under(system: System, prior: WavePrior, rows: Tensor) -> Spectrum:
+    return data_spectra(system, [prior], rows)[0]
+
+
 def drawn(system: System, prior: TorusPrior, parts: int, mean: float = 0.0) -> Tensor:
     field = mean + prior.sample(parts, seeded(1))
     y = system.forward(field[None])[0]
@@ -51,16 +55,29 @@ def test_the_spectrum_is_of_the_covariance_of_some_data(
     monkeypatch.setattr("ntkit.reconstruction.evidence._AT_ONCE", at_once)
     system, prior = problem(LINES)
     rows = torch.arange(1, system.n_data, 2)
-    found = data_spectrum(system, prior, rows)
+    found = spectrum_under(system, prior, rows)
     again = (found.vectors * found.eigenvalues) @ found.vectors.T
     assert_near(again, covariance_of(system, prior)[rows][:, rows], loosen=10)
     assert_near(found.vectors @ found.vectors.T, torch.eye(len(rows)).double(), loosen=10)
 
 
+def test_kernels_together_are_as_each_alone() -> None:
+    """They share the products with the adjoint."""
+    system, prior = problem(COILS)
+    other = torus_prior(Matern(1.5, 0.3), Grid(COILS.field_shape), "other")
+    rows = torch.arange(0, system.n_data, 3)
+    for one, together in zip(
+        (prior, other), data_spectra(system, [prior, other], rows), strict=True
+    ):
+        alone = spectrum_under(system, one, rows)
+        assert together.name == one.name
+        assert_near(together.eigenvalues, alone.eigenvalues, loosen=10)
+
+
 def test_complex_data_have_a_hermitian_covariance() -> None:
     system, prior = problem(COILS)
     n = system.n_data
-    found = data_spectrum(system, prior, torch.arange(n))
+    found = spectrum_under(system, prior, torch.arange(n))
     again = (found.vectors * found.eigenvalues.to(found.vectors)) @ found.vectors.mH
     whole = covariance_of(system, prior)
     expected = torch.complex(whole[:n, :n], whole[n:, :n])
@@ -73,7 +90,7 @@ def test_it_is_the_normal_density_of_the_data() -> None:
     y = drawn(system, prior, 2, mean=0.5)
     flat = system.forward(torch.ones(1, 2, 8, 7).double())[0]
     rows = torch.arange(0, system.n_data, 2)
-    row = evidence(data_spectrum(system, prior, rows), y, flat, is_complex=False)
+    row = evidence(spectrum_under(system, prior, rows), y, flat, is_complex=False)
     matrix, eye = covariance_of(system, prior)[rows][:, rows], torch.eye(len(rows)).double()
 
     def density(scale: float, weight: float, mean: float) -> float:
@@ -95,7 +112,7 @@ def test_it_is_the_normal_density_of_the_data() -> None:
 
 def test_a_given_mean_stays() -> None:
     system, prior = problem(LINES)
-    spectrum = data_spectrum(system, prior, torch.arange(system.n_data))
+    spectrum = spectrum_under(system, prior, torch.arange(system.n_data))
     row = evidence(spectrum, drawn(system, prior, 1), None, is_complex=False, given=0.25)
     assert row.mean == 0.25
 
@@ -104,7 +121,7 @@ def test_complex_data_have_the_circular_normal_density() -> None:
     """`-n log(pi) - log det C - y^H C^-1 y` of each channel."""
     system, prior = problem(COILS)
     y, n = drawn(system, prior, 4), system.n_data
-    row = evidence(data_spectrum(system, prior, torch.arange(n)), y, None, is_complex=True)
+    row = evidence(spectrum_under(system, prior, torch.arange(n)), y, None, is_complex=True)
     whole = covariance_of(system, prior)
     C = torch.complex(whole[:n, :n], whole[n:, :n]) + row.weight * torch.eye(n)
     C = row.scale**2 * C
@@ -122,7 +139,7 @@ def test_leave_one_out_leaves_each_out(A: AbstractMeasurement) -> None:
     system, prior = problem(A)
     n, parts = system.n_data, 2 if A.is_complex else 1
     y = drawn(system, prior, parts)
-    row = evidence(data_spectrum(system, prior, torch.arange(n)), y, None, is_complex=A.is_complex)
+    row = evidence(spectrum_under(system, prior, torch.arange(n)), y, None, is_complex=A.is_complex)
     whole = covariance_of(system, prior)
     K = torch.complex(whole[:n, :n], whole[n:, :n]) if A.is_complex else whole
     data = torch.complex(y[0], y[1]) if A.is_complex else y[0]
@@ -148,7 +165,7 @@ def test_noise_and_scale_are_found() -> None:
     field = 2.0 + 3.0 * prior.sample(40, seeded(4))
     y = field.flatten(1) + 0.5 * randn(40, 256, seed=5)
     flat = torch.ones(40, 256).double()
-    row = evidence(data_spectrum(system, prior, torch.arange(256)), y, flat, is_complex=False)
+    row = evidence(spectrum_under(system, prior, torch.arange(256)), y, flat, is_complex=False)
     assert row.noise == pytest.approx(0.5, rel=0.12)
     assert row.scale == pytest.approx(3.0, rel=0.12)
     assert row.mean == pytest.approx(2.0, abs=1.0)
@@ -159,7 +176,7 @@ def test_a_mean_that_explains_all_leaves_next_to_no_scale() -> None:
     system, prior = problem(Samples.everywhere((4, 4)), weighted=False)
     for rows in (torch.arange(16), torch.tensor([3])):
         y = torch.full((1, 16), 3.0).double()
-        spectrum = data_spectrum(system, prior, rows)
+        spectrum = spectrum_under(system, prior, rows)
         row = evidence(spectrum, y, torch.ones(1, 16).double(), is_complex=False)
         assert row.mean == pytest.approx(3.0)
         assert 0 < row.scale < 1e-9
@@ -170,8 +187,8 @@ def test_data_that_see_no_constant_have_no_mean() -> None:
     steps = torch.eye(9).double().diff(dim=0)
     system, prior = problem(Matrix(steps), weighted=False)
     y, flat = drawn(system, prior, 1), system.forward(torch.ones(1, 1, 9).double())[0]
-    row = evidence(data_spectrum(system, prior, torch.arange(8)), y, flat, is_complex=False)
-    plain = evidence(data_spectrum(system, prior, torch.arange(8)), y, None, is_complex=False)
+    row = evidence(spectrum_under(system, prior, torch.arange(8)), y, flat, is_complex=False)
+    plain = evidence(spectrum_under(system, prior, torch.arange(8)), y, None, is_complex=False)
     assert row == plain
     assert row.mean == 0
 

@@ -1,20 +1,19 @@
 """Error bars: how far the field may lie from the estimate, at each point."""
 
-from dataclasses import dataclass
 from math import prod
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from ntkit.reconstruction.evidence import data_spectrum, evidence
+from ntkit.reconstruction.evidence import data_spectra
 from ntkit.reconstruction.linear import at_once, kernel_fields
+from ntkit.reconstruction.local_prior import LocalPrior
 from ntkit.reconstruction.result import PriorRow
 from ntkit.reconstruction.system import System
-from ntkit.reconstruction.torus import Torus, TorusPrior
-from ntkit.reconstruction.variation import differences
+from ntkit.reconstruction.torus import TorusPrior
 
-__all__ = ["LocalPrior", "deviation_of", "exact_deviation", "local_prior"]
+__all__ = ["deviation_of", "exact_deviation"]
 
 _CHUNK = 32
 
@@ -25,86 +24,6 @@ _TOLERANCE = 1e-4
 _FEWEST, _WORK = 120, 3e7
 """Iterations for the samples' problems, or as many as make so many numbers of the torus, if these are more: 480 for 128 x 128. What
 they are short of the end makes the deviation 1 to 3 % too large, on CT with 1 % of noise."""
-
-_FLOORS, _BLURS = (0.1, 0.3, 1.0), (1.0, 2.0)
-
-
-@dataclass(frozen=True, eq=False)
-class LocalPrior:
-    """`D K D`: a stationary prior whose standard deviation differs from point to point.
-
-    Attributes:
-        name: Of the kernel.
-        prior: `K`.
-        local: `[*shape]`, the diagonal of `D`.
-    """
-
-    name: str
-    prior: TorusPrior
-    local: Float[Tensor, "..."]
-
-    def covariance(self, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """`D K D f`."""
-        local = self.local.to(field)
-        return local * self.prior.covariance(local * field)
-
-    @property
-    def torus(self) -> Torus:
-        """That of `K`."""
-        return self.prior.torus
-
-    @property
-    def spectrum(self) -> Float[Tensor, "..."]:
-        """That of `K`."""
-        return self.prior.spectrum
-
-    def of_waves(self, waves: Tensor) -> Float[Tensor, "..."]:
-        """The field on the grid that is made of waves whose covariance is the spectrum."""
-        made = self.prior.of_waves(waves)
-        return self.local.to(made) * made
-
-    def to_waves(self, field: Float[Tensor, "..."]) -> Tensor:
-        """The transpose of `of_waves`."""
-        return self.prior.to_waves(self.local.to(field) * field)
-
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "..."]:
-        """Draws, `[count, *shape]`."""
-        return self.local * self.prior.sample(count, generator)
-
-
-def local_prior(
-    system: System,
-    prior: TorusPrior,
-    estimate: Float[Tensor, "p ..."],
-    y: Float[Tensor, "p m"],
-    rows: Int[Tensor, " n"],
-) -> tuple[LocalPrior, PriorRow]:
-    """The prior whose local scale follows the slopes of an estimate, and what the data say of it.
-
-    `D` is a floor plus the smoothed length of the gradient; the floor and the smoothing are those of largest marginal
-    likelihood. The estimate comes from the same data, which are thus used twice.
-
-    Args:
-        system: The measurement.
-        prior: The stationary one.
-        estimate: Of the field, less its mean.
-        y: Data less the mean's, weighted.
-        rows: The data that are looked at.
-    """
-    ndim = len(prior.torus.shape)
-    steep = differences(estimate, ndim).square().sum((0, 1)).sqrt().double()
-    best: tuple[LocalPrior, PriorRow] | None = None
-    for blur in _BLURS:
-        smooth = _blurred(steep, blur)
-        for floor in _FLOORS:
-            local = floor + smooth / smooth.square().mean().sqrt().clamp_min(1e-300)
-            tried = LocalPrior(prior.name, prior, local)
-            spectrum = data_spectrum(system, tried, rows)
-            row = evidence(spectrum, y, None, is_complex=system.measurement.is_complex)
-            if best is None or row.log_evidence > best[1].log_evidence:
-                best = (tried, row)
-    assert best is not None, "there are floors to try"
-    return best
 
 
 def deviation_of(
@@ -161,7 +80,7 @@ def exact_deviation(
 
     Cost: an eigenvalue problem of as many rows as there are data, and a product of each with `A^H` and `K`.
     """
-    found = data_spectrum(system, prior, torch.arange(system.n_data))
+    (found,) = data_spectra(system, [prior], torch.arange(system.n_data))
     known = torch.zeros(system.measurement.field_shape, dtype=torch.float64)
     shares = 1 / (found.eigenvalues + row.weight)
     for vectors, share in zip(found.vectors.T.split(_CHUNK), shares.split(_CHUNK), strict=True):
@@ -172,19 +91,3 @@ def exact_deviation(
         known += torch.einsum("c,cp...->...", share, field.square())
     before = prior.local**2 if isinstance(prior, LocalPrior) else torch.ones_like(known)
     return row.scale * (before - known).clamp_min(0).sqrt()
-
-
-def _blurred(field: Float[Tensor, "..."], sigma: float) -> Float[Tensor, "..."]:
-    """A Gaussian mean over neighbours, mirrored at the edges."""
-    reach = int(3 * sigma) + 1
-    offsets = torch.arange(-reach, reach + 1, dtype=field.dtype)
-    taps = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    taps = taps / taps.sum()
-    for axis in range(field.ndim):
-        n = field.shape[axis]
-        places = torch.arange(n)[:, None] + offsets.long()
-        places = torch.where(places < 0, -1 - places, places)
-        places = torch.where(places >= n, 2 * n - 1 - places, places).clamp(0, n - 1)
-        moved = field.movedim(axis, -1)[..., places]
-        field = (moved * taps).sum(-1).movedim(-1, axis)
-    return field

@@ -1,8 +1,8 @@
 """Which kernel, and how much noise: the marginal likelihood of the measurements, exactly, on a part of them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import log, pi, prod, sqrt
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -10,8 +10,17 @@ from torch import Tensor
 
 from ntkit.reconstruction.result import PriorRow
 from ntkit.reconstruction.system import System
+from ntkit.reconstruction.torus import WavePrior
 
-__all__ = ["Covariance", "Spectrum", "data_spectrum", "evidence", "part_of_data"]
+__all__ = [
+    "Spectrum",
+    "data_spectra",
+    "evidence",
+    "images_among",
+    "part_of_data",
+    "spectrum_of",
+    "units_among",
+]
 
 _MOST_DATA = 640
 _MOST_WORK = 1.5e8
@@ -23,25 +32,11 @@ _STRETCH = 32
 _GOLDEN = 0.6180339887498949
 """Steps of it, modulo 1, fill an interval evenly."""
 
-_CHUNK, _AT_ONCE = 32, 2**24
-"""Data at a time, and numbers on the torus at most: of a volume of 96 points a side one datum, not 4 GiB for 32 of them."""
+_CHUNK, _AT_ONCE = 32, 2**20
+"""Data at a time, and numbers on the torus at most: more do not stay in the cache."""
 
 _RIDGES = torch.logspace(-10, 1, 67, dtype=torch.float64)
 """Noise over the largest eigenvalue: a ridge below 1e-10 of it cannot be told from none in double precision."""
-
-
-@runtime_checkable
-class Covariance(Protocol):
-    """What is asked of a prior here: its name, and its matrix times fields `[..., *shape]`."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-    def covariance(self, field: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """The matrix times fields."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,26 +84,51 @@ def part_of_data(system: System, *, most: int = _MOST_DATA) -> Int[Tensor, " n"]
     return torch.cat(found).unique()
 
 
-def data_spectrum(system: System, prior: Covariance, rows: Int[Tensor, " n"]) -> Spectrum:
-    """The eigenvalues and vectors of `A K A^H` among some data.
+def data_spectra(
+    system: System, priors: Sequence[WavePrior], rows: Int[Tensor, " n"]
+) -> list[Spectrum]:
+    """The eigenvalues and vectors of `A K A^H` among some data, for several kernels.
 
     Args:
         system: The measurement.
-        prior: The kernel.
+        priors: The kernels, of the same map of waves to fields.
         rows: Which data.
 
-    Cost: `n` products with `A`, `A^H` and `K`, and an eigenvalue problem of order `n`.
+    Cost: `n` products with `A^H`, for each kernel as many with `A` and `K`, and an eigenvalue problem of order `n`.
     """
+    columns: list[list[Tensor]] = [[] for _ in priors]
+    for unit in units_among(system, rows):
+        waves = priors[0].to_waves(system.adjoint(unit))
+        for found, prior in zip(columns, priors, strict=True):
+            field = prior.of_waves(waves * prior.spectrum)
+            found.append(images_among(system, field, rows))
+    return [
+        spectrum_of(prior.name, rows, torch.cat(found))
+        for prior, found in zip(priors, columns, strict=True)
+    ]
+
+
+def units_among(system: System, rows: Int[Tensor, " n"]) -> Iterator[Float[Tensor, "c p m"]]:
+    """Data that are one at one of the rows and zero elsewhere, some at a time."""
     parts = 2 if system.measurement.is_complex else 1
-    columns, size = [], parts * prod(system.torus.lengths)
-    for chunk in rows.split(max(1, min(_CHUNK, _AT_ONCE // size))):
+    for chunk in rows.split(max(1, min(_CHUNK, _AT_ONCE // (parts * prod(system.torus.lengths))))):
         unit = torch.zeros(len(chunk), parts, system.n_data, dtype=torch.float64)
         unit[torch.arange(len(chunk)), 0, chunk] = 1
-        image = system.forward(prior.covariance(system.adjoint(unit)))[..., rows]
-        columns.append(torch.complex(image[:, 0], image[:, 1]) if parts == 2 else image[:, 0])
-    matrix = torch.cat(columns).mT  # row i of `columns` is A K A^H e_i
-    eigenvalues, vectors = torch.linalg.eigh((matrix + matrix.mH) / 2)
-    return Spectrum(prior.name, rows, eigenvalues.clamp_min(0), vectors)
+        yield unit
+
+
+def images_among(
+    system: System, field: Float[Tensor, "c p ..."], rows: Int[Tensor, " n"]
+) -> Shaped[Tensor, "c n"]:
+    """The data of fields at these rows; real and imaginary parts together."""
+    image = system.forward(field)[..., rows]
+    return torch.complex(image[:, 0], image[:, 1]) if image.shape[1] == 2 else image[:, 0]
+
+
+def spectrum_of(name: str, rows: Int[Tensor, " n"], images: Shaped[Tensor, "n n"]) -> Spectrum:
+    """From the images `A K A^H e_i` of these rows."""
+    eigenvalues, vectors = torch.linalg.eigh((images.mT + images.conj()) / 2)
+    return Spectrum(name, rows, eigenvalues.clamp_min(0), vectors)
 
 
 def evidence(

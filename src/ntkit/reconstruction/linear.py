@@ -3,42 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ntkit.reconstruction.system import System
-from ntkit.reconstruction.torus import Torus
+from ntkit.reconstruction.torus import Torus, WavePrior
 
-__all__ = ["LinearFields", "WavePrior", "at_once", "kernel_fields"]
+__all__ = ["LinearFields", "at_once", "kernel_fields"]
 
 _AT_ONCE = 2**21
 """Numbers on the torus of the problems that are carried through together: eight of 256 x 256, which share a product with `A`."""
-
-
-@runtime_checkable
-class WavePrior(Protocol):
-    """A prior that is diagonal in waves: `K = T S T^H` with a spectrum `S` and a map `T` of waves to fields."""
-
-    @property
-    def torus(self) -> Torus:
-        """Where the waves are."""
-        ...
-
-    @property
-    def spectrum(self) -> Float[Tensor, "..."]:
-        """`S`, none below zero."""
-        ...
-
-    def of_waves(self, waves: Tensor) -> Float[Tensor, "..."]:
-        """`T`: the field on the grid."""
-        ...
-
-    def to_waves(self, field: Float[Tensor, "..."]) -> Tensor:
-        """The transpose of `T`."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from ntkit.kernels import AbstractKernel
 from ntkit.kernels.base import as_stationary
 from ntkit.operators.toeplitz import fast_length
 
-__all__ = ["Torus", "TorusPrior", "torus_prior"]
+__all__ = ["Torus", "TorusPrior", "WavePrior", "torus_prior"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,34 @@ class Torus:
             k = (torch.fft.rfftfreq if axis == last else torch.fft.fftfreq)(n, dtype=dtype)
             found.append(k.reshape([-1 if i == axis else 1 for i in range(last + 1)]))
         return found
+
+
+@runtime_checkable
+class WavePrior(Protocol):
+    """A prior that is diagonal in waves: `K = T S T^H` with a spectrum `S` and a map `T` of waves to fields."""
+
+    @property
+    def name(self) -> str:
+        """Of the kernel."""
+        ...
+
+    @property
+    def torus(self) -> Torus:
+        """Where the waves are."""
+        ...
+
+    @property
+    def spectrum(self) -> Float[Tensor, "..."]:
+        """`S`, none below zero."""
+        ...
+
+    def of_waves(self, waves: Tensor) -> Float[Tensor, "..."]:
+        """`T`: the field on the grid."""
+        ...
+
+    def to_waves(self, field: Float[Tensor, "..."]) -> Tensor:
+        """The transpose of `T`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,14 +10,10 @@ from torch import Generator, Tensor
 
 from ntkit.reconstruction.asked import Bounds
 from ntkit.reconstruction.choice import Path, solved_from_above, try_variations
-from ntkit.reconstruction.deviation import (
-    LocalPrior,
-    deviation_of,
-    exact_deviation,
-    local_prior,
-)
-from ntkit.reconstruction.evidence import data_spectrum, evidence, part_of_data
+from ntkit.reconstruction.deviation import deviation_of, exact_deviation
+from ntkit.reconstruction.evidence import data_spectra, evidence, part_of_data
 from ntkit.reconstruction.linear import kernel_fields
+from ntkit.reconstruction.local_prior import LocalPrior, local_prior
 from ntkit.reconstruction.primal_dual import PrimalDual, Terms
 from ntkit.reconstruction.result import Choice, PriorRow
 from ntkit.reconstruction.system import System
@@ -97,10 +93,9 @@ class Work:
         fits = self.mean is None and not self.system.measurement.is_complex
         given = self.mean or 0.0
         y = self.y - given * self.flat
+        self.say("Marginal likelihood of " + ", ".join(prior.name for prior in priors))
         found = []
-        for prior in priors:
-            self.say(f"Marginal likelihood of {prior.name}")
-            spectrum = data_spectrum(self.system, prior, rows)
+        for prior, spectrum in zip(priors, data_spectra(self.system, priors, rows), strict=True):
             row = evidence(
                 spectrum,
                 y,
