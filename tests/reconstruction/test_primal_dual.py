@@ -265,6 +265,6 @@ def test_bounds_hold_to_the_last_digit() -> None:
     method = PrimalDual(system, data_of(system, 1), scale=0.7, ridge=0.1)
     terms = terms_of(system, prior, bounds=(-1 / 3, 1 / 3))
     state = method.solve(terms, iterations=1)
-    field = method.field(replace(state, whole=randn(*state.whole.shape)), terms)
+    field = method.field(replace(state, waves=100 * randn(*state.waves.shape)), terms)
     assert float(field.min()) == -1 / 3
     assert float(field.max()) == 1 / 3

@@ -1,7 +1,7 @@
 """How much total variation: what each strength says of measurements that were held out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +11,7 @@ from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.result import Trial
 from ntkit.reconstruction.system import System
 
-__all__ = ["Path", "folds_of", "solved_from_above", "try_variations"]
+__all__ = ["Path", "folds_of", "state_from_above", "try_variations"]
 
 N_FOLDS = 3
 _FACTOR = 1.8
@@ -34,9 +34,11 @@ class Path:
     Attributes:
         trials: One a strength and share of the kernel's weight, from the largest strength to none. Neither kernel nor total
             variation is not among them: nothing would tell what is not measured.
+        starts: For each share where the iterations stood at its best strength, of the first fold.
     """
 
     trials: tuple[Trial, ...]
+    starts: dict[float, State] = field(default_factory=dict)
 
     def best(self, share: float) -> Trial:
         """The strength that foretells best what is held out, at one share of the kernel's weight."""
@@ -102,41 +104,42 @@ def try_variations(
         terms.bounds,
     )
     found: dict[float, list[Trial]] = {}
+    starts: dict[float, State] = {}
 
     def descend(strengths: Iterator[float]) -> None:
         state = None
         for strength in strengths:
             say(f"Held-out measurements: {len(found) + 1} strengths of total variation")
             state = _solved(method, every, strength, state)
-            field = method.field(state, every)
-            errors = _judged(system, y, every, field, noise)
-            found[strength] = [Trial(s, strength, *e) for s, e in zip(shares, errors, strict=True)]
+            errors = _judged(system, y, every, method.field(state, every), noise)
+            trials = [Trial(s, strength, *e) for s, e in zip(shares, errors, strict=True)]
+            for k, trial in enumerate(trials):
+                if all(trial.score < others[k].score for others in found.values()):
+                    starts[trial.share] = state.one(N_FOLDS * k)
+            found[strength] = trials
 
     descend(_falling(found, _FIRST * unit, _LAST * unit))
     while len(found) < _LONGEST and _is_best_of(found, max(found)):
         descend(iter([_FACTOR**3 * max(found), _FACTOR**2 * max(found), _FACTOR * max(found)]))
     order = sorted(found, reverse=True)
     trials = (t for b in order for t in found[b])
-    return Path(tuple(t for t in trials if t.share > 0 or t.total_variation > 0))
+    tried = tuple(t for t in trials if t.share > 0 or t.total_variation > 0)
+    return Path(tried, starts)
 
 
-def solved_from_above(
-    method: PrimalDual, terms: Terms, *, unit: float, tolerance: float, iterations: int
-) -> State:
-    """One problem, from larger total variations to its own: where little is measured, they carry far into the gaps.
+def state_from_above(method: PrimalDual, terms: Terms, *, unit: float) -> State | None:
+    """Where to begin: from larger total variations, which carry far into the gaps where little is measured.
 
     Args:
         method: The solver.
-        terms: The problem.
+        terms: One problem.
         unit: As of `try_variations`.
-        tolerance: Of the last, relative.
-        iterations: Of the last, at most.
     """
     state, strength, own = None, _FIRST * unit, float(terms.variation)
     while strength > max(own, _LAST * unit):
         state = _solved(method, terms, strength, state)
         strength /= _FACTOR
-    return method.solve(terms, start=state, tolerance=tolerance, iterations=iterations)
+    return state
 
 
 def _falling(found: dict[float, list[Trial]], first: float, last: float) -> Iterator[float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import prod, sqrt
 
 import torch
 from jaxtyping import Float
@@ -80,7 +80,8 @@ class State:
     """Where the iterations stand, to go on from.
 
     Attributes:
-        whole: `[c, p, *torus]`, the field on the torus. All are in units of the method's `scale`.
+        waves: `[c, p, *k, 2]`, of the field on the torus, in the layout of `rfftn`, as pairs of real numbers. All are in units of
+            the method's `scale`.
         data: `[c, p, m]`, dual variable of the data.
         slopes: `[d, c, p, *shape]`, of the total variation.
         bound: `[c, p, *shape]`, of the bounds.
@@ -89,12 +90,23 @@ class State:
         iterations: How many led here from the start that was given.
     """
 
-    whole: Float[Tensor, "..."]
+    waves: Float[Tensor, "..."]
     data: Float[Tensor, "..."]
     slopes: Float[Tensor, "..."]
     bound: Float[Tensor, "..."]
     change: float
     iterations: int
+
+    def one(self, case: int) -> "State":
+        """That of one of the problems, copied."""
+        own = slice(case, case + 1)
+        return replace(
+            self,
+            waves=self.waves[own].clone(),
+            data=self.data[own].clone(),
+            slopes=self.slopes[:, own].clone(),
+            bound=self.bound[own].clone(),
+        )
 
 
 class PrimalDual:
@@ -162,9 +174,8 @@ class PrimalDual:
             if on_step:
                 on_step()
             if k % _CHECK_EVERY == 0 or k == iterations:
-                moved = (following.whole - state.whole).flatten(1).norm(dim=1)
-                least = 1e-2 * moved.new_tensor(following.whole[0].numel()).sqrt()
-                size = following.whole.flatten(1).norm(dim=1).maximum(least)  # a field may be 0
+                moved = self._size(following.waves - state.waves)
+                size = self._size(following.waves).clamp_min(1e-2)  # a field may be 0
                 change = float((moved / size).max())
                 state = replace(following, change=change, iterations=k)
                 if change < tolerance:
@@ -175,13 +186,23 @@ class PrimalDual:
 
     def field(self, state: State, terms: Terms) -> Float[Tensor, "c p ..."]:
         """The field on the grid, within its bounds to the last digit: in double precision."""
-        return terms.clip(self._torus.crop(state.whole).double() * self._scale)
+        found = self._torus.on_grid(torch.view_as_complex(state.waves))
+        return terms.clip(found.double() * self._scale)
+
+    def _size(self, waves: Float[Tensor, "c ..."]) -> Float[Tensor, " c"]:
+        """Root mean square of fields on the torus."""
+        twice = self._torus.multiplicity(waves.dtype)
+        square = (waves.square().sum(-1) @ twice).flatten(1).sum(1)
+        return square.div(waves.shape[1]).sqrt() / prod(self._torus.lengths)
 
     def _flat_field(self, terms: Terms) -> State:
         cases, shape, parts = len(terms.keep), self._torus.shape, len(self._y)
         new = self._y.new_zeros
+        waves = new(cases, parts, *self._curvature.shape, 2)
+        flat = (slice(None), slice(None), *[0] * (len(shape) + 1))
+        waves[flat] = terms.mean / self._scale * prod(self._torus.lengths) * self._real.flatten()
         return State(
-            terms.mean / self._scale * self._real + new(cases, parts, *self._torus.lengths),
+            waves,
             new(cases, parts, self._y.shape[1]),
             new(len(shape), cases, parts, *shape),
             new(cases, parts, *shape),
@@ -194,9 +215,9 @@ class _Step:
     """One iteration for given terms: what does not change from one to the next is computed once."""
 
     def __init__(self, method: PrimalDual, terms: Terms) -> None:
+        flat = method._flat_field(terms).waves
         terms = terms.in_units(method._scale)
         self._of, self._terms = method, terms
-        self._mean = terms.mean * method._real
         ndim = len(method._torus.shape)
         self._ndim = ndim
         dtype = method._dtype
@@ -215,41 +236,55 @@ class _Step:
         )
         weight = by_case(terms.weight)
         if terms.spectrum is None:
-            self._filter = (1 / metric).expand(1, 1, *metric.shape)
-            self._gain = torch.ones_like(self._filter)
+            gain = torch.ones_like(metric)[None, None]
         else:
             filtered = terms.spectrum.to(dtype) * metric
-            self._gain = torch.where(weight > 0, filtered / (filtered + weight), 1.0)
-            self._filter = self._gain / metric
+            gain = torch.where(weight > 0, filtered / (filtered + weight), 1.0)
+        cases = (len(flat), *[-1] * (gain.ndim - 1))
+        self._gain = _for_pairs(gain).expand(*cases, 2)
+        self._filter = _for_pairs(gain / metric).expand(*cases, 2)
+        self._rest = flat * (1 - self._gain)
         self._keep = terms.keep.to(dtype)
 
     def __call__(self, state: State) -> State:
-        of, torus = self._of, self._of._torus
+        of = self._of
         pull = of._system.adjoint(state.data) + differences_adjoint(state.slopes) + state.bound
-        waves = torus.to_waves(pull) * self._filter
-        whole = torus.on_torus(
-            torch.fft.rfftn(state.whole - self._mean, dim=torus.axes) * self._gain - waves
-        )
-        whole = whole + self._mean
-        ahead = torus.crop(2 * whole - state.whole)
+        each = zip(pull, state.waves, self._rest, self._gain, self._filter, strict=True)
+        primal = [self._primal(*one) for one in each]  # together they would not stay in the cache
+        waves, ahead = (torch.stack(parts) for parts in zip(*primal, strict=True))
         data = state.data + of._data_step * (of._system.forward(ahead) - of._y)
         data = self._keep * data / (1 + of._data_step)
-        slopes = state.slopes + self._slope_step * differences(ahead, self._ndim)
-        slopes = slopes * torch.where(
+        slopes = differences(ahead, self._ndim).mul_(self._slope_step).add_(state.slopes)
+        slopes *= torch.where(
             self._b > 0, (self._b / lengths_of(slopes).clamp_min(1e-30)).clamp_max(1), 0.0
         )
         bound = self._bounded(state.bound + self._bound_step * ahead)
         return State(
-            state.whole + _OVERSHOOT * (whole - state.whole),
-            state.data + _OVERSHOOT * (data - state.data),
-            state.slopes + _OVERSHOOT * (slopes - state.slopes),
-            state.bound + _OVERSHOOT * (bound - state.bound),
+            waves,
+            torch.lerp(state.data, data, _OVERSHOOT),
+            torch.lerp(state.slopes, slopes, _OVERSHOOT),
+            torch.lerp(state.bound, bound, _OVERSHOOT),
             state.change,
             state.iterations,
         )
+
+    def _primal(
+        self, pull: Tensor, before: Tensor, rest: Tensor, gain: Tensor, metric: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The waves of one problem, and the field that the dual variables see."""
+        torus = self._of._torus
+        pulled = torch.view_as_real(torus.to_waves(pull)).mul_(metric)
+        waves = torch.addcmul(rest, before, gain).sub_(pulled)
+        ahead = torus.on_grid(torch.view_as_complex(torch.lerp(before, waves, 2.0)))
+        return torch.lerp(before, waves, _OVERSHOOT), ahead
 
     def _bounded(self, dual: Tensor) -> Tensor:
         """The proximal step of the bounds' conjugate."""
         if self._bound_step == 0:
             return dual
         return dual - self._bound_step * self._terms.clip(dual / self._bound_step)
+
+
+def _for_pairs(factor: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Factors of waves, twice each: real and imaginary parts are multiplied as one row of numbers."""
+    return factor[..., None].expand(*factor.shape, 2).contiguous()

@@ -9,12 +9,12 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from ntkit.reconstruction.asked import Bounds
-from ntkit.reconstruction.choice import Path, solved_from_above, try_variations
+from ntkit.reconstruction.choice import Path, state_from_above, try_variations
 from ntkit.reconstruction.deviation import deviation_of, exact_deviation
 from ntkit.reconstruction.evidence import data_spectra, evidence, part_of_data
 from ntkit.reconstruction.linear import kernel_fields
 from ntkit.reconstruction.local_prior import LocalPrior, local_prior
-from ntkit.reconstruction.primal_dual import PrimalDual, Terms
+from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.result import Choice, PriorRow
 from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import TorusPrior
@@ -139,16 +139,22 @@ class Work:
             )
             best, alone = path.chosen(), path.best(0.0)
             weight, strength = best.share * row.weight, best.total_variation
-            strengths = [strength, alone.total_variation]
-            fields, gap = self._fields(method, prior, row, [weight, 0.0], strengths)
-            others["total variation alone"] = fields[1]
+            terms = self.terms(prior, row, 0.0, alone.total_variation)
+            others["total variation alone"], gap = self._field(
+                method, row, terms, path.starts.get(0.0)
+            )
+            field = others["total variation alone"]
+            if best.share > 0:
+                terms = self.terms(prior, row, weight, strength)
+                field, own = self._field(method, row, terms, path.starts.get(best.share))
+                gap = max(gap, own)
         else:
             share = BLIND_SHARE if self.system.is_blind else SHARES[0]
             weight = row.weight if total_variation is False else share * row.weight
             strength = float(total_variation)
-            fields, gap = self._fields(method, prior, row, [weight], [strength])
+            field, gap = self._field(method, row, self.terms(prior, row, weight, strength), None)
         choice = self._choice(prior.name, row, weight, strength)
-        return Solved(fields[0], choice, path, others, gap)
+        return Solved(field, choice, path, others, gap)
 
     def deviation(
         self, prior: TorusPrior, row: PriorRow, solved: Solved, generator: Generator
@@ -195,24 +201,15 @@ class Work:
             self.bounds,
         )
 
-    def _fields(
-        self,
-        method: PrimalDual,
-        prior: TorusPrior,
-        row: PriorRow,
-        weights: Sequence[float],
-        strengths: Sequence[float],
-    ) -> tuple[list[Tensor], float]:
-        """The fields of problems on all data, and the largest change in the last iteration."""
+    def _field(
+        self, method: PrimalDual, row: PriorRow, terms: Terms, start: State | None
+    ) -> tuple[Float[Tensor, "p ..."], float]:
+        """The field of a problem on all data, and its change in the last iteration."""
         self.say("The field")
-        fields, gap = [], 0.0
-        for weight, strength in zip(weights, strengths, strict=True):
-            terms = self.terms(prior, row, weight, strength)
-            unit = row.weight * row.scale
-            state = solved_from_above(method, terms, unit=unit, tolerance=2e-5, iterations=800)
-            fields.append(method.field(state, terms)[0])
-            gap = max(gap, state.change)
-        return fields, gap
+        if start is None:
+            start = state_from_above(method, terms, unit=row.weight * row.scale)
+        state = method.solve(terms, start=start, tolerance=2e-5, iterations=800)
+        return method.field(state, terms)[0], state.change
 
     def _choice(self, name: str, row: PriorRow, weight: float, strength: float) -> Choice:
         return Choice(
