@@ -28,7 +28,7 @@ def measured(module: str, function: str) -> tuple[int, Any]:
     return peak, value
 
 
-def _resident(field: str = "VmRSS") -> int:
+def resident(field: str = "VmRSS") -> int:
     """Bytes now; with "VmHWM" the most since the start, which `ru_maxrss` has from the parent too."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     (line,) = (line for line in lines if line.startswith(field))
@@ -37,10 +37,10 @@ def _resident(field: str = "VmRSS") -> int:
 
 def main() -> None:
     module = import_module(sys.argv[1])
-    before = _resident()
+    before = resident()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     value = getattr(module, sys.argv[2])()
-    peak = _resident("VmHWM") - before
+    peak = resident("VmHWM") - before
     print(json.dumps([peak, value]))
 
 

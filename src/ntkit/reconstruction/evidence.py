@@ -17,6 +17,7 @@ __all__ = [
     "data_spectra",
     "evidence",
     "images_among",
+    "no_images",
     "part_of_data",
     "spectrum_of",
     "units_among",
@@ -96,25 +97,31 @@ def data_spectra(
 
     Cost: `n` products with `A^H`, for each kernel as many with `A` and `K`, and an eigenvalue problem of order `n`.
     """
-    columns: list[list[Tensor]] = [[] for _ in priors]
-    for unit in units_among(system, rows):
+    images = no_images(system, len(priors), rows)
+    for own, unit in units_among(system, rows):
         waves = priors[0].to_waves(system.adjoint(unit))
-        for found, prior in zip(columns, priors, strict=True):
-            field = prior.of_waves(waves * prior.spectrum)
-            found.append(images_among(system, field, rows))
-    return [
-        spectrum_of(prior.name, rows, torch.cat(found))
-        for prior, found in zip(priors, columns, strict=True)
-    ]
+        for image, prior in zip(images, priors, strict=True):
+            image[own] = images_among(system, prior.of_waves(waves * prior.spectrum), rows)
+    return [spectrum_of(p.name, rows, image) for p, image in zip(priors, images, strict=True)]
 
 
-def units_among(system: System, rows: Int[Tensor, " n"]) -> Iterator[Float[Tensor, "c p m"]]:
-    """Data that are one at one of the rows and zero elsewhere, some at a time."""
+def no_images(system: System, count: int, rows: Int[Tensor, " n"]) -> Shaped[Tensor, "k n n"]:
+    """Room for several matrices among the rows: many small pieces that stay would scatter the memory."""
+    kind = torch.complex128 if system.measurement.is_complex else torch.float64
+    return torch.empty(count, len(rows), len(rows), dtype=kind)
+
+
+def units_among(
+    system: System, rows: Int[Tensor, " n"]
+) -> Iterator[tuple[slice, Float[Tensor, "c p m"]]]:
+    """Data that are one at one of the rows and zero elsewhere, some at a time, with their numbers among the rows."""
     parts = 2 if system.measurement.is_complex else 1
-    for chunk in rows.split(max(1, min(_CHUNK, _AT_ONCE // (parts * prod(system.torus.lengths))))):
+    size = max(1, min(_CHUNK, _AT_ONCE // (parts * prod(system.torus.lengths))))
+    for first in range(0, len(rows), size):
+        chunk = rows[first : first + size]
         unit = torch.zeros(len(chunk), parts, system.n_data, dtype=torch.float64)
         unit[torch.arange(len(chunk)), 0, chunk] = 1
-        yield unit
+        yield slice(first, first + len(chunk)), unit
 
 
 def images_among(

@@ -7,7 +7,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ntkit.reconstruction.evidence import evidence, images_among, spectrum_of, units_among
+from ntkit.reconstruction.evidence import (
+    evidence,
+    images_among,
+    no_images,
+    spectrum_of,
+    units_among,
+)
 from ntkit.reconstruction.result import PriorRow
 from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import Torus, TorusPrior
@@ -100,19 +106,18 @@ def _images(
     prior: TorusPrior,
     scales: Sequence[Float[Tensor, "..."]],
     rows: Int[Tensor, " n"],
-) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Of `A K A^H`, and for each scale `D` of `A K D A^H` and `A D K D A^H`, the images of unit data at the rows, at the rows."""
-    plain: list[Tensor] = []
-    mixed: list[list[Tensor]] = [[] for _ in scales]
-    scaled: list[list[Tensor]] = [[] for _ in scales]
-    for unit in units_among(system, rows):
+    (plain,) = no_images(system, 1, rows)
+    mixed, scaled = (no_images(system, len(scales), rows) for _ in range(2))
+    for own, unit in units_among(system, rows):
         back = system.adjoint(unit)
-        plain.append(images_among(system, prior.covariance(back), rows))
+        plain[own] = images_among(system, prior.covariance(back), rows)
         for local, mix, scale in zip(scales, mixed, scaled, strict=True):
             field = prior.covariance(local * back)
-            mix.append(images_among(system, field, rows))
-            scale.append(images_among(system, local * field, rows))
-    return torch.cat(plain), [torch.cat(m) for m in mixed], [torch.cat(s) for s in scaled]
+            mix[own] = images_among(system, field, rows)
+            scale[own] = images_among(system, local * field, rows)
+    return plain, mixed, scaled
 
 
 def _blurred(field: Float[Tensor, "..."], sigma: float) -> Float[Tensor, "..."]:
