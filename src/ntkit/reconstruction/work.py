@@ -51,7 +51,7 @@ class Solved:
         choice: What it solves.
         path: What was tried of total variation; None where its strength was given.
         alternatives: By name.
-        gap: Change of the field in the last iteration, relative; of the linear problem the residual of its equations.
+        gap: Change of the field in the last iteration, relative; of the linear problem what is left of its gradient.
     """
 
     field: Float[Tensor, "p ..."]
