@@ -26,7 +26,7 @@ from benchmarks.reconstruction_scans import SETTINGS, Measured, measured
 from benchmarks.report import RESULTS
 from benchmarks.signals import SHARED
 from ntkit.reconstruction.asked import asked_data, asked_priors, asked_system
-from ntkit.reconstruction.choice import solved_from_above, try_variations
+from ntkit.reconstruction.choice import state_from_above, try_variations
 from ntkit.reconstruction.primal_dual import PrimalDual, Terms
 from ntkit.reconstruction.torus import torus_prior
 from ntkit.reconstruction.work import SHARES, USUAL_STRENGTH, Work
@@ -105,7 +105,8 @@ def reconstructed(case: Measured) -> Entry:
         entry["usual_strength"] = []
         for share in (SHARES[0], 0.0):
             own = work.terms(prior, row, share * row.weight, USUAL_STRENGTH * unit)
-            last = solved_from_above(method, own, unit=unit, tolerance=2e-5, iterations=800)
+            above = state_from_above(method, own, unit=unit)
+            last = method.solve(own, start=above, tolerance=2e-5, iterations=800)
             entry["usual_strength"].append(quality(method.field(last, own)[0]))
     return entry
 

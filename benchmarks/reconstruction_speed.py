@@ -15,11 +15,11 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.memory import resident
-from benchmarks.reconstruction_runs import scan
+from benchmarks.reconstruction_scans import scan
 from benchmarks.report import Row
 from benchmarks.signals import SHARED
 from ntkit.encodings import Gaussian
-from ntkit.kernels import Matern, ntk
+from ntkit.kernels import AbstractKernel, Matern, ntk
 from ntkit.networks import mlp
 from ntkit.reconstruction import reconstruct
 from ntkit.reconstruction.asked import asked_data, asked_system
@@ -38,7 +38,7 @@ def linear() -> None:
     A, y, _ = scan("head0", 256, 30, 0.01, 0, SHARED)
     system = asked_system(A, None, None)
     data = system.data_of(asked_data(y, A))[None].float()
-    kernels = [Matern(0.5, 0.1), Matern(1.5, 0.05)]
+    kernels: list[AbstractKernel] = [Matern(0.5, 0.1), Matern(1.5, 0.05)]
     for bandwidth in BANDWIDTHS:
         draw = torch.Generator().manual_seed(0)
         encoding = Gaussian(2, bandwidth=bandwidth, n_frequencies=256, generator=draw)

@@ -98,7 +98,7 @@ class Reconstruction:
         alternatives: Other reconstructions by name ("total variation alone", "kernel alone"), as `field`.
         residual: `A f - y`, in the shape of the data.
         gap: How far the solver is from the end: the field's relative change in its last iteration; of the linear problem
-            the relative residual of its equations.
+            what is left of the gradient, relative, in the norm of the preconditioner.
         seconds: How long it took.
         grid: Where the field's points are.
         measurement: `A`.

@@ -174,7 +174,7 @@ class Work:
     def kernel_alone(
         self, prior: TorusPrior, row: PriorRow, *, to_the_end: bool
     ) -> tuple[Float[Tensor, "p ..."], float]:
-        """Without bounds and total variation, at the ridge of marginal likelihood; and the residual of its equations."""
+        """Without bounds and total variation, at the ridge of marginal likelihood; and what is left of its gradient."""
         self.say("The kernel alone")
         data = (self.y - row.mean * self.flat)[None]
         tolerance, most = (1e-5, 3000) if to_the_end else (3e-5, 300)
