@@ -35,7 +35,7 @@ from ntkit.measurements import AbstractMeasurement, Fourier, Radon, rows_of
 from ntkit.networks import mlp
 from ntkit.reconstruction import reconstruct, train_on_measurements
 from ntkit.reconstruction.asked import asked_system
-from ntkit.reconstruction.evidence import data_spectrum, evidence
+from ntkit.reconstruction.evidence import data_spectra, evidence
 
 PATH = RESULTS / "paper_rows_cases.json"
 VIEWS, KEEP = 20, 0.126
@@ -171,7 +171,7 @@ def _by_stored_kernel(y: Tensor, A: AbstractMeasurement) -> Tensor:
     system = asked_system(A, None, None)
     data, ones = system.data_of(y[..., None]), torch.ones(1, 1, *A.field_shape, dtype=y.dtype)
     flat = system.forward(ones)[0]
-    spectrum = data_spectrum(system, prior, torch.arange(system.n_data))
+    (spectrum,) = data_spectra(system, [prior], torch.arange(system.n_data))
     row = evidence(spectrum, data, flat, is_complex=False)
     rest = (data - row.mean * flat) @ spectrum.vectors / (spectrum.eigenvalues + row.weight)
     field = prior.covariance(system.adjoint((rest @ spectrum.vectors.T)[None]))[0, 0]
