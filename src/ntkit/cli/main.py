@@ -29,6 +29,7 @@ from ntkit.cli.show import (
     show_runs,
 )
 from ntkit.cli.simulate import ct, mri
+from ntkit.cli.studio import studio
 from ntkit.experiments.fit_run import resume_fit, run_fit
 from ntkit.experiments.interruption import Interruption
 from ntkit.experiments.reading import read_spec, spec_of
@@ -104,6 +105,7 @@ def _command(arguments: Sequence[str], interruption: Interruption) -> int:
         "simulate": {"ct": ct, "mri": mri},
         "render": render,
         "export": export,
+        "studio": studio,
         "runs": runs,
         "info": info,
     }

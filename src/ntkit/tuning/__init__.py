@@ -12,6 +12,7 @@ from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.result import TuneResult
 from ntkit.tuning.scale_model import ScaleModel
+from ntkit.tuning.sweep import Rung, sweep
 from ntkit.tuning.tune import tune
 
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
     "NetworkPlan",
     "Prediction",
     "Row",
+    "Rung",
     "ScaleModel",
     "TuneResult",
     "fit",
     "initial_error",
+    "sweep",
     "tune",
 ]

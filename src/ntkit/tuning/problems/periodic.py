@@ -38,6 +38,8 @@ class PeriodicProblem(AbstractProblem):
         repr=False
     )  # a coset: layers `[g, 2, ...]`, target
     _residual: Tensor = field(repr=False)
+    _cuts: tuple[tuple[slice, ...], ...] = field(repr=False)  # of a grid: trained on, then cosets
+    _shape: tuple[int, ...] = field(repr=False)
 
     def __init__(self, network: nn.Module, signal: Float[Tensor, "..."], step: int = 2) -> None:
         shape, o = signal.shape[:-1], signal.shape[-1]
@@ -79,6 +81,8 @@ class PeriodicProblem(AbstractProblem):
             "_bins": bins.reshape(eigenvalues.shape[1:]),
             "_spectra": spectra,
             "_residual": residual * whole,
+            "_cuts": (train, *samples.cosets()),
+            "_shape": tuple(shape),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -100,6 +104,28 @@ class PeriodicProblem(AbstractProblem):
             errors.append(total)
         scale = self.modes.n_samples * self.modes.n_outputs * len(self._spectra)
         return torch.tensor(errors, dtype=torch.float64) / scale
+
+    def learned(self, run: Trajectory) -> Float[Tensor, "s ..."]:
+        """The function learned, at all samples: `[s, *shape, o]`, at the moments of a trajectory of `modes`.
+
+        Its errors are `modes.error` on the samples trained on, and `held_out_error` between them.
+        """
+        train = self._cuts[0]
+        found = torch.empty(len(run.decay), *self._shape, self.modes.n_outputs, dtype=torch.float64)
+        for moment, decay, weights in zip(found, run.decay, run.weights, strict=True):
+            moment[train] = self._samples((1 - decay)[self._bins])
+            for cut, (layers, _) in zip(self._cuts[1:], self._spectra, strict=True):
+                gain = torch.einsum("gc...,g...->c...", layers, weights[:, self._bins])
+                moment[cut] = self._samples(torch.complex(*gain))
+        return found
+
+    def _samples(self, gain: Tensor) -> Float[Tensor, "..."]:
+        """The residual times a gain, out of Fourier space: `[*half, o]`."""
+        full = tuple(len(range(n)[c]) for n, c in zip(self._shape, self._cuts[0], strict=True))
+        spectrum = self._residual / _conjugates(full, gain.shape).sqrt() * gain
+        axes = list(range(1, len(full) + 1))
+        out = torch.fft.irfftn(spectrum * sqrt(self.modes.n_samples), s=full, dim=axes)
+        return out.movedim(0, -1)
 
 
 def _wrapped_table(kernel: InfiniteKernel, shape: Sequence[int]) -> Float[Tensor, "g ..."]:

@@ -1,0 +1,180 @@
+"""The studio in a browser: how soon a picture follows, how soon a curve appears, memory, the size of the page.
+
+Needs the page (`make page`) and Chromium; `tests/studio` has the server and the browser that it drives.
+"""
+
+import gzip
+import io
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, requires
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from packaging.requirements import Requirement
+from PIL import Image
+
+from benchmarks.report import Row
+from ntkit.studio.page import FOLDER, read_page
+from tests.studio.browser import chromium
+from tests.studio.client import running
+from tests.studio.memory import memory
+
+_PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+_MOVES = 200
+_REPEATS = 5
+_CURVE = "path.chosen"
+_DONE = "main .view[aria-busy=false]"
+_WAIT = 120_000.0
+
+
+def photo(size: int) -> bytes:
+    """A smooth picture with edges and grain."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    rng = np.random.default_rng(0)
+    plain = 0.5 + 0.25 * np.sin(9 * x * y * 6) + 0.2 * ((x - 0.5) ** 2 + (y - 0.4) ** 2 < 0.06)
+    levels = plain[..., None] * [0.9, 0.8, 0.7] + 0.02 * rng.standard_normal((size, size, 3))
+    out = io.BytesIO()
+    Image.fromarray((levels.clip(0, 1) * 255).astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()
+
+
+def page_kib() -> float:
+    """Of the page's own files, each as gzip would send it."""
+    files = {k: f for k, f in read_page().items() if k != "/"}
+    own = [
+        f for k, f in files.items() if not k.startswith("/examples/") and "font" not in f.media_type
+    ]
+    return sum(len(gzip.compress(f.content)) for f in own) / 1024
+
+
+def import_mib() -> float:
+    """Of a process that has imported the library."""
+    code = "import ntkit, sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        found = memory(process.pid)
+        process.communicate()
+    return found
+
+
+def drop(page: Any, data: bytes) -> float:
+    """Seconds from a drop to the first points of the curve."""
+    start = time.perf_counter()
+    files: Any = {"name": "photo.png", "mimeType": "image/png", "buffer": data}
+    page.set_input_files("#signal-file", files)
+    page.wait_for_selector(_CURVE, timeout=_WAIT)
+    return time.perf_counter() - start
+
+
+def moves(page: Any) -> list[float]:
+    """Milliseconds from each move of the slider to the picture on the screen."""
+    slider = page.locator("#bandwidth-slider")
+    top = int(slider.get_attribute("max"))
+    rng = np.random.default_rng(1)
+    page.evaluate("performance.clearMeasures()")
+    here = int(slider.input_value())
+    for _ in range(_MOVES):
+        here = int((here + 1 + rng.integers(top)) % (top + 1))
+        slider.fill(str(here))
+        page.wait_for_timeout(60)
+    page.wait_for_timeout(500)
+    return page.evaluate("performance.getEntriesByName('slider to pixels').map(e => e.duration)")
+
+
+def measure() -> list[Row]:
+    base = import_mib()
+    rows = [
+        Row("page, gzip, without examples and fonts", page_kib(), "KiB", at_most=400),
+        Row(
+            "packages that the extra `studio` installs beyond `app`", len(_beyond_app()), at_most=8
+        ),
+    ]
+    with running(FOLDER) as studio, chromium() as browser:
+        time.sleep(1)
+        rows.append(
+            Row(
+                "idle server beyond `import ntkit`",
+                memory(studio.process.pid) - base,
+                "MiB",
+                at_most=60,
+            )
+        )
+        page = browser.new_page()
+        page.goto(studio.origin)
+        page.wait_for_timeout(8000)
+        small, large = photo(256), photo(512)
+        times = []
+        for _ in range(_REPEATS):
+            page.reload()
+            page.wait_for_selector(".example")
+            times.append(drop(page, large))
+            page.wait_for_selector(_DONE, timeout=_WAIT)
+            page.evaluate("sessionStorage.clear()")
+        rows.append(Row("512 x 512 RGB: drop to the first points", median(times), "s", at_most=3))
+        page.reload()
+        page.wait_for_selector(".example")
+        drop(page, small)
+        page.wait_for_selector(_DONE, timeout=_WAIT)
+        taken = sorted(moves(page))
+        rows += [
+            Row("256 x 256: slider to pixels, median", median(taken), "ms"),
+            Row("the same, 95th percentile", taken[int(0.95 * len(taken))], "ms", at_most=120),
+            Row("moves that were answered", len(taken) / _MOVES, at_least=0.99),
+        ]
+        page.wait_for_timeout(7000)  # the sessions before it are freed
+        one = memory(studio.process.pid) - base
+        rows.append(
+            Row("server with one open session, beyond `import ntkit`", one, "MiB", at_most=600)
+        )
+        page.close()
+        rows += _tabs(browser, studio)
+    return rows
+
+
+def _tabs(browser: Any, studio: Any) -> list[Row]:
+    time.sleep(7)
+    before = memory(studio.process.pid)
+    for i in range(100):
+        page = browser.new_page()
+        page.goto(studio.origin)
+        page.wait_for_selector(".example")
+        if i % 10 == 0:
+            page.click("[data-example=alps]")
+            page.wait_for_selector(_CURVE, timeout=_WAIT)
+        page.close()
+    time.sleep(7)
+    after = memory(studio.process.pid)
+    return [Row("memory after 100 tabs over that before", after / before, at_most=1.1)]
+
+
+def _beyond_app() -> set[str]:
+    """Packages that the extra installs and `app` does not."""
+    extras = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    core = _closure(["torch", "numpy", "tqdm", "jaxtyping"])
+    named = [r for r in extras["studio"] if not r.startswith("ntkit")]
+    return _closure(named) - core - _closure(extras["app"])
+
+
+def _closure(wanted: Iterable[str]) -> set[str]:
+    """Requirements that are installed here, and theirs."""
+    found: set[str] = set()
+    waiting = [Requirement(r) for r in wanted]
+    while waiting:
+        each = waiting.pop()
+        if each.name in found or (each.marker and not each.marker.evaluate({"extra": ""})):
+            continue
+        found.add(each.name)
+        try:
+            waiting += map(Requirement, requires(each.name) or [])
+        except PackageNotFoundError:
+            found.discard(each.name)
+    return found

@@ -1,0 +1,134 @@
+"""Bandwidth: predicted PSNR against it, one curve a budget, and the picture that is predicted at each of its points."""
+
+from collections.abc import Iterator, Mapping
+from math import inf
+from typing import Any
+
+from ntkit._core.pixels import rgba
+from ntkit.studio.asks import Ask, Reply, number, one_of
+from ntkit.studio.desk import Desk
+from ntkit.tasks import Budget, Image
+from ntkit.tuning import NetworkPlan, Rung, sweep
+from ntkit.tuning.choice import Goal, flat_range, scores_of
+
+__all__ = ["ASKS", "LADDER", "Ladder"]
+
+LADDER = (
+    *(1.0, 1.4, 2.0, 2.8, 4.0, 5.0, 6.0, 7.0, 8.5, 10.0, 12.0, 14.0, 17.0, 20.0, 24.0, 28.0, 34.0),
+    *(40.0, 48.0, 64.0),
+)
+"""Bandwidths, cycles per unit, of which the page shows those up to half of the pixels of the longer side."""
+
+_RATES = {"adam": 1e-3, "sgd": 3e-2}
+_GOALS: tuple[Goal, ...] = ("generalise", "fit")
+
+
+class Ladder:
+    """The rungs of one budget, as far as they are known: coarse ones first.
+
+    Args:
+        task: What is fitted.
+        budget: How it is trained.
+    """
+
+    def __init__(self, task: Image, budget: Budget) -> None:
+        self.task, self.budget = task, budget
+        self.plan = NetworkPlan(task.in_dim, task.n_outputs, width=task.width, depth=task.depth)
+        top = max(task.shape) / 4
+        self.bandwidths = tuple(b for b in LADDER if b <= max(top, 10.0))
+        self.rungs: dict[float, Rung] = {}
+
+    def missing(self) -> list[tuple[float, ...]]:
+        """Bandwidths that are still to be computed, some at a time."""
+        n = len(self.bandwidths)
+        order = [*range(0, n, 4), *range(2, n, 4), *range(1, n, 2)]
+        left = [self.bandwidths[i] for i in order if self.bandwidths[i] not in self.rungs]
+        return [tuple(left[i : i + 3]) for i in range(0, len(left), 3)]
+
+    def compute(self, bandwidths: tuple[float, ...]) -> None:
+        """Add the rungs of some bandwidths."""
+        found = sweep(self.task, bandwidths, budget=self.budget, plan=self.plan)
+        self.rungs.update({rung.bandwidth: rung for rung in found})
+
+    def sorted(self) -> list[Rung]:
+        """The rungs that are known, in rising order."""
+        known = dict(self.rungs)
+        return [known[b] for b in sorted(known)]
+
+
+def _ladder(desk: Desk, values: Mapping[str, Any]) -> Ladder:
+    optimiser = one_of(values, "optimiser", ("adam", "sgd"))
+    steps = round(number(values, "steps", 20, 20_000))
+    budget = Budget("adam" if optimiser == "adam" else "sgd", _RATES[optimiser], steps)
+    task = desk.signal.task
+    return desk.kept(("bandwidth", budget), lambda: Ladder(task, budget))
+
+
+def curve(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
+    """PSNR of all rungs, as they become known."""
+    ladder = _ladder(desk, values)
+    goal = one_of(values, "goal", _GOALS)
+    missing = ladder.missing()
+    for bandwidths in missing:
+        ladder.compute(bandwidths)
+        yield _curves(ladder, goal)  # pyright: ignore[reportArgumentType]
+    if not missing:
+        yield _curves(ladder, goal)  # pyright: ignore[reportArgumentType]
+
+
+def _curves(ladder: Ladder, goal: Goal) -> Reply:
+    rungs = ladder.sorted()
+    rows = [rung.row for rung in rungs]
+    baseline = ladder.task.baseline()
+    attribute = "held_out" if goal == "generalise" else "train"
+    steps = rungs[0].steps
+    flat = [flat_range(scores_of(rows, (), goal, s)) for s in steps]
+    return Reply({
+        "bandwidths": [rung.bandwidth for rung in rungs],
+        "steps": [None if s == inf else s for s in steps],
+        "psnr": [[getattr(row.at(s), attribute) for row in rows] for s in steps],
+        "flat": flat,
+        "baseline": baseline and {"name": baseline.name, "psnr": baseline.held_out},
+        "known": len(rungs),
+        "all": len(ladder.bandwidths),
+        "network": str(ladder.budget),
+    })
+
+
+def picture(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
+    """What the network is predicted to have learned at one rung, at one budget.
+
+    Raises:
+        ValueError: The rung is not computed yet.
+    """
+    ladder = _ladder(desk, values)
+    wanted = number(values, "bandwidth", 0.1, 1e6)
+    rung = ladder.rungs.get(wanted)
+    if rung is None:
+        raise ValueError(f"The bandwidth {wanted:g} is not computed yet.")
+    at = round(number(values, "budget", 0, len(rung.steps) - 1))
+    steps = rung.steps[at]
+    said = rung.row.at(steps)
+    content = {
+        "bandwidth": wanted,
+        "budget": at,
+        "held_out": said.held_out,
+        "train": said.train,
+    }
+    yield Reply(content, {"picture": rgba(rung.field(steps))})
+
+
+def honest(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
+    """The picture itself, and what bicubic interpolation makes of every other pixel."""
+    del values
+    task = desk.signal.task
+    arrays = {"picture": rgba(task.values), "bicubic": rgba(task.bicubic())}
+    baseline = task.baseline()
+    yield Reply({"bicubic": baseline and baseline.held_out}, arrays)
+
+
+ASKS: Mapping[str, Ask] = {
+    "curve": Ask(curve, is_long=True),
+    "picture": Ask(picture),
+    "honest": Ask(honest),
+}

@@ -1,0 +1,113 @@
+"""Many bandwidths of one encoding at several budgets: predicted quality, and the fields themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ntkit._core.checks import positive
+from ntkit.dynamics.modes import Trajectory
+from ntkit.tasks.budget import Budget
+from ntkit.tasks.samples import AbstractSamples
+from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.choice import Row
+from ntkit.tuning.lattice import is_lattice, trimmed
+from ntkit.tuning.optimisers import optimiser_of
+from ntkit.tuning.plan import NetworkPlan
+from ntkit.tuning.predict import mode_predictions
+from ntkit.tuning.problems import PeriodicProblem
+from ntkit.tuning.question import Question
+
+__all__ = ["Rung", "sweep"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rung:
+    """A Gaussian encoding of one bandwidth, in front of a network that is trained.
+
+    Attributes:
+        row: Predicted quality at several budgets, the last for training without end.
+    """
+
+    row: Row
+    _problem: PeriodicProblem = field(repr=False)
+    _run: Trajectory = field(repr=False)
+
+    @property
+    def bandwidth(self) -> float:
+        """Standard deviation of the frequencies, cycles per unit."""
+        return self.row.candidate.bandwidth or 0.0
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """The budgets that are known: steps of the optimiser, infinity for the end of training."""
+        return tuple(p.steps for p in self.row.predictions)
+
+    def field(self, steps: float) -> Float[Tensor, "..."]:
+        """What the network has learned after one of `steps`: `[*shape, o]`, of a task with even axes.
+
+        The last sample of an odd axis is left out. The random initial function is left out too.
+
+        Args:
+            steps: One of `self.steps`.
+
+        Raises:
+            ValueError: It is none of them.
+        """
+        if steps not in self.steps:
+            raise ValueError(f"`steps={steps!r}` must be one of {self.steps}.")
+        at = self.steps.index(steps)
+        one = Trajectory(self._run.decay[at : at + 1], self._run.weights[at : at + 1])
+        return self._problem.learned(one)[0]
+
+
+def sweep(
+    task: AbstractSamples, bandwidths: Sequence[float], *, budget: Budget, plan: NetworkPlan
+) -> tuple[Rung, ...]:
+    """One rung a bandwidth, with the numbers that `tune(..., pilot=False, engine="periodic")` gives it.
+
+    For what is looked at, where `ntkit.tune` chooses. Bandwidths may be asked for in several calls: a rung does
+    not depend on its neighbours.
+
+    Args:
+        task: Samples of a grid, trained on all or on every other one.
+        bandwidths: Standard deviations of Gaussian frequencies, cycles per unit.
+        budget: The training; its steps, a fifth of them, a twentieth, and the end of training are predicted.
+        plan: The network.
+
+    Raises:
+        ValueError: The samples are no such part of a grid, or a bandwidth is not above 0.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.tasks import Signal, psnr
+        >>> x = torch.linspace(0, 1, 257)[:-1]
+        >>> wave = Signal(0.5 + 0.4 * torch.sin(2 * torch.pi * (4 * x + 12 * x**2)))
+        >>> low, best = sweep(wave, [1.0, 4.0], budget=Budget(steps=200), plan=NetworkPlan(1, 1))
+        >>> low.row.at(200).held_out < best.row.at(200).held_out
+        True
+        >>> fitted, between = wave.errors(best.field(200))
+        >>> abs(psnr(between) - best.row.at(200).held_out) < 1e-6
+        True
+    """
+    if not is_lattice(task):
+        raise ValueError(
+            "`sweep(task, ...)` needs samples on a grid, all or every other one; these are not. "
+            "`ntkit.tune` takes them."
+        )
+    tried = tuple(Candidate("gaussian", positive("bandwidths", b)) for b in bandwidths)
+    optimiser = optimiser_of(budget)
+    question = Question(
+        task, "generalise", optimiser, plan, tried, "periodic", pilot=False, say=lambda _: None
+    )
+    found = [question.problem(candidate) for candidate in tried]
+    problems = [p for p in found if isinstance(p, PeriodicProblem)]
+    assert len(problems) == len(tried), "Fourier features on a lattice are a periodic problem"
+    clock = optimiser.default_clock(trimmed(task)[task.measurement.lattice][..., 0].numel())
+    speed = clock.speed if clock else 1.0
+    runs = optimiser.trajectories([p.modes for p in problems], question.moments, speed=speed)
+    return tuple(
+        Rung(Row(candidate, tuple(mode_predictions(problem, run, question.moments))), problem, run)
+        for candidate, problem, run in zip(tried, problems, runs, strict=True)
+    )

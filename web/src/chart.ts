@@ -1,0 +1,140 @@
+// Curves over a logarithmic axis, with a marker that is dragged along one of them.
+
+import { scaleLinear, scaleLog } from "d3-scale";
+import { curveMonotoneX, line } from "d3-shape";
+import { svg } from "./dom";
+import { nearest, spaced } from "./ticks";
+
+export interface Curves {
+  readonly x: readonly number[];
+  readonly curves: readonly (readonly (number | null)[])[];
+  readonly chosen: number; // which curve is looked at
+  readonly marked: number; // which of x
+  readonly band: readonly [number, number] | null;
+  readonly level: { readonly label: string; readonly value: number } | null;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  readonly label: string;
+}
+
+const MARGIN = { top: 30, right: 14, bottom: 40, left: 46 };
+
+export class Chart {
+  readonly element: SVGSVGElement;
+  onDrag: (index: number) => void = () => undefined;
+  #shown: Curves | undefined;
+  #left = 0;
+  #width = 0;
+
+  constructor() {
+    this.element = svg("svg", { class: "chart", role: "img" });
+    new ResizeObserver(() => {
+      this.#draw();
+    }).observe(this.element);
+    const move = (event: PointerEvent): void => {
+      if (event.buttons !== 0 || event.type === "pointerdown") this.#drag(event);
+    };
+    this.element.addEventListener("pointerdown", (event) => {
+      this.element.setPointerCapture(event.pointerId);
+      move(event);
+    });
+    this.element.addEventListener("pointermove", move);
+  }
+
+  show(curves: Curves): void {
+    this.#shown = curves;
+    this.#draw();
+  }
+
+  #scaleX(x: readonly number[]): (value: number) => number {
+    const room = [MARGIN.left, this.#width - MARGIN.right];
+    return scaleLog([(x[0] ?? 1) / 1.04, (x.at(-1) ?? 10) * 1.04], room);
+  }
+
+  #drag(event: PointerEvent): void {
+    const shown = this.#shown;
+    if (!shown || shown.x.length === 0) return;
+    this.#left = this.element.getBoundingClientRect().left;
+    const range = [MARGIN.left, this.#width - MARGIN.right];
+    const scale = scaleLog([(shown.x[0] ?? 1) / 1.04, (shown.x.at(-1) ?? 10) * 1.04], range);
+    this.onDrag(nearest(shown.x, scale.invert(event.clientX - this.#left)));
+  }
+
+  #draw(): void {
+    const shown = this.#shown;
+    const { width, height } = this.element.getBoundingClientRect();
+    if (!shown || width === 0) return;
+    this.#width = width;
+    this.element.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.element.setAttribute("aria-label", shown.label);
+    const x = this.#scaleX(shown.x);
+    const known = shown.curves.flat().filter((v): v is number => v !== null && v < 80);
+    const levels = shown.level ? [...known, shown.level.value] : known;
+    const [low, high] = [Math.min(...levels), Math.max(...levels)];
+    const y = scaleLinear([low - 0.5, high + 0.7], [height - MARGIN.bottom, MARGIN.top]).nice(5);
+    this.element.replaceChildren(
+      ...this.#axes(shown, x, y, height),
+      ...this.#lines(shown, x, y, height),
+      ...this.#marker(shown, x, y, height),
+    );
+  }
+
+  #axes(shown: Curves, x: (v: number) => number, y: ReturnType<typeof scaleLinear<number>>, height: number): Node[] {
+    const bottom = height - MARGIN.bottom;
+    const right = this.#width - MARGIN.right;
+    const ticks = y.ticks(5).map((v) =>
+      svg(
+        "g",
+        {},
+        svg("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(v), y2: y(v) }),
+        svg("text", { class: "tick", x: MARGIN.left - 8, y: y(v) + 4, "text-anchor": "end" }, String(v)),
+      ),
+    );
+    const marks = spaced(shown.x, x, 34).map((v) =>
+      svg("text", { class: "tick", x: x(v), y: bottom + 17, "text-anchor": "middle" }, String(v)),
+    );
+    const middle = (MARGIN.left + right) / 2;
+    return [
+      ...ticks,
+      ...marks,
+      svg("text", { class: "axis", x: middle, y: height - 4, "text-anchor": "middle" }, shown.xLabel),
+      svg("text", { class: "axis", x: 6, y: 9, "dominant-baseline": "middle" }, shown.yLabel),
+    ];
+  }
+
+  #lines(shown: Curves, x: (v: number) => number, y: (v: number) => number, height: number): Node[] {
+    const drawn: Node[] = [];
+    if (shown.band) {
+      const [from, to] = [x(shown.band[0] / 1.05), x(shown.band[1] * 1.05)];
+      const size = { x: from, width: Math.max(2, to - from), y: MARGIN.top, height: height - MARGIN.bottom - MARGIN.top };
+      drawn.push(svg("rect", { class: "band", ...size }));
+    }
+    if (shown.level) {
+      const at = y(shown.level.value);
+      drawn.push(
+        svg("line", { class: "level", x1: MARGIN.left, x2: this.#width - MARGIN.right, y1: at, y2: at }),
+        svg("text", { class: "level-label", x: this.#width - MARGIN.right, y: at - 5, "text-anchor": "end" }, shown.level.label),
+      );
+    }
+    shown.curves.forEach((curve, i) => {
+      const path = line<[number, number | null]>()
+        .defined(([, v]) => v !== null)
+        .x(([b]) => x(b))
+        .y(([, v]) => y(v ?? 0))
+        .curve(curveMonotoneX);
+      const points = shown.x.map((b, j): [number, number | null] => [b, curve[j] ?? null]);
+      drawn.push(svg("path", { class: i === shown.chosen ? "curve chosen" : "curve", "data-curve": i, d: path(points) }));
+    });
+    return drawn;
+  }
+
+  #marker(shown: Curves, x: (v: number) => number, y: (v: number) => number, height: number): Node[] {
+    const at = shown.x[shown.marked];
+    const value = shown.curves[shown.chosen]?.[shown.marked];
+    if (at === undefined || value === null || value === undefined) return [];
+    return [
+      svg("line", { class: "cursor", x1: x(at), x2: x(at), y1: MARGIN.top, y2: height - MARGIN.bottom }),
+      svg("circle", { class: "handle", "data-curve": shown.chosen, cx: x(at), cy: y(value), r: 8 }),
+    ];
+  }
+}

@@ -1,0 +1,136 @@
+// The page: what is looked at, the views, the language and the theme.
+
+import "./style.css";
+import { button, h } from "./dom";
+import { Link, type Hello, type State } from "./link";
+import { Signals } from "./signals";
+import { choose, dress, theme } from "./theme";
+import { viewOf, type Signal, type View } from "./view";
+import { language, speak, t, type Key } from "./words";
+
+const ORDER = ["answer", "bandwidth", "kernel", "spectrum", "time"];
+
+class Page {
+  #link = new Link();
+  #signals = new Signals(this.#link);
+  #header = h("header", { class: "top" });
+  #main = h("main", { id: "main", tabindex: -1 });
+  #state = h("p", { class: "state", role: "status" });
+  #views: readonly string[] = [];
+  #view: View | undefined;
+  #name = "";
+  #signal: Signal | undefined;
+
+  start(root: HTMLElement): void {
+    dress();
+    speak(language());
+    root.append(this.#header, this.#state, this.#signals.element, this.#main);
+    this.#signals.onSignal = (signal) => {
+      this.#signal = signal;
+      void this.#open();
+    };
+    this.#link.onHello = (hello) => {
+      this.#greet(hello);
+    };
+    this.#link.onState = (state) => {
+      this.#tell(state);
+    };
+    this.#link.onLost = (message) => {
+      this.#state.hidden = false;
+      this.#state.textContent = `${t("state.error")} ${message}`;
+    };
+    addEventListener("hashchange", () => {
+      if (this.#views.includes(location.hash.slice(1))) void this.#open();
+    });
+    this.#write();
+    this.#link.open();
+  }
+
+  #greet(hello: Hello): void {
+    this.#views = [...hello.views].sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+    this.#signals.mostBytes = hello.most_bytes;
+    this.#write();
+    if (hello.signal) this.#signals.keep(hello.signal as unknown as Signal);
+    else if (hello.offered) this.#signals.takeOffered(hello.offered);
+    else if (this.#signal) this.#forget();
+  }
+
+  /** The server has freed the session: begin again. */
+  #forget(): void {
+    this.#signal = undefined;
+    location.reload();
+  }
+
+  #tell(state: State): void {
+    this.#state.hidden = state === "open";
+    if (state !== "open") this.#state.textContent = t(`state.${state}` satisfies Key);
+  }
+
+  /** Everything but the view. */
+  #write(): void {
+    document.title = this.#views.length > 0 && this.#signal ? `${t(this.#key())} · ntkit studio` : "ntkit studio";
+    const links = this.#views.map((name) =>
+      h("a", { href: `#${name}`, "aria-current": this.#signal && name === this.#wanted() ? "page" : null }, t(`view.${name}` as Key)),
+    );
+    const languages = (["en", "ko"] as const).map((code) =>
+      button(code === "en" ? "English" : "한국어", () => {
+        speak(code);
+        this.#again();
+      }, { lang: code, "aria-pressed": String(language() === code) }),
+    );
+    const other = theme() === "dark" ? "light" : "dark";
+    const themes = button(t(`app.theme.${other}`), () => {
+      choose(other);
+      this.#write();
+    }, { class: "theme" });
+    this.#header.replaceChildren(
+      button(t("app.skip"), () => {
+        this.#main.focus();
+      }, { class: "skip" }),
+      h("span", { class: "brand" }, "ntkit ", h("b", {}, "studio")),
+      h("nav", { "aria-label": t("app.views") }, ...(this.#signal ? links : [])),
+      h("div", { class: "options" }, h("div", { class: "languages", role: "group", "aria-label": t("app.language") }, ...languages), themes),
+    );
+    if (!this.#signal) this.#welcome();
+  }
+
+  #welcome(): void {
+    document.body.classList.add("empty");
+    this.#main.replaceChildren(
+      h("section", { class: "welcome" }, h("h1", {}, t("app.welcome")), h("p", { class: "lead" }, t("app.about")), h("p", { class: "private" }, t("app.private"))),
+    );
+  }
+
+  #again(): void {
+    this.#name = "";
+    this.#write();
+    this.#signals.dress();
+    if (this.#signal) void this.#open();
+  }
+
+  #wanted(): string {
+    const asked = location.hash.slice(1);
+    return this.#views.includes(asked) ? asked : (this.#views[0] ?? "");
+  }
+
+  #key(): Key {
+    return `view.${this.#wanted()}` as Key;
+  }
+
+  async #open(): Promise<void> {
+    const [name, signal] = [this.#wanted(), this.#signal];
+    if (!signal || name === "") return;
+    document.body.classList.remove("empty");
+    if (name !== this.#name) {
+      this.#view?.leave();
+      this.#name = name;
+      this.#view = (await viewOf(name)).make(this.#link);
+      this.#main.replaceChildren(this.#view.element);
+    }
+    this.#write();
+    this.#view?.show(signal);
+  }
+}
+
+const root = document.getElementById("app");
+if (root) new Page().start(root);
