@@ -16,7 +16,7 @@ PAGE := src/ntkit/studio/page/index.html
 NODE := PATH="$$PATH:$(abspath $(BIN))"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio page check-page test test-slow test-typed check format bench clean
+.PHONY: help demo studio page check-page test test-slow test-studio test-typed check format bench clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -38,7 +38,10 @@ test: $(VENV)/.dev  ## the test suite, doctests and the snippets of the document
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 test-slow: $(VENV)/.dev  ## the tests that `make test` leaves out, each longer than two seconds
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m slow $(TYPED) $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow $(TYPED) --ignore tests/studio $(ARGS)
+
+test-studio: $(VENV)/.dev page  ## the studio's slow tests: its server, hostile clients, and its page in Chromium
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow -rs tests/studio $(ARGS)
 
 test-typed: $(VENV)/.dev  ## as `make test`, every annotation checked on each call: twice as long
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(TYPED) $(ARGS)

@@ -33,7 +33,7 @@ from tests.studio.test_server import photo
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), DRIVEN, BUILT]
+pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
 VIEWS = ("bandwidth",)
 WIDE, NARROW = (1280, 850), (390, 844)

@@ -31,7 +31,7 @@ from tests.studio.memory import family, memory
 from tests.studio.test_bandwidth import VALUES, smooth_picture
 from tests.studio.test_signals import bomb
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("studio")]
+pytestmark = pytest.mark.slow
 
 VIEW = "bandwidth"
 
