@@ -24,6 +24,9 @@ COILS = Fourier(
     (6, 5), torch.rand(6, 5, generator=seeded()) > 0.4, randn(2, 6, 5, dtype=torch.complex128)
 )
 
+HOLE = Samples.mask(torch.arange(42).reshape(7, 6) % 7 > 3)
+ONE_COIL = Fourier((6, 5), COILS.mask)
+
 
 def problem(A: AbstractMeasurement, *, weighted: bool = True) -> tuple[System, TorusPrior]:
     count = prod(A.data_shape)
@@ -208,13 +211,17 @@ def test_a_part_of_the_data_is_of_all_groups_and_of_any_weight() -> None:
     assert len(part_of_data(system)) <= 640
 
 
-@pytest.mark.parametrize("A", [LINES, COILS], ids=["real", "complex"])
+@pytest.mark.parametrize(
+    "A", [LINES, COILS, HOLE, ONE_COIL], ids=["real", "complex", "a hole", "one coil"]
+)
 def test_the_linear_fields_are_dense_solves(A: AbstractMeasurement) -> None:
     """`K A^H (A K A^H + a)^-1 d` at every ridge, for several data at once."""
     system, prior = problem(A)
     parts = 2 if A.is_complex else 1
     data, ridges = randn(3, parts, system.n_data), [1e-3, 0.1, 10.0]
-    found = kernel_fields(system, prior, data, ridges, tolerance=1e-12)
+    found = kernel_fields(system, prior, data, ridges, tolerance=1e-12, keeps_waves=True)
+    assert found.waves is not None
+    assert_near(prior.of_waves(found.waves), found.fields, loosen=10)
     matrix, K = by_columns(system), matrix_of(prior, parts)
     gram = matrix @ K @ matrix.T
     for ridge, fields in zip(ridges, found.fields, strict=True):

@@ -152,6 +152,16 @@ def test_the_level_is_the_mean_diagonal() -> None:
     assert system.level == pytest.approx(float(expected), rel=0.1)
 
 
+@EACH
+@WEIGHTED
+def test_data_that_share_nothing_are_known(A: AbstractMeasurement, weighted: bool) -> None:
+    """By `A A^H` itself."""
+    system = system_of(A, weighted)
+    matrix = by_columns(system)
+    gram = matrix @ matrix.T
+    assert system.is_diagonal == (float((gram - gram.diag().diag()).abs().max()) < 1e-9)
+
+
 def test_what_sees_nothing_is_known() -> None:
     assert system_of(CASES["radon"], False).sees_something
     blind = System(Matrix(torch.zeros(3, 4).double()), None, torch.arange(3))

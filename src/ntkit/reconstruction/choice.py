@@ -1,12 +1,13 @@
 """How much total variation: what each strength says of measurements that were held out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ntkit.reconstruction.kernel_start import kernel_start, of_kept_data
 from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.result import Trial
 from ntkit.reconstruction.system import System
@@ -34,11 +35,11 @@ class Path:
     Attributes:
         trials: One a strength and share of the kernel's weight, from the largest strength to none. Neither kernel nor total
             variation is not among them: nothing would tell what is not measured.
-        starts: For each share where the iterations stood at its best strength, of the first fold.
+        start: Where the iterations stood at the best strength of total variation alone, of the first fold.
     """
 
     trials: tuple[Trial, ...]
-    starts: dict[float, State] = field(default_factory=dict)
+    start: State | None = None
 
     def best(self, share: float) -> Trial:
         """The strength that foretells best what is held out, at one share of the kernel's weight."""
@@ -104,18 +105,23 @@ def try_variations(
         terms.bounds,
     )
     found: dict[float, list[Trial]] = {}
-    starts: dict[float, State] = {}
+    start: State | None = None
 
     def descend(strengths: Iterator[float]) -> None:
+        nonlocal start
         state = None
         for strength in strengths:
+            if strength == 0:
+                state = kernel_start(method, of_kept_data(system, y, every), every)
             say(f"Held-out measurements: {len(found) + 1} strengths of total variation")
             state = _solved(method, every, strength, state)
             errors = _judged(system, y, every, method.field(state, every), noise)
             trials = [Trial(s, strength, *e) for s, e in zip(shares, errors, strict=True)]
-            for k, trial in enumerate(trials):
-                if all(trial.score < others[k].score for others in found.values()):
-                    starts[trial.share] = state.one(N_FOLDS * k)
+            alone = trials[-1]
+            if alone.share == 0 and all(
+                alone.score < others[-1].score for others in found.values()
+            ):
+                start = state.one(N_FOLDS * (len(shares) - 1))
             found[strength] = trials
 
     descend(_falling(found, _FIRST * unit, _LAST * unit))
@@ -124,7 +130,7 @@ def try_variations(
     order = sorted(found, reverse=True)
     trials = (t for b in order for t in found[b])
     tried = tuple(t for t in trials if t.share > 0 or t.total_variation > 0)
-    return Path(tried, starts)
+    return Path(tried, start)
 
 
 def state_from_above(method: PrimalDual, terms: Terms, *, unit: float) -> State | None:

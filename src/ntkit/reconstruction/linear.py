@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import Torus, WavePrior
+from ntkit.solvers.multi_shift import multi_shift_cg
 
 __all__ = ["LinearFields", "at_once", "kernel_fields"]
 
@@ -25,11 +26,13 @@ class LinearFields:
         fields: `[s, c, p, *shape]`.
         residuals: `[s]`, of the gradient, relative to that of a field of zero, in the norm of the preconditioner.
         iterations: Products with `A` and `A^H`, of the slowest problem.
+        waves: `[s, c, p, *k]`, complex, of the fields; None unless they were asked for.
     """
 
     fields: Float[Tensor, "..."]
     residuals: Float[Tensor, " s"]
     iterations: int
+    waves: Tensor | None = None
 
 
 def kernel_fields(
@@ -40,35 +43,76 @@ def kernel_fields(
     *,
     tolerance: float = 1e-4,
     iterations: int = 1000,
+    keeps_waves: bool = False,
 ) -> LinearFields:
     """`K A^H (A K A^H + ridge)^-1 d`, the fields that minimise `1/2 |A f - d|^2 + ridge/2 <f, K^-1 f>`.
 
-    By conjugate gradients for the waves that fields are made of, so that each iteration leaves the least of what is minimised;
-    for the weights of the data the same products leave residuals that rise and fall, and fields far from the end. The
-    preconditioner is `(level + ridge S^-1)^-1`, wave by wave, with the mean diagonal of `A^H A` for a level: a tenth or
-    ten times of it did as well on CT.
+    Where `A A^H` is diagonal, by conjugate gradients for the weights of the data, all ridges in one run: what is far from all
+    data is right from the start. Else for the waves that fields are made of, so that each iteration leaves the least of what is
+    minimised: weights then have residuals that rise and fall, and fields far from the end. The preconditioner of waves
+    is `(level + ridge S^-1)^-1`, with the mean diagonal of `A^H A` for a level: a tenth or ten times of it did as well on CT.
+    In gaps waves come last: a hole that is an eighth of a field was 80 % off when a thousandth of the gradient was left.
 
     Args:
         system: The measurement.
         prior: The kernel.
         data: Less the mean's, weighted.
         ridges: Of the kernel over the noise.
-        tolerance: Relative, of the gradient.
+        tolerance: Relative, of the residual of the data's equations, or of the gradient.
         iterations: At most.
+        keeps_waves: Whether their waves are given back, too: four times the memory in two dimensions.
 
     Cost: a product with `A` and `A^H`, and a Fourier transform each way, an iteration and problem. What has converged is left.
     """
+    if system.is_diagonal:
+        return _by_weights(system, prior, data, ridges, tolerance, iterations, keeps_waves)
     cases = data.repeat(len(ridges), 1, 1)
     ridge = torch.tensor(ridges, dtype=data.dtype).repeat_interleave(len(data))
     size = at_once(prior.torus, data.shape[1])
     parts = [
-        _descended(system, prior, *each, tolerance, iterations)
+        _descended(system, prior, *each, tolerance, iterations, keeps_waves)
         for each in zip(cases.split(size), ridge.split(size), strict=True)
     ]
     fields, residuals, counts = (
         torch.cat([p[k] for p in parts]).unflatten(0, (len(ridges), -1)) for k in range(3)
     )
-    return LinearFields(fields, residuals.amax(1), int(counts.max()))
+    waves = torch.cat([p[3] for p in parts]) if keeps_waves else None
+    return LinearFields(
+        fields,
+        residuals.amax(1),
+        int(counts.max()),
+        None if waves is None else torch.view_as_complex(waves).unflatten(0, (len(ridges), -1)),
+    )
+
+
+def _by_weights(
+    system: System,
+    prior: WavePrior,
+    data: Float[Tensor, "c p m"],
+    ridges: Sequence[float],
+    tolerance: float,
+    most: int,
+    keeps_waves: bool,
+) -> LinearFields:
+    """By the weights `w` of the data: `(A K A^H + ridge) w = d`, and `f = K A^H w`. In double precision."""
+    spectrum, shape = prior.spectrum.double(), data.shape[1:]
+
+    def waves_of(rows: Tensor) -> Tensor:
+        return prior.to_waves(system.adjoint(rows.unflatten(1, shape))) * spectrum
+
+    def product(rows: Tensor) -> Tensor:
+        return system.forward(prior.of_waves(waves_of(rows))).flatten(1)
+
+    found = multi_shift_cg(
+        product, data.double().flatten(1), ridges, tolerance=tolerance, max_iterations=most
+    )
+    waves = waves_of(found.values.flatten(0, 1)).to(
+        torch.promote_types(data.dtype, torch.complex32)
+    )
+    waves = waves.unflatten(0, found.values.shape[:2])
+    return LinearFields(
+        prior.of_waves(waves), found.residuals, found.iterations, waves if keeps_waves else None
+    )
 
 
 def at_once(torus: Torus, parts: int) -> int:
@@ -83,8 +127,9 @@ def _descended(
     ridge: Float[Tensor, " n"],
     tolerance: float,
     most: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Fields, residuals and numbers of iterations, of problems with a ridge each.
+    keeps_waves: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Fields, residuals, numbers of iterations, and waves if they are kept, of problems with a ridge each.
 
     With `u` the waves, `f = T u` and `q = S^-1 u`, which is what is kept: `S` may be 0. Waves are pairs of real numbers here.
     """
@@ -101,6 +146,7 @@ def _descended(
 
     fields = data.new_zeros(*data.shape[:2], *prior.torus.shape)
     residuals, counts = torch.zeros_like(ridge), torch.zeros_like(ridge, dtype=torch.int64)
+    waves = torch.zeros_like(made) if keeps_waves else made[:0]
     which, rest, q = torch.arange(len(data)), made, torch.zeros_like(made)
     inverse = 1 / (system.level * spectrum + ridge.reshape(shape))
     way = rest * inverse
@@ -111,6 +157,8 @@ def _descended(
         if bool(ends.any()):
             fields[which[ends]] = field_of(q[ends])
             residuals[which[ends]], counts[which[ends]] = relative[ends], k
+            if keeps_waves:
+                waves[which[ends]] = spectrum * q[ends]
             if bool(ends.all()):
                 break
             which, ridge, inverse, rest, q, way, size, first = (
@@ -125,4 +173,4 @@ def _descended(
         after = product(rest, turned)
         way = turned.addcmul_((after / size).reshape(shape), way)
         size = after
-    return fields, residuals, counts
+    return fields, residuals, counts, waves

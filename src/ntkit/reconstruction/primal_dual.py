@@ -184,6 +184,20 @@ class PrimalDual:
                 state = following
         return state
 
+    def at_waves(self, waves: Tensor, terms: Terms) -> State:
+        """The state of fields that the kernel alone gives: the end, where there are neither bounds nor variation.
+
+        Args:
+            waves: `[c, p, *k]`, of the fields less the mean.
+            terms: The problems.
+        """
+        flat = self._flat_field(terms)
+        pairs = torch.view_as_real(waves) / self._scale
+        whole = flat.waves + pairs.to(self._dtype)
+        found = self._torus.on_grid(torch.view_as_complex(whole))
+        left = self._system.forward(found) - self._y
+        return replace(flat, waves=whole, data=terms.keep.to(self._dtype) * left)
+
     def field(self, state: State, terms: Terms) -> Float[Tensor, "c p ..."]:
         """The field on the grid, within its bounds to the last digit: in double precision."""
         found = self._torus.on_grid(torch.view_as_complex(state.waves))

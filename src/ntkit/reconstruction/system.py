@@ -75,6 +75,16 @@ class System:
         field = torch.randn(1, parts, *shape, generator=draw, dtype=torch.float64)
         return float(self.forward(field).square().sum() / field.square().sum())
 
+    @cached_property
+    def is_diagonal(self) -> bool:
+        """Whether `A A^H` is a diagonal matrix, as of samples and of a single coil: two random vectors of data tell."""
+        parts = 2 if self.measurement.is_complex else 1
+        draw = torch.Generator().manual_seed(0)
+        data = torch.randn(2, parts, self.n_data, generator=draw, dtype=torch.float64)
+        first, second = image = self.forward(self.adjoint(data))
+        crossed = first * data[1] - second * data[0]
+        return float(crossed.norm()) <= 1e-8 * float(image.norm() * data.norm())
+
     def parts_of(self, values: Shaped[Tensor, "..."]) -> Float[Tensor, "p ..."]:
         """Channels of `[..., o]` first; complex ones as two."""
         first = values.movedim(-1, 0)

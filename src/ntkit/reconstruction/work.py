@@ -12,7 +12,8 @@ from ntkit.reconstruction.asked import Bounds
 from ntkit.reconstruction.choice import Path, state_from_above, try_variations
 from ntkit.reconstruction.deviation import deviation_of, exact_deviation
 from ntkit.reconstruction.evidence import data_spectra, evidence, part_of_data
-from ntkit.reconstruction.linear import kernel_fields
+from ntkit.reconstruction.kernel_start import kernel_start
+from ntkit.reconstruction.linear import LinearFields, kernel_fields
 from ntkit.reconstruction.local_prior import LocalPrior, local_prior
 from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.result import Choice, PriorRow
@@ -118,10 +119,10 @@ class Work:
         row = self.with_noise(row)
         unit = row.weight * row.scale
         is_linear = total_variation is False and self.bounds is None
-        by_kernel, residual = self.kernel_alone(prior, row, to_the_end=is_linear)
+        by_kernel, linear = self.kernel_alone(prior, row, to_the_end=is_linear)
         if is_linear:
             choice = self._choice(prior.name, row, row.weight, 0.0)
-            return Solved(by_kernel, choice, None, {}, residual)
+            return Solved(by_kernel, choice, None, {}, float(linear.residuals[0]))
         method = PrimalDual(self.system, self.y, scale=row.scale, ridge=row.weight)
         path, others = None, {"kernel alone": by_kernel}
         if total_variation is True and self.system.is_blind:
@@ -140,19 +141,20 @@ class Work:
             best, alone = path.chosen(), path.best(0.0)
             weight, strength = best.share * row.weight, best.total_variation
             terms = self.terms(prior, row, 0.0, alone.total_variation)
-            others["total variation alone"], gap = self._field(
-                method, row, terms, path.starts.get(0.0)
-            )
+            others["total variation alone"], gap = self._field(method, row, terms, path.start)
             field = others["total variation alone"]
             if best.share > 0:
                 terms = self.terms(prior, row, weight, strength)
-                field, own = self._field(method, row, terms, path.starts.get(best.share))
+                start = kernel_start(method, linear, terms)
+                field, own = self._field(method, row, terms, start)
                 gap = max(gap, own)
         else:
             share = BLIND_SHARE if self.system.is_blind else SHARES[0]
             weight = row.weight if total_variation is False else share * row.weight
             strength = float(total_variation)
-            field, gap = self._field(method, row, self.terms(prior, row, weight, strength), None)
+            terms = self.terms(prior, row, weight, strength)
+            start = None if self.system.is_blind else kernel_start(method, linear, terms)
+            field, gap = self._field(method, row, terms, start)
         choice = self._choice(prior.name, row, weight, strength)
         return Solved(field, choice, path, others, gap)
 
@@ -173,8 +175,8 @@ class Work:
 
     def kernel_alone(
         self, prior: TorusPrior, row: PriorRow, *, to_the_end: bool
-    ) -> tuple[Float[Tensor, "p ..."], float]:
-        """Without bounds and total variation, at the ridge of marginal likelihood; and what is left of its gradient."""
+    ) -> tuple[Float[Tensor, "p ..."], LinearFields]:
+        """Without bounds and total variation, at the ridge of marginal likelihood; and the same less the mean, as it was solved."""
         self.say("The kernel alone")
         data = (self.y - row.mean * self.flat)[None]
         tolerance, most = (1e-5, 3000) if to_the_end else (3e-5, 300)
@@ -185,10 +187,11 @@ class Work:
             [row.weight],
             tolerance=tolerance,
             iterations=most,
+            keeps_waves=not to_the_end,
         )
         field = found.fields[0, 0].double()
         field[:: 2 if self.system.measurement.is_complex else 1] += row.mean
-        return field, float(found.residuals[0])
+        return field, found
 
     def terms(self, prior: TorusPrior, row: PriorRow, weight: float, strength: float) -> Terms:
         """One problem on all data."""
