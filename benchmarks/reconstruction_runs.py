@@ -5,10 +5,10 @@
 
 A case is what `reconstruction_scans` measures of a picture. Kept of it: what is usual for such data, the kernel alone, and for
 each share of the kernel's weight and each strength of total variation the PSNR of the reconstruction from all data, beside what
-the data held out said of it; strengths below the chosen ones that are ever worse have no PSNR. So every rule of choice, and the
-oracle of the grid, can be read from what is kept. Of a single coil, whose data held out tell nothing, `usual_strength` is the
-PSNR of what `ntkit.reconstruct` takes there, and of total variation alone at the same strength. PSNR is that of the modulus
-where the field is complex.
+the data held out said of it; strengths beyond the best on held-out data that are ever worse have no PSNR. So every rule of
+choice, and the oracle of the grid, can be read from what is kept. Of a single coil, whose data held out tell nothing,
+`usual_strength` is the PSNR of what `ntkit.reconstruct` takes there, and of total variation alone at the same strength. PSNR is
+that of the modulus where the field is complex.
 """
 
 import argparse
@@ -27,9 +27,10 @@ from benchmarks.report import RESULTS
 from benchmarks.signals import SHARED
 from ntkit.reconstruction.asked import asked_data, asked_priors, asked_system
 from ntkit.reconstruction.choice import state_from_above, try_variations
-from ntkit.reconstruction.primal_dual import PrimalDual, Terms
+from ntkit.reconstruction.kernel_start import kernel_start
+from ntkit.reconstruction.primal_dual import PrimalDual, State
 from ntkit.reconstruction.torus import torus_prior
-from ntkit.reconstruction.work import SHARES, USUAL_STRENGTH, Work
+from ntkit.reconstruction.work import BLIND_SHARE, SHARES, USUAL_STRENGTH, Work
 
 PATH = RESULTS / "reconstruction_runs.json"
 _WORSE = 0.3  # dB
@@ -61,23 +62,25 @@ def reconstructed(case: Measured) -> Entry:
         method, system, y, terms, shares=shares, unit=unit, noise=row.noise, say=work.say
     )
     chose = time.process_time() - began
-    whole = Terms(
-        terms.keep.repeat(len(shares), 1, 1),
-        row.weight * torch.tensor(shares, dtype=torch.float64),
-        torch.zeros(len(shares), dtype=torch.float64),
-        terms.spectrum,
-        terms.mean,
-        terms.bounds,
-    )
-    state, reached = None, {}
-    enough = min(path.chosen().total_variation, path.best(0.0).total_variation)
-    for strength in sorted({t.total_variation for t in path.trials}, reverse=True):
-        if strength < enough and _falls(reached, shares):
-            break
-        own = whole.with_variation(torch.full_like(whole.variation, strength))
-        state = method.solve(own, start=state, tolerance=3e-5, iterations=300)
-        fields = method.field(state, own)
-        reached |= {(s, strength): quality(f) for s, f in zip(shares, fields, strict=True)}
+    alone, linear = work.kernel_alone(prior, row, to_the_end=False)
+    strengths = sorted({t.total_variation for t in path.trials})
+    reached: dict[tuple[float, float], float] = {}
+
+    def walk(share: float, strengths: Sequence[float], enough: float, start: State | None) -> None:
+        for count, strength in enumerate(strengths):
+            if count > strengths.index(enough) and _falls(reached, share):
+                break
+            own = work.terms(prior, row, share * row.weight, strength)
+            start = method.solve(own, start=start, tolerance=3e-5, iterations=300)
+            reached[share, strength] = quality(method.field(start, own)[0])
+
+    for share in shares:
+        enough = path.best(share).total_variation
+        if share > 0 and not system.is_blind:  # as `ntkit.reconstruct` begins
+            linear_terms = work.terms(prior, row, share * row.weight, 0.0)
+            walk(share, strengths, enough, kernel_start(method, linear, linear_terms))
+        else:
+            walk(share, [b for b in strengths[::-1] if share + b > 0], enough, None)
     entry: Entry = {
         "prior": prior.name,
         "noise": row.noise,
@@ -97,13 +100,12 @@ def reconstructed(case: Measured) -> Entry:
         "usual": round(psnr(case.usual, case.truth), 3),
         "seconds": round(chose, 1),
     }
-    alone = work.kernel_alone(prior, row, to_the_end=False)[0]
     entry["kernel"] = quality(alone)
     if case.bounds is not None:
         entry["kernel_bounded"] = quality(terms.clip(alone))
     if system.is_blind:
         entry["usual_strength"] = []
-        for share in (SHARES[0], 0.0):
+        for share in (BLIND_SHARE, 0.0):
             own = work.terms(prior, row, share * row.weight, USUAL_STRENGTH * unit)
             above = state_from_above(method, own, unit=unit)
             last = method.solve(own, start=above, tolerance=2e-5, iterations=800)
@@ -111,13 +113,10 @@ def reconstructed(case: Measured) -> Entry:
     return entry
 
 
-def _falls(reached: dict[tuple[float, float], float], shares: Sequence[float]) -> bool:
-    """Whether the last strength is worse than an earlier one at each share: smaller ones are worse still."""
-    last = min(strength for _, strength in reached)
-    return all(
-        reached[share, last] < max(v for (s, _), v in reached.items() if s == share) - _WORSE
-        for share in shares
-    )
+def _falls(reached: dict[tuple[float, float], float], share: float) -> bool:
+    """Whether the last strength of a share is worse than an earlier one: those beyond it are worse still."""
+    values = [value for (s, _), value in reached.items() if s == share]
+    return values[-1] < max(values) - _WORSE
 
 
 def complete(
