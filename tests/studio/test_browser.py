@@ -22,10 +22,12 @@ pytest.importorskip("uvicorn")
 
 from PIL import Image as Pillow
 
+from ntkit import ntk
+from ntkit.kernels import profile_of, seen_from
 from ntkit.studio.page import FOLDER
 from ntkit.studio.signals import received
 from ntkit.tasks import Budget
-from ntkit.tuning import NetworkPlan, sweep
+from ntkit.tuning import Candidate, NetworkPlan, sweep
 from tests.studio.browser import BUILT, DRIVEN, WEB, chromium
 from tests.studio.client import Studio, running
 from tests.studio.test_server import photo
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
-VIEWS = ("bandwidth",)
+VIEWS = ("bandwidth", "kernel")
 WIDE, NARROW = (1280, 850), (390, 844)
 DONE = "main .view[aria-busy=false]"
 WAIT = 90_000.0
@@ -73,7 +75,7 @@ class Visit:
 
     def settle(self) -> None:
         self.page.wait_for_selector(DONE, timeout=WAIT)
-        self.page.wait_for_selector(".quality[data-held-out]", timeout=WAIT)
+        self.page.wait_for_selector(".quality[data-held-out], .quality[data-width]", timeout=WAIT)
 
     def said(self, name: str) -> float:
         return float(self.page.get_attribute("[data-said=quality]", f"data-{name}") or "nan")
@@ -193,6 +195,52 @@ def _until(page: "Page", claim: str) -> None:
         page.wait_for_timeout(30)
 
 
+def test_the_kernel_follows_the_pixel_and_the_sliders(browser: "Browser", studio: Studio) -> None:
+    data = photo(48, 64)
+    task = received(data, "").task
+    with visiting(browser, studio) as visit:
+        visit.open(studio, "kernel")
+        visit.drop(data)
+        page = visit.page
+
+        def width(bandwidth: float, row: int, column: int) -> float:
+            kernel = ntk(
+                NetworkPlan(2, 1).build(Candidate("gaussian", bandwidth))[0], variances="default"
+            )
+            return profile_of(seen_from(kernel, task.grid, (row, column))[row], column).width
+
+        def shown(wanted: float) -> None:
+            end = time.monotonic() + WAIT / 1000
+            found = "nan"
+            while float(found) != pytest.approx(wanted, abs=1e-4):
+                assert time.monotonic() < end, (found, wanted)
+                page.wait_for_timeout(30)
+                found = page.get_attribute("[data-said=encoded]", "data-width") or "nan"
+
+        shown(width(4.0, 24, 32))
+        page.locator("#kernel-bandwidth").fill("2")  # the third of its values, 1
+        shown(width(1.0, 24, 32))
+        canvas = page.locator(".stage canvas").bounding_box()
+        assert canvas is not None
+        page.mouse.click(
+            canvas["x"] + canvas["width"] * 10.5 / 64, canvas["y"] + canvas["height"] * 5.5 / 48
+        )
+        assert page.input_value("#kernel-column") == "10"
+        assert page.input_value("#kernel-row") == "5"
+        shown(width(1.0, 5, 10))
+        before = page.get_attribute("[data-said=encoded]", "data-lobe")
+        for name, value in (("frequencies", "1"), ("depth", "0")):
+            page.locator(f"#kernel-{name}").fill(value)
+            _until(
+                page, f"document.querySelector('[data-said=encoded]').dataset.lobe !== {before!r}"
+            )
+            before = page.get_attribute("[data-said=encoded]", "data-lobe")
+        raw = page.inner_text("[data-said=raw]")
+        page.locator("#kernel-row").focus()
+        page.keyboard.press("End")
+        _until(page, f"document.querySelector('[data-said=raw]').innerText !== {raw!r}")
+
+
 def _drag(page: "Page") -> None:
     """From the marker to the left end of the chart, which is bandwidth 1."""
     handle, chart = (
@@ -287,6 +335,9 @@ def test_every_view_is_accessible_and_fits(
         _looks(visit, "welcome")
         page.click("[data-example=parrots]")
         for view in VIEWS:
+            visit.settle()
+            page.click(f"nav a[href='#{view}']")
+            page.wait_for_selector(f".view.{view}")
             visit.settle()
             _looks(visit, view)
 

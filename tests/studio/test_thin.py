@@ -10,6 +10,7 @@ import ntkit
 ROOT = Path(ntkit.__file__).parent / "studio"
 FILES = sorted(ROOT.rglob("*.py"))
 CONVERSIONS = {"asarray", "ascontiguousarray", "frombuffer", "from_numpy", "as_tensor"}
+TYPES = {"Tensor", "ndarray"}
 METHODS = {
     *("fft", "einsum", "matmul", "mean", "sum", "exp", "log", "sqrt", "clamp", "clip", "eigh", "dot"),
     *("max_pool2d", "softmax", "std", "var", "cumsum", "sin", "cos", "pow", "square", "norm"),
@@ -24,7 +25,8 @@ def breaches(tree: ast.AST) -> list[str]:
             "torch",
             "numpy",
         }:
-            found += [f"from {node.module} import {alias.name}" for alias in node.names]
+            names = [alias.name for alias in node.names if alias.name not in TYPES]
+            found += [f"from {node.module} import {name}" for name in names]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             words = ast.unparse(node.func).split(".")
             is_theirs = words[0] in {"torch", "np", "numpy"} and words[-1] not in CONVERSIONS

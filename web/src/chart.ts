@@ -15,7 +15,10 @@ export interface Curves {
   readonly xLabel: string;
   readonly yLabel: string;
   readonly label: string;
+  readonly linear?: boolean; // x is a distance, and y a share that begins at 0
 }
+
+type Scale = ReturnType<typeof scaleLinear<number>> | ReturnType<typeof scaleLog<number>>;
 
 const MARGIN = { top: 30, right: 14, bottom: 40, left: 46 };
 
@@ -46,18 +49,17 @@ export class Chart {
     this.#draw();
   }
 
-  #scaleX(x: readonly number[]): (value: number) => number {
+  #scaleX({ x, linear }: Curves): Scale {
     const room = [MARGIN.left, this.#width - MARGIN.right];
-    return scaleLog([(x[0] ?? 1) / 1.04, (x.at(-1) ?? 10) * 1.04], room);
+    const [first, last] = [x[0] ?? 1, x.at(-1) ?? 10];
+    return linear ? scaleLinear([first, last], room) : scaleLog([first / 1.04, last * 1.04], room);
   }
 
   #drag(event: PointerEvent): void {
     const shown = this.#shown;
     if (!shown || shown.x.length === 0) return;
     this.#left = this.element.getBoundingClientRect().left;
-    const range = [MARGIN.left, this.#width - MARGIN.right];
-    const scale = scaleLog([(shown.x[0] ?? 1) / 1.04, (shown.x.at(-1) ?? 10) * 1.04], range);
-    this.onDrag(nearest(shown.x, scale.invert(event.clientX - this.#left)));
+    this.onDrag(nearest(shown.x, this.#scaleX(shown).invert(event.clientX - this.#left)));
   }
 
   #draw(): void {
@@ -67,11 +69,12 @@ export class Chart {
     this.#width = width;
     this.element.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.element.setAttribute("aria-label", shown.label);
-    const x = this.#scaleX(shown.x);
+    const x = this.#scaleX(shown);
     const known = shown.curves.flat().filter((v): v is number => v !== null && v < 80);
     const levels = shown.level ? [...known, shown.level.value] : known;
     const [low, high] = [Math.min(...levels), Math.max(...levels)];
-    const y = scaleLinear([low - 0.5, high + 0.7], [height - MARGIN.bottom, MARGIN.top]).nice(5);
+    const domain = shown.linear ? [Math.min(0, low), 1] : [low - 0.5, high + 0.7];
+    const y = scaleLinear(domain, [height - MARGIN.bottom, MARGIN.top]).nice(5);
     this.element.replaceChildren(
       ...this.#axes(shown, x, y, height),
       ...this.#lines(shown, x, y, height),
@@ -79,7 +82,7 @@ export class Chart {
     );
   }
 
-  #axes(shown: Curves, x: (v: number) => number, y: ReturnType<typeof scaleLinear<number>>, height: number): Node[] {
+  #axes(shown: Curves, x: Scale, y: ReturnType<typeof scaleLinear<number>>, height: number): Node[] {
     const bottom = height - MARGIN.bottom;
     const right = this.#width - MARGIN.right;
     const ticks = y.ticks(5).map((v) =>
@@ -90,7 +93,7 @@ export class Chart {
         svg("text", { class: "tick", x: MARGIN.left - 8, y: y(v) + 4, "text-anchor": "end" }, String(v)),
       ),
     );
-    const marks = spaced(shown.x, x, 34).map((v) =>
+    const marks = (shown.linear ? x.ticks(6) : spaced(shown.x, x, 34)).map((v) =>
       svg("text", { class: "tick", x: x(v), y: bottom + 17, "text-anchor": "middle" }, String(v)),
     );
     const middle = (MARGIN.left + right) / 2;

@@ -2,6 +2,34 @@
 
 import type { NumberArray } from "./frame";
 
+// From dark blue over green to light yellow, lighter throughout, so that it can be read in grey (viridis).
+const STOPS = [
+  [68, 1, 84],
+  [72, 40, 120],
+  [62, 74, 137],
+  [49, 104, 142],
+  [38, 130, 142],
+  [31, 158, 137],
+  [53, 183, 121],
+  [110, 206, 88],
+  [181, 222, 43],
+  [253, 231, 37],
+] as const;
+
+/** The colour of a level from 0 to 1. */
+export function colour(level: number): [number, number, number, number] {
+  const at = Math.min(Math.max(level, 0), 1) * (STOPS.length - 1);
+  const [below, above] = [STOPS[Math.floor(at)] ?? STOPS[0], STOPS[Math.ceil(at)] ?? STOPS[0]];
+  const share = at - Math.floor(at);
+  const mixed = (i: 0 | 1 | 2): number => below[i] + share * (above[i] - below[i]);
+  return [mixed(0), mixed(1), mixed(2), 255];
+}
+
+/** The colours of 512 levels, as they lie in memory. */
+const SHADES = Uint32Array.from({ length: 512 }, (_, i) => {
+  return new Uint32Array(new Uint8Array(colour(i / 511)).buffer)[0] ?? 0;
+});
+
 export interface Lens {
   x: number; // centre, from 0 to 1
   y: number;
@@ -32,6 +60,20 @@ export class Picture {
     }
     this.#source.getContext("2d")?.putImageData(new ImageData(array.data, width, height), 0, 0);
     this.#draw();
+  }
+
+  /** Show levels `[h, w]` in colours, the darkest at `low`, the lightest at 1. */
+  map(array: NumberArray | undefined, low: number): void {
+    const [height, width] = array?.shape ?? [];
+    if (!array || !height || !width) return;
+    const pixels = new Uint8ClampedArray(4 * height * width);
+    const words = new Uint32Array(pixels.buffer);
+    const steps = SHADES.length - 1;
+    for (let i = 0; i < words.length; i++) {
+      const level = ((array.data[i] ?? 0) - low) / (1 - low);
+      words[i] = SHADES[Math.round(Math.min(Math.max(level, 0), 1) * steps)] ?? 0;
+    }
+    this.show({ shape: [height, width, 4], data: pixels });
   }
 
   look(lens: Lens): void {

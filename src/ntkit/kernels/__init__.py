@@ -32,6 +32,7 @@ from ntkit.kernels.infinite import (
     register_activation,
     rules,
 )
+from ntkit.kernels.seen_from import Profile, profile_of, seen_from
 
 __all__ = [
     "RBF",
@@ -52,6 +53,7 @@ __all__ = [
     "PairState",
     "Polynomial",
     "Product",
+    "Profile",
     "Sketch",
     "Stationary",
     "Structured",
@@ -62,6 +64,8 @@ __all__ = [
     "gram",
     "nngp",
     "ntk",
+    "profile_of",
     "register_activation",
     "rules",
+    "seen_from",
 ]

@@ -43,7 +43,7 @@ const chosen = {
 };
 
 class Bandwidth implements View {
-  readonly element = h("section", { class: "view", "aria-labelledby": "view-title" });
+  readonly element = h("section", { class: "view bandwidth", "aria-labelledby": "view-title" });
   #link: Link;
   #chart = new Chart();
   #curve: Curve | undefined;

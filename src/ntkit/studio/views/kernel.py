@@ -1,0 +1,62 @@
+"""Kernel: what one pixel says of the others, with the encoding and without."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ntkit.grids import Grid
+from ntkit.kernels import InfiniteKernel, ntk, profile_of, seen_from
+from ntkit.studio.asks import Ask, Reply, number
+from ntkit.studio.desk import Desk
+from ntkit.tuning import Candidate, NetworkPlan
+
+__all__ = ["ASKS"]
+
+_COARSE = 2  # every other pixel of the raw kernel, which is smooth and no table of lags
+
+
+def _kernel(desk: Desk, candidate: Candidate, values: Mapping[str, Any]) -> InfiniteKernel:
+    """Of the network of a plan; one output, as all share it. Kept while only the pixel moves."""
+    task = desk.signal.task
+    plan = NetworkPlan(
+        task.in_dim,
+        1,
+        width=task.width,
+        depth=round(number(values, "depth", 1, 10)),
+        n_frequencies=round(number(values, "frequencies", 4, 2048)),
+    )
+    return desk.kept(
+        ("kernel", candidate, plan), lambda: ntk(plan.build(candidate)[0], variances="default")
+    )
+
+
+def encoded(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
+    """The kernel around a pixel with Gaussian features of a bandwidth."""
+    bandwidth = number(values, "bandwidth", 0.1, 1000)
+    kernel = _kernel(desk, Candidate("gaussian", bandwidth), values)
+    seen, content = _seen(desk, kernel, values, 1)
+    cut = profile_of(seen[content["row"]], content["column"])
+    said = {"floor": cut.floor, "width": cut.width, "lobe": cut.lobe, "lobe_at": cut.lobe_at}
+    yield Reply({**content, **said}, {"kernel": seen.float().numpy()})
+
+
+def raw(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
+    """The same without an encoding: no spot, of which a width could be told."""
+    seen, content = _seen(desk, _kernel(desk, Candidate("identity"), values), values, _COARSE)
+    yield Reply(content, {"kernel": seen.float().numpy()})
+
+
+def _seen(
+    desk: Desk, kernel: InfiniteKernel, values: Mapping[str, Any], every: int
+) -> tuple[Tensor, dict[str, int]]:
+    """The kernel from a pixel, and which one, on every so many-th pixel."""
+    height, width = desk.signal.task.shape
+    row = round(number(values, "row", 0, height - 1))
+    column = round(number(values, "column", 0, width - 1))
+    grid: Grid = Grid((height, width))[::every, ::every]
+    seen = seen_from(kernel, grid, (row // every, column // every))
+    return seen, {"row": row, "column": column, "every": every}
+
+
+ASKS: Mapping[str, Ask] = {"encoded": Ask(encoded), "raw": Ask(raw)}
