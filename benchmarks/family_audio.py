@@ -142,7 +142,9 @@ def _trained(task: AbstractTask, candidate: Candidate) -> Entry:
     plan = NetworkPlan(task.in_dim, task.n_outputs, width=_WIDTH, n_frequencies=_WIDTH)
     network = plan.trainable(candidate)
     draw = torch.Generator().manual_seed(0)
-    trainer = Trainer(network, task, candidate.own(BUDGET), average=True, generator=draw)
+    trainer = Trainer(
+        network, task, plan.budget_of(candidate, BUDGET), average=True, generator=draw
+    )
     trainer.run()
     reached = trainer.evaluations[-1]
     return {

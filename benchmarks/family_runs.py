@@ -10,7 +10,7 @@ Beside it the scale models of them all, on each of four pieces, and what `ntkit.
 networks, families and Gaussian bandwidths. At the usual size (4 x 256, batches of 4,096) some steps
 of both are timed. Times are seconds of the process, one thread.
 
-Three by 64 units, 64 frequencies; batches of 512 samples, of the field 128 rays of 32 samples. The meshes are those of
+Three by 64 units, 64 frequencies; batches of 512 samples, of the field 512 rays of 32 samples. The meshes are those of
 `benchmarks.meshes` (65,536 points to train on), the field is "mic" of `../shared/data`, shrunk to 50 pixels. The first
 seed of all items comes first, what `ntkit.tune` says last.
 """
@@ -62,7 +62,7 @@ FIELD_FAMILIES = ("mlp", "siren", "hash")
 """Of the field; at the three upper bandwidths, of which the usual one is the middle."""
 
 _SIZE = replace(SIZES["reduced"], pixels=128, samples=7500)
-_WIDTH, _DEPTH, _BATCH, _RAYS = 64, 3, 512, 128
+_WIDTH, _DEPTH, _BATCH, _RAYS = 64, 3, 512, 512
 _POINTS, _SAMPLES = 2**16, 32  # of a shape, and of a ray
 _CLIP = 8192  # samples of the sounds that keep their rate, 48,000 a second
 
@@ -173,7 +173,7 @@ def _plan(task: AbstractTask, seed: int) -> NetworkPlan:
 def _trained(task: AbstractTask, candidate: Candidate, seed: int) -> Entry:
     """A network in full; its quality, and the seconds it took."""
     start = time.process_time()
-    own = candidate.own(_budget(task))
+    own = _plan(task, seed).budget_of(candidate, _budget(task))
     draw = torch.Generator().manual_seed(seed)
     network = _plan(task, seed).trainable(candidate)
     trainer = Trainer(network, task, own, average=True, generator=draw)

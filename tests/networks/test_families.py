@@ -124,7 +124,7 @@ def test_the_trainer_fits_it_and_restores_it(family) -> None:
     """A wave of two cycles, at the family's own rate; a copy goes on from a state to the same weights."""
     y = torch.arange(24) / 24
     task = Signal(0.5 + 0.4 * torch.sin(4 * torch.pi * (y[:, None] + y))[..., None], n_axes=2)
-    budget = Budget(steps=60, lr=family.lr, batch_size=100)
+    budget = Budget(steps=60, lr=family.rate(48), batch_size=100)
     network = family.build(
         2,
         1,

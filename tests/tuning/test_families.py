@@ -115,7 +115,9 @@ def test_a_sound_is_fitted_by_sines_and_not_by_bare_coordinates() -> None:
     assert [row.family for row in result.families] == ["siren", "mlp"]
     assert not result.families[1].ties
     assert result.predicted == result.families[0].predicted
-    assert result.budget_of(result.choice).lr == pytest.approx(5e-4)
+    width = result.plan.width_of(result.choice)
+    assert result.budget_of(result.choice).lr == pytest.approx(FAMILIES["siren"].rate(width))
+    assert result.budget_of(result.choice).falling == 0.5
     assert result.budget_of(Candidate("identity")).lr == result.budget.lr
     network = result.build(result.choice)
     code = result.code.removeprefix("network = ")
@@ -196,8 +198,8 @@ def test_networks_have_as_many_parameters(name: str) -> None:
         x = torch.rand(3, 2, generator=seeded())
         torch.testing.assert_close(PLAN.scale_model(candidate, 1, 1.0)(x), network(x))
     assert counts[1] == pytest.approx(counts[0], rel=0.25)
-    family = FAMILIES[name]
-    assert usual_of(name, NOISE).own(BUDGET).lr == pytest.approx(family.lr)
+    width = PLAN.width_of(usual_of(name, NOISE))
+    assert PLAN.budget_of(usual_of(name, NOISE), BUDGET).lr == FAMILIES[name].rate(width)
 
 
 def test_scenes_with_directions_have_no_hash_grid() -> None:

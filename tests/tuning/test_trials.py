@@ -55,7 +55,7 @@ def test_a_trial_of_the_whole_at_full_width_is_the_training(family: str) -> None
     more = {"moments": (5,), "lengths": (9, 15)}
     found = trials(SMOOTH, parts, BUDGET, tried, plan=PLAN, scale=1, **more)
     for trial, candidate in zip(found, tried, strict=True):
-        own = candidate.own(BUDGET)
+        own = PLAN.budget_of(candidate, BUDGET)
         evaluations = [
             *trained(candidate, own, (5, 12)),
             *trained(candidate, own.with_steps(9), (9,)),

@@ -119,7 +119,7 @@ def _planned(spec: FitSpec, begun: Begun[AbstractTask], telling: Telling) -> Fit
             candidate = choice.choice
         network = (choice.plan if choice else plan).trainable(candidate)  # or it cannot be built
         task.check_network(network)
-        own = choice.budget_of(candidate) if choice else candidate.own(budget)
+        own = choice.budget_of(candidate) if choice else plan.budget_of(candidate, budget)
         budget = in_time(spec, network, task, own)
     except Exception:
         begun.folder.discard()

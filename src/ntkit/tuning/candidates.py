@@ -54,14 +54,18 @@ class Candidate:
         """Of networks: "mlp" for those whose encoding it is."""
         return MLP if self.name in _BUILDERS else self.name
 
-    def own(self, budget: Budget) -> Budget:
+    def own(self, budget: Budget, width: int) -> Budget:
         """A budget whose rate is meant for ReLU networks, with that of this family in its place.
 
         Other families take the multiple of it that their usual rate is of the usual one of ReLU networks, and let it
         fall as they need.
+
+        Args:
+            budget: With the rate of a ReLU network.
+            width: Units a layer of the network, `NetworkPlan.width_of`.
         """
         family = FAMILIES[self.family]
-        rate = budget.lr * family.lr / FAMILIES[MLP].lr
+        rate = budget.lr * family.rate(width) / FAMILIES[MLP].lr
         return replace(budget, lr=rate, falling=max(budget.falling, family.falling))
 
     def build(

@@ -183,7 +183,10 @@ def compared(
         return Comparison()
     say("time of a step of each family")
     usual = {f: usual_of(f, task) for f in dict.fromkeys((MLP, *families))}
-    seconds = {f: seconds_a_step(plan.trainable(c), task, c.own(budget)) for f, c in usual.items()}
+    seconds = {
+        f: seconds_a_step(plan.trainable(c), task, plan.budget_of(c, budget))
+        for f, c in usual.items()
+    }
     asked = Trials(task, goal, budget, plan, *cut, seconds)
     metric, in_dim = task.metric, task.in_dim
     best: dict[str, Trial] = {}

@@ -37,7 +37,7 @@ def usual_of(family: str, task: AbstractTask) -> Candidate:
 
 
 def is_steady(candidate: Candidate, in_dim: int) -> bool:
-    """Whether a step of Adam at the usual rate turns no wave of the first layer by more than 0.6 radians.
+    """Whether a step of Adam, at the rate of a hundred units a layer, turns no wave of the first layer by more than 0.6 radians.
 
     A step changes each weight by about the learning rate, and so the phase of a wave, at a corner of the domain, by that times
     the frequency and the number of coordinates. Trainings beyond a radian collapse; models, on parts that

@@ -12,6 +12,7 @@ from ntkit.encodings import AbstractEncoding, Identity
 from ntkit.networks import mlp
 from ntkit.networks.families import FAMILIES, width_for
 from ntkit.tasks.base import AbstractTask
+from ntkit.tasks.budget import Budget
 from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.candidates import MLP, Candidate
 
@@ -99,6 +100,10 @@ class NetworkPlan:
         n_parameters = hidden + (self.width + 1) * self.n_outputs
         of = candidate.family, candidate.bandwidth or 1.0
         return _width(n_parameters, *of, self.in_dim, self.n_outputs, self.depth)
+
+    def budget_of(self, candidate: Candidate, budget: Budget) -> Budget:
+        """A budget with the rate of a ReLU network as the network of a candidate takes it."""
+        return candidate.own(budget, self.width_of(candidate))
 
     def code(self, candidate: Candidate) -> str:
         """The line of Python that builds the encoding, or the network of another family."""

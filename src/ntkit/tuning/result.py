@@ -87,7 +87,7 @@ class TuneResult:
 
     def budget_of(self, candidate: Candidate) -> Budget:
         """The training of a candidate: at the rate of its family, and in the time of the budget where that is equal."""
-        own = candidate.own(self.budget)
+        own = self.plan.budget_of(candidate, self.budget)
         if self.equal == "time":
             for row in self.families:
                 if row.family == candidate.family:

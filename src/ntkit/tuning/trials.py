@@ -96,7 +96,7 @@ def trials(
     found: dict[Candidate, Trial] = {}
     for members in groups.values():
         networks = [n for c in members for n in built[c]]
-        asked = members[0].own(budget)
+        asked = plan.budget_of(members[0], budget)
         asked = replace(asked, lr=asked.lr * scale**0.5, batch_size=batch)
         own = parts.as_cubes() if members[0].family != MLP else parts
         sums: dict[int, Float[Tensor, "2 m s"]] = {}
