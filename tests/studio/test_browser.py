@@ -26,6 +26,7 @@ from ntkit import ntk
 from ntkit.kernels import profile_of, seen_from
 from ntkit.studio.page import FOLDER
 from ntkit.studio.signals import received
+from ntkit.studio.views.time import MOMENTS
 from ntkit.tasks import Budget
 from ntkit.tuning import Candidate, NetworkPlan, sweep
 from tests.studio.browser import BUILT, DRIVEN, WEB, chromium
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
-VIEWS = ("bandwidth", "kernel")
+VIEWS = ("bandwidth", "kernel", "time")
 WIDE, NARROW = (1280, 850), (390, 844)
 DONE = "main .view[aria-busy=false]"
 WAIT = 90_000.0
@@ -239,6 +240,35 @@ def test_the_kernel_follows_the_pixel_and_the_sliders(browser: "Browser", studio
         page.locator("#kernel-row").focus()
         page.keyboard.press("End")
         _until(page, f"document.querySelector('[data-said=raw]').innerText !== {raw!r}")
+
+
+def test_time_is_the_librarys_at_every_moment(browser: "Browser", studio: Studio) -> None:
+    data = photo(48, 64)
+    task = received(data, "").task
+    (rung,) = sweep(task, [6.0], budget=Budget(), plan=NetworkPlan(2, 3), moments=MOMENTS)
+    with visiting(browser, studio) as visit:
+        visit.open(studio, "time")
+        visit.drop(data)
+        page = visit.page
+        for moment in (0, 12, len(MOMENTS) - 1):
+            page.locator("#time-slider").fill(str(moment))
+            page.wait_for_selector(f"[data-said=quality][data-moment='{moment}']")
+            said = rung.row.predictions[moment]
+            assert visit.said("held-out") == pytest.approx(said.held_out, abs=1e-5)
+            shown = _pixels(page, ".here canvas")
+            true = (rung.field(MOMENTS[moment]).clamp(0, 1) * 255).round().numpy()
+            assert np.abs(shown[..., :3].astype(float) - true).max() <= 1
+        page.click("button.play")
+        now = "Number(document.querySelector('[data-said=quality]').dataset.moment)"
+        _until(page, f"{now} < {len(MOMENTS) - 1} && {now} > 2")
+        page.click("button.play")
+        page.select_option("select[name=bandwidth]", "10")
+        page.wait_for_selector("[data-said=quality][data-bandwidth='10']")
+        before = visit.said("held-out")
+        page.select_option("select[name=optimiser]", "sgd")
+        _until(
+            page, f"document.querySelector('[data-said=quality]').dataset.heldOut !== '{before}'"
+        )
 
 
 def _drag(page: "Page") -> None:

@@ -77,6 +77,27 @@ def test_odd_axes_lose_their_last_sample() -> None:
     assert (rung.bandwidth, rung.steps) == (2.0, (1, 6, 30, inf))
 
 
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_other_moments_are_on_the_same_course(optimiser: str) -> None:
+    signal = SIGNALS["image"]
+    budget = Budget("adam" if optimiser == "adam" else "sgd", 1e-3, 60)
+    (usual,) = sweep(signal, [3.0], budget=budget, plan=plan_of(signal))
+    (other,) = sweep(
+        signal, [3.0], budget=budget, plan=plan_of(signal), moments=[1, 3, 12, 40, 60, inf]
+    )
+    assert other.steps == (1, 3, 12, 40, 60, inf)
+    for steps in (3, 12, 60, inf):
+        assert other.row.at(steps) == usual.row.at(steps)
+        torch.testing.assert_close(other.field(steps), usual.field(steps))
+
+
+@pytest.mark.parametrize("moments", [[], [0, 1], [2, 2], [3, 1], [1.5], [inf, 5]])
+def test_moments_that_make_no_sense_are_refused(moments: list[float]) -> None:
+    signal = SIGNALS["image"]
+    with pytest.raises(ValueError, match="whole steps"):
+        sweep(signal, [3.0], budget=Budget(steps=60), plan=plan_of(signal), moments=moments)
+
+
 def test_mistakes_are_refused() -> None:
     signal = Signal(randn(16))
     (rung,) = sweep(signal, [2.0], budget=Budget(steps=30), plan=plan_of(signal))

@@ -16,10 +16,13 @@ export interface Curves {
   readonly yLabel: string;
   readonly label: string;
   readonly linear?: boolean; // x is a distance, and y a share that begins at 0
+  readonly powers?: boolean; // x is linear, y a power: logarithmic, six decades of it
+  readonly name?: (x: number) => string; // of a mark on the axis
 }
 
 type Scale = ReturnType<typeof scaleLinear<number>> | ReturnType<typeof scaleLog<number>>;
 
+const CAP = 60; // decibels: nobody sees more, and a curve beyond runs along the top
 const MARGIN = { top: 30, right: 14, bottom: 40, left: 46 };
 
 export class Chart {
@@ -49,10 +52,10 @@ export class Chart {
     this.#draw();
   }
 
-  #scaleX({ x, linear }: Curves): Scale {
+  #scaleX({ x, linear, powers }: Curves): Scale {
     const room = [MARGIN.left, this.#width - MARGIN.right];
     const [first, last] = [x[0] ?? 1, x.at(-1) ?? 10];
-    return linear ? scaleLinear([first, last], room) : scaleLog([first / 1.04, last * 1.04], room);
+    return (linear ?? powers) ? scaleLinear([first, last], room) : scaleLog([first / 1.04, last * 1.04], room);
   }
 
   #drag(event: PointerEvent): void {
@@ -70,11 +73,14 @@ export class Chart {
     this.element.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.element.setAttribute("aria-label", shown.label);
     const x = this.#scaleX(shown);
-    const known = shown.curves.flat().filter((v): v is number => v !== null && v < 80);
+    const known = shown.curves.flat().filter((v): v is number => v !== null && v < CAP && (!shown.powers || v > 0));
     const levels = shown.level ? [...known, shown.level.value] : known;
     const [low, high] = [Math.min(...levels), Math.max(...levels)];
-    const domain = shown.linear ? [Math.min(0, low), 1] : [low - 0.5, high + 0.7];
-    const y = scaleLinear(domain, [height - MARGIN.bottom, MARGIN.top]).nice(5);
+    const domain = shown.linear ? [Math.min(0, low), 1] : [low - 0.5, Math.min(CAP, high + 0.7)];
+    const range = [height - MARGIN.bottom, MARGIN.top];
+    const y = shown.powers
+      ? scaleLog([Math.max(low, high * 1e-6), high], range).clamp(true)
+      : scaleLinear(domain, range).nice(5).clamp(true);
     this.element.replaceChildren(
       ...this.#axes(shown, x, y, height),
       ...this.#lines(shown, x, y, height),
@@ -82,19 +88,20 @@ export class Chart {
     );
   }
 
-  #axes(shown: Curves, x: Scale, y: ReturnType<typeof scaleLinear<number>>, height: number): Node[] {
+  #axes(shown: Curves, x: Scale, y: Scale, height: number): Node[] {
     const bottom = height - MARGIN.bottom;
     const right = this.#width - MARGIN.right;
-    const ticks = y.ticks(5).map((v) =>
+    const decades = y.ticks(5).filter((v) => !shown.powers || Number.isInteger(Math.round(1e9 * Math.log10(v)) / 1e9));
+    const ticks = decades.map((v) =>
       svg(
         "g",
         {},
         svg("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(v), y2: y(v) }),
-        svg("text", { class: "tick", x: MARGIN.left - 8, y: y(v) + 4, "text-anchor": "end" }, String(v)),
+        svg("text", { class: "tick", x: MARGIN.left - 8, y: y(v) + 4, "text-anchor": "end" }, shown.powers ? `1e${Math.round(Math.log10(v))}` : String(v)),
       ),
     );
-    const marks = (shown.linear ? x.ticks(6) : spaced(shown.x, x, 34)).map((v) =>
-      svg("text", { class: "tick", x: x(v), y: bottom + 17, "text-anchor": "middle" }, String(v)),
+    const marks = ((shown.linear ?? shown.powers) ? x.ticks(6) : spaced(shown.x, x, 34)).map((v) =>
+      svg("text", { class: "tick", x: x(v), y: bottom + 17, "text-anchor": "middle" }, shown.name?.(v) ?? String(v)),
     );
     const middle = (MARGIN.left + right) / 2;
     return [
@@ -123,7 +130,7 @@ export class Chart {
       const path = line<[number, number | null]>()
         .defined(([, v]) => v !== null)
         .x(([b]) => x(b))
-        .y(([, v]) => y(v ?? 0))
+        .y(([, v]) => y(v ?? 1))
         .curve(curveMonotoneX);
       const points = shown.x.map((b, j): [number, number | null] => [b, curve[j] ?? null]);
       drawn.push(svg("path", { class: i === shown.chosen ? "curve chosen" : "curve", "data-curve": i, d: path(points) }));

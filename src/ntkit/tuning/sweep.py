@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from math import inf
 
 from jaxtyping import Float
 from torch import Tensor
@@ -63,7 +65,12 @@ class Rung:
 
 
 def sweep(
-    task: AbstractSamples, bandwidths: Sequence[float], *, budget: Budget, plan: NetworkPlan
+    task: AbstractSamples,
+    bandwidths: Sequence[float],
+    *,
+    budget: Budget,
+    plan: NetworkPlan,
+    moments: Sequence[float] | None = None,
 ) -> tuple[Rung, ...]:
     """One rung a bandwidth, with the numbers that `tune(..., pilot=False, engine="periodic")` gives it.
 
@@ -75,9 +82,11 @@ def sweep(
         bandwidths: Standard deviations of Gaussian frequencies, cycles per unit.
         budget: The training; its steps, a fifth of them, a twentieth, and the end of training are predicted.
         plan: The network.
+        moments: Other steps to predict at than those: whole ones, ascending, infinity the last if at all. For Adam
+            the kernel is the one that stands for the end of the budget.
 
     Raises:
-        ValueError: The samples are no such part of a grid, or a bandwidth is not above 0.
+        ValueError: The samples are no such part of a grid, a bandwidth is not above 0, or moments do not ascend.
 
     Example:
         >>> import torch
@@ -101,13 +110,31 @@ def sweep(
     question = Question(
         task, "generalise", optimiser, plan, tried, "periodic", pilot=False, say=lambda _: None
     )
+    stops = question.moments if moments is None else _ascending(moments)
     found = [question.problem(candidate) for candidate in tried]
     problems = [p for p in found if isinstance(p, PeriodicProblem)]
     assert len(problems) == len(tried), "Fourier features on a lattice are a periodic problem"
     clock = optimiser.default_clock(trimmed(task)[task.measurement.lattice][..., 0].numel())
     speed = clock.speed if clock else 1.0
-    runs = optimiser.trajectories([p.modes for p in problems], question.moments, speed=speed)
+    runs = optimiser.trajectories([p.modes for p in problems], stops, speed=speed)
     return tuple(
-        Rung(Row(candidate, tuple(mode_predictions(problem, run, question.moments))), problem, run)
+        Rung(Row(candidate, tuple(mode_predictions(problem, run, stops))), problem, run)
         for candidate, problem, run in zip(tried, problems, runs, strict=True)
     )
+
+
+def _ascending(moments: Sequence[float]) -> tuple[float, ...]:
+    """Steps to predict at, checked.
+
+    Raises:
+        ValueError: They are none, do not ascend, or are no whole steps.
+    """
+    finite = [m for m in moments if m < inf]
+    is_whole = all(m >= 1 and m == int(m) for m in finite)
+    rising = all(a < b for a, b in pairwise(moments))
+    if not moments or not is_whole or not rising:
+        raise ValueError(
+            f"`moments={tuple(moments)}` must be whole steps from 1, each more than the one before; infinity "
+            "may be the last."
+        )
+    return tuple(int(m) if m < inf else m for m in moments)

@@ -120,4 +120,41 @@ export const en = {
   "kernel.limits.1":
     "This is the kernel of infinitely wide layers with PyTorch's own initialisation, at the start of training. With 256 units a network's own kernel scatters around it by some per cent, and training moves it.",
   "kernel.formula": "the change of f at x is minus the step times K of x and x zero times the error; K is the inner product of the gradients of f with respect to the weights",
+
+  "view.time": "Time",
+  "time.title": "What is learned when?",
+  "time.lead":
+    "Drag through the training. Coarse shapes come first, detail later; what the kernel is too narrow to say of the unseen pixels never comes.",
+  "time.chart": "Predicted PSNR against the steps of training",
+  "time.x": "steps of training",
+  "time.y": "PSNR (dB)",
+  "time.held_out": "pixels held out",
+  "time.train": "pixels trained on",
+  "time.slider": "Time",
+  "time.play": "Play",
+  "time.stop": "Stop",
+  "time.bandwidth": "Bandwidth",
+  "time.optimiser": "Optimiser",
+  "time.picture.here": "Predicted after {steps}",
+  "time.picture.error": "Its error",
+  "time.picture.true": "Your picture",
+  "time.error.scale": "white 0, black 0.2 and more",
+  "time.spectrum": "Power of the picture and of what is still missing, by frequency",
+  "time.spectrum.x": "frequency (cycles per picture side)",
+  "time.spectrum.y": "mean power",
+  "time.spectrum.signal": "the picture",
+  "time.spectrum.missing": "what is missing",
+  "time.what.title": "What you see",
+  "time.what.1":
+    "By gradient flow the part of the error along each eigenvector of the kernel matrix fades at its own rate, the eigenvalue $\\lambda_i$. Large eigenvalues belong to low frequencies: that is spectral bias.",
+  "time.what.2":
+    "The lower curve is the spectrum of what is missing. It sinks from the left, where learning is fast. What stays at the end of training is what every other pixel cannot tell: frequencies beyond half of the sampling rate, and at the others what those are mistaken for.",
+  "time.try.title": "What to try",
+  "time.try.1": "Play it at bandwidth 1, then at 10. Which one is sharp after 100 steps?",
+  "time.try.2": "Take a bandwidth of 28. The training pixels are learned at once. Why does the error picture look like a grid?",
+  "time.try.3": "Go to the end of training. Which frequencies are still missing, and could any bandwidth have found them?",
+  "time.limits.title": "How far to trust it",
+  "time.limits.1":
+    "Predictions for a network of four hidden layers with 256 units at a learning rate of {lr}. For Adam each layer has a rate of its own that moves, and its clock is an average over photos; the kernel is the one that stands for a training of 2,000 steps. The random initial function is left out.",
+  "time.formula": "the residual at time t is the sum over eigenvectors of e to the minus t lambda i times the initial part",
 } as const;

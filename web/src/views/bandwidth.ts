@@ -318,6 +318,10 @@ class Bandwidth implements View {
           performance.measure("slider to pixels", { start: since, end: performance.now() });
         });
       },
+      error: (message) => {
+        this.#error.hidden = false;
+        this.#error.textContent = `${t("state.error")} ${message}`;
+      },
     });
   }
 
