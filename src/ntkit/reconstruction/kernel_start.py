@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit.reconstruction.linear import LinearFields, kernel_fields
+from ntkit.reconstruction.linear import LinearFields, kernel_fields, rough_tolerance
 from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import TorusPrior
 
 __all__ = ["kernel_start", "of_kept_data"]
 
-_TOLERANCE, _ITERATIONS = 3e-5, 300
+_ITERATIONS = 300
 
 
 def kernel_start(method: PrimalDual, found: LinearFields, terms: Terms) -> State:
@@ -56,7 +56,7 @@ def of_kept_data(system: System, y: Float[Tensor, "p m"], terms: Terms) -> Linea
                 prior,
                 (keep * rest)[None].float(),
                 [weight],
-                tolerance=_TOLERANCE,
+                tolerance=rough_tolerance(system),
                 iterations=_ITERATIONS,
                 keeps_waves=True,
             )

@@ -12,7 +12,7 @@ from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import Torus, WavePrior
 from ntkit.solvers.multi_shift import multi_shift_cg
 
-__all__ = ["LinearFields", "at_once", "kernel_fields"]
+__all__ = ["LinearFields", "at_once", "kernel_fields", "rough_tolerance"]
 
 _AT_ONCE = 2**21
 """Numbers on the torus of the problems that are carried through together: eight of 256 x 256, which share a product with `A`."""
@@ -113,6 +113,11 @@ def _by_weights(
     return LinearFields(
         prior.of_waves(waves), found.residuals, found.iterations, waves if keeps_waves else None
     )
+
+
+def rough_tolerance(system: System) -> float:
+    """One at which what is left of the field is not seen: of residuals, or of the gradient, which gaps hardly change."""
+    return 1e-3 if system.is_diagonal else 3e-5
 
 
 def at_once(torus: Torus, parts: int) -> int:

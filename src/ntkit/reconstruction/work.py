@@ -13,7 +13,7 @@ from ntkit.reconstruction.choice import Path, state_from_above, try_variations
 from ntkit.reconstruction.deviation import deviation_of, exact_deviation
 from ntkit.reconstruction.evidence import data_spectra, evidence, part_of_data
 from ntkit.reconstruction.kernel_start import kernel_start
-from ntkit.reconstruction.linear import LinearFields, kernel_fields
+from ntkit.reconstruction.linear import LinearFields, kernel_fields, rough_tolerance
 from ntkit.reconstruction.local_prior import LocalPrior, local_prior
 from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.result import Choice, PriorRow
@@ -179,7 +179,7 @@ class Work:
         """Without bounds and total variation, at the ridge of marginal likelihood; and the same less the mean, as it was solved."""
         self.say("The kernel alone")
         data = (self.y - row.mean * self.flat)[None]
-        tolerance, most = (1e-5, 3000) if to_the_end else (3e-5, 300)
+        tolerance, most = (1e-5, 3000) if to_the_end else (rough_tolerance(self.system), 300)
         found = kernel_fields(
             self.system,
             prior,
