@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from math import pi
 
 import pytest
 import torch
 
 from ntkit import Grid
 from ntkit.kernels import Matern
-from ntkit.measurements import Samples
+from ntkit.measurements import Radon, Samples
 from ntkit.reconstruction.choice import Path, folds_of, try_variations
 from ntkit.reconstruction.primal_dual import PrimalDual, Terms
 from ntkit.reconstruction.result import Trial
@@ -105,3 +106,22 @@ def test_a_smaller_share_of_the_kernel_must_gain_something() -> None:
     assert chosen(1.0, 0.999, 0.998) == 0.3
     assert chosen(1.0, 0.99, 0.988) == 0.1
     assert chosen(1.0, 0.99, 0.9) == 0.0
+
+
+def test_next_to_no_variation_is_judged_as_none_is() -> None:
+    """On line integrals, too, of which no start is the end."""
+    A = Radon.parallel((32, 32), torch.arange(15) * pi / 15)
+    system = System(A, None, torch.arange(15).repeat_interleave(A.data_shape[1]))
+    prior = torus_prior(Matern(0.5, 0.1), Grid((32, 32)))
+    y = system.forward(0.5 + 0.2 * prior.sample(1, seeded())[None])[0]
+    y = y + 0.01 * y.std() * randn(*y.shape)
+    one = torch.ones(1).double()
+    every = torch.ones(1, 1, system.n_data).double()
+    terms = Terms(every, 1e-4 * one, 0 * one, prior.spectrum, 0.5, (0.0, None))
+    method = PrimalDual(system, y, scale=0.2, ridge=1e-4)
+    path = try_variations(
+        method, system, y, terms, shares=(0.1, 0.0), unit=2e-5, noise=0.002, say=lambda _: None
+    )
+    none, least = [t for t in path.trials if t.share > 0][:-3:-1]
+    assert none.total_variation == 0
+    assert none.score == pytest.approx(least.score, abs=0.02)
