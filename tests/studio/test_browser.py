@@ -24,8 +24,10 @@ from PIL import Image as Pillow
 
 from ntkit import ntk
 from ntkit.kernels import profile_of, seen_from
+from ntkit.spectra import kernel_spectrum
 from ntkit.studio.page import FOLDER
 from ntkit.studio.signals import received
+from ntkit.studio.views.spectrum import RATE
 from ntkit.studio.views.time import MOMENTS
 from ntkit.tasks import Budget
 from ntkit.tuning import Candidate, NetworkPlan, sweep
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
-VIEWS = ("bandwidth", "kernel", "time")
+VIEWS = ("bandwidth", "kernel", "spectrum", "time")
+CLASSES = {v: f".view.{'spectra' if v == 'spectrum' else v}" for v in VIEWS}
 WIDE, NARROW = (1280, 850), (390, 844)
 DONE = "main .view[aria-busy=false]"
 WAIT = 90_000.0
@@ -76,7 +79,9 @@ class Visit:
 
     def settle(self) -> None:
         self.page.wait_for_selector(DONE, timeout=WAIT)
-        self.page.wait_for_selector(".quality[data-held-out], .quality[data-width]", timeout=WAIT)
+        self.page.wait_for_selector(
+            ".quality[data-held-out], .quality[data-width], .quality[data-front]", timeout=WAIT
+        )
 
     def said(self, name: str) -> float:
         return float(self.page.get_attribute("[data-said=quality]", f"data-{name}") or "nan")
@@ -242,6 +247,27 @@ def test_the_kernel_follows_the_pixel_and_the_sliders(browser: "Browser", studio
         _until(page, f"document.querySelector('[data-said=raw]').innerText !== {raw!r}")
 
 
+def test_the_front_moves_with_time_and_bandwidth(browser: "Browser", studio: Studio) -> None:
+    data = photo(48, 64)
+    task = received(data, "").task
+    frequency, rate = kernel_spectrum(
+        ntk(NetworkPlan(2, 1).build(Candidate("gaussian", 4.0))[0], variances="default"), task.shape
+    )
+    with visiting(browser, studio) as visit:
+        visit.open(studio, "spectrum")
+        visit.drop(data)
+        page = visit.page
+        for position in (4, 12, 24):
+            page.locator("#spectrum-slider").fill(str(position))
+            steps = round(10 ** (position / 4))
+            page.wait_for_selector(f"[data-said=front][data-steps='{steps}']")
+            slow = (rate * 2 * RATE * steps / 3 < 1)[1:]
+            wanted = frequency[1:][slow][0] if bool(slow.any()) else frequency[-1]
+            assert float(page.get_attribute("[data-said=front]", "data-front") or "nan") == wanted
+        page.locator("#spectrum-bandwidth").fill("8")
+        page.wait_for_selector("[data-said=front][data-bandwidth='14']")
+
+
 def test_time_is_the_librarys_at_every_moment(browser: "Browser", studio: Studio) -> None:
     data = photo(48, 64)
     task = received(data, "").task
@@ -367,7 +393,7 @@ def test_every_view_is_accessible_and_fits(
         for view in VIEWS:
             visit.settle()
             page.click(f"nav a[href='#{view}']")
-            page.wait_for_selector(f".view.{view}")
+            page.wait_for_selector(f"{CLASSES[view]}")
             visit.settle()
             _looks(visit, view)
 

@@ -10,7 +10,7 @@ import ntkit
 ROOT = Path(ntkit.__file__).parent / "studio"
 FILES = sorted(ROOT.rglob("*.py"))
 CONVERSIONS = {"asarray", "ascontiguousarray", "frombuffer", "from_numpy", "as_tensor"}
-TYPES = {"Tensor", "ndarray"}
+TYPES = {"Tensor", "ndarray", "nn"}  # what a loss is named by
 METHODS = {
     *("fft", "einsum", "matmul", "mean", "sum", "exp", "log", "sqrt", "clamp", "clip", "eigh", "dot"),
     *("max_pool2d", "softmax", "std", "var", "cumsum", "sin", "cos", "pow", "square", "norm"),

@@ -25,6 +25,7 @@ export type State = "connecting" | "open" | "closed" | "full";
 
 const KEPT = "ntkit-studio-session";
 const FULL = 4003;
+const PATIENCE = 3000; // milliseconds for an answer that may have been lost
 
 export class Link {
   onHello: (hello: Hello) => void = () => undefined;
@@ -34,6 +35,7 @@ export class Link {
   #session = sessionStorage.getItem(KEPT) ?? "";
   #number = 0;
   #waiting = new Map<string, { id: number; heard: Heard }>();
+  #following = new Map<string, { since: number; next: (() => void) | undefined }>();
   #delay = 250;
 
   open(): void {
@@ -47,6 +49,7 @@ export class Link {
     };
     socket.onclose = (event) => {
       this.#waiting.clear();
+      this.#following.clear();
       if (event.code === FULL) {
         this.onState("full");
         return;
@@ -64,6 +67,23 @@ export class Link {
   ask(view: string, ask: string, values: Values, heard: Heard): void {
     const id = this.#expect(`${view}.${ask}`, heard);
     this.#send({ id, view, ask, values });
+  }
+
+  /**
+   * Ask as a control moves: while one question is under way the newest of those behind it waits, so that each
+   * answer is shown, however fast the control moves.
+   */
+  follow(view: string, ask: string, values: Values, heard: Heard): void {
+    const key = `${view}.${ask}`;
+    const send = (): void => {
+      this.ask(view, ask, values, heard);
+    };
+    const before = this.#following.get(key);
+    if (before !== undefined && performance.now() - before.since < PATIENCE) before.next = send;
+    else {
+      this.#following.set(key, { since: performance.now(), next: undefined });
+      send();
+    }
   }
 
   cancel(view: string, ask: string): void {
@@ -110,6 +130,7 @@ export class Link {
     }
     if (header["kind"] === "lost") {
       this.#waiting.clear();
+      this.#following.clear();
       this.onLost(String(content["message"]));
       return;
     }
@@ -118,5 +139,15 @@ export class Link {
     if (header["kind"] === "answer") asked?.heard.answer({ content, arrays });
     else if (header["kind"] === "done") asked?.heard.done?.();
     else asked?.heard.error?.(String(content["message"]));
+    if (header["kind"] !== "answer") this.#goOn(String(header["key"]));
+  }
+
+  /** A question is answered: ask the one that waits behind it. */
+  #goOn(key: string): void {
+    const next = this.#following.get(key)?.next;
+    if (next) {
+      this.#following.set(key, { since: performance.now(), next: undefined });
+      next();
+    } else this.#following.delete(key);
   }
 }

@@ -50,6 +50,23 @@ describe("the link", () => {
     expect(second).toHaveBeenCalledOnce();
     expect(other).toHaveBeenCalledOnce();
   });
+  it("follows a control: one question at a time, the newest next, and every answer shown", () => {
+    const { link, socket } = opened();
+    const heard = [1, 2, 3, 4].map(() => vi.fn());
+    heard.forEach((answer, i) => {
+      link.follow("bandwidth", "picture", { bandwidth: i }, { answer });
+    });
+    expect(socket.sent.map((q) => q["values"])).toEqual([{ bandwidth: 0 }]);
+    const reply = (id: number): void => {
+      for (const kind of ["answer", "done"]) socket.hear({ id, key: "bandwidth.picture", kind, content: {} });
+    };
+    reply(1);
+    expect(socket.sent.map((q) => q["values"])).toEqual([{ bandwidth: 0 }, { bandwidth: 3 }]);
+    reply(2);
+    expect(heard.map((answer) => answer.mock.calls.length)).toEqual([1, 0, 0, 1]);
+    link.follow("bandwidth", "picture", { bandwidth: 9 }, { answer: vi.fn() });
+    expect(socket.sent.length).toBe(3);
+  });
   it("hears nothing of what it has called off", () => {
     const { link, socket } = opened();
     const answer = vi.fn();

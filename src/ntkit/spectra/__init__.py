@@ -2,7 +2,7 @@
 
 from ntkit.spectra.decompose import spectrum
 from ntkit.spectra.density import Estimate, SpectralDensity, spectral_density
-from ntkit.spectra.radial import kernel_spectrum, power_spectrum
+from ntkit.spectra.radial import kernel_spectrum, power_left, power_spectrum
 from ntkit.spectra.spectrum import Spectrum
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "SpectralDensity",
     "Spectrum",
     "kernel_spectrum",
+    "power_left",
     "power_spectrum",
     "spectral_density",
     "spectrum",

@@ -12,7 +12,7 @@ from ntkit.kernels.gram import gram
 from ntkit.operators.toeplitz import ToeplitzOperator
 from ntkit.solvers.conjugate_gradients import chan_circulant
 
-__all__ = ["kernel_spectrum", "power_spectrum"]
+__all__ = ["kernel_spectrum", "power_left", "power_spectrum"]
 
 
 def kernel_spectrum(
@@ -60,6 +60,23 @@ def power_spectrum(values: Float[Tensor, "..."]) -> tuple[Float[Tensor, " r"], F
         centred = centred * window.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
     coefficients = torch.fft.fftn(centred, dim=list(range(len(shape)))) / centred[..., 0].numel()
     return _radial((coefficients.abs() ** 2).sum(-1))
+
+
+def power_left(
+    power: Float[Tensor, " r"], rate: Float[Tensor, " r"], time: float
+) -> Float[Tensor, " r"]:
+    """Of a signal's power at each frequency, what gradient flow has not learned yet: `power * exp(-2 rate time)`.
+
+    Args:
+        power: Of the signal, as `power_spectrum` gives it.
+        rate: Of a kernel at the same frequencies, as `kernel_spectrum` gives it.
+        time: Of gradient flow, times the number of samples, by which those rates are divided.
+
+    Example:
+        >>> power_left(torch.tensor([4.0, 1.0]), torch.tensor([1.0, 0.0]), 0.5 * float(torch.tensor(2.0).log()))
+        tensor([2., 1.])
+    """
+    return power * torch.exp(-2 * rate * time)
 
 
 def _radial(spectrum: Tensor) -> tuple[Tensor, Tensor]:

@@ -157,4 +157,33 @@ export const en = {
   "time.limits.1":
     "Predictions for a network of four hidden layers with 256 units at a learning rate of {lr}. For Adam each layer has a rate of its own that moves, and its clock is an average over photos; the kernel is the one that stands for a training of 2,000 steps. The random initial function is left out.",
   "time.formula": "the residual at time t is the sum over eigenvectors of e to the minus t lambda i times the initial part",
+
+  "view.spectrum": "Spectrum",
+  "spectrum.title": "How fast is each frequency learned?",
+  "spectrum.lead":
+    "Drag the time. A frequency is learned once its rate exceeds one over the time: the front moves to the right, and the encoding says how soon.",
+  "spectrum.rates": "Rate of the kernel at each frequency",
+  "spectrum.rates.y": "rate (eigenvalue over samples)",
+  "spectrum.power": "Power of the picture, and what of it is left",
+  "spectrum.power.y": "mean power",
+  "spectrum.x": "frequency (cycles per picture side)",
+  "spectrum.level": "1 / time",
+  "spectrum.signal": "the picture",
+  "spectrum.left": "not learned yet",
+  "spectrum.slider": "Time",
+  "spectrum.time": "{steps} of gradient descent",
+  "spectrum.bandwidth": "Bandwidth",
+  "spectrum.front": "Learned up to about {front} cycles per side.",
+  "spectrum.what.title": "What you see",
+  "spectrum.what.1":
+    "A stationary kernel on a grid is diagonal in frequency, but for the borders: gradient flow learns each frequency $k$ by itself, at the rate of its eigenvalue $\\lambda_k$.",
+  "spectrum.what.2":
+    "The eigenvalues fall with the frequency; that fall is spectral bias. A larger bandwidth makes it flatter: low frequencies get slower and high ones faster, since the trace of the kernel stays the same.",
+  "spectrum.try.title": "What to try",
+  "spectrum.try.1": "Take bandwidth 1 and find the time at which 30 cycles are learned. Then take 10. By how much is it sooner?",
+  "spectrum.try.2": "Which frequencies of your picture hold power that is worth learning? Choose the bandwidth whose curve is just flat up to there.",
+  "spectrum.limits.title": "How far to trust it",
+  "spectrum.limits.1":
+    "Here the network is trained on all pixels of what is shown, by gradient descent at a rate of 0.3. Rates are means over directions, and Rayleigh quotients where the frequencies are no whole cycles. Adam moves each layer at a rate of its own; see the view of time.",
+  "spectrum.formula": "what is left of frequency k at time t is e to the minus t lambda k times what it was",
 } as const;

@@ -159,4 +159,33 @@ export const ko: Texts = {
   "time.limits.1":
     "은닉층 4개, 폭 256, 학습률 {lr}인 네트워크에 대한 예측입니다. Adam은 층마다 학습률이 다르고 학습 중에 변하며, 시간 척도는 여러 사진의 평균입니다. 커널은 2,000스텝 학습을 대표하는 것을 썼습니다. 무작위 초기 함수는 뺐습니다.",
   "time.formula": "시간 t의 잔차는 고유벡터마다 처음 성분에 e의 마이너스 t 람다 i 제곱을 곱해 더한 것이다",
+
+  "view.spectrum": "스펙트럼",
+  "spectrum.title": "주파수마다 얼마나 빨리 배우나",
+  "spectrum.lead":
+    "시간을 끌어 보세요. 학습 속도가 시간의 역수보다 커지면 그 주파수는 학습된 것입니다. 학습된 경계는 오른쪽으로 움직이고, 그 속도는 인코딩이 정합니다.",
+  "spectrum.rates": "주파수별 커널의 학습 속도",
+  "spectrum.rates.y": "속도 (고유값 / 샘플 수)",
+  "spectrum.power": "이미지의 파워와 아직 남은 부분",
+  "spectrum.power.y": "평균 파워",
+  "spectrum.x": "주파수 (한 변당 주기 수)",
+  "spectrum.level": "1 / 시간",
+  "spectrum.signal": "이미지",
+  "spectrum.left": "아직 배우지 못한 부분",
+  "spectrum.slider": "시간",
+  "spectrum.time": "경사 하강법 {steps}",
+  "spectrum.bandwidth": "대역폭",
+  "spectrum.front": "한 변당 약 {front}주기까지 학습했습니다.",
+  "spectrum.what.title": "무엇을 보고 있나",
+  "spectrum.what.1":
+    "격자 위의 정상(stationary) 커널은 경계를 빼면 주파수에서 대각이 됩니다. 그래서 경사 흐름은 각 주파수 $k$를 따로, 고유값 $\\lambda_k$의 속도로 배웁니다.",
+  "spectrum.what.2":
+    "주파수가 높을수록 고유값이 작아집니다. 이것이 스펙트럼 편향입니다. 대역폭이 클수록 기울기가 완만해집니다. 커널의 대각합은 그대로이므로 저주파는 느려지고 고주파는 빨라집니다.",
+  "spectrum.try.title": "이렇게 해 보세요",
+  "spectrum.try.1": "대역폭 1에서 30주기까지 배우는 시간을 찾아보세요. 대역폭 10에서는 얼마나 더 빠른가요?",
+  "spectrum.try.2": "이미지에서 배울 만한 파워는 어느 주파수까지 있나요? 그 주파수까지 곡선이 평평한 대역폭을 골라 보세요.",
+  "spectrum.limits.title": "어디까지 믿을 수 있나",
+  "spectrum.limits.1":
+    "여기서는 보이는 모든 픽셀을 학습률 0.3의 경사 하강법으로 학습한다고 가정합니다. 속도는 방향에 대한 평균이며, 주파수가 정수 주기가 아니면 레일리 몫입니다. Adam은 층마다 속도가 다릅니다. 시간 보기를 참고하세요.",
+  "spectrum.formula": "시간 t에서 주파수 k의 남은 부분은 처음 값에 e의 마이너스 t 람다 k 제곱을 곱한 것이다",
 };

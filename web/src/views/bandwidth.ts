@@ -28,7 +28,7 @@ interface Said {
 }
 
 const BUDGETS = [200, 500, 1000, 2000, 5000, 10000];
-const RATES = { adam: "0.001", sgd: "0.03" } as const;
+const RATES = { adam: "0.001", sgd: "0.3" } as const;
 const ENCODING = String.raw`\begin{gathered} \gamma(x) = \big(\cos 2\pi b_j{\cdot}x,\ \sin 2\pi b_j{\cdot}x\big)_j \\ b_j \sim \mathcal N(0, \sigma^2 I) \end{gathered}`;
 const FLOW = String.raw`f(t) = K_* K^{-1}\big(I - e^{-tK}\big)\,y`;
 const FAR = 4; // times the best bandwidth, or twice past the flat range: what "too small" and "too large" go to
@@ -311,7 +311,7 @@ class Bandwidth implements View {
   #askPicture(bandwidth: number): void {
     const since = this.#since;
     this.#since = 0;
-    this.#link.ask("bandwidth", "picture", { ...this.#settings(), bandwidth, budget: chosen.budget }, {
+    this.#link.follow("bandwidth", "picture", { ...this.#settings(), bandwidth, budget: chosen.budget }, {
       answer: (answer) => {
         this.#paint(answer);
         requestAnimationFrame(() => {

@@ -179,12 +179,12 @@ class Kernel implements View {
 
   #ask(side: Side): void {
     const since = this.#since;
+    if (side === "encoded") this.#since = 0;
     const values = { ...this.#pixel(), bandwidth: chosen.bandwidth, frequencies: chosen.frequencies, depth: chosen.depth };
-    this.#link.ask("kernel", side, values, {
+    this.#link.follow("kernel", side, values, {
       answer: (answer) => {
         this.#take(side, answer);
         if (side === "raw") return;
-        this.#since = 0;
         this.#named.encoded.dataset["asked"] = JSON.stringify(values);
         requestAnimationFrame(() => {
           this.element.setAttribute("aria-busy", "false");

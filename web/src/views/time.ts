@@ -28,7 +28,7 @@ interface Said {
 
 const MODES = String.raw`y - f(t) = \sum_i e^{-t\lambda_i}\, \langle v_i, y \rangle\, v_i`;
 const BANDWIDTHS = [1, 2, 4, 6, 8.5, 10, 12, 14, 17, 20, 28, 40];
-const RATES = { adam: "0.001", sgd: "0.03" } as const;
+const RATES = { adam: "0.001", sgd: "0.3" } as const;
 const FRAME = 180; // milliseconds between two moments while it plays
 
 const chosen = { optimiser: "adam" as keyof typeof RATES, bandwidth: 6, moment: 18 };
@@ -236,7 +236,7 @@ class Time implements View {
   #askMoment(): void {
     const since = this.#since;
     this.#since = 0;
-    this.#link.ask("time", "moment", { ...this.#settings(), moment: chosen.moment }, {
+    this.#link.follow("time", "moment", { ...this.#settings(), moment: chosen.moment }, {
       answer: (answer) => {
         this.#paint(answer);
         this.element.setAttribute("aria-busy", "false");

@@ -19,7 +19,7 @@ LADDER = (
 )
 """Bandwidths, cycles per unit, of which the page shows those up to half of the pixels of the longer side."""
 
-_RATES = {"adam": 1e-3, "sgd": 3e-2}
+_RATES = {"adam": 1e-3, "sgd": 0.3}
 _GOALS: tuple[Goal, ...] = ("generalise", "fit")
 
 

@@ -22,7 +22,7 @@ MOMENTS = (
 """Steps at which the course is told; infinity is the end of training."""
 
 _KEPT = 12  # courses, of some megabytes each
-_RATES = {"adam": 1e-3, "sgd": 3e-2}
+_RATES = {"adam": 1e-3, "sgd": 0.3}
 
 
 def _known(
