@@ -20,7 +20,7 @@ _CHUNK = 32
 _SAMPLES = 32
 """Of the posterior: the deviation at a point is known to an eighth of itself."""
 
-_TOLERANCE = 1e-4
+_TOLERANCE, _EXCESS = 1e-4, 1.0
 _FEWEST, _WORK = 120, 3e7
 """Iterations for the samples' problems, or as many as make so many numbers of the torus, if these are more: 480 for 128 x 128. What
 they are short of the end makes the deviation 1 to 3 % too large, on CT with 1 % of noise."""
@@ -62,7 +62,13 @@ def deviation_of(
         data = system.forward(drawn) + half * row.weight**0.5 * noise
         # Single precision: what is left of the problem is far above its rounding.
         found = kernel_fields(
-            system, prior, data.float(), [row.weight], tolerance=_TOLERANCE, iterations=most
+            system,
+            prior,
+            data.float(),
+            [row.weight],
+            tolerance=_TOLERANCE,
+            excess=_EXCESS,
+            iterations=most,
         )
         square += (drawn - found.fields[0].double()).square().sum((0, 1))
     return row.scale * (square / samples).sqrt()

@@ -163,9 +163,7 @@ def _filtered(
     n = data.shape[1]
     size = 2 ** (2 * n - 1).bit_length()
     kernel = torch.zeros(size, dtype=ramp.dtype, device=ramp.device)
-    kernel[:n], kernel[1 - n :] = ramp[n - 1 :], ramp[: n - 1]
-    if n == 1:
-        kernel[0] = ramp[0]
+    kernel[:n], kernel[len(kernel) - n + 1 :] = ramp[n - 1 :], ramp[: n - 1]
     weights = torch.fft.rfft(kernel) * window(
         torch.fft.rfftfreq(size, dtype=ramp.dtype).to(ramp.device)
     )

@@ -179,13 +179,16 @@ class Work:
         """Without bounds and total variation, at the ridge of marginal likelihood; and the same less the mean, as it was solved."""
         self.say("The kernel alone")
         data = (self.y - row.mean * self.flat)[None]
-        tolerance, most = (1e-5, 3000) if to_the_end else (rough_tolerance(self.system), 300)
+        tolerance, excess, most = (1e-5, 1e-2, 3000)
+        if not to_the_end:
+            tolerance, excess, most = (rough_tolerance(self.system), 0.3, 300)
         found = kernel_fields(
             self.system,
             prior,
             data if to_the_end else data.float(),
             [row.weight],
             tolerance=tolerance,
+            excess=excess * row.scale**2,
             iterations=most,
             keeps_waves=not to_the_end,
         )
