@@ -62,6 +62,12 @@ def test_an_adjoint_that_is_none() -> None:
     refused(r"is no adjoint of `A`: .* differ by [0-9.e-]+ of their size", randn(12), wrong)
 
 
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_units_that_single_precision_does_not_hold(size: float) -> None:
+    """It went on for minutes, or ended in infinity."""
+    refused("Choose a unit in which it is of order one", size * (1 + randn(12).abs()), POINTS)
+
+
 def test_what_measures_nothing() -> None:
     refused("gives 0 for any field", randn(3), Matrix(torch.zeros(3, 4)))
 

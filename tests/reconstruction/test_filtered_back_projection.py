@@ -140,6 +140,11 @@ def test_smoother_windows_pass_less_noise() -> None:
     assert sizes == sorted(sizes, reverse=True), dict(zip(order, sizes, strict=True))
 
 
+def test_one_detector_is_enough() -> None:
+    A = Radon.parallel((4, 4), turn(5, pi), n_detectors=1)
+    assert bool(filtered_back_projection(torch.ones(5, 1, 1), A).isfinite().all())
+
+
 def test_outputs_and_dtypes_are_kept() -> None:
     A = Radon.fan((16, 16), turn(20), **FAN)
     data = randn(*A.data_shape, 3)

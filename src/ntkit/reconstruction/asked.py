@@ -32,12 +32,15 @@ Priors = AbstractKernel | Sequence[AbstractKernel] | Mapping[str, AbstractKernel
 _MISMATCH = 1e-3
 """An adjoint of another discretisation is off by a tenth and more; float32 by 1e-6."""
 
+_LEAST, _LARGEST = 1e-15, 1e15
+"""Of the largest datum: sums of squares stay within single precision, in which most iterations are."""
+
 
 def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tensor, "..."]:
     """The data `[*data_shape, o]`, in double precision on the CPU.
 
     Raises:
-        ValueError: Their shape does not fit, or they are not finite.
+        ValueError: Their shape does not fit, or they are not finite, or far too large or small.
         TypeError: They are complex and the measurement is not.
     """
     if y.is_complex() and not A.is_complex:
@@ -54,6 +57,11 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
     if not bool(torch.isfinite(torch.view_as_real(y) if y.is_complex() else y).all()):
         raise ValueError(
             "`y` holds NaN or infinity: leave those measurements out, or set them to 0 and give them `weights=0`."
+        )
+    size = float(y.abs().max())
+    if size and not _LEAST <= size <= _LARGEST:
+        raise ValueError(
+            f"`y` is {size:.1g} at most: single precision holds no squares of that. Choose a unit in which it is of order one."
         )
     wide = torch.complex128 if A.is_complex else torch.float64
     return y.detach().cpu().to(wide)
