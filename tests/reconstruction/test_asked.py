@@ -68,6 +68,12 @@ def test_units_that_single_precision_does_not_hold(size: float) -> None:
     refused("Choose a unit in which it is of order one", size * (1 + randn(12).abs()), POINTS)
 
 
+def test_no_data_and_no_tensor(unchecked: None) -> None:
+    refused("`y` is empty", torch.zeros(0), Matrix(torch.zeros(0, 4)))
+    with pytest.raises(TypeError, match="must be a tensor, got ndarray"):
+        reconstruct(randn(12).numpy(), POINTS)  # pyright: ignore[reportArgumentType]
+
+
 def test_what_measures_nothing() -> None:
     refused("gives 0 for any field", randn(3), Matrix(torch.zeros(3, 4)))
 

@@ -40,9 +40,13 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
     """The data `[*data_shape, o]`, in double precision on the CPU.
 
     Raises:
-        ValueError: Their shape does not fit, or they are not finite, or far too large or small.
-        TypeError: They are complex and the measurement is not.
+        ValueError: Their shape does not fit, or they are none, not finite, or far too large or small.
+        TypeError: They are no tensor, or complex where the measurement is not.
     """
+    if not isinstance(y, Tensor):
+        raise TypeError(
+            f"`y` must be a tensor, got {type(y).__name__}; of an array, `torch.from_numpy(y)`."
+        )
     if y.is_complex() and not A.is_complex:
         raise TypeError(
             f"`y` is complex, and {type(A).__name__} measures real fields. Pass `y.real`."
@@ -58,6 +62,8 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
         raise ValueError(
             "`y` holds NaN or infinity: leave those measurements out, or set them to 0 and give them `weights=0`."
         )
+    if not y.numel():
+        raise ValueError(f"`y` is empty: its shape is {tuple(y.shape)}.")
     size = float(y.abs().max())
     if size and not _LEAST <= size <= _LARGEST:
         raise ValueError(
