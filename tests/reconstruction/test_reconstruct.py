@@ -126,6 +126,15 @@ def test_the_linear_problem_is_the_closed_form() -> None:
     assert 0 < linear.gap < 1e-2
 
 
+def test_a_linear_problem_that_is_left_early_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = found(data(), LINES, total_variation=False, bounds=None)
+    monkeypatch.setattr("ntkit.reconstruction.work._MOST", 3)
+    early = found(data(), LINES, total_variation=False, bounds=None)
+    said = [any("left after" in note for note in each.notes) for each in (whole, early)]
+    assert said == [False, True]
+    assert early.gap > whole.gap
+
+
 def test_several_channels() -> None:
     """Data with an axis of channels give a field with one; two that are alike are each as one alone."""
     y = data()

@@ -118,7 +118,7 @@ def reconstruct(
         priors=rows,
         table=solved.path.trials if solved.path else (),
         why=reason(solved.choice, rows, solved.path),
-        notes=notes_on(system, kernel, solved.choice, solved.path, residual),
+        notes=(*solved.notes, *notes_on(system, kernel, solved.choice, solved.path, residual)),
         alternatives={name: shown(parts) for name, parts in solved.alternatives.items()},
         residual=residual if several else residual[..., 0],
         gap=solved.gap,

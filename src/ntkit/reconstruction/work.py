@@ -38,6 +38,14 @@ _DENSE = 1500
 _LEAST_NOISE = 2e-3
 """Of the data's root mean square: noise below it is taken to be as large. Pictures hardly differ, and it converges."""
 
+_MOST = 3000
+"""Iterations of the linear problem where it is the answer."""
+
+_UNFINISHED = (
+    f"The field was left after {_MOST:,} iterations: what the measurement hardly sees may still be off by a good part of its error "
+    "bar. A smoother kernel, or more noise, ends sooner."
+)
+
 USUAL_STRENGTH = 30.0
 """Of total variation over the kernel's weight and scale, where nothing that is held out can tell. Of 1 to 30 it did best on a brain
 slice and a phantom from an eighth of their Fourier samples, by 2 to 8 dB over 3."""
@@ -53,6 +61,7 @@ class Solved:
         path: What was tried of total variation; None where its strength was given.
         alternatives: By name.
         gap: Change of the field in the last iteration, relative; of the linear problem what is left of its gradient.
+        notes: What did not come to its end.
     """
 
     field: Float[Tensor, "p ..."]
@@ -60,6 +69,7 @@ class Solved:
     path: Path | None
     alternatives: dict[str, Float[Tensor, "p ..."]]
     gap: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +132,8 @@ class Work:
         by_kernel, linear = self.kernel_alone(prior, row, to_the_end=is_linear)
         if is_linear:
             choice = self._choice(prior.name, row, row.weight, 0.0)
-            return Solved(by_kernel, choice, None, {}, float(linear.residuals[0]))
+            notes = (_UNFINISHED,) if linear.iterations >= _MOST else ()
+            return Solved(by_kernel, choice, None, {}, float(linear.residuals[0]), notes)
         method = PrimalDual(self.system, self.y, scale=row.scale, ridge=row.weight)
         path, others = None, {"kernel alone": by_kernel}
         if total_variation is True and self.system.is_blind:
@@ -179,7 +190,7 @@ class Work:
         """Without bounds and total variation, at the ridge of marginal likelihood; and the same less the mean, as it was solved."""
         self.say("The kernel alone")
         data = (self.y - row.mean * self.flat)[None]
-        tolerance, excess, most = (1e-5, 1e-2, 3000)
+        tolerance, excess, most = (1e-5, 1e-2, _MOST)
         if not to_the_end:
             tolerance, excess, most = (rough_tolerance(self.system), 0.3, 300)
         found = kernel_fields(
