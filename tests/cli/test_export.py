@@ -57,10 +57,14 @@ def test_a_siren_for_tiny_cuda_nn(
     assert call(monkeypatch, *write) == 0
     config = json.loads(Path("fit-image.json").read_text())
     assert config["network"]["activation"] == "Sine"
-    assert config["optimizer"]["learning_rate"] == pytest.approx(5e-4)
+    budget = ntkit.load("runs/fit-image").budget
+    assert config["optimizer"]["learning_rate"] == budget.lr
+    assert config["ntkit"]["falling"] == budget.falling == 0.5
     deviation = config["encoding"]["scale"] * 30 / 16 / 3**0.5 / (2 * np.pi)
     assert deviation == pytest.approx(2.0)
-    assert "so that the bandwidth is the same" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "so that the bandwidth is the same" in said
+    assert "fell evenly to 0 over the last 50%" in said
 
 
 def test_either_network_of_a_tune_run(

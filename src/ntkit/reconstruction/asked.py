@@ -32,8 +32,8 @@ Priors = AbstractKernel | Sequence[AbstractKernel] | Mapping[str, AbstractKernel
 _MISMATCH = 1e-3
 """An adjoint of another discretisation is off by a tenth and more; float32 by 1e-6."""
 
-_LEAST, _LARGEST = 1e-15, 1e15
-"""Of the largest datum: sums of squares stay within single precision, in which most iterations are."""
+_LEAST, _LARGEST = 1e-30, 1e30
+"""Of the largest datum: the field stays within single precision, in which most iterations are."""
 
 
 def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tensor, "..."]:
@@ -67,7 +67,7 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
     size = float(y.abs().max())
     if size and not _LEAST <= size <= _LARGEST:
         raise ValueError(
-            f"`y` is {size:.1g} at most: single precision holds no squares of that. Choose a unit in which it is of order one."
+            f"`y` is {size:.1g} at most: single precision does not hold that well. Choose a unit in which it is of order one."
         )
     wide = torch.complex128 if A.is_complex else torch.float64
     return y.detach().cpu().to(wide)

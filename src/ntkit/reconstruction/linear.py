@@ -71,19 +71,23 @@ def kernel_fields(
     """
     if system.is_diagonal:
         return _by_weights(system, prior, data, ridges, tolerance, iterations, keeps_waves)
-    cases = data.repeat(len(ridges), 1, 1)
+    unit = (
+        float(data.abs().max()) or 1.0
+    )  # squares of very small or large data do not exist in single precision
+    left = None if excess is None else excess / unit**2
+    cases = (data / unit).repeat(len(ridges), 1, 1)
     ridge = torch.tensor(ridges, dtype=data.dtype).repeat_interleave(len(data))
     size = at_once(prior.torus, data.shape[1])
     parts = [
-        _descended(system, prior, *each, tolerance, excess, iterations, keeps_waves)
+        _descended(system, prior, *each, tolerance, left, iterations, keeps_waves)
         for each in zip(cases.split(size), ridge.split(size), strict=True)
     ]
     fields, residuals, counts = (
         torch.cat([p[k] for p in parts]).unflatten(0, (len(ridges), -1)) for k in range(3)
     )
-    waves = torch.cat([p[3] for p in parts]) if keeps_waves else None
+    waves = unit * torch.cat([p[3] for p in parts]) if keeps_waves else None
     return LinearFields(
-        fields,
+        unit * fields,
         residuals.amax(1),
         int(counts.max()),
         None if waves is None else torch.view_as_complex(waves).unflatten(0, (len(ridges), -1)),

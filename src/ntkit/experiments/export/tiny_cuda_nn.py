@@ -48,6 +48,7 @@ def tiny_cuda_nn_file(subject: Subject) -> tuple[bytes, list[str]]:
             "n_output_dims": subject.out_dim,
             "batch_size": subject.budget.batch_size,
             "steps": subject.budget.steps,
+            "falling": subject.budget.falling,
             **subject.meaning(),
         },
     }
@@ -56,6 +57,11 @@ def tiny_cuda_nn_file(subject: Subject) -> tuple[bytes, list[str]]:
         "its tables another layout",
         "its optimisers keep no average of the weights unless they are nested in one that does",
     ]
+    if subject.budget.falling:
+        notes.append(
+            f"the rate fell evenly to 0 over the last {subject.budget.falling:.0%} of the steps, for which its optimisers "
+            "have no word: set it from outside"
+        )
     if network["activation"] == "Sine":
         notes.append(
             "its sines begin with an omega_0 of 30 over the padded number of inputs; of a SIREN the scale "
