@@ -119,6 +119,8 @@ def test_a_sound_is_fitted_by_sines_and_not_by_bare_coordinates() -> None:
     assert result.budget_of(result.choice).lr == pytest.approx(FAMILIES["siren"].rate(width))
     assert result.budget_of(result.choice).falling == 0.5
     assert result.budget_of(Candidate("identity")).lr == result.budget.lr
+    with pytest.raises(ValueError, match=r"siren .* no encoding in front.*`result.build"):
+        _ = result.encoding
     network = result.build(result.choice)
     code = result.code.removeprefix("network = ")
     again = eval(code, {"ntkit": ntkit})

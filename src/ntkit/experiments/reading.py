@@ -170,7 +170,6 @@ def _recommendation(
     clock, budget = found["clock"], Budget(**found["budget"])
     return TuneResult(
         choice=choice,
-        encoding=plan.build(choice)[1],
         bandwidth=choice.bandwidth,
         flat_range=_pair(found["flat_range"]),
         table=table,

@@ -1,6 +1,7 @@
 """What tuning recommends, and why."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import nan
 
 from torch import nn
@@ -8,7 +9,7 @@ from torch import nn
 from ntkit.encodings import AbstractEncoding
 from ntkit.tasks.base import Baseline
 from ntkit.tasks.budget import Budget
-from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.candidates import MLP, Candidate
 from ntkit.tuning.choice import Goal, Row
 from ntkit.tuning.families import Equal, FamilyRow
 from ntkit.tuning.optimisers import Clock
@@ -25,8 +26,6 @@ class TuneResult:
 
     Attributes:
         choice: The recommended candidate.
-        encoding: The recommended encoding, built, ready to be put in front of a network; the identity where a
-            family of networks is recommended that has one of its own.
         bandwidth: Its bandwidth, cycles per unit; None for encodings that have none.
         flat_range: Smallest and largest Gaussian bandwidth within 0.3 dB of the best at the
             budget, by the numbers that the choice was made with; of scale models alone, those that are as good
@@ -54,7 +53,6 @@ class TuneResult:
     """
 
     choice: Candidate
-    encoding: AbstractEncoding
     bandwidth: float | None
     flat_range: tuple[float, float] | None
     table: tuple[Row, ...]
@@ -73,6 +71,21 @@ class TuneResult:
     families: tuple[FamilyRow, ...] = ()
     equal: Equal = "steps"
     by_models: bool = False
+
+    @cached_property
+    def encoding(self) -> AbstractEncoding:
+        """The recommended encoding, built, ready to be put in front of a network.
+
+        Raises:
+            ValueError: A family of networks is recommended that has none in front.
+        """
+        if self.choice.family != MLP:
+            raise ValueError(
+                f"`result.encoding`: {self.choice} is a network of its own, with no encoding in front. Take "
+                "`result.build(result.choice)`, and `result.budget_of(result.choice)` for its training; or ask "
+                '`tune(..., families=("mlp",))`.'
+            )
+        return self.plan.build(self.choice)[1]
 
     @property
     def predicted(self) -> Prediction:

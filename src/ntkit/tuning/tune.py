@@ -148,7 +148,6 @@ def tune(
     curves = told | {str(row.candidate): row.curve for row in rows[:1]}
     return TuneResult(
         choice=choice,
-        encoding=plan.build(choice)[1],
         bandwidth=choice.bandwidth,
         flat_range=(answer.flat_range or models.flat_range) if choice.family == MLP else None,
         table=table,
