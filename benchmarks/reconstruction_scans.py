@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from math import pi
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from benchmarks.reconstruction_items import halved, picture, psnr
+from ntkit.experiments.simulation.mri import sensitivities
 from ntkit.measurements import AbstractMeasurement, Blur, Fourier, Radon, Samples, Subsample
 from ntkit.reconstruction import filtered_back_projection, zero_filled
 
@@ -157,15 +157,8 @@ def lowest_frequencies(field: Tensor, size: int) -> Tensor:
 
 
 def coils(count: int, at: Tensor, ndim: int = 2) -> Tensor:
-    """Sensitivities in a circle around the middle, over the last two of `ndim` axes; their squares add up to one."""
-    y, x = at[:, None], at
-    found = []
-    for turn in (2 * pi * k / count for k in range(count)):
-        away = (y - 0.65 * np.sin(turn)) ** 2 + (x - 0.65 * np.cos(turn)) ** 2
-        phase = turn + 1.5 * (x * np.cos(turn) + y * np.sin(turn))
-        found.append(torch.exp(-away / (2 * 0.4**2)) * torch.exp(1j * phase))
-    maps = torch.stack(found)
-    maps = maps / maps.abs().square().sum(0).sqrt() if count > 1 else torch.ones_like(maps)
+    """Sensitivities around the middle, over the last two of `ndim` axes, as of `ntkit simulate mri`."""
+    maps = sensitivities(count, at)
     return maps if ndim == 2 else maps[:, None].expand(count, len(at), len(at), len(at))
 
 

@@ -16,27 +16,18 @@ from ntkit.studio.signals import Shown
 from ntkit.studio.views import NAMES, asks_of
 from ntkit.studio.views.bandwidth import LADDER
 from ntkit.tasks import Image
-from tests.cases import seeded
+from tests.studio.desks import desk_of_picture, last_reply, smooth_picture
 
 VALUES = {"optimiser": "adam", "steps": 60, "goal": "generalise"}
 
 
-def smooth_picture(height: int = 24, width: int = 32) -> torch.Tensor:
-    y, x = torch.meshgrid(torch.arange(height) / height, torch.arange(width) / width, indexing="ij")
-    plain = 0.5 + 0.3 * torch.sin(12 * x * y + 4 * x) + 0.1 * torch.cos(20 * y)
-    noise = 0.02 * torch.randn(height, width, 3, generator=seeded())
-    return (plain[..., None] + noise).clamp(0, 1).double()
-
-
 @pytest.fixture(scope="module")
 def desk() -> Desk:
-    found = Desk()
-    found.put(Shown("picture.png", Image(smooth_picture()), (24, 32), 1, ()))
-    return found
+    return desk_of_picture()
 
 
 def last(desk: Desk, ask: str, **values: Any) -> Reply:
-    return list(asks_of("bandwidth")[ask].answer(desk, values))[-1]
+    return last_reply(desk, "bandwidth", ask, values)
 
 
 def test_the_curve_is_the_table_of_tune(desk: Desk) -> None:

@@ -11,24 +11,19 @@ from ntkit import Grid, ntk
 from ntkit.kernels import profile_of
 from ntkit.studio.asks import Reply
 from ntkit.studio.desk import Desk
-from ntkit.studio.signals import Shown
-from ntkit.studio.views import asks_of
-from ntkit.tasks import Image
 from ntkit.tuning import Candidate, NetworkPlan
-from tests.studio.test_bandwidth import smooth_picture
+from tests.studio.desks import desk_of_picture, last_reply
 
 VALUES = {"bandwidth": 3.0, "frequencies": 32, "depth": 3, "row": 7, "column": 20}
 
 
 @pytest.fixture(scope="module")
 def desk() -> Desk:
-    found = Desk()
-    found.put(Shown("picture.png", Image(smooth_picture()), (24, 32), 1, ()))
-    return found
+    return desk_of_picture()
 
 
 def answer(desk: Desk, ask: str, **values: Any) -> Reply:
-    return list(asks_of("kernel")[ask].answer(desk, {**VALUES, **values}))[-1]
+    return last_reply(desk, "kernel", ask, {**VALUES, **values})
 
 
 @pytest.mark.parametrize(

@@ -11,23 +11,18 @@ from ntkit import ntk
 from ntkit.spectra import kernel_spectrum, power_left, power_spectrum
 from ntkit.studio.asks import Reply
 from ntkit.studio.desk import Desk
-from ntkit.studio.signals import Shown
-from ntkit.studio.views import asks_of
 from ntkit.studio.views.spectrum import RATE
-from ntkit.tasks import Image
 from ntkit.tuning import Candidate, NetworkPlan
-from tests.studio.test_bandwidth import smooth_picture
+from tests.studio.desks import desk_of_picture, last_reply
 
 
 @pytest.fixture(scope="module")
 def desk() -> Desk:
-    found = Desk()
-    found.put(Shown("picture.png", Image(smooth_picture()), (24, 32), 1, ()))
-    return found
+    return desk_of_picture()
 
 
 def answer(desk: Desk, ask: str, **values: Any) -> Reply:
-    return list(asks_of("spectrum")[ask].answer(desk, {"bandwidth": 3.0, **values}))[-1]
+    return last_reply(desk, "spectrum", ask, {"bandwidth": 3.0, **values})
 
 
 def test_numbers_are_the_librarys(desk: Desk) -> None:

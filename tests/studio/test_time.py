@@ -12,25 +12,21 @@ pytest.importorskip("PIL")
 from ntkit.spectra import power_spectrum
 from ntkit.studio.asks import Reply
 from ntkit.studio.desk import Desk
-from ntkit.studio.signals import Shown
-from ntkit.studio.views import asks_of
 from ntkit.studio.views.time import MOMENTS
-from ntkit.tasks import Budget, Image
+from ntkit.tasks import Budget
 from ntkit.tuning import NetworkPlan, sweep
-from tests.studio.test_bandwidth import smooth_picture
+from tests.studio.desks import desk_of_picture, last_reply
 
 VALUES = {"optimiser": "adam", "bandwidth": 3.0}
 
 
 @pytest.fixture(scope="module")
 def desk() -> Desk:
-    found = Desk()
-    found.put(Shown("picture.png", Image(smooth_picture()), (24, 32), 1, ()))
-    return found
+    return desk_of_picture()
 
 
 def answer(desk: Desk, ask: str, **values: Any) -> Reply:
-    return list(asks_of("time")[ask].answer(desk, {**VALUES, **values}))[-1]
+    return last_reply(desk, "time", ask, {**VALUES, **values})
 
 
 def test_the_course_is_the_librarys(desk: Desk) -> None:
@@ -71,8 +67,7 @@ def test_a_course_that_is_not_known_is_not_made_up(desk: Desk) -> None:
 
 
 def test_the_oldest_courses_go() -> None:
-    desk = Desk()
-    desk.put(Shown("picture.png", Image(smooth_picture(8, 10)), (8, 10), 1, ()))
+    desk = desk_of_picture(8, 10)
     for bandwidth in range(1, 15):
         answer(desk, "course", optimiser="sgd", bandwidth=float(bandwidth))
     answer(desk, "moment", optimiser="sgd", bandwidth=14.0, moment=0)

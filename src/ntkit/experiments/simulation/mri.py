@@ -16,7 +16,7 @@ from ntkit.experiments.simulation.subject import FINER, subject_of
 from ntkit.experiments.simulation.written import Out, free, part_of, write_measured
 from ntkit.tasks.files import write_image
 
-__all__ = ["simulate_mri"]
+__all__ = ["sensitivities", "simulate_mri"]
 
 _CENTRE = 0.08
 """Share of the columns in the middle that are always measured, as fastMRI's for four-fold acceleration."""
@@ -74,7 +74,7 @@ def simulate_mri(
     subject = subject_of(image, size, share=2.0)
     mask = (_columns if pattern == "cartesian" else _places)(size, keep, drawn)
     at = (torch.arange(FINER * size, dtype=torch.float64) - (FINER - 1) / 2) / FINER / size - 0.5
-    kspace = _frequencies(_phased(subject.fine, at) * _coils(coils, at), size)
+    kspace = _frequencies(_phased(subject.fine, at) * sensitivities(coils, at), size)
     spread = kspace[:, mask].abs().square().mean().sqrt()
     shape = (2, *kspace.shape)
     grain = torch.complex(*torch.randn(shape, generator=drawn, dtype=torch.float64)) / 2**0.5
@@ -84,7 +84,7 @@ def simulate_mri(
     write_image(files[0], mask.double().numpy()[..., None])
     if coils > 1:
         middles = torch.arange(size, dtype=torch.float64) / size - 0.5
-        maps = _coils(coils, middles).numpy()
+        maps = sensitivities(coils, middles).numpy()
         write_with(files[1], lambda part: np.save(part, maps))
         measured["coils"] = files[1].name
     simulated = {"from": image.name, "noise": noise, "seed": seed, "keep": keep, "pattern": pattern}
@@ -111,7 +111,7 @@ def _phased(picture: Float[Tensor, "m m"], at: Float[Tensor, " m"]) -> Complex[T
     return picture * torch.exp(1j * (1.5 * y - 1.0 * x + 2.0 * x * y + 3.0 * y**2))
 
 
-def _coils(count: int, at: Float[Tensor, " m"]) -> Complex[Tensor, "c m m"]:
+def sensitivities(count: int, at: Float[Tensor, " m"]) -> Complex[Tensor, "c m m"]:
     """Sensitivities around the picture, their squares adding up to one; of one coil 1."""
     y, x = at[:, None], at
     if count == 1:
