@@ -2,11 +2,13 @@
 
 import { Chart } from "../chart";
 import { button, h } from "../dom";
+import { showFault } from "../fault";
 import { formula, prose, rich } from "../formula";
 import type { NumberArray } from "../frame";
 import type { Answer, Link } from "../link";
 import { type Lens, Picture } from "../paint";
 import { nearest } from "../ticks";
+import { measurePixels } from "../timing";
 import type { Signal, View } from "../view";
 import { decibels, steps, t } from "../words";
 
@@ -212,8 +214,7 @@ class Bandwidth implements View {
       },
       error: (message) => {
         this.element.setAttribute("aria-busy", "false");
-        this.#error.hidden = false;
-        this.#error.replaceChildren(`${t("state.error")} ${message}`);
+        showFault(this.#error, message);
       },
     });
   }
@@ -314,13 +315,10 @@ class Bandwidth implements View {
     this.#link.follow("bandwidth", "picture", { ...this.#settings(), bandwidth, budget: chosen.budget }, {
       answer: (answer) => {
         this.#paint(answer);
-        requestAnimationFrame(() => {
-          performance.measure("slider to pixels", { start: since, end: performance.now() });
-        });
+        measurePixels(since);
       },
       error: (message) => {
-        this.#error.hidden = false;
-        this.#error.textContent = `${t("state.error")} ${message}`;
+        showFault(this.#error, message);
       },
     });
   }

@@ -2,10 +2,12 @@
 
 import { Chart } from "../chart";
 import { h } from "../dom";
+import { showFault } from "../fault";
 import { formula, prose, rich } from "../formula";
 import type { NumberArray } from "../frame";
 import type { Answer, Link } from "../link";
 import { Picture } from "../paint";
+import { measurePixels } from "../timing";
 import type { Signal, View } from "../view";
 import { t } from "../words";
 
@@ -186,14 +188,12 @@ class Kernel implements View {
         this.#take(side, answer);
         if (side === "raw") return;
         this.#named.encoded.dataset["asked"] = JSON.stringify(values);
-        requestAnimationFrame(() => {
+        measurePixels(since, () => {
           this.element.setAttribute("aria-busy", "false");
-          performance.measure("slider to pixels", { start: since, end: performance.now() });
         });
       },
       error: (message) => {
-        this.#error.hidden = false;
-        this.#error.textContent = `${t("state.error")} ${message}`;
+        showFault(this.#error, message);
       },
     });
   }

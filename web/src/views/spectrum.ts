@@ -2,8 +2,10 @@
 
 import { Chart, type Curves } from "../chart";
 import { h } from "../dom";
+import { showFault } from "../fault";
 import { formula, prose, rich } from "../formula";
 import type { Link } from "../link";
+import { measurePixels } from "../timing";
 import type { View } from "../view";
 import { steps, t } from "../words";
 
@@ -114,8 +116,7 @@ class Spectrum implements View {
 
   #fail(message: string): void {
     this.element.setAttribute("aria-busy", "false");
-    this.#error.hidden = false;
-    this.#error.textContent = `${t("state.error")} ${message}`;
+    showFault(this.#error, message);
   }
 
   #askRates(): void {
@@ -154,9 +155,7 @@ class Spectrum implements View {
       answer: ({ content }) => {
         this.#draw(rates, content as unknown as Left);
         this.element.setAttribute("aria-busy", "false");
-        requestAnimationFrame(() => {
-          performance.measure("slider to pixels", { start: since, end: performance.now() });
-        });
+        measurePixels(since);
       },
       error: (message) => {
         this.#fail(message);

@@ -2,9 +2,11 @@
 
 import { Chart } from "../chart";
 import { button, h } from "../dom";
+import { showFault } from "../fault";
 import { formula, prose, rich } from "../formula";
 import type { Answer, Link } from "../link";
 import { Picture } from "../paint";
+import { measurePixels } from "../timing";
 import type { View } from "../view";
 import { decibels, steps, t } from "../words";
 
@@ -173,8 +175,7 @@ class Time implements View {
       },
       error: (message) => {
         this.element.setAttribute("aria-busy", "false");
-        this.#error.hidden = false;
-        this.#error.textContent = `${t("state.error")} ${message}`;
+        showFault(this.#error, message);
       },
     });
   }
@@ -240,13 +241,10 @@ class Time implements View {
       answer: (answer) => {
         this.#paint(answer);
         this.element.setAttribute("aria-busy", "false");
-        requestAnimationFrame(() => {
-          performance.measure("slider to pixels", { start: since, end: performance.now() });
-        });
+        measurePixels(since);
       },
       error: (message) => {
-        this.#error.hidden = false;
-        this.#error.textContent = `${t("state.error")} ${message}`;
+        showFault(this.#error, message);
       },
     });
   }
