@@ -233,3 +233,25 @@ def test_errors(unchecked: None) -> None:
     for options in ({"pilot": False}, {"optimiser": "sgd"}):
         with pytest.raises(ValueError, match="are compared by short trainings with Adam"):
             tune(NOISE, families=["mlp", "siren"], **options)
+
+
+@pytest.mark.parametrize(
+    ("width", "side", "scale", "parts"),
+    [(144, 256, 6, 8), (144, 160, 4, 4), (143, 256, 4, 4)],
+    ids=["both large", "a sixth of the pixels is too few", "a sixth of the width too narrow"],
+)
+def test_models_are_a_sixth_as_wide_where_network_and_parts_are_large(
+    monkeypatch: pytest.MonkeyPatch, width: int, side: int, scale: int, parts: int
+) -> None:
+    found: list[tuple[int, int]] = []
+    made(monkeypatch, lambda *_: (1e-2, 1e-2))
+    unseen = families.trials
+
+    def trials(task, cut, *asked, scale: int, **others) -> tuple[Trial, ...]:
+        found.append((scale, len(cut)))
+        return unseen(task, cut, *asked, scale=scale, **others)
+
+    monkeypatch.setattr(families, "trials", trials)
+    plan = NetworkPlan(2, 1, width=width, depth=2, n_frequencies=16)
+    compared(Signal(randn(side, side)), "fit", BUDGET, plan, [RELU], ["mlp", "siren"])
+    assert found == [(scale, parts)] * 2

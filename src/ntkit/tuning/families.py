@@ -28,6 +28,7 @@ Equal = Literal["steps", "time"]
 
 _LONGEST = 5000  # steps: models of longer budgets are read there
 _NARROWEST = 12  # units of a model
+_LARGE = 256  # rows of a part; of fewer, models learn all, and misled by 9 dB (`family_audio`, a piano at 48 kHz)
 _MOST = 1.5  # times the budget, for a family that is quicker than a ReLU network
 _STOPS = (1 / 32, 1 / 8, 1 / 3)  # of the budget, where models are judged on the way
 
@@ -251,11 +252,17 @@ def notes_on(
 def _cut_of(task: AbstractTask, plan: NetworkPlan) -> tuple[Parts, int] | None:
     """The parts of the models, and by how much these are narrower; None where the task is too small for any.
 
-    A sixth or a quarter as wide, on eight or on four parts; less narrow where that would leave too few samples.
+    A sixth as wide, on eight parts, where network and parts are large enough for that; else a quarter, on four, and less
+    narrow where that would leave too few samples.
     """
-    first, n = (6, 8) if plan.width >= 6 * 2 * _NARROWEST else (4, 4)
-    for scale in range(first, 1, -1):
-        if plan.width >= scale * _NARROWEST and (parts := parts_of(task, scale**2, n)):
+    if (
+        plan.width >= 6 * 2 * _NARROWEST
+        and (parts := parts_of(task, 6**2, 8))
+        and parts.n_rows >= _LARGE
+    ):
+        return parts, 6
+    for scale in (4, 3, 2):
+        if plan.width >= scale * _NARROWEST and (parts := parts_of(task, scale**2, 4)):
             return parts, scale
     return None
 

@@ -43,6 +43,11 @@ class Parts:
         x, u = ((rows - self.corners) * self.crop for rows in (x, u))
         return replace(self, seen=(x, y), judged=(u, v), corners=torch.zeros_like(self.corners))
 
+    @property
+    def n_rows(self) -> int:
+        """Rows of a part that are trained on."""
+        return self.seen[0].shape[1]
+
     def __len__(self) -> int:
         return len(self.seen[0])
 
