@@ -125,3 +125,8 @@ def test_beyond_the_last_point_the_field_is_constant() -> None:
 def test_refusals(make, message: str, unchecked: None) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         make()
+
+
+def test_a_shape_is_no_grid(unchecked: None) -> None:
+    with pytest.raises(TypeError, match=r"`field_grid` must be a Grid, got tuple"):
+        Interpolation((8, 8), torch.rand(5, 2))  # pyright: ignore[reportArgumentType]

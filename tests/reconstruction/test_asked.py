@@ -72,6 +72,10 @@ def test_no_data_and_no_tensor(unchecked: None) -> None:
     refused("`y` is empty", torch.zeros(0), Matrix(torch.zeros(0, 4)))
     with pytest.raises(TypeError, match="must be a tensor, got ndarray"):
         reconstruct(randn(12).numpy(), POINTS)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(
+        TypeError, match=r"`grid` must be a Grid, got tuple. Of a shape, `ntkit.Grid"
+    ):
+        reconstruct(randn(12), POINTS, (4, 3))  # pyright: ignore[reportArgumentType]
 
 
 def test_what_measures_nothing() -> None:

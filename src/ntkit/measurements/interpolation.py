@@ -29,6 +29,7 @@ class Interpolation(AbstractMeasurement):
         points: `[n, d]`, in the coordinates of the grid.
 
     Raises:
+        TypeError: `field_grid` is no Grid, or `points` no real floating tensor.
         ValueError: The points have another number of coordinates, or one is farther outside.
 
     Example:
@@ -39,6 +40,10 @@ class Interpolation(AbstractMeasurement):
 
     def __init__(self, field_grid: Grid, points: Float[Tensor, "n d"]) -> None:
         floating_tensor("points", points)
+        if not isinstance(field_grid, Grid):
+            raise TypeError(
+                f"`field_grid` must be a Grid, got {type(field_grid).__name__}. Of a shape, `ntkit.Grid(shape)`."
+            )
         d = field_grid.ndim
         if points.ndim != 2 or points.shape[1] != d or not len(points):
             raise ValueError(f"`points` has shape {tuple(points.shape)}; [n, {d}] is needed.")

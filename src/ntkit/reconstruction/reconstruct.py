@@ -66,7 +66,8 @@ def reconstruct(
         on_progress: Called with a line of text at each stage.
 
     Raises:
-        ValueError: Something does not fit; the message says what. Of complex data for a real measurement, a `TypeError`.
+        TypeError: `y` is no tensor, or complex where the measurement is real; or `grid` is no Grid.
+        ValueError: Something does not fit; the message says what.
 
     Cost: a thousand products with `A` and `K` a kernel; some hundred iterations, of one product with `A` and `A^H` and a
     Fourier transform of `2^d` times the grid each way, of six problems at once.
@@ -85,6 +86,10 @@ def reconstruct(
     several = tuple(y.shape) != tuple(A.data_shape)
     data = asked_data(y, A)
     where = A.grid if grid is None else grid
+    if not isinstance(where, Grid):
+        raise TypeError(
+            f"`grid` must be a Grid, got {type(where).__name__}. Of a shape, `ntkit.Grid(shape)`."
+        )
     if tuple(where.shape) != tuple(A.field_shape):
         raise ValueError(
             f"`grid` has shape {where.shape}, and the field of `A` {tuple(A.field_shape)}."

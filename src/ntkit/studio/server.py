@@ -100,7 +100,7 @@ def _bound(host: str, port: int | None) -> socket.socket:
             listening.close()
             if port is not None:
                 raise OSError(
-                    f"`--port {port}` of {host} cannot be had: {error}. Pass another one, or 0 for any."
+                    f"`--port {port}` of {host} cannot be had: {str(error).removesuffix('.')}. Pass another one, or 0 for any."
                 ) from None
             continue
         listening.set_inheritable(False)
