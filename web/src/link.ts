@@ -16,6 +16,7 @@ export interface Heard {
 export interface Hello {
   readonly session: string;
   readonly views: readonly string[];
+  readonly story: readonly string[];
   readonly signal: Values | null;
   readonly offered: string | null;
   readonly most_bytes: number;

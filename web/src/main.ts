@@ -4,6 +4,7 @@ import "./style.css";
 import { button, h } from "./dom";
 import { Link, type Hello, type State } from "./link";
 import { Signals } from "./signals";
+import { Story } from "./tale";
 import { choose, dress, theme } from "./theme";
 import { viewOf, type Signal, type View } from "./view";
 import { language, speak, t, type Key } from "./words";
@@ -13,6 +14,7 @@ const ORDER = ["answer", "bandwidth", "kernel", "spectrum", "time"];
 class Page {
   #link = new Link();
   #signals = new Signals(this.#link);
+  #story = new Story(this.#link);
   #header = h("header", { class: "top" });
   #main = h("main", { id: "main", tabindex: -1 });
   #state = h("p", { class: "state", role: "status" });
@@ -25,9 +27,10 @@ class Page {
     dress();
     speak(language());
     root.append(this.#header, this.#state, this.#signals.element, this.#main);
-    this.#signals.onSignal = (signal) => {
+    this.#signals.onSignal = (signal, isNew) => {
       this.#signal = signal;
-      void this.#open();
+      if (isNew && this.#isStory()) location.hash = `#${this.#views[0] ?? ""}`;
+      else this.#go();
     };
     this.#link.onHello = (hello) => {
       this.#greet(hello);
@@ -40,7 +43,8 @@ class Page {
       this.#state.textContent = `${t("state.error")} ${message}`;
     };
     addEventListener("hashchange", () => {
-      if (this.#views.includes(location.hash.slice(1))) void this.#open();
+      this.#go();
+      scrollTo({ top: 0 });
     });
     this.#write();
     this.#link.open();
@@ -48,8 +52,9 @@ class Page {
 
   #greet(hello: Hello): void {
     this.#views = [...hello.views].sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+    this.#story.steps = hello.story;
     this.#signals.mostBytes = hello.most_bytes;
-    this.#write();
+    this.#go();
     if (hello.signal) this.#signals.keep(hello.signal as unknown as Signal);
     else if (hello.offered) this.#signals.takeOffered(hello.offered);
     else if (this.#signal) this.#forget();
@@ -66,11 +71,53 @@ class Page {
     if (state !== "open") this.#state.textContent = t(`state.${state}` satisfies Key);
   }
 
+  #isStory(): boolean {
+    return location.hash.startsWith("#story") && this.#story.steps.length > 0;
+  }
+
+  /** Where the address points to: a step of the story, or a view of the signal. */
+  #go(): void {
+    if (this.#isStory()) void this.#tellStory();
+    else if (this.#signal) void this.#open();
+    else {
+      this.#story.leave();
+      this.#write();
+    }
+  }
+
+  async #tellStory(): Promise<void> {
+    this.#view?.leave();
+    this.#view = undefined;
+    this.#name = "";
+    document.body.classList.remove("empty");
+    const opened = this.#story.open(this.#story.wanted(location.hash));
+    this.#write();
+    await opened;
+    if (this.#isStory()) this.#main.replaceChildren(this.#story.element);
+  }
+
+  #title(): string {
+    if (this.#isStory()) return `${t(`story.${this.#story.wanted(location.hash)}.title` as Key)} · ntkit studio`;
+    return this.#views.length > 0 && this.#signal ? `${t(this.#key())} · ntkit studio` : "ntkit studio";
+  }
+
+  #parts(): HTMLElement {
+    const part = (hash: string, key: Key, isHere: boolean): HTMLElement => h("a", { href: hash, "aria-current": isHere ? "page" : null }, t(key));
+    const isStory = this.#isStory();
+    return h(
+      "nav",
+      { class: "parts", "aria-label": t("app.parts") },
+      part("#story", "app.story", isStory),
+      part(this.#signal ? `#${this.#wanted()}` : "#", "app.workbench", !isStory),
+    );
+  }
+
   /** Everything but the view. */
   #write(): void {
-    document.title = this.#views.length > 0 && this.#signal ? `${t(this.#key())} · ntkit studio` : "ntkit studio";
+    document.title = this.#title();
+    document.body.classList.toggle("telling", this.#isStory());
     const links = this.#views.map((name) =>
-      h("a", { href: `#${name}`, "aria-current": this.#signal && name === this.#wanted() ? "page" : null }, t(`view.${name}` as Key)),
+      h("a", { href: `#${name}`, "aria-current": !this.#isStory() && name === this.#wanted() ? "page" : null }, t(`view.${name}` as Key)),
     );
     const languages = (["en", "ko"] as const).map((code) =>
       button(code === "en" ? "English" : "한국어", () => {
@@ -88,24 +135,25 @@ class Page {
         this.#main.focus();
       }, { class: "skip" }),
       h("span", { class: "brand" }, "ntkit ", h("b", {}, "studio")),
-      h("nav", { "aria-label": t("app.views") }, ...(this.#signal ? links : [])),
+      this.#parts(),
+      ...(this.#signal && !this.#isStory() ? [h("nav", { class: "views", "aria-label": t("app.views") }, ...links)] : []),
       h("div", { class: "options" }, h("div", { class: "languages", role: "group", "aria-label": t("app.language") }, ...languages), themes),
     );
-    if (!this.#signal) this.#welcome();
+    if (!this.#signal && !this.#isStory()) this.#welcome();
   }
 
   #welcome(): void {
     document.body.classList.add("empty");
     this.#main.replaceChildren(
-      h("section", { class: "welcome" }, h("h1", {}, t("app.welcome")), h("p", { class: "lead" }, t("app.about")), h("p", { class: "private" }, t("app.private"))),
+      h("section", { class: "welcome" }, h("h1", {}, t("app.welcome")), h("p", { class: "lead" }, t("app.about")), h("p", { class: "private" }, t("app.private")), h("p", { class: "begin" }, h("a", { href: "#story" }, t("app.begin")))),
     );
   }
 
   #again(): void {
     this.#name = "";
-    this.#write();
+    this.#story.leave();
     this.#signals.dress();
-    if (this.#signal) void this.#open();
+    this.#go();
   }
 
   #wanted(): string {
@@ -121,10 +169,13 @@ class Page {
     const [name, signal] = [this.#wanted(), this.#signal];
     if (!signal || name === "") return;
     document.body.classList.remove("empty");
+    this.#story.leave();
     if (name !== this.#name) {
       this.#view?.leave();
       this.#name = name;
-      this.#view = (await viewOf(name)).make(this.#link);
+      const module = await viewOf(name);
+      if (this.#isStory() || name !== this.#name) return;
+      this.#view = module.make(this.#link);
       this.#main.replaceChildren(this.#view.element);
     }
     this.#write();

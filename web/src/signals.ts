@@ -9,7 +9,7 @@ const EXAMPLES = ["parrots", "houses", "alps"] as const;
 
 export class Signals {
   readonly element = h("div", { class: "signal" });
-  onSignal: (signal: Signal) => void = () => undefined;
+  onSignal: (signal: Signal, isNew: boolean) => void = () => undefined;
   mostBytes = Number.POSITIVE_INFINITY;
   #link: Link;
   #signal: Signal | undefined;
@@ -73,17 +73,17 @@ export class Signals {
     this.#link.takeOffered(this.#heard());
   }
 
-  /** Look at what the server still has of this tab. */
-  keep(signal: Signal): void {
+  /** Look at what was read now, or at what the server still has of this tab. */
+  keep(signal: Signal, isNew = false): void {
     this.#signal = signal;
     this.#describe(signal);
-    this.onSignal(signal);
+    this.onSignal(signal, isNew);
   }
 
   #heard(): { answer: (answer: { content: unknown }) => void; error: (message: string) => void } {
     return {
       answer: ({ content }) => {
-        this.keep(content as Signal);
+        this.keep(content as Signal, true);
       },
       error: (message) => {
         this.#fail(`${t("state.error")} ${message}`);

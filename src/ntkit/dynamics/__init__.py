@@ -1,6 +1,7 @@
 """Dynamics: what a kernel says of training."""
 
 from ntkit.dynamics.compare import Comparison, compare
+from ntkit.dynamics.descend import descend
 from ntkit.dynamics.ensemble import Ensemble
 from ntkit.dynamics.gaussian_process import Fit, GaussianProcess
 from ntkit.dynamics.gradient_descent import GradientDescent
@@ -38,6 +39,7 @@ __all__ = [
     "Taylor",
     "TrainingOptions",
     "compare",
+    "descend",
     "linearize",
     "log_steps",
     "minibatch_noise",

@@ -19,9 +19,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ntkit.studio.frames import MalformedFrame, pack, unpack
 from ntkit.studio.guard import Guard
 from ntkit.studio.page import PageFile
+from ntkit.studio.places import PLACES
 from ntkit.studio.session import Session
 from ntkit.studio.sessions import Sessions, TooManySessions
 from ntkit.studio.signals import MOST_BYTES
+from ntkit.studio.story import ORDER
 from ntkit.studio.views import NAMES
 
 __all__ = ["Studio", "application"]
@@ -161,6 +163,7 @@ def _hello(session: Session, studio: Studio) -> bytes:
     content = {
         "session": session.id,
         "views": NAMES,
+        "story": ORDER,
         "signal": session.signal,
         "offered": studio.offered[1] if studio.offered else None,
         "most_bytes": MOST_BYTES,
@@ -207,7 +210,7 @@ def _request(frame: bytes | None, studio: Studio) -> dict[str, Any] | None:
         path, name = studio.offered
         return {"kind": "signal", "key": "signal", "id": number, "name": name, "path": str(path)}
     view, ask, values = asked.get("view"), asked.get("ask"), asked.get("values", {})
-    if view not in NAMES or not isinstance(ask, str) or not _NAME.fullmatch(ask):
+    if view not in PLACES or not isinstance(ask, str) or not _NAME.fullmatch(ask):
         return None
     if not isinstance(values, dict):
         return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from ntkit.studio.desk import Desk
 
-__all__ = ["Ask", "Reply", "number", "one_of"]
+__all__ = ["Ask", "Reply", "number", "numbers", "one_of"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,20 @@ def number(values: Mapping[str, Any], name: str, low: float, high: float) -> flo
     if not low <= found <= high:
         raise ValueError(f"`{name}={found:g}` must be from {low:g} to {high:g}.")
     return float(found)
+
+
+def numbers(
+    values: Mapping[str, Any], name: str, low: float, high: float, *, most: int
+) -> list[float]:
+    """Some numbers that the page sent: what is dragged stays in range.
+
+    Raises:
+        ValueError: They are none, too many, or out of range.
+    """
+    found = values.get(name)
+    if not isinstance(found, list) or not 1 <= len(found) <= most:
+        raise ValueError(f"`{name}` must be a list of 1 to {most} numbers.")
+    return [number({name: each}, name, low, high) for each in found]
 
 
 def one_of(values: Mapping[str, Any], name: str, choices: tuple[str, ...]) -> str:

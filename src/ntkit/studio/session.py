@@ -11,14 +11,17 @@ from typing import Any
 
 from ntkit.studio.frames import pack, unpack
 from ntkit.studio.mailbox import Mailbox
-from ntkit.studio.views import NAMES
+from ntkit.studio.places import PLACES, needs_signal
 from ntkit.studio.worker import run
 
 __all__ = ["Session", "warm"]
 
 _LONGEST = 256 * 2**20  # bytes of a frame of a worker
 _GRACE = 2.0  # seconds in which a worker may end by itself
-_PRELOADED = ["ntkit.studio.worker", *(f"ntkit.studio.views.{name}" for name in NAMES), "sympy"]
+_MODULES = [
+    f"ntkit.studio.{p}" if p.startswith("story.") else f"ntkit.studio.views.{p}" for p in PLACES
+]
+_PRELOADED = ["ntkit.studio.worker", *_MODULES, "sympy"]
 """What workers find imported. Torch imports sympy at its first network on no device, which takes a second."""
 
 
@@ -63,7 +66,9 @@ class Session:
         if self._closed:
             return False
         if self._worker is None:
-            if header["kind"] != "signal":  # nothing is known of which it could be asked
+            if header["kind"] != "signal" and needs_signal(
+                str(header["view"])
+            ):  # nothing is known of which it could be asked
                 message = {"message": "There is no signal yet. Drop a file, or pick an example."}
                 told = {"id": header["id"], "key": header["key"], "kind": "error"}
                 return self._post(pack({**told, "content": message}))

@@ -18,8 +18,8 @@ from ntkit._core.threads import use_threads
 from ntkit.studio.asks import Reply
 from ntkit.studio.desk import Desk
 from ntkit.studio.frames import pack, unpack
+from ntkit.studio.places import asks_of
 from ntkit.studio.signals import Shown, opened, received
-from ntkit.studio.views import asks_of
 
 __all__ = ["run"]
 

@@ -1,6 +1,9 @@
 // All texts of the page in English. `ko.ts` has the same keys; a test holds it.
 
+import { story } from "./story/en";
+
 export const en = {
+  ...story,
   "app.skip": "Skip to the view",
   "app.views": "Views",
   "app.language": "Language",

@@ -1,8 +1,10 @@
 // 페이지의 모든 한국어 문구. 키는 `en.ts`와 같아야 한다.
 
 import type { Texts } from "../words";
+import { story } from "./story/ko";
 
 export const ko: Texts = {
+  ...story,
   "app.skip": "본문으로 건너뛰기",
   "app.views": "보기",
   "app.language": "언어",

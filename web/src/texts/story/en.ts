@@ -1,0 +1,45 @@
+// The texts of the story in English: `story.STEP.what.1`, `try.1`, `why.1` and on, as far as a step has them.
+
+export const story = {
+  "app.parts": "Parts",
+  "app.story": "Story",
+  "app.workbench": "Workbench",
+  "app.begin": "New to tangent kernels? Read the story first: ten steps, each with a picture to move.",
+
+  "story.steps": "Steps of the story",
+  "story.where": "Step {step} of {all}",
+  "story.previous": "Before",
+  "story.next": "Next",
+  "story.end": "The end of the story",
+  "story.workbench": "Now with a picture of your own",
+  "story.try": "Try this",
+  "story.found": "Found:",
+  "story.play": "Play",
+  "story.stop": "Stop",
+  "story.point": "Point {i}",
+  "story.reset": "Begin again",
+
+  "story.line.name": "Line",
+  "story.line.title": "A line learns, and one matrix knows how",
+  "story.line.lead": "Drag the points. Gradient descent turns the line towards them, and the matrix $K$ says beforehand how fast.",
+  "story.line.what.1":
+    "Each step of gradient descent moves the line a little to serve every point. A step that serves point $j$ moves the line at point $i$ too, by $K_{ij}$. What is still wrong at the points, $r$, therefore obeys a law without weights in it:",
+  "story.line.what.2":
+    "The blue dots are real steps of gradient descent. The dashed curve is the formula $e^{-Kt}$ alone, computed from $K$ before any training. All ten steps are this sentence again, with another $K$.",
+  "story.line.formula": "the rate of change of r is minus K r; K i j is one plus x i x j; r at time t is e to the minus K t times r at time zero",
+  "story.line.try.1": "Drag a point far up or down. Watch the matrix.",
+  "story.line.why.1": "Not one number changed. $K$ holds only where the points are, not what they say: it is known before there are any targets.",
+  "story.line.try.2": "Now drag one far to the side. Which row follows?",
+  "story.line.why.2": "Its own row and column, $1 + x_i x_j$. A point far out pulls hard on the line, and on points of the other side with the opposite sign.",
+  "story.line.try.3": "Play to the end. Which is learned first, the height of the line or its slope?",
+  "story.line.why.3": "Two eigenvalues of $K$ are not zero: a line has two weights. The larger one is learned first; here it is height and slope mixed, as the points lie. What is left of the loss at the end is what no line can learn.",
+  "story.line.time": "Time",
+  "story.line.steps": "steps of gradient descent",
+  "story.line.loss": "loss",
+  "story.line.plot": "Points, and the line that is fitted to them",
+  "story.line.losses": "Loss over the steps: trained, and foretold by the kernel",
+  "story.line.kernel": "The kernel matrix K",
+  "story.line.trained": "gradient descent",
+  "story.line.foretold": "foretold from K",
+  "story.line.said": "Loss {loss}, foretold {foretold}. Eigenvalues of K: {fast} and {slow}, the others 0.",
+} as const;
