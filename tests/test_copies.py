@@ -107,6 +107,11 @@ def _flow(rule: Callable[..., Any], **options: Any) -> list[Callable[[], Any]]:
     return [lambda k=k: rule(k, X, Y, f0=NET, **options) for k in every]
 
 
+def _followed() -> dynamics.Followed:
+    rule = ntkit.GradientDescent(ntkit.empirical_ntk(NET), X, Y, lr=0.01, f0=NET)
+    return next(dynamics.follow(NET, rule, steps=2, points=X))
+
+
 def _history() -> dynamics.LazyHistory:
     return ntkit.LazyProbe(NET, X).history
 
@@ -128,6 +133,8 @@ RESULTS: dict[type, Callable[[], Any]] = {
         NET, ntkit.GradientDescent(ntkit.empirical_ntk(NET), X, Y, lr=0.01, f0=NET), steps=2
     ),
     dynamics.Fit: lambda: dynamics.Fit(1.0, True, 3),
+    dynamics.Followed: _followed,
+    dynamics.Seen: lambda: _followed().seen,
     dynamics.LazyHistory: _history,
     dynamics.LazyRow: lambda: _history().table[0],
     dynamics.NoiseFloor: lambda: dynamics.minibatch_noise(

@@ -3,6 +3,7 @@
 from ntkit.dynamics.compare import Comparison, compare
 from ntkit.dynamics.descend import descend
 from ntkit.dynamics.ensemble import Ensemble
+from ntkit.dynamics.follow import Followed, Seen, follow
 from ntkit.dynamics.gaussian_process import Fit, GaussianProcess
 from ntkit.dynamics.gradient_descent import GradientDescent
 from ntkit.dynamics.gradient_flow import GradientFlow
@@ -23,6 +24,7 @@ __all__ = [
     "Comparison",
     "Ensemble",
     "Fit",
+    "Followed",
     "GaussianProcess",
     "GradientDescent",
     "GradientFlow",
@@ -35,11 +37,13 @@ __all__ = [
     "Nesterov",
     "NoiseFloor",
     "Normal",
+    "Seen",
     "Stopping",
     "Taylor",
     "TrainingOptions",
     "compare",
     "descend",
+    "follow",
     "linearize",
     "log_steps",
     "minibatch_noise",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ntkit import figures
 from ntkit._core.checks import positive_int
+from ntkit.dynamics.follow import descended, inputs_of, outputs_of, stepper_of
 from ntkit.dynamics.lazy_probe import log_steps
 from ntkit.dynamics.targets import fitting_targets
 from ntkit.dynamics.training import AbstractTraining, OptimiserFactory
@@ -77,8 +78,7 @@ def compare(
     Returns:
         The curves; `.figure()` draws them.
 
-    Raises:
-        ValueError: The optimiser is left out, and the rule does not say one.
+    A rule without steps of its own is refused where the optimiser is left out.
 
     Source: Lee et al. 2019 (arXiv:1902.06720), section 3.2.
 
@@ -93,46 +93,26 @@ def compare(
         >>> bool(result.distance[-1] < 0.2)
         True
     """
-    make = optimiser or training.optimiser()
-    if make is None:
-        raise ValueError(
-            "`compare(optimiser=...)`: a flow has no steps of its own. Pass one, for example "
-            "`lambda p: torch.optim.SGD(p, lr=0.01)` with a learning rate small enough."
-        )
+    make = stepper_of("compare", training, optimiser)
     network = deepcopy(module)
     parameters = [p for p in network.parameters() if p.requires_grad]
-    start = [p.detach().clone() for p in parameters]
     stepper = make(parameters)
     lr = float(stepper.param_groups[0]["lr"])
     steps = positive_int("steps", steps)
     looked = log_steps(steps, per_decade=per_decade)
     points, targets = training.points, training.targets
     probe = points if validation is None else validation[0]
-    like = parameters[0]
-    x, x_probe = _inputs(points, like), _inputs(probe, like)
-    weights = training.sample_weights.to(like)[:, None]
-    y = targets.to(like).reshape(len(points), -1)
+    x_probe = inputs_of(probe, parameters[0])
+    n_outputs = targets.reshape(len(points), -1).shape[1]
     tail = training.targets_tail
     truth = None if validation is None else fitting_targets("validation[1]", *validation, tail)
 
-    def loss() -> Tensor:
-        return 0.5 * (weights * (_outputs(network, x, y.shape[1]) - y) ** 2).sum()
-
     losses, outputs = [], []
-    for step in range(steps + 1):
+    for step, loss in descended(network, training, stepper, steps=steps):
         if step in looked:
             with torch.no_grad():
-                losses.append(float(loss()))
-                outputs.append(_outputs(network, x_probe, y.shape[1]).double())
-        if step == steps:
-            break
-        stepper.zero_grad()
-        loss().backward()
-        if training.ridge:
-            for p, p0 in zip(parameters, start, strict=True):
-                if p.grad is not None:
-                    p.grad.add_(p.detach() - p0, alpha=training.ridge)
-        stepper.step()
+                losses.append(loss)
+                outputs.append(outputs_of(network, x_probe, n_outputs).double())
     times = [training.moment(step, lr) for step in looked]
     predictions = training.predict(probe, times).double().reshape(len(looked), len(x_probe), -1)
     reality = torch.stack(outputs)
@@ -150,24 +130,3 @@ def compare(
         validation_trained=errors[1],
         network=network,
     )
-
-
-def _inputs(points: Grid | Tensor, like: Tensor) -> Tensor:
-    """Points where the network computes, in its precision unless they are whole numbers."""
-    x = points.points() if isinstance(points, Grid) else points
-    return x.to(like) if x.is_floating_point() else x.to(like.device)
-
-
-def _outputs(network: nn.Module, x: Tensor, n_outputs: int) -> Float[Tensor, "n o"]:
-    """What the network gives, one row a point.
-
-    Raises:
-        ValueError: It has not as many outputs as the targets.
-    """
-    found = network(x)
-    if found.numel() != len(x) * n_outputs or len(found) != len(x):
-        raise ValueError(
-            f"`module(points)` has shape {tuple(found.shape)}, and the targets have {len(x)} points of "
-            f"{n_outputs} outputs. Give both as many."
-        )
-    return found.reshape(len(x), n_outputs)

@@ -182,6 +182,11 @@ class AbstractTraining(Kept, ABC):
         return (self._scale**2).reshape(n, -1)[:, 0]
 
     @property
+    def has_start(self) -> bool:
+        """Whether an initial function was given; without, the prediction starts at zero."""
+        return self._f0 is not None
+
+    @property
     def operator(self) -> AbstractOperator:
         """The kernel matrix of the training points."""
         return self._expansion.operator

@@ -10,6 +10,7 @@ from ntkit.tuning.ladders import EVERY_FAMILY
 from ntkit.tuning.optimisers import Clock
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
+from ntkit.tuning.rehearsal import Act, Rehearsal
 from ntkit.tuning.result import TuneResult
 from ntkit.tuning.scale_model import ScaleModel
 from ntkit.tuning.sweep import Rung, sweep
@@ -19,6 +20,7 @@ __all__ = [
     "COMPARED",
     "ENCODINGS",
     "EVERY_FAMILY",
+    "Act",
     "Candidate",
     "Clock",
     "FamilyRow",
@@ -26,6 +28,7 @@ __all__ = [
     "Lead",
     "NetworkPlan",
     "Prediction",
+    "Rehearsal",
     "Row",
     "Rung",
     "ScaleModel",
