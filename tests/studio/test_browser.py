@@ -30,7 +30,7 @@ from ntkit.studio.signals import received
 from ntkit.studio.views.spectrum import RATE
 from ntkit.studio.views.time import MOMENTS
 from ntkit.tasks import Budget
-from ntkit.tuning import Candidate, NetworkPlan, sweep
+from ntkit.tuning import Candidate, NetworkPlan, Rehearsal, sweep
 from tests.studio.browser import BUILT, DRIVEN, WEB, chromium
 from tests.studio.client import Studio, running
 from tests.studio.test_server import photo
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
-VIEWS = ("bandwidth", "kernel", "spectrum", "time")
+VIEWS = ("bandwidth", "kernel", "spectrum", "time", "reality")
 CLASSES = {v: f".view.{'spectra' if v == 'spectrum' else v}" for v in VIEWS}
 WIDE, NARROW = (1280, 850), (390, 844)
 DONE = "main .view[aria-busy=false]"
@@ -80,7 +80,8 @@ class Visit:
     def settle(self) -> None:
         self.page.wait_for_selector(DONE, timeout=WAIT)
         self.page.wait_for_selector(
-            ".quality[data-held-out], .quality[data-width], .quality[data-front]", timeout=WAIT
+            ".quality[data-held-out], .quality[data-width], .quality[data-front], .quality[data-distance]",
+            timeout=WAIT,
         )
 
     def said(self, name: str) -> float:
@@ -295,6 +296,35 @@ def test_time_is_the_librarys_at_every_moment(browser: "Browser", studio: Studio
         _until(
             page, f"document.querySelector('[data-said=quality]').dataset.heldOut !== '{before}'"
         )
+
+
+def test_a_network_is_trained_beside_its_prediction(browser: "Browser", studio: Studio) -> None:
+    data = photo(48, 64)
+    theory = Rehearsal(received(data, "").task, 2.0, steps=30)
+    with visiting(browser, studio) as visit:
+        visit.open(studio, "reality")
+        visit.drop(data)
+        page = visit.page
+        page.select_option("select[name=steps]", "30")
+        page.wait_for_selector("[data-said=reality][data-width='64'][data-step='30']")
+        for position, width in ((0, 64), (2, 256)):
+            page.locator("#reality-width").fill(str(position))
+            page.wait_for_selector(
+                f"[data-said=reality][data-width='{width}'][data-step='30']", timeout=WAIT
+            )
+            *_, last = theory.trained(width)
+            for name in ("distance", "movement"):
+                found = page.get_attribute("[data-said=reality]", f"data-{name}") or "nan"
+                assert float(found) == pytest.approx(getattr(last, name), rel=1e-3)
+        page.locator("#reality-step").fill("3")
+        page.wait_for_selector("[data-said=reality][data-step='3']")
+        page.locator("#reality-width").fill("5")
+        page.wait_for_selector("button.stop:not([hidden])")
+        page.wait_for_selector("[data-said=reality][data-width='2048']", timeout=WAIT)
+        page.click("button.stop")
+        page.wait_for_selector("button.again:not([hidden])")
+        page.locator("#reality-width").fill("0")  # known: at once, though the widest was under way
+        page.wait_for_selector("[data-said=reality][data-width='64'][data-step='30']", timeout=WAIT)
 
 
 def _drag(page: "Page") -> None:

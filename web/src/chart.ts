@@ -17,6 +17,7 @@ export interface Curves {
   readonly label: string;
   readonly linear?: boolean; // x is a distance, and y a share that begins at 0
   readonly powers?: boolean; // x is linear, y a power: logarithmic, six decades of it
+  readonly decades?: boolean; // both axes are logarithmic
   readonly name?: (x: number) => string; // of a mark on the axis
 }
 
@@ -73,14 +74,16 @@ export class Chart {
     this.element.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.element.setAttribute("aria-label", shown.label);
     const x = this.#scaleX(shown);
-    const known = shown.curves.flat().filter((v): v is number => v !== null && v < CAP && (!shown.powers || v > 0));
+    const known = shown.curves.flat().filter((v): v is number => v !== null && v < CAP && (!(shown.powers ?? shown.decades) || v > 0));
     const levels = shown.level ? [...known, shown.level.value] : known;
     const [low, high] = [Math.min(...levels), Math.max(...levels)];
     const domain = shown.linear ? [Math.min(0, low), 1] : [low - 0.5, Math.min(CAP, high + 0.7)];
     const range = [height - MARGIN.bottom, MARGIN.top];
     const y = shown.powers
       ? scaleLog([Math.max(low, high * 1e-6), high], range).clamp(true)
-      : scaleLinear(domain, range).nice(5).clamp(true);
+      : shown.decades
+        ? scaleLog([low / 1.15, high * 1.15], range)
+        : scaleLinear(domain, range).nice(5).clamp(true);
     this.element.replaceChildren(
       ...this.#axes(shown, x, y, height),
       ...this.#lines(shown, x, y, height),
@@ -91,7 +94,11 @@ export class Chart {
   #axes(shown: Curves, x: Scale, y: Scale, height: number): Node[] {
     const bottom = height - MARGIN.bottom;
     const right = this.#width - MARGIN.right;
-    const decades = y.ticks(5).filter((v) => !shown.powers || Number.isInteger(Math.round(1e9 * Math.log10(v)) / 1e9));
+    const decades = y.ticks(5).filter((v) => {
+      if (!(shown.powers ?? shown.decades)) return true;
+      const mantissa = Math.round(v / 10 ** Math.floor(Math.log10(v * 1.0001)));
+      return mantissa === 1 || (shown.decades && (mantissa === 2 || mantissa === 5));
+    });
     const ticks = decades.map((v) =>
       svg(
         "g",
