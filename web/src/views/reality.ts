@@ -1,6 +1,6 @@
 // Theory against reality: a network is trained live beside what the kernel of infinite width says of it.
 
-import "./reality.css";
+import "../styles/reality.css";
 import { Chart } from "../chart";
 import { button, h } from "../dom";
 import { showFault } from "../fault";
