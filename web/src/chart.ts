@@ -19,6 +19,7 @@ export interface Curves {
   readonly powers?: boolean; // x is linear, y a power: logarithmic, six decades of it
   readonly decades?: boolean; // both axes are logarithmic
   readonly name?: (x: number) => string; // of a mark on the axis
+  readonly dots?: number; // which curve is points, on top of the others
 }
 
 type Scale = ReturnType<typeof scaleLinear<number>> | ReturnType<typeof scaleLog<number>>;
@@ -134,6 +135,7 @@ export class Chart {
       );
     }
     shown.curves.forEach((curve, i) => {
+      if (i === shown.dots) return;
       const path = line<[number, number | null]>()
         .defined(([, v]) => v !== null)
         .x(([b]) => x(b))
@@ -141,6 +143,10 @@ export class Chart {
         .curve(curveMonotoneX);
       const points = shown.x.map((b, j): [number, number | null] => [b, curve[j] ?? null]);
       drawn.push(svg("path", { class: i === shown.chosen ? "curve chosen" : "curve", "data-curve": i, d: path(points) }));
+    });
+    shown.curves[shown.dots ?? -1]?.forEach((value, j) => {
+      const at = shown.x[j];
+      if (value !== null && at !== undefined) drawn.push(svg("circle", { class: "dot", "data-curve": shown.dots ?? 0, cx: x(at), cy: y(value), r: 4.5 }));
     });
     return drawn;
   }

@@ -7,6 +7,13 @@ import { t, type Key } from "./words";
 
 const EXAMPLES = ["parrots", "houses", "alps"] as const;
 
+let example: { name: string; file: Blob } | undefined;
+
+/** The example that is looked at, if it is one: whoever wants to save it has it nowhere else. */
+export function taken(): { name: string; file: Blob } | undefined {
+  return example;
+}
+
 export class Signals {
   readonly element = h("div", { class: "signal" });
   onSignal: (signal: Signal, isNew: boolean) => void = () => undefined;
@@ -55,7 +62,9 @@ export class Signals {
 
   async takeExample(name: (typeof EXAMPLES)[number]): Promise<void> {
     const response = await fetch(`/examples/${name}.jpg`);
-    await this.take(await response.blob(), `${name}.jpg`);
+    const file = await response.blob();
+    await this.take(file, `${name}.jpg`);
+    example = { name: `${name}.jpg`, file };
   }
 
   async take(file: Blob, name: string): Promise<void> {
@@ -65,6 +74,7 @@ export class Signals {
       return;
     }
     this.#status.textContent = t("signal.reading", { name });
+    example = undefined;
     await this.#link.upload(file, name, this.#heard());
   }
 

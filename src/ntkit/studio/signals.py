@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from ntkit._core.whole_files import shown
 from ntkit.tasks import Image
@@ -33,6 +34,9 @@ class Shown:
         size: Height and width of the picture in the file.
         downscale: By how much it was made smaller.
         notes: What was converted while it was read.
+        read: The task as the library reads the file: sides may be odd, and there may be transparency.
+        python: Lines that open it so, as `task`.
+        command: Lines that must come first, what the command line calls the file, and flags.
     """
 
     name: str
@@ -40,6 +44,14 @@ class Shown:
     size: tuple[int, int]
     downscale: int
     notes: tuple[str, ...]
+    read: Image | None = None
+    python: tuple[str, ...] = ()
+    command: tuple[tuple[str, ...], str, tuple[str, ...]] = ((), "", ())
+
+    @property
+    def whole(self) -> Image:
+        """As the library reads the file."""
+        return self.read or self.task
 
 
 def opened(path: Path, name: str) -> Shown:
@@ -56,8 +68,20 @@ def opened(path: Path, name: str) -> Shown:
         count, *size = count_pictures(path)
         _check(count, size)
         factor = max(1, -(-max(size) // PREVIEW))
-        whole = Image(path, downscale=factor, frame=0 if count > 1 else None)
-        return Shown(name, _even(whole), (size[0], size[1]), factor, whole.notes)
+        options: dict[str, Any] = {"downscale": factor} if factor > 1 else {}
+        options |= {"frame": 0} if count > 1 else {}
+        whole = Image(path, **options)
+        given = [repr(name), *(f"{key}={value}" for key, value in options.items())]
+        return Shown(
+            name,
+            _even(whole),
+            (size[0], size[1]),
+            factor,
+            whole.notes,
+            whole,
+            ("from ntkit.tasks import Image", "", f"task = Image({', '.join(given)})"),
+            ((), name, tuple(f"--{key} {value}" for key, value in options.items())),
+        )
     except ValueError as error:
         raise ValueError(str(error).replace(shown(path), name)) from None
 

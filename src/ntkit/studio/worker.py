@@ -7,7 +7,7 @@ import signal
 import sys
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Lock, Thread
@@ -134,6 +134,9 @@ class _Worker:
         except Exception:
             traceback.print_exc(file=sys.stderr)
             self._send(header, "error", Reply({"message": "The studio made a mistake of its own."}))
+        finally:
+            if isinstance(replies, Generator):
+                replies.close()  # what it works at is no longer asked for
 
     def _send(self, header: dict[str, Any], kind: str, reply: Reply) -> None:
         told = {"id": header["id"], "key": header["key"], "kind": kind, "content": reply.content}

@@ -10,9 +10,11 @@ from ntkit.tuning.ladders import EVERY_FAMILY
 from ntkit.tuning.optimisers import Clock
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
+from ntkit.tuning.recommend import recommend
 from ntkit.tuning.rehearsal import Act, Rehearsal
 from ntkit.tuning.result import TuneResult
 from ntkit.tuning.scale_model import ScaleModel
+from ntkit.tuning.stage import Stage
 from ntkit.tuning.sweep import Rung, sweep
 from ntkit.tuning.tune import tune
 
@@ -32,9 +34,11 @@ __all__ = [
     "Row",
     "Rung",
     "ScaleModel",
+    "Stage",
     "TuneResult",
     "fit",
     "initial_error",
+    "recommend",
     "sweep",
     "tune",
 ]

@@ -1,17 +1,21 @@
 """What the kernel says of ReLU networks, all stages together."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeGuard
 
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.candidates import Candidate
-from ntkit.tuning.choice import Row, choose, flat_range, scores_of
+from ntkit.tuning.choice import Row
 from ntkit.tuning.optimisers import Clock
 from ntkit.tuning.predict import Prediction
+from ntkit.tuning.problems import AbstractProblem
 from ntkit.tuning.question import Question
 from ntkit.tuning.scale_model import ScaleModel
-from ntkit.tuning.stages import clock_of, curves_of, models_of, notes_of, table_of
+from ntkit.tuning.stage import Stage
+from ntkit.tuning.stages import clock_of, curves_of, models_of, notes_of, runs_of, table_of
 
 __all__ = ["KernelAnswer", "answered", "has_kernel"]
 
@@ -51,27 +55,61 @@ def has_kernel(task: AbstractTask) -> TypeGuard[AbstractSamples]:
     return isinstance(task, AbstractSamples) and is_square and task.takes_points
 
 
-def answered(question: Question, why: str) -> KernelAnswer:
+def answered(
+    question: Question, why: str, tell: Callable[[Stage], None] | None = None
+) -> KernelAnswer:
     """Ask the kernel of each candidate, train scale models of the best, and choose.
 
     Args:
         question: What is asked.
         why: Its engine was taken.
+        tell: Is told what is known on the way, if anyone is.
     """
-    problems = [question.problem(candidate) for candidate in question.tried]
+    if tell and question.pilot:
+        problems = _told_at_once(question, tell)
+    else:
+        problems = [question.problem(candidate) for candidate in question.tried]
     clock = clock_of(question, problems)
-    speed = clock.speed if clock else 1.0
-    table = table_of(question, problems, speed)
-    models = models_of(question, table)
-    scores = scores_of(table, models, question.goal, question.budget.steps)
-    choice = choose(scores)
+    known = _stage(question, problems, clock)
+    on_step = None
+    if tell:
+        tell(known)
+        on_step = partial(_on_step, tell, known)
+    models = models_of(question, known.table, on_step)
+    known = replace(known, models=models, trained=1.0, is_whole=True)
+    if tell:
+        tell(known)
     return KernelAnswer(
-        choice=choice,
-        flat_range=flat_range(scores),
-        table=table,
+        choice=known.choice,
+        flat_range=known.flat_range,
+        table=known.table,
         engine=f"{question.engine} ({why})",
         clock=clock,
         models=models,
-        notes=notes_of(question, problems, choice),
-        curves=curves_of(question, problems, choice, speed),
+        notes=notes_of(question, problems, known.choice),
+        curves=curves_of(question, problems, known.choice, known.speed),
     )
+
+
+def _told_at_once(question: Question, tell: Callable[[Stage], None]) -> list[AbstractProblem]:
+    """All problems; what is known by them is told at the clock of an average photo, of Gaussian encodings first."""
+    gaussians = tuple(c for c in question.tried if c.name == "gaussian")
+    known = {c: question.problem(c) for c in gaussians}
+    for tried in dict.fromkeys([gaussians, question.tried]):
+        known |= {c: question.problem(c) for c in tried if c not in known}
+        problems = [known[c] for c in tried]
+        if problems:
+            clock = question.optimiser.default_clock(problems[0].modes.n_samples)
+            tell(_stage(replace(question, tried=tried), problems, clock))
+    return [known[c] for c in question.tried]
+
+
+def _stage(question: Question, problems: Sequence[AbstractProblem], clock: Clock | None) -> Stage:
+    speed = clock.speed if clock else 1.0
+    runs = runs_of(question, problems, speed)
+    table = table_of(question, problems, runs, speed)
+    return Stage(question, tuple(problems), tuple(runs), table, speed)
+
+
+def _on_step(tell: Callable[[Stage], None], known: Stage, done: float) -> None:
+    tell(replace(known, trained=done))

@@ -16,7 +16,7 @@ from ntkit.tasks.budget import Budget
 from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.candidates import MLP, Candidate
 
-__all__ = ["NetworkFactory", "NetworkPlan", "check_sigmoid"]
+__all__ = ["NetworkFactory", "NetworkPlan", "check_sigmoid", "plan_seed"]
 
 NetworkFactory = Callable[[AbstractEncoding], nn.Module]
 """Makes a network of one's own on an encoding: coordinates `[n, d]` to outputs `[n, o]`."""
@@ -147,6 +147,19 @@ def _width(
     return width_for(
         n_parameters, FAMILIES[family], in_dim, n_outputs, bandwidth=bandwidth, depth=depth
     )
+
+
+def plan_seed(generator: torch.Generator | int | None) -> int:
+    """The seed of a plan: one for every candidate, so that they differ in their bandwidth alone.
+
+    Args:
+        generator: Of `ntkit.tune`; or the seed of it, as `ntkit tune --seed` takes one.
+    """
+    if generator is None:
+        return 0
+    if isinstance(generator, int):
+        generator = torch.Generator().manual_seed(generator)
+    return int(torch.randint(2**31, (1,), generator=generator))
 
 
 def check_sigmoid(task: AbstractTask) -> None:

@@ -1,6 +1,6 @@
 """What scale models (`ntkit.tuning.trials`) reach with each bandwidth, on eight pieces or on half of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from statistics import fmean
@@ -48,6 +48,7 @@ def scale_models(
     *,
     plan: NetworkPlan,
     pieces: Sequence[int] = EVERY,
+    on_step: Callable[[float], None] | None = None,
 ) -> tuple[ScaleModel, ...]:
     """Train models of all candidates at once, for the steps of the budget.
 
@@ -58,6 +59,7 @@ def scale_models(
         plan: The network that is asked about. Models have its seed, for the other pieces the next ones, so that
             the draw of a few frequencies counts less; the same for all candidates.
         pieces: Which of the eight pieces.
+        on_step: Called after each step with the share of the steps that are taken.
 
     Returns:
         One a candidate; nothing where a model would say nothing (a piece of fewer than 64 training
@@ -70,7 +72,7 @@ def scale_models(
     parts = parts_of(task, SCALE**2, pieces)
     if parts is None:
         return ()
-    found = trials(task, parts, budget, tried, plan=plan, scale=SCALE)
+    found = trials(task, parts, budget, tried, plan=plan, scale=SCALE, on_step=on_step)
     return tuple(_pooled(trial, task.metric, budget.steps) for trial in found)
 
 

@@ -1,12 +1,12 @@
 """The stages of tuning: kernels, a clock, the table of predictions, scale models, curves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf, isfinite
 
 from ntkit._core.errors import NumericalError
-from ntkit.dynamics.modes import Modes
+from ntkit.dynamics.modes import Modes, Trajectory
 from ntkit.encodings import AbstractFourier
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.choice import FINALISTS, Row, finalists, shortlist
@@ -24,7 +24,7 @@ from ntkit.tuning.scale_model import (
     scale_models,
 )
 
-__all__ = ["clock_of", "curves_of", "models_of", "notes_of", "quickest", "table_of"]
+__all__ = ["clock_of", "curves_of", "models_of", "notes_of", "quickest", "runs_of", "table_of"]
 
 
 def clock_of(question: Question, problems: Sequence[AbstractProblem]) -> Clock | None:
@@ -58,13 +58,21 @@ def quickest(question: Question, modes: Sequence[Modes]) -> Candidate:
     return min(gaussians or question.tried, key=lambda c: left[c])
 
 
-def table_of(
+def runs_of(
     question: Question, problems: Sequence[AbstractProblem], speed: float
+) -> list[Trajectory]:
+    """What training does to the modes of every candidate, by the moments of the question."""
+    modes = [p.modes for p in problems]
+    return question.optimiser.trajectories(modes, question.moments, speed=speed)
+
+
+def table_of(
+    question: Question,
+    problems: Sequence[AbstractProblem],
+    runs: Sequence[Trajectory],
+    speed: float,
 ) -> tuple[Row, ...]:
     """What is predicted of every candidate."""
-    runs = question.optimiser.trajectories(
-        [p.modes for p in problems], question.moments, speed=speed
-    )
     rows = [
         Row(candidate, tuple(mode_predictions(problem, run, question.moments)))
         for candidate, problem, run in zip(question.tried, problems, runs, strict=True)
@@ -94,8 +102,17 @@ def _exact(question: Question, row: Row, problem: AbstractProblem, speed: float)
     return replace(row, predictions=(*found, row.predictions[-1]))
 
 
-def models_of(question: Question, table: Sequence[Row]) -> tuple[ScaleModel, ...]:
+def models_of(
+    question: Question,
+    table: Sequence[Row],
+    on_step: Callable[[float], None] | None = None,
+) -> tuple[ScaleModel, ...]:
     """Scale models of the bandwidths predicted best, where the kernel alone does not decide.
+
+    Args:
+        question: What is asked.
+        table: Predictions.
+        on_step: Called after each step of their training with the share of all steps that are taken.
 
     Raises:
         NumericalError: All of them diverged.
@@ -109,17 +126,25 @@ def models_of(question: Question, table: Sequence[Row]) -> tuple[ScaleModel, ...
     trained = partial(scale_models, question.task, question.budget, plan=question.plan)
     in_two = len(best) > FINALISTS[goal]
     question.say(f"scale models of {len(best)} bandwidths")
-    models = trained(best, pieces=FIRST_HALF if in_two else EVERY)
+    half = 0.5 if in_two else 1.0
+    first = partial(_within, on_step, 0.0, half) if on_step else None
+    models = trained(best, pieces=FIRST_HALF if in_two else EVERY, on_step=first)
     if models and in_two:
         best = finalists(table, models, goal, steps)
         question.say(f"scale models of {len(best)} bandwidths, more of them")
-        models = joined(models, trained(best, pieces=SECOND_HALF))
+        second = partial(_within, on_step, half, 1.0 - half) if on_step else None
+        models = joined(models, trained(best, pieces=SECOND_HALF, on_step=second))
     if models and not any(isfinite(m.train) for m in models):
         raise NumericalError(
             "Every scale model of the training diverged. Take a learning rate below "
             f"{question.budget.lr:g}."
         )
     return models
+
+
+def _within(on_step: Callable[[float], None], begun: float, share: float, done: float) -> None:
+    """Tell of a share of one part as one of the whole."""
+    on_step(begun + share * done)
 
 
 def curves_of(

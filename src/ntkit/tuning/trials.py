@@ -8,7 +8,7 @@ network learns favour one bandwidth, or one family of networks, over another. It
 are the piece's; of two candidates, mostly, which is better.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -56,6 +56,7 @@ def trials(
     scale: int,
     moments: Sequence[int] = (),
     lengths: Sequence[int] = (),
+    on_step: Callable[[float], None] | None = None,
 ) -> tuple[Trial, ...]:
     """Train models of all candidates on all parts, with Adam, for the steps of the budget.
 
@@ -74,6 +75,7 @@ def trials(
         moments: Steps on the way to the end of the budget, after which to judge as well.
         lengths: Steps of other budgets that are asked about. Where the rate falls, each is a training of its own; else
             they are moments too, and those beyond the budget are taken after it.
+        on_step: Called after each step with the share of that training that is done; there may be several trainings.
 
     Returns:
         One a candidate.
@@ -101,7 +103,7 @@ def trials(
         own = parts.as_cubes() if members[0].family != MLP else parts
         sums: dict[int, Float[Tensor, "2 m s"]] = {}
         for of, stops in _trainings(asked, moments, lengths):
-            sums |= _trained(task, own, networks, of, stops=stops, seed=plan.seed)
+            sums |= _trained(task, own, networks, of, stops=stops, seed=plan.seed, on_step=on_step)
         for i, candidate in enumerate(members):
             own = slice(i * len(parts), (i + 1) * len(parts))
             train, held_out = ({k: s[kind, own] for k, s in sums.items()} for kind in range(2))
@@ -130,6 +132,7 @@ def _trained(
     *,
     stops: Sequence[int],
     seed: int,
+    on_step: Callable[[float], None] | None = None,
 ) -> dict[int, Float[Tensor, "2 m s"]]:
     """What each network reached at these steps: of its weights and their average what fits better."""
     copies = len(networks) // len(parts)
@@ -153,6 +156,8 @@ def _trained(
                 fleet.step(x, y, step, draw)
             if step + 1 in stops:
                 found[step + 1] = _better(task, *(fleet.sums(a, b) for a, b in judged))
+            if on_step is not None:
+                on_step((step + 1) / budget.steps)
     return found
 
 

@@ -17,7 +17,7 @@ from ntkit.tuning.families import Comparison, Equal, compared, notes_on
 from ntkit.tuning.ladders import asked_families, usual_of
 from ntkit.tuning.optimisers import optimiser_of
 from ntkit.tuning.optimisers.base import Engine
-from ntkit.tuning.plan import NetworkFactory, NetworkPlan, check_sigmoid
+from ntkit.tuning.plan import NetworkFactory, NetworkPlan, check_sigmoid, plan_seed
 from ntkit.tuning.question import Question, chosen_engine
 from ntkit.tuning.result import TuneResult
 
@@ -121,7 +121,7 @@ def tune(
         width=positive_int("width", width),
         depth=positive_int("depth", depth),
         n_frequencies=positive_int("n_frequencies", n_frequencies),
-        seed=_seed(generator),
+        seed=plan_seed(generator),
         sigmoid=sigmoid,
         factory=network,
     )
@@ -170,10 +170,3 @@ def tune(
         equal=equal,
         by_models=bool(models.table),
     )
-
-
-def _seed(generator: torch.Generator | None) -> int:
-    """One seed for every candidate, so that they differ in their bandwidth alone."""
-    if generator is None:
-        return 0
-    return int(torch.randint(2**31, (1,), generator=generator))

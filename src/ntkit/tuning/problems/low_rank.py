@@ -1,5 +1,6 @@
 """Any kernel at any points, by its largest modes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -42,6 +43,7 @@ class LowRankProblem(AbstractProblem):
     _features: Tensor = field(repr=False)
     _judged: Tensor = field(repr=False)
     _coordinates: Tensor = field(repr=False)
+    _at: Callable[[Tensor], Tensor] = field(repr=False)
 
     def __init__(
         self,
@@ -71,17 +73,21 @@ class LowRankProblem(AbstractProblem):
             lost=max(0.0, float((y**2).sum() - energy.sum())),
         )
         points, judged = some(*task.judged(), _JUDGED)
-        features = values.new_zeros(0, len(values))
-        if len(points):
-            features = factor.features(kernel, points) @ rotation  # times sqrt(value)
+
+        def at(points: Tensor) -> Tensor:
+            """Features whose products with the coordinates of a residual are the kernel's with the residual."""
+            return (factor.features(kernel, points) @ rotation) * values.sqrt()
+
+        features = at(points) if len(points) else values.new_zeros(0, len(values))
         for name, value in {
             "modes": modes,
             "error": factor.error,
             "note": f"low-rank kernel of rank {len(energy)}, leaving out "
             f"{factor.error:.1e} of its trace; all layers share one learning rate.",
-            "_features": features * values.sqrt(),
+            "_features": features,
             "_judged": judged,
             "_coordinates": inside,
+            "_at": at,
         }.items():
             object.__setattr__(self, name, value)
 
@@ -95,3 +101,9 @@ class LowRankProblem(AbstractProblem):
             learned = self._features @ (moment[:, None] * self._coordinates)
             errors.append(float(((self._judged - learned) ** 2).mean()))
         return torch.tensor(errors, dtype=torch.float64)
+
+    def learned(self, run: Trajectory, points: Float[Tensor, "n d"]) -> Float[Tensor, "s n o"]:
+        """The function learned, at any points, at the moments of a trajectory of `modes`."""
+        features = self._at(points)
+        moments = [features @ (w[:, None] * self._coordinates) for w in run.weights[:, 0]]
+        return torch.stack(moments)

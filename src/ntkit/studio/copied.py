@@ -1,0 +1,51 @@
+"""Lines to copy: the same in Python and on the command line."""
+
+from shlex import quote
+
+from ntkit.studio.signals import Shown
+from ntkit.tasks import AbstractSamples
+from ntkit.tuning import Candidate, NetworkPlan
+from ntkit.tuning.choice import Goal
+from ntkit.tuning.plan import plan_seed
+
+__all__ = ["command_of", "plan_of", "python_of"]
+
+_QUALITY = {"generalise": "held_out_quality", "fit": "train_quality"}
+
+
+_SEED = 0  # of `ntkit tune`
+
+
+def plan_of(task: AbstractSamples) -> NetworkPlan:
+    """The network that is usual for the task, as the command line draws it."""
+    return NetworkPlan(task.in_dim, task.n_outputs, task.width, task.depth, seed=plan_seed(_SEED))
+
+
+def python_of(shown: Shown, choice: Candidate, goal: Goal, steps: int) -> str:
+    """A program that trains the recommended network on the file, and asks for the recommendation again."""
+    plan = plan_of(shown.whole)
+    lines = (
+        "import torch",
+        "",
+        "import ntkit",
+        *shown.python,
+        "",
+        plan.code(choice),
+        f"fitted = ntkit.fit(task, encoding=encoding, hold_out=None, steps={steps})",
+        f'print(f"{{fitted.{_QUALITY[goal]}:.1f}} dB")',
+        "",
+        "# How the encoding was found:",
+        f"generator = torch.Generator().manual_seed({_SEED})",
+        f'asked = {{"goal": "{goal}", "steps": {steps}, "families": ["mlp"]}}',
+        "result = ntkit.tune(task, generator=generator, **asked)",
+        "print(result.choice, result.flat_range)",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def command_of(shown: Shown, goal: Goal, steps: int) -> str:
+    """The same by `ntkit tune`, which trains the network in the end."""
+    before, name, flags = shown.command
+    path = quote(f"./{name}" if name.startswith("-") else name)
+    words = ["ntkit tune", path, *flags, f"--goal {goal}", f"--budget {steps}", "--families mlp"]
+    return "\n".join([*before, " ".join(words)]) + "\n"
