@@ -63,18 +63,17 @@ export class Signals {
   async takeExample(name: (typeof EXAMPLES)[number]): Promise<void> {
     const response = await fetch(`/examples/${name}.jpg`);
     const file = await response.blob();
-    await this.take(file, `${name}.jpg`);
-    example = { name: `${name}.jpg`, file };
+    await this.take(file, `${name}.jpg`, true);
   }
 
-  async take(file: Blob, name: string): Promise<void> {
+  async take(file: Blob, name: string, isExample = false): Promise<void> {
     this.#error.hidden = true;
     if (file.size > this.mostBytes) {
       this.#fail(t("signal.too_large", { name, most: Math.floor(this.mostBytes / 2 ** 20) }));
       return;
     }
     this.#status.textContent = t("signal.reading", { name });
-    example = undefined;
+    example = isExample ? { name, file } : undefined;
     await this.#link.upload(file, name, this.#heard());
   }
 
