@@ -41,11 +41,7 @@ class Problem:
 
 def circles(generator: torch.Generator) -> Problem:
     """A disc, and a ring around it."""
-    inside = torch.arange(N_POINTS) % 2 == 0
-    radius = torch.where(inside, 0.35, 0.95) + 0.09 * torch.randn(N_POINTS, generator=generator)
-    angle = 2 * torch.pi * torch.rand(N_POINTS, generator=generator)
-    x = torch.stack([radius * angle.cos(), radius * angle.sin()], 1).double()
-    y = torch.where(inside, 1.0, -1.0).double()
+    x, y = ntkit.tasks.circles(N_POINTS, generator=generator)
     return Problem("Circles", x, y, lambda p: (p**2).sum(1), r"$x_1^2 + x_2^2$")
 
 

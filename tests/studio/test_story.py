@@ -81,3 +81,74 @@ def test_line_ends_at_the_least_squares() -> None:
 def test_line_refuses_what_is_no_drawing(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         told("line", "fit", {**LINE, **bad})
+
+
+def monomials(points: torch.Tensor, names: list[str]) -> torch.Tensor:
+    """Products as their names say."""
+    columns = []
+    for name in names:
+        value = torch.ones(len(points), dtype=torch.float64)
+        for factor in name.split():
+            if factor != "1":
+                symbol, _, power = factor.partition("^")
+                value = value * points[:, int(symbol[1:]) - 1] ** int(power or 1)
+        columns.append(value)
+    return torch.stack(columns, 1)
+
+
+@pytest.mark.parametrize("height", [0.2, 1.0])
+@pytest.mark.parametrize("time", [0.1, 3.0])
+def test_lift_plane_is_that_of_gradient_flow(height: float, time: float) -> None:
+    found = told("lift", "plane", {"height": height, "time": time, "x": 0.3, "y": -0.2})
+    points, labels = double(found.content["points"]), double(found.content["labels"])
+    assert points[0, :2].tolist() == [0.3, -0.2]
+    torch.testing.assert_close(points[:, 2], height * (points[:, :2] ** 2).sum(1))
+    design = torch.cat([points, torch.ones(len(points), 1).double()], 1)
+    rates, modes = torch.linalg.eigh(design.T @ design)
+    weights = modes @ (-torch.expm1(-time * rates) / rates * (modes.T @ (design.T @ labels)))
+    torch.testing.assert_close(double(found.content["plane"]), weights)
+    assert found.content["right"] == int(((design @ weights) * labels > 0).sum())
+
+
+def test_lift_separates_what_a_line_does_not() -> None:
+    rights = [
+        told("lift", "plane", {"height": h, "time": 3.0, "x": 0.1, "y": 0.0}).content["right"]
+        for h in (0.0, 1.0)
+    ]
+    assert rights[0] < 40
+    assert rights[1] == 60
+
+
+@pytest.mark.parametrize("degree", [1, 2, 5, 8])
+def test_trick_gives_the_same_number_in_both_ways(degree: int) -> None:
+    values = {"degree": degree, "x1": 0.7, "y1": -0.4, "x2": 1.1, "y2": 0.3}
+    found = told("trick", "pair", values).content
+    plain = (0.7 * 1.1 - 0.4 * 0.3 + 1) ** degree
+    assert found["kernel"] == pytest.approx(plain, rel=1e-12)
+    assert found["summed"] == pytest.approx(plain, rel=1e-12)
+    assert len(found["products"]) == len(found["names"]) == found["counts"][0]
+    at = monomials(double([[0.7, -0.4], [1.1, 0.3]]), found["names"])
+    ratio = double(found["features"]) / at
+    torch.testing.assert_close(ratio[0], ratio[1])  # the coefficient of each monomial
+    assert (found["right"] == 60) == (degree > 1)
+
+
+TAYLOR = {"x": [-1.0, 0.1, 0.8], "y": [0.5, -0.6, 1.0], "width": 64, "share": 0.1, "seed": 3}
+
+
+def test_taylor_gap_grows_as_the_square_and_falls_with_the_width() -> None:
+    found = told("taylor", "expand", TAYLOR).content
+    assert found["gap"] / found["half"] == pytest.approx(4, rel=0.1)
+    whole = {**TAYLOR, "share": 1.0}
+    gaps = [told("taylor", "expand", {**whole, "width": w}).content["gap"] for w in (16, 256, 2048)]
+    assert gaps == sorted(gaps, reverse=True)
+    ends = told("taylor", "expand", whole).content
+    assert ends["gaps"][ends["shares"].index(1.0)] == pytest.approx(ends["gap"])
+
+
+def test_taylor_walk_ends_where_the_expansion_fits() -> None:
+    found = told("taylor", "expand", {**TAYLOR, "share": 1.0}).content
+    places, values = double(found["places"]), double(found["expansion"])
+    for x, y in zip(TAYLOR["x"], TAYLOR["y"], strict=True):
+        near = (places - x).abs().topk(2, largest=False).indices
+        assert float(values[near].mean()) == pytest.approx(y, abs=0.1)

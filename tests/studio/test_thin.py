@@ -11,6 +11,7 @@ ROOT = Path(ntkit.__file__).parent / "studio"
 FILES = sorted(ROOT.rglob("*.py"))
 CONVERSIONS = {"asarray", "ascontiguousarray", "frombuffer", "from_numpy", "as_tensor"}
 TYPES = {"Tensor", "ndarray", "nn"}  # what a loss is named by
+SEEDS = {"Generator", "manual_seed"}  # where chance comes from is said, not computed
 METHODS = {
     *("fft", "einsum", "matmul", "mean", "sum", "exp", "log", "sqrt", "clamp", "clip", "eigh", "dot"),
     *("max_pool2d", "softmax", "std", "var", "cumsum", "sin", "cos", "pow", "square", "norm"),
@@ -29,7 +30,9 @@ def breaches(tree: ast.AST) -> list[str]:
             found += [f"from {node.module} import {name}" for name in names]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             words = ast.unparse(node.func).split(".")
-            is_theirs = words[0] in {"torch", "np", "numpy"} and words[-1] not in CONVERSIONS
+            is_theirs = (
+                words[0] in {"torch", "np", "numpy"} and words[-1] not in CONVERSIONS | SEEDS
+            )
             if is_theirs or words[-1] in METHODS:
                 found.append(".".join(words))
     return found

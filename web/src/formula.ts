@@ -11,10 +11,11 @@ export function formula(tex: string, spoken: string): HTMLElement {
   return made;
 }
 
-/** A text with `$formulas$` and `code` in it. */
+/** A text with `$formulas$`, `code` and *stress* in it. */
 export function rich(text: string): (Node | string)[] {
-  return text.split(/(\$[^$]+\$|`[^`]+`)/).map((part) => {
+  return text.split(/(\$[^$]+\$|`[^`]+`|\*[^*]+\*)/).map((part) => {
     if (part.startsWith("`")) return h("code", {}, part.slice(1, -1));
+    if (part.startsWith("*")) return h("em", {}, part.slice(1, -1));
     if (!part.startsWith("$")) return part;
     const tex = part.slice(1, -1);
     const inline = h("span", {}, tex);

@@ -19,6 +19,7 @@ from ntkit.dynamics.stopping import Stopping
 from ntkit.dynamics.taylor import Taylor, taylor
 from ntkit.dynamics.training import TrainingOptions
 from ntkit.dynamics.training_time import training_time
+from ntkit.dynamics.walk import Walk, walk
 
 __all__ = [
     "Comparison",
@@ -41,6 +42,7 @@ __all__ = [
     "Stopping",
     "Taylor",
     "TrainingOptions",
+    "Walk",
     "compare",
     "descend",
     "follow",
@@ -49,4 +51,5 @@ __all__ = [
     "minibatch_noise",
     "taylor",
     "training_time",
+    "walk",
 ]

@@ -14,6 +14,7 @@ from ntkit.tasks.samples import AbstractSamples
 from ntkit.tasks.shape import Shape
 from ntkit.tasks.signal import Signal
 from ntkit.tasks.total_variation import total_variation
+from ntkit.tasks.toys import circles, lifted
 from ntkit.tasks.trainer import Trainer
 from ntkit.tasks.training import train
 from ntkit.tasks.video import Video
@@ -43,7 +44,9 @@ __all__ = [
     "Trainer",
     "Video",
     "Volume",
+    "circles",
     "job",
+    "lifted",
     "psnr",
     "total_variation",
     "train",

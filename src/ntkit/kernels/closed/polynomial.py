@@ -1,7 +1,7 @@
 """Powers of the dot product, and their monomials."""
 
 from itertools import combinations_with_replacement
-from math import factorial, prod
+from math import comb, factorial, prod
 
 import torch
 from jaxtyping import Float
@@ -45,6 +45,27 @@ class Polynomial(AbstractKernel):
         self.degree = positive_int("degree", degree)
         self.offset = scalar("offset", offset, zero=True)
 
+    def n_features(self, dim: int) -> int:
+        """How many monomials a point of `dim` coordinates has.
+
+        Example:
+            >>> Polynomial(5, offset=1.0).n_features(784)
+            2515874132157
+        """
+        symbols = positive_int("dim", dim) + (float(self.offset) > 0)
+        return comb(symbols + self.degree - 1, self.degree)
+
+    def feature_names(self, dim: int) -> list[str]:
+        """The monomials in the order of `features`, without their coefficients.
+
+        Example:
+            >>> Polynomial(2, offset=1.0).feature_names(2)
+            ['x1^2', 'x1 x2', 'x1', 'x2^2', 'x2', '1']
+        """
+        symbols = [f"x{i + 1}" for i in range(positive_int("dim", dim))]
+        symbols += ["1"] if float(self.offset) > 0 else []
+        return [_monomial(c) for c in combinations_with_replacement(symbols, self.degree)]
+
     def __call__(
         self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None
     ) -> Float[Tensor, "n m"]:
@@ -78,3 +99,8 @@ class Polynomial(AbstractKernel):
 def _multinomial(choice: tuple[int, ...]) -> int:
     """In how many orders the chosen coordinates can stand."""
     return factorial(len(choice)) // prod(factorial(choice.count(i)) for i in set(choice))
+
+
+def _monomial(choice: tuple[str, ...]) -> str:
+    powers = {s: choice.count(s) for s in dict.fromkeys(choice) if s != "1"}
+    return " ".join(s if k == 1 else f"{s}^{k}" for s, k in powers.items()) or "1"

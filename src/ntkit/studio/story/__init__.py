@@ -7,7 +7,7 @@ from ntkit.studio.asks import Ask
 
 __all__ = ["ORDER", "asks_of"]
 
-ORDER = ("line",)
+ORDER = ("line", "lift", "trick", "taylor")
 """The steps as the page tells them; each is a file here and one in `web/src/story`."""
 
 
