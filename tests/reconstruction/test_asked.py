@@ -20,6 +20,7 @@ from ntkit.reconstruction.asked import (
     asked_system,
     asked_variation,
 )
+from ntkit.reconstruction.torus import torus_prior
 from tests.cases import randn
 
 LINES = Radon.parallel((6, 6), torch.arange(4) * pi / 4, n_detectors=8)
@@ -156,6 +157,14 @@ def test_priors_are_kernels() -> None:
         with pytest.raises(TypeError, match=r"`prior` must be kernels, got \w+; of a network"):
             asked_priors(bad, grid)
     refused("must be a stationary kernel", randn(12), POINTS, prior=Linear())
+
+
+def test_the_usual_priors_are_the_same_each_time() -> None:
+    """Their networks are not drawn from the global generator: the same data give the same field."""
+    before, grid = torch.get_rng_state(), Grid((6, 5))
+    for one, other in zip(default_priors(2).values(), default_priors(2).values(), strict=True):
+        assert torch.equal(torus_prior(one, grid).spectrum, torus_prior(other, grid).spectrum)
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_data_are_in_double_precision_with_an_axis_of_channels() -> None:

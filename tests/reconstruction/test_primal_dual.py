@@ -244,6 +244,20 @@ def test_steps_are_counted_and_running_out_is_told() -> None:
     assert state.change > 1e-6
 
 
+@EACH
+def test_the_change_is_of_the_field_on_the_grid(A: AbstractMeasurement) -> None:
+    """From one iteration to the next, of the problem that changes most."""
+    system, prior, parts = system_of(A), prior_of(A), 2 if A.is_complex else 1
+    method = method_of(system, data_of(system, parts))
+    weight = torch.tensor([0.1, 0.5]).double()
+    terms = terms_of(system, prior, 2, weight=weight, variation=0.02 / weight)
+    before = method.solve(terms, tolerance=0.0, iterations=12)
+    after = method.solve(terms, start=before, tolerance=0.0, iterations=1)
+    old, new = method.field(before, terms).flatten(1), method.field(after, terms).flatten(1)
+    expected = ((new - old).norm(dim=1) / new.norm(dim=1)).max()
+    assert after.change == pytest.approx(float(expected), rel=1e-9)
+
+
 @pytest.mark.parametrize("size", [1e-20, 1e-3, 1e20])
 def test_the_field_is_as_large_as_the_data(size: float) -> None:
     """In single precision, where squares of such numbers do not exist."""

@@ -63,4 +63,4 @@ def _prior(text: str, ndim: int) -> tuple[str, AbstractKernel]:
         return f"Matern-{round(2 * smoothness)}/2, length {number:g}", Matern(smoothness, number)
     drawn = torch.Generator().manual_seed(0)
     encoding = Gaussian(ndim, bandwidth=number, n_frequencies=256, generator=drawn)
-    return network_prior(number), ntk(mlp(encoding, 1, width=256, depth=3))
+    return network_prior(number), ntk(mlp(encoding, 1, width=256, depth=3, generator=drawn))

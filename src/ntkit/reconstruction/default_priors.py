@@ -22,7 +22,7 @@ def default_priors(ndim: int) -> dict[str, AbstractKernel]:
     for bandwidth in BANDWIDTHS:
         draw = torch.Generator().manual_seed(0)
         encoding = Gaussian(ndim, bandwidth=bandwidth, n_frequencies=256, generator=draw)
-        found[network_prior(bandwidth)] = ntk(mlp(encoding, 1, width=256, depth=3))
+        found[network_prior(bandwidth)] = ntk(mlp(encoding, 1, width=256, depth=3, generator=draw))
     return {**found, "Matern-1/2, length 0.1": Matern(0.5, 0.1)}
 
 

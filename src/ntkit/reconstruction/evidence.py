@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from ntkit.reconstruction.fourier_covariance import fourier_covariances, is_one_coil
 from ntkit.reconstruction.result import PriorRow
 from ntkit.reconstruction.system import System
-from ntkit.reconstruction.torus import WavePrior
+from ntkit.reconstruction.torus import TorusPrior, WavePrior
 
 __all__ = [
     "Spectrum",
@@ -95,8 +96,12 @@ def data_spectra(
         priors: The kernels, of the same map of waves to fields.
         rows: Which data.
 
-    Cost: `n` products with `A^H`, for each kernel as many with `A` and `K`, and an eigenvalue problem of order `n`.
+    Cost: `n` products with `A^H`, for each kernel as many with `A` and `K`, and an eigenvalue problem of order `n`. Of Fourier
+    samples of one coil and stationary kernels only the last, and that of `fourier_covariances`.
     """
+    if is_one_coil(system) and all(isinstance(prior, TorusPrior) for prior in priors):
+        entries = fourier_covariances(system, system.torus, [p.spectrum for p in priors], rows)
+        return [spectrum_of(p.name, rows, e.mT) for p, e in zip(priors, entries, strict=True)]
     images = no_images(system, len(priors), rows)
     for own, unit in units_among(system, rows):
         waves = priors[0].to_waves(system.adjoint(unit))

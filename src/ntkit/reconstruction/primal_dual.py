@@ -85,8 +85,8 @@ class State:
         data: `[c, p, m]`, dual variable of the data.
         slopes: `[d, c, p, *shape]`, of the total variation.
         bound: `[c, p, *shape]`, of the bounds.
-        change: Of the field in one iteration, over its size (or a hundredth of the typical one, where it is less), the
-            largest of the problems.
+        change: Of the field on the grid in one iteration, over its size (or a hundredth of the typical one, where it is less),
+            the largest of the problems.
         iterations: How many led here from the start that was given.
     """
 
@@ -158,7 +158,9 @@ class PrimalDual:
         iterations: int = 500,
         on_step: Callable[[], None] | None = None,
     ) -> State:
-        """Iterate until the field changes by less than `tolerance` of its size in an iteration.
+        """Iterate until the field changes by less than `tolerance` of its size in an iteration, on the grid.
+
+        Off the grid, where no data are, waves go on to move for hundreds of iterations that the field does not see.
 
         Args:
             terms: The problems.
@@ -174,9 +176,7 @@ class PrimalDual:
             if on_step:
                 on_step()
             if k % _CHECK_EVERY == 0 or k == iterations:
-                moved = self._size(following.waves - state.waves)
-                size = self._size(following.waves).clamp_min(1e-2)  # a field may be 0
-                change = float((moved / size).max())
+                change = self._change(state.waves, following.waves)
                 state = replace(following, change=change, iterations=k)
                 if change < tolerance:
                     break
@@ -203,11 +203,16 @@ class PrimalDual:
         found = self._torus.on_grid(torch.view_as_complex(state.waves))
         return terms.clip(found.double() * self._scale)
 
-    def _size(self, waves: Float[Tensor, "c ..."]) -> Float[Tensor, " c"]:
-        """Root mean square of fields on the torus."""
-        twice = self._torus.multiplicity(waves.dtype)
-        square = (waves.square().sum(-1) @ twice).flatten(1).sum(1)
-        return square.div(waves.shape[1]).sqrt() / prod(self._torus.lengths)
+    def _change(self, before: Float[Tensor, "c ..."], after: Float[Tensor, "c ..."]) -> float:
+        """Of fields from one iteration to the next, relative: the largest of the problems."""
+        largest = 0.0
+        for old, new in zip(before, after, strict=True):
+            moved, size = (
+                float(self._torus.on_grid(torch.view_as_complex(waves)).square().mean().sqrt())
+                for waves in (new - old, new)
+            )
+            largest = max(largest, moved / max(size, 1e-2))  # a field may be 0
+        return largest
 
     def _flat_field(self, terms: Terms) -> State:
         cases, shape, parts = len(terms.keep), self._torus.shape, len(self._y)

@@ -127,9 +127,15 @@ class System:
 
         Its shape over the length of the wave vector is a power of the response to one bright point about the middle: 1, 1/2
         or 0, whichever needs the least mean when it is made as large as it must be. For line integrals that is the
-        ramp's inverse. Where the middle is not measured at all it is the same at all waves.
+        ramp's inverse. Where the middle is not measured at all it is the same at all waves; also where `A A^H` is diagonal:
+        its largest entry is the largest eigenvalue.
         """
         shape, parts = self.measurement.field_shape, 2 if self.measurement.is_complex else 1
+        if self.is_diagonal:
+            ones = torch.ones(1, parts, self.n_data, dtype=torch.float64)
+            largest = self.forward(self.adjoint(ones)).abs().max()
+            waves = (*self.torus.lengths[:-1], self.torus.lengths[-1] // 2 + 1)
+            return (1 + 1e-6) * largest.expand(waves)  # not below it by rounding
         middle = self._measured_point()
         point = torch.zeros(1, parts, *shape, dtype=torch.float64)
         point[(0, 0, *middle)] = 1

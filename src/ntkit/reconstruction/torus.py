@@ -39,9 +39,9 @@ class Torus:
         return tuple(range(-len(self.shape), 0))
 
     def to_waves(self, field: Float[Tensor, "..."]) -> Tensor:
-        """The Fourier coefficients `[..., k]` of a field that is zero off the grid; each axis is padded when its turn comes."""
-        waves = torch.fft.rfft(field, n=self.lengths[-1])
-        for axis, n in zip(self.axes[:-1], self.lengths[:-1], strict=True):
+        """The Fourier coefficients `[..., k]` of a field that is zero off the grid; the first axes are padded last."""
+        waves = torch.fft.rfftn(field, s=self.lengths[-2:], dim=self.axes[-2:])
+        for axis, n in reversed(list(zip(self.axes[:-2], self.lengths[:-2], strict=True))):
             waves = torch.fft.fft(waves, n=n, dim=axis)
         return waves
 

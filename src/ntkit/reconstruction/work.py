@@ -134,7 +134,9 @@ class Work:
             choice = self._choice(prior.name, row, row.weight, 0.0)
             notes = (_UNFINISHED,) if linear.iterations >= _MOST else ()
             return Solved(by_kernel, choice, None, {}, float(linear.residuals[0]), notes)
-        method = PrimalDual(self.system, self.y, scale=row.scale, ridge=row.weight)
+        share = BLIND_SHARE if self.system.is_blind else SHARES[0]
+        likely = row.weight * (share if self.system.is_blind else 1.0)
+        method = PrimalDual(self.system, self.y, scale=row.scale, ridge=likely)
         path, others = None, {"kernel alone": by_kernel}
         if total_variation is True and self.system.is_blind:
             total_variation = USUAL_STRENGTH * unit
@@ -160,7 +162,6 @@ class Work:
                 field, own = self._field(method, row, terms, start)
                 gap = max(gap, own)
         else:
-            share = BLIND_SHARE if self.system.is_blind else SHARES[0]
             weight = row.weight if total_variation is False else share * row.weight
             strength = float(total_variation)
             terms = self.terms(prior, row, weight, strength)
