@@ -3,11 +3,9 @@
 2,000 training points in 20 dimensions, 10 outputs, 500 test points, 5 times; the matrices of a ReLU
 tangent kernel of depth 3 are given to both, so that what is timed is the training alone: making the
 object and the first predictions on the test points, then predictions at 5 new times by the same
-object. Where scipy is installed, ours takes two of LAPACK's three stages of a decomposition and
-multiplies only the vectors that are needed by the factors. Best of several, ours and the peer's in
-turn, each alone with the threads of `--threads`; the peer is run by the interpreter named by
-NTKIT_PEER_PYTHON (neural-tangents 0.6.5 on jax 0.4.25); without it the rows that need it are left
-out. The figures are for an idle machine with `--threads 2`.
+object. Best of several, ours and the peer's in turn, each alone with the threads of `--threads`;
+the peer is run by the interpreter named by NTKIT_PEER_PYTHON (neural-tangents 0.6.5 on jax 0.4.25);
+without it the rows that need it are left out. The figures are for an idle machine with `--threads 2`.
 """
 
 import json

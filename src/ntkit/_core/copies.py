@@ -10,6 +10,15 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ntkit._core.torch_internals import (
+    BACKWARD_HOOKS,
+    COMPILED_CALL,
+    FORWARD_HOOKS,
+    PARTS,
+    TENSORS,
+    compiled_from,
+)
+
 __all__ = ["Copier", "as_leaves", "cloned", "snapshot"]
 
 T = TypeVar("T")
@@ -82,10 +91,9 @@ class Copier:
 
     def _module(self, module: Any) -> Any:
         before = vars(module)
-        parts = before.get("_modules", {})
-        is_compiled = type(module).__module__.startswith("torch._dynamo")  # by `torch.compile`
-        if is_compiled and isinstance(parts.get("_orig_mod"), nn.Module):
-            made = self(parts["_orig_mod"])
+        parts = before.get(PARTS, {})
+        if (inner := compiled_from(module)) is not None:
+            made = self(inner)
             self._made[id(module)] = module, made
             return made
         if isinstance(module, torch.jit.ScriptModule):  # its tensors lie beyond Python
@@ -95,13 +103,13 @@ class Copier:
         self._made[id(module)] = module, made
         own = vars(made)
         own.update(before)
-        for name in ("_parameters", "_buffers"):
+        for name in TENSORS:
             own[name] = {k: None if t is None else self(t) for k, t in before[name].items()}
-        own["_modules"] = {k: None if m is None else self(m) for k, m in parts.items()}
-        for name in ("_forward_hooks", "_forward_pre_hooks"):
+        own[PARTS] = {k: None if m is None else self(m) for k, m in parts.items()}
+        for name in FORWARD_HOOKS:
             own[name] = self(before[name]) if before[name] else OrderedDict()
-        own.update(_backward_hooks=OrderedDict(), _backward_pre_hooks=OrderedDict())
-        own.pop("_compiled_call_impl", None)  # of `module.compile()`
+        own.update({name: OrderedDict() for name in BACKWARD_HOOKS})
+        own.pop(COMPILED_CALL, None)  # of `module.compile()`
         for name, value in before.items():
             if type(value) not in _PLAIN and name not in _OF_TORCH:
                 own[name] = self(value)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from ntkit._core.copies import as_leaves
+from ntkit._core.torch_internals import PARTS, TENSORS
 
 __all__ = ["Kept"]
 
@@ -84,7 +85,7 @@ def _nameless(place: str, value: Any, seen: set[int]) -> tuple[str, str] | None:
         for name, part in value.named_modules():
             own = f"{place}.{name}" if name else place
             # parts have their own names; hooks on gradients stay behind in copies of ours
-            skipped = {"_parameters", "_buffers", "_modules"}
+            skipped = {*TENSORS, PARTS}
             parts += [(f"{own}.{k}", v) for k, v in vars(part).items() if k not in skipped]
     elif type(value).__module__.startswith("ntkit."):
         if type(value).__reduce__ is not object.__reduce__:  # made again from these

@@ -9,11 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ntkit._core.copies import Copier
+from ntkit._core.torch_internals import BACKWARD_HOOKS, PARTS, TENSORS
 
 __all__ = ["AbstractRunner", "AsFound", "InPlace", "StandIn", "call"]
-
-_KINDS = ("_parameters", "_buffers")
-_HELD = (*_KINDS, "_modules")
 
 
 class AbstractRunner(ABC):
@@ -91,9 +89,7 @@ class InPlace(AbstractRunner):
             before = AsFound(self._module)
             try:
                 for part in self._module.modules():
-                    vars(part).update(
-                        _backward_hooks=OrderedDict(), _backward_pre_hooks=OrderedDict()
-                    )
+                    vars(part).update({name: OrderedDict() for name in BACKWARD_HOOKS})
                     _with_dense_gradients(part)
                 _, slots = _held([*self._module.named_modules()])
                 for name, value in values.items():
@@ -121,7 +117,7 @@ class AsFound:
 
     def __init__(self, module: nn.Module) -> None:
         self._before = [
-            (own, own.copy(), {kind: own[kind].copy() for kind in _HELD if kind in own})
+            (own, own.copy(), {kind: own[kind].copy() for kind in (*TENSORS, PARTS) if kind in own})
             for own in map(vars, module.modules())
         ]
 
@@ -151,7 +147,7 @@ def _held(
     tensors: dict[str, Tensor] = {}
     slots: dict[str, list[tuple[nn.Module, str, str]]] = {}
     names: dict[int, str] = {}
-    for kind in _KINDS:
+    for kind in TENSORS:
         for prefix, part in parts:
             for key, tensor in vars(part).get(kind, {}).items():  # a scripted layer has none
                 if tensor is None:

@@ -8,6 +8,8 @@ from threading import Lock
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ntkit._core.torch_internals import COMPILER
+
 __all__ = ["Shared", "as_written", "full_products", "plain_attention"]
 
 
@@ -71,7 +73,7 @@ def _full_products() -> Iterator[None]:
 
 @contextmanager
 def _as_written() -> Iterator[None]:
-    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and loading it takes a second
+    if COMPILER not in sys.modules:  # nothing is compiled, and loading it takes a second
         yield
         return
     with torch.compiler.set_stance("force_eager"):

@@ -5,11 +5,11 @@ from itertools import combinations
 from typing import Any
 
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ntkit._core.company import mixing
 from ntkit._core.company_rows import few_of
 from ntkit._core.outside import warn
+from ntkit._core.torch_internals import tree_flatten, tree_unflatten
 from ntkit.dynamics.flat_outputs import flat
 
 __all__ = ["CompanyCheck"]

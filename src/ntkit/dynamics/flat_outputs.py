@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+
+from ntkit._core.torch_internals import tree_flatten, tree_leaves, tree_unflatten
 
 __all__ = ["FlatOutputs", "flat"]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
 from torch.utils.hooks import RemovableHandle
 
 from ntkit import figures
 from ntkit._core.checks import positive_int
 from ntkit._core.copies import Copier, cloned
 from ntkit._core.running import call
+from ntkit._core.torch_internals import tree_map_only
 from ntkit.dynamics.flat_outputs import FlatOutputs, flat
 from ntkit.dynamics.lazy_history import LazyHistory, LazyRow
 from ntkit.dynamics.linearize import linearize

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
+from ntkit._core.torch_internals import tree_leaves
 from ntkit.dynamics.forward_mode import forward_terms
 from ntkit.dynamics.forward_rules import untested
 from ntkit.dynamics.nested_reverse import reverse_terms, walk

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map_only
 
+from ntkit._core.torch_internals import tree_map_only, weight_norm
 from ntkit.dynamics.plain_embeddings import plain_bag, plain_embedding
 
 __all__ = ["PlainFormulas"]
@@ -180,7 +180,7 @@ def _update(running: Tensor | None, value: Tensor, momentum: float) -> None:
 _DATA: Any = Tensor.data.__get__  # pyright: ignore[reportAttributeAccessIssue]
 
 _FIRST: dict[Any, Callable[..., Tensor]] = {
-    torch._weight_norm: _weight_norm,  # pyright: ignore[reportPrivateImportUsage]
+    weight_norm: _weight_norm,
     F.embedding: plain_embedding,
     F.embedding_bag: plain_bag,
     F.glu: _glu,

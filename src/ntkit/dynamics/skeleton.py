@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.copies import Copier
+from ntkit._core.torch_internals import PARTS, WRAPPED, is_stored
 
 __all__ = ["Branch", "as_written", "grow", "plant", "refuse_unusable", "skeleton", "untouched"]
 
@@ -36,9 +37,9 @@ def grow(root: nn.Module, module: nn.Module) -> None:
             assert isinstance(twin, nn.Parameter)
             branch.register_parameter(name, twin)
         for name, buffer in part.named_buffers(recurse=False, remove_duplicate=False):
-            is_kept = name not in part._non_persistent_buffers_set
+            is_kept = is_stored(part, name)
             branch.register_buffer(name, copy(buffer, False), persistent=is_kept)
-        for name, child in part._modules.items():  # `named_children` leaves out repeated ones
+        for name, child in vars(part)[PARTS].items():  # `named_children` leaves out repeated ones
             if child is not None:
                 if id(child) not in branches:
                     fill(Branch(), child)
@@ -51,7 +52,7 @@ def plant(root: nn.Module, name: str, tensor: Tensor) -> None:
     """Register `tensor` as the buffer `name`, dots and all, making branches on the way."""
     *path, leaf = name.split(".")
     for step in path:
-        if step not in root._modules:
+        if step not in vars(root)[PARTS]:
             root.add_module(step, Branch())
         root = root.get_submodule(step)
     root.register_buffer(leaf, tensor)
@@ -78,7 +79,7 @@ def skeleton(module: nn.Module) -> nn.Module:
 
 def as_written(name: str) -> str:
     """The name that a part or tensor of a module has in its skeleton, where nothing is compiled."""
-    return ".".join(part for part in name.split(".") if part != "_orig_mod")
+    return ".".join(part for part in name.split(".") if part != WRAPPED)
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ntkit._core.checks import whole
 from ntkit._core.running import StandIn
+from ntkit._core.torch_internals import tree_flatten, tree_unflatten
 from ntkit.dynamics.company_check import CompanyCheck
 from ntkit.dynamics.forward_mode import plain_kernels
 from ntkit.dynamics.line_derivatives import LineDerivatives
@@ -55,7 +55,7 @@ class Taylor(nn.Module):
         self._buffer_names = [name for name, _ in module.named_buffers()]
         self._skeleton = (skeleton(module),)  # in a tuple: no child, its tensors are not ours
         self._point = "expansion_point"
-        while self._point in self._modules:  # the expansion of an expansion
+        while hasattr(self, self._point):  # the expansion of an expansion
             self._point += "_"
         self.add_module(self._point, Branch())
         for name, parameter in module.named_parameters():

@@ -22,7 +22,6 @@ from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
 from ntkit.solvers.conjugate_gradients import chan_preconditioner, conjugate_gradients
-from ntkit.solvers.eigenvectors import eigenvectors
 from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.response import AbstractResponse, FlowResponse, Limit
 from ntkit.solvers.slopes import responding
@@ -220,18 +219,16 @@ _methods: ExactTypeRegistry[Callable[..., AbstractPrepared]] = ExactTypeRegistry
 
 @_methods.register(DenseOperator)
 def _dense(op: DenseOperator, r: Tensor, settings: _Settings) -> Eigenbasis:
-    basis = eigenvectors(op.matrix.to(settings.dtype))
-    values = basis.values.double()
+    values, vectors = torch.linalg.eigh(op.matrix.to(settings.dtype))
     floor = float(values.abs().max()) * len(values) * torch.finfo(settings.dtype).eps
-    spectrum = basis.into(r.to(settings.dtype))
     return Eigenbasis(
-        values,
+        values.double(),
         floor,
-        spectrum,
-        lambda x: basis.back(x).to(op.dtype),
+        r.to(settings.dtype) @ vectors,
+        lambda x: (x @ vectors.T).to(op.dtype),
         None,
         "eigh",
-        basis.into,
+        lambda x: x @ vectors,
         problem=(op, r),
     )
 

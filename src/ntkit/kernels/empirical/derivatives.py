@@ -6,6 +6,7 @@ from math import ceil, prod
 import torch
 from torch import Tensor
 
+from ntkit._core.torch_internals import metadata
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.multiply import AbstractProducts
 from ntkit.kernels.empirical.target import Target
@@ -148,6 +149,6 @@ def _node_bytes(twice: Twice) -> int:
     """As if each node of the graphs kept a tensor like its output."""
     total = 0
     for node in twice.nodes():
-        for meta in getattr(node, "_input_metadata", ()):
+        for meta in metadata(node):
             total += prod(meta.shape) * meta.dtype.itemsize
     return total

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from ntkit._core.torch_internals import metadata, number_of, shape_of
 from ntkit.kernels.empirical.backward import Seed, gradients, one_hot
 from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.graph import Run
@@ -218,7 +219,7 @@ def ending(run: Run) -> Ending | None:
     top: Any = run.y.grad_fn
     while top is not None and top.name() in VIEWS:
         top = top.next_functions[0][0]
-    if top is None or _shape(top, 0) != tuple(run.y.shape):
+    if top is None or shape_of(top, 0) != tuple(run.y.shape):
         return None
     users = Counter(below for node in run.nodes for below, _ in node.next_functions)
     users[top] = 1
@@ -231,7 +232,7 @@ def ending(run: Run) -> Ending | None:
         top: [(None, 0, 0, Field(tuple(run.y.shape)))]
     }
     number = count()
-    waiting = [(-top._sequence_nr(), next(number), top)]
+    waiting = [(-number_of(top), next(number), top)]
     while waiting:  # what was computed last comes first: all users of a node before itself
         _, _, node = heappop(waiting)
         came = arrivals.pop(node)
@@ -239,7 +240,7 @@ def ending(run: Run) -> Ending | None:
         index, use = places.get(node), None
         is_known = (
             len(came) == users[node]
-            and node._input_metadata[0].dtype == run.y.dtype
+            and metadata(node)[0].dtype == run.y.dtype
             and all(output == 0 and field.same(f) for _, _, output, f in came)
             and _is_small(field, len(run.y))
         )
@@ -265,7 +266,7 @@ def ending(run: Run) -> Ending | None:
                 targets.append(None)
                 continue
             if below not in arrivals:
-                heappush(waiting, (-below._sequence_nr(), next(number), below))
+                heappush(waiting, (-number_of(below), next(number), below))
             arrivals.setdefault(below, []).append((len(taken), way.slot, output, way.field))
             targets.append(below)
         taken.append(_Taken(node, step, targets))
@@ -274,10 +275,6 @@ def ending(run: Run) -> Ending | None:
     for each in taken:
         each.targets[:] = [node if node in fields else None for node in each.targets]
     return Ending(run, fields, uses, taken, exits)
-
-
-def _shape(node: Any, output: int) -> tuple[int, ...]:
-    return tuple(node._input_metadata[output].shape)
 
 
 def _is_small(field: Field, n: int) -> bool:

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ntkit._core.torch_internals import FORWARD_HOOKS
+
 __all__ = ["of_structure", "of_tensors"]
 
 _MACHINERY = frozenset(vars(nn.Module()))
 """What every module holds: parameters, buffers and layers, which are met by name, and hooks."""
-
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 
 def of_tensors(named: Iterable[tuple[str, Tensor]]) -> str:
@@ -74,7 +74,7 @@ def _described(value: Any, depth: int) -> str:
 def _of_layer(layer: nn.Module) -> str:
     """Mode, attributes, hooks, and the code of `forward` where it is not torch's own."""
     found = {k: v for k, v in vars(layer).items() if k not in _MACHINERY}
-    for hooks in _HOOKS:
+    for hooks in FORWARD_HOOKS:
         found[hooks] = list(getattr(layer, hooks, {}).values())
     words = [f"training={layer.training}", _described(found, 1)]
     if not type(layer).__module__.startswith("torch."):

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from ntkit._core.torch_internals import saved, shape_of
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.rules import RULES, VIEWS, Operand
 from ntkit.kernels.empirical.target import Target
@@ -87,16 +88,16 @@ class Run:
         inner = None if below is None else self.operand(below)
         if inner is None or inner.is_transposed or (is_turned and len(inner.shape) != 2):
             return None
-        return Operand(inner.param, tuple(node._input_metadata[0].shape), is_turned)
+        return Operand(inner.param, shape_of(node), is_turned)
 
 
 def _transposes(node: Any) -> bool:
     """Whether a node exchanges the two axes of a matrix."""
     name = node.name()
     if name == "TransposeBackward0":
-        return (node._saved_dim0 - node._saved_dim1) % 2 == 1
+        return (saved(node, "dim0") - saved(node, "dim1")) % 2 == 1
     if name == "PermuteBackward0":
-        return [d % 2 for d in node._saved_dims] == [1, 0]
+        return [d % 2 for d in saved(node, "dims")] == [1, 0]
     return name == "TBackward0"
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.running import AbstractRunner, AsFound, InPlace, StandIn
+from ntkit._core.torch_internals import version_of
 
 __all__ = ["Moment", "plain"]
 
@@ -49,7 +50,7 @@ class Moment:
         self.buffers = dict(module.named_buffers())
         self.run: AbstractRunner = InPlace(home) if home in _IN_PLACE else StandIn(module)
         self._versions = {
-            name: p._version for name, p in self.parameters.items() if name not in copied
+            name: version_of(p) for name, p in self.parameters.items() if name not in copied
         }
 
     def go_in_place(self) -> bool:
@@ -84,7 +85,7 @@ class Moment:
             ValueError: It did, though it had not when it was looked at.
         """
         for name, version in self._versions.items():
-            if self.parameters[name]._version != version:
+            if version_of(self.parameters[name]) != version:
                 _WRITTEN.setdefault(self._home, set()).add(name)
                 raise ValueError(
                     f"`module` wrote into its parameter `{name}` for these points, and has not for "

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from ntkit._core.torch_internals import keeps, metadata, saved, shape_of
+
 __all__ = ["may_reorder"]
 
 _ANY = (-1,)
@@ -54,7 +56,7 @@ def _worked_along(node: Any) -> tuple[int, ...]:
     of = _SIZES.get(name.rstrip("0123456789").removesuffix("Backward"))
     if of is not None:
         return of(node)
-    dims = next((getattr(node, key) for key in _DIMS if hasattr(node, key)), ())
+    dims = next((saved(node, key) for key in _DIMS if keeps(node, key)), ())
     dims = [dims] if isinstance(dims, int) else dims or ()
     return tuple(
         shape[_signed(d)]
@@ -64,7 +66,7 @@ def _worked_along(node: Any) -> tuple[int, ...]:
     )
 
 
-_DIMS = ("_saved_dim", "_saved_dims", "_saved_dimension")
+_DIMS = ("dim", "dims", "dimension")
 
 
 def _is_custom(name: str) -> bool:
@@ -74,25 +76,21 @@ def _is_custom(name: str) -> bool:
 
 def _inputs(node: Any) -> list[tuple[int, ...]]:
     """Shapes of the inputs that have gradients."""
-    below = [(b._input_metadata, o) for b, o in node.next_functions if b is not None]
+    below = [(metadata(b), o) for b, o in node.next_functions if b is not None]
     return [tuple(shapes[o].shape) for shapes, o in below if o < len(shapes)]
 
 
-def _output(node: Any) -> tuple[int, ...]:
-    return tuple(node._input_metadata[0].shape)
-
-
 def _stacked(node: Any) -> tuple[int, ...]:
-    return (_output(node)[_signed(node._saved_dim)],)
+    return (shape_of(node)[_signed(saved(node, "dim"))],)
 
 
 def _indexed(node: Any) -> tuple[int, ...]:
     """Sizes of the axes with an index; a mask takes as many as it has."""
-    is_read = hasattr(node, "_saved_self_sym_sizes")
-    shape = tuple(node._saved_self_sym_sizes) if is_read else _output(node)
+    is_read = keeps(node, "self_sym_sizes")
+    shape = tuple(saved(node, "self_sym_sizes")) if is_read else shape_of(node)
     found: list[int] = []
     axis = 0
-    for index in node._saved_indices:
+    for index in saved(node, "indices"):
         width = 1
         if index is not None:
             width = index.ndim if index.dtype in {torch.bool, torch.uint8} else 1
@@ -102,7 +100,7 @@ def _indexed(node: Any) -> tuple[int, ...]:
 
 
 def _padded(node: Any) -> tuple[int, ...]:
-    pad, shape = node._saved_pad, _inputs(node)[0]
+    pad, shape = saved(node, "pad"), _inputs(node)[0]
     pairs = zip(pad[::2], pad[1::2], strict=True)
     return tuple(shape[-1 - k] for k, pair in enumerate(pairs) if any(pair))
 
@@ -110,7 +108,7 @@ def _padded(node: Any) -> tuple[int, ...]:
 def _summed_over(node: Any) -> tuple[int, ...]:
     """The axis that a product of matrices sums over."""
     factors = node.next_functions[-2:]
-    shapes = [None if b is None else tuple(b._input_metadata[o].shape) for b, o in factors]
+    shapes = [None if b is None else shape_of(b, o) for b, o in factors]
     if shapes[0] is not None:
         return shapes[0][-1:]
     return () if shapes[1] is None else shapes[1][-2:][:1]
@@ -128,7 +126,7 @@ _SIZES: dict[str, Callable[[Any], tuple[int, ...]]] = {
     "ConstantPadNd": _padded,
     "Convolution": lambda node: tuple(size for shape in _inputs(node)[:1] for size in shape[2:]),
     "Diagonal": lambda node: _inputs(node)[0],
-    "Embedding": lambda node: (node._saved_weight_sym_argsize_0,),
+    "Embedding": lambda node: (saved(node, "weight_sym_argsize_0"),),
     "Index": _indexed,
     "IndexPut": _indexed,
     "Mm": _summed_over,

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ntkit._core.torch_internals import metadata, saved, shape_of
 from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.rules import VIEWS
 
@@ -58,7 +59,7 @@ def step_through(node: Any, field: Field) -> Step | None:
 def _below(node: Any, slot: int) -> tuple[int, ...] | None:
     """Shape of an input, None if it has no gradient."""
     node, output = node.next_functions[slot]
-    return None if node is None else tuple(node._input_metadata[output].shape)
+    return None if node is None else shape_of(node, output)
 
 
 def _view(node: Any, field: Field) -> Step | None:
@@ -90,7 +91,7 @@ def _moved(node: Any, field: Field, of: Callable[[Tensor], Tensor]) -> Step | No
     if shape is None:
         return None
     picked = of(torch.empty(shape, device="meta"))
-    device = node._input_metadata[0].device
+    device = metadata(node)[0].device
     places = torch.arange(picked.numel(), device=device) if field.places is None else field.places
     found, size = torch.full_like(places, int(picked.storage_offset())), 1
     for length, stride in zip(reversed(picked.shape), reversed(picked.stride()), strict=True):
@@ -101,28 +102,28 @@ def _moved(node: Any, field: Field, of: Callable[[Tensor], Tensor]) -> Step | No
 
 def _select(node: Any, field: Field) -> Step | None:
     return _moved(
-        node, field, lambda t: t.select(_signed(node._saved_dim), _signed(node._saved_index))
+        node, field, lambda t: t.select(_signed(saved(node, "dim")), _signed(saved(node, "index")))
     )
 
 
 def _slice(node: Any, field: Field) -> Step | None:
-    ends = slice(_signed(node._saved_start), _signed(node._saved_end), node._saved_step)
+    ends = slice(_signed(saved(node, "start")), _signed(saved(node, "end")), saved(node, "step"))
 
     def picked(t: Tensor) -> Tensor:
         where = [slice(None)] * t.ndim
-        where[_signed(node._saved_dim)] = ends
+        where[_signed(saved(node, "dim"))] = ends
         return t[tuple(where)]
 
     return _moved(node, field, picked)
 
 
 def _transpose(node: Any, field: Field) -> Step | None:
-    one, other = _signed(node._saved_dim0), _signed(node._saved_dim1)
+    one, other = _signed(saved(node, "dim0")), _signed(saved(node, "dim1"))
     return _moved(node, field, lambda t: t.transpose(one, other))
 
 
 def _permute(node: Any, field: Field) -> Step | None:
-    axes = [_signed(axis) for axis in node._saved_dims]
+    axes = [_signed(axis) for axis in saved(node, "dims")]
     return _moved(node, field, lambda t: t.permute(axes))
 
 
@@ -134,11 +135,11 @@ def _signed(number: int) -> int:
 def _dense(node: Any, field: Field) -> Step | None:
     """`beta b + alpha a W`."""
     slot = 1 if node.name() == "AddmmBackward0" else 0
-    shape, weight = _below(node, slot), node._saved_mat2
+    shape, weight = _below(node, slot), saved(node, "mat2")
     if shape is None or weight is None:
         return None
     weight = weight.detach().T
-    scale = float(node._saved_alpha) if slot else 1.0
+    scale = float(saved(node, "alpha")) if slot else 1.0
     weight = weight if scale == 1 else scale * weight
     below = Field(shape)
     if field.places is not None:
@@ -170,7 +171,7 @@ def _entrywise(node: Any, field: Field) -> Step | None:
 
 def _slope(node: Any, shape: tuple[int, ...]) -> Tensor:
     """The derivative, by the node itself: hooks on gradients stay out of it."""
-    meta = node._input_metadata[0]
+    meta = metadata(node)[0]
     with torch.no_grad():
         return node(torch.ones(shape, dtype=meta.dtype, device=meta.device)).detach()
 
@@ -178,7 +179,7 @@ def _slope(node: Any, shape: tuple[int, ...]) -> Tensor:
 def _add(node: Any, field: Field) -> Step | None:
     """The sum of two tensors of the same shape, or of one and what has no gradient."""
     slots = tuple(k for k in (0, 1) if node.next_functions[k][0] is not None)
-    if node._saved_alpha != 1 or any(_below(node, k) != field.shape for k in slots):
+    if saved(node, "alpha") != 1 or any(_below(node, k) != field.shape for k in slots):
         return None
     return Step(tuple(Way(k, field, _same) for k in slots))
 
@@ -186,7 +187,7 @@ def _add(node: Any, field: Field) -> Step | None:
 def _multiply(node: Any, field: Field) -> Step | None:
     """The product of two tensors, or of one and numbers that are spread over it."""
     ways = []
-    for slot, other in enumerate((node._saved_other, node._saved_self)):
+    for slot, other in enumerate((saved(node, "other"), saved(node, "self"))):
         if _below(node, slot) == field.shape:
             ways.append(Way(slot, field, partial(_times, _at(field, other))))
     return Step(tuple(ways), is_entrywise=len(ways) == 1, is_new=True) if ways else None
@@ -196,13 +197,13 @@ def _divide(node: Any, field: Field) -> Step | None:
     """By a number, or by what has no gradient."""
     if _below(node, 0) != field.shape or _below(node, 1) is not None:
         return None
-    other = _at(field, node._saved_other)
+    other = _at(field, saved(node, "other"))
     return Step((Way(0, field, lambda g, _: g / other),), is_entrywise=True, is_new=True)
 
 
 def _scale(node: Any, field: Field) -> Step | None:
     """By a number."""
-    factor = node._saved_other
+    factor = saved(node, "other")
     if _below(node, 0) != field.shape:
         return None
     return Step((Way(0, field, lambda g, _: g * factor),), is_entrywise=True, is_new=True)
@@ -222,13 +223,13 @@ def _times(factor: Tensor, g: Tensor, _: bool) -> Tensor:
 
 def _layer_norm(node: Any, field: Field) -> Step | None:
     """`(x - mean) / deviation * weight + bias` over the last axis."""
-    x, weight = node._saved_input, node._saved_weight
-    if tuple(node._saved_normalized_shape) != x.shape[-1:] or _below(node, 0) is None:
+    x, weight = saved(node, "input"), saved(node, "weight")
+    if tuple(saved(node, "normalized_shape")) != x.shape[-1:] or _below(node, 0) is None:
         return None
     rows = field.rows(x.shape[-1])
     if rows is None and field.places is not None:
         return None
-    some = [t.detach().flatten(0, -2) for t in (x, node._saved_result1, node._saved_result2)]
+    some = [t.detach().flatten(0, -2) for t in (x, saved(node, "result1"), saved(node, "result2"))]
     x, mean, scale = some if rows is None else [t[rows] for t in some]
     normal = (x - mean) * scale
 
@@ -243,8 +244,8 @@ def _layer_norm(node: Any, field: Field) -> Step | None:
 
 def _softmax(node: Any, field: Field) -> Step | None:
     """Over the last axis."""
-    rows, chances = field.rows(field.shape[-1]), node._saved_result.detach()
-    if rows is None or _signed(node._saved_dim) not in (-1, chances.ndim - 1):
+    rows, chances = field.rows(field.shape[-1]), saved(node, "result").detach()
+    if rows is None or _signed(saved(node, "dim")) not in (-1, chances.ndim - 1):
         return None
     if _below(node, 0) != field.shape:
         return None
@@ -261,14 +262,16 @@ def _products(node: Any, field: Field) -> Step | None:
     """`c + a b` of several matrices, in as many rows of each: `a` has few gradients too, `b` has all."""
     is_sum = node.name() == "BaddbmmBackward0"
     a, b = (
-        (node._saved_batch1, node._saved_batch2) if is_sum else (node._saved_self, node._saved_mat2)
+        (saved(node, "batch1"), saved(node, "batch2"))
+        if is_sum
+        else (saved(node, "self"), saved(node, "mat2"))
     )
     slots = (1, 2) if is_sum else (0, 1)
     several, _, width = field.shape
     rows = field.rows(width)
     if rows is None or len(rows) % several:
         return None
-    if is_sum and (node._saved_alpha != 1 or _below(node, 0) is not None):
+    if is_sum and (saved(node, "alpha") != 1 or _below(node, 0) is not None):
         return None
     rows, order = rows.sort()
     of = torch.arange(several, device=rows.device)

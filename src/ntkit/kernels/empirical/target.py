@@ -13,6 +13,7 @@ from ntkit._core.checks import finite
 from ntkit._core.company import refuse_mixing
 from ntkit._core.company_rows import few_of
 from ntkit._core.copies import Copier
+from ntkit._core.torch_internals import FORWARD_HOOKS, compiled_from, version_of
 from ntkit.kernels.empirical.batch import Batch, batched
 from ntkit.kernels.empirical.evaluation import evaluation
 from ntkit.kernels.empirical.moment import Moment, plain
@@ -47,8 +48,7 @@ class Target:
     def __init__(self, module: nn.Module, params: Selection | None = None) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(f"`module` must be a torch.nn.Module, got {type(module).__name__}.")
-        inner = getattr(module, "_orig_mod", None)
-        self.module: nn.Module = inner if isinstance(inner, nn.Module) else module
+        self.module: nn.Module = compiled_from(module) or module
         refuse_unfit(self.module)
         self.names = _selected(self.module, params)
         self._home = self.module
@@ -146,7 +146,7 @@ class Target:
                 "the samples must stay on axis 0."
             )
         for name, buffer in buffers.items():
-            if buffer._version:
+            if version_of(buffer):
                 raise ValueError(
                     f"`module` writes into its buffer `{name}` when it runs, so each run changes "
                     "it. Call `module.eval()` first."
@@ -160,7 +160,7 @@ class Target:
     def kind(self, batch: Batch) -> Hashable:
         """What the module does depends on this, as far as it is known without running it."""
         modes = tuple(
-            (layer.training, *layer._forward_hooks, *layer._forward_pre_hooks)
+            (layer.training, *(hook for kind in FORWARD_HOOKS for hook in getattr(layer, kind)))
             for layer in self.module.modules()
         )
         points = tuple((t.dtype, t.device, t.shape[1:]) for t in batch.tensors)

@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ntkit._core.torch_internals import saved
+
 __all__ = ["refuse_underivable"]
 
 
@@ -67,14 +69,14 @@ def _leaves(top: Any) -> list[Tensor]:
                 "`module` uses `torch.utils.checkpoint` with `use_reentrant=True`, which hides "
                 "the parameters within from the graph. Pass `use_reentrant=False`."
             )
-        if getattr(node, "_saved_scale_grad_by_freq", False):
+        if saved(node, "scale_grad_by_freq", False):
             raise ValueError(
                 "`module` has an embedding with `scale_grad_by_freq=True`: its gradients are "
                 "divided by counts over the batch, and are no derivatives of the output of one "
                 "sample. Set `scale_grad_by_freq=False` on it for the kernel; the outputs are the "
                 "same."
             )
-        if getattr(node, "_saved_sparse", False):
+        if saved(node, "sparse", False):
             raise ValueError(
                 "`module` calls `F.embedding` or `F.embedding_bag` with `sparse=True`; sparse "
                 "gradients have no Jacobian. Pass `sparse=False`, or use `nn.Embedding`, whose "

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ntkit._core.torch_internals import shape_of
 from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.layout import Layout
 
@@ -29,7 +30,7 @@ class AbstractUse(ABC):
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of its output."""
-        return tuple(self.node._input_metadata[0].shape)
+        return shape_of(self.node)
 
     def at(self, field: Field) -> "AbstractUse | None":
         """The same use at those places alone, with outputs `[rows, c]`; None where that is not to be had."""

@@ -14,6 +14,7 @@ from torch.fx.node import map_arg
 from ntkit._core.copies import Copier, cloned
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.running import AsFound
+from ntkit._core.torch_internals import compiled_from
 from ntkit.kernels.infinite.aliases import parameters_used_twice, settle_in_place
 from ntkit.kernels.infinite.lengths import with_lengths
 from ntkit.kernels.infinite.tracer import (
@@ -248,11 +249,10 @@ def _unwrapped(module: nn.Module) -> nn.Module:
     """
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while True:
-        compiled = type(module).__name__ == "OptimizedModule"  # its own import takes seconds
-        if not (compiled or isinstance(module, wrappers)):
+        if (inner := compiled_from(module)) is None and isinstance(module, wrappers):
+            inner = module.module
+        if inner is None:
             break
-        inner = module._orig_mod if compiled else module.module
-        assert isinstance(inner, nn.Module)
         module = inner
     if isinstance(module, torch.jit.ScriptModule):
         raise TypeError(

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from ntkit._core.torch_internals import version_of
 from ntkit.kernels.infinite.evidence.draws import of_vector
 
 __all__ = ["Taken", "Variances", "layer_variances", "mean_of", "mean_square", "spread_of"]
@@ -58,7 +59,7 @@ def _moments(parameter: Tensor | nn.Module) -> tuple[float, float]:
     assert isinstance(parameter, Tensor)
     flat = parameter.detach().reshape(-1)
     sample = flat[:: max(1, len(flat) // 16)].tolist()
-    mark = (parameter._version, parameter.data_ptr(), len(flat), *sample)
+    mark = (version_of(parameter), parameter.data_ptr(), len(flat), *sample)
     known = _known.get(parameter)
     if known is None or known[0] != mark:
         doubt = of_vector(flat)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ntkit._core.torch_internals import saved
 from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.rules.explicit import shifted
 from ntkit.kernels.empirical.rules.registry import Operand, rule
@@ -23,7 +24,7 @@ class ConvolutionUse(OuterUse):
 
     def __init__(self, node: Any, weight: Operand, bias: Operand | None) -> None:
         self.node, self._weight, self._bias = node, weight, bias
-        self.groups = node._saved_groups
+        self.groups = saved(node, "groups")
         self.in_size = prod(weight.shape[1:]) + (bias is not None)
         self.out_size = weight.shape[0] // self.groups
         self.params = (weight.param,) if bias is None else (weight.param, bias.param)
@@ -36,7 +37,7 @@ class ConvolutionUse(OuterUse):
     def inputs(self, layout: Layout) -> Tensor:
         """Windows: `[groups, n, images * positions, channels * taps]`."""
         a = layout.by_sample(
-            self._windows(self.node._saved_input)
+            self._windows(saved(self.node, "input"))
         )  # [n, images, groups, k, positions]
         a = a.permute(2, 0, 1, 4, 3).flatten(2, 3)
         if self._bias is not None:
@@ -54,7 +55,7 @@ class ConvolutionUse(OuterUse):
         A few images at a time, so that their windows stay in the cache.
         """
         g = g.flatten(3).unflatten(2, (self.groups, -1))  # [o, images, groups, c, t]
-        x = self.node._saved_input
+        x = saved(self.node, "input")
         c, t = g.shape[3:]
         k = prod(self._weight.shape[1:])
         outer = g.new_empty(len(x), self.groups, len(g), c, k)
@@ -73,7 +74,9 @@ class ConvolutionUse(OuterUse):
         """`[images, groups, channels * taps, positions]`."""
         node = self.node
         taps = self._weight.shape[2:]
-        found = windows(x, taps, node._saved_stride, node._saved_padding, node._saved_dilation)
+        found = windows(
+            x, taps, saved(node, "stride"), saved(node, "padding"), saved(node, "dilation")
+        )
         images, channels = found.shape[:2]
         size = channels // self.groups * prod(taps)
         return found.reshape(images, self.groups, size, -1)  # the one copy
@@ -108,6 +111,6 @@ def convolution(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     weight, bias = operands.get(1), operands.get(2)
     if set(operands) == {2} and bias is not None:
         return shifted(node, "bias of a convolution", bias, axis=1)
-    if weight is None or weight.is_transposed or 0 in operands or node._saved_transposed:
+    if weight is None or weight.is_transposed or 0 in operands or saved(node, "transposed"):
         return None
     return ConvolutionUse(node, weight, bias)

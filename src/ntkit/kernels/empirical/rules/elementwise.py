@@ -5,15 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ntkit._core.torch_internals import metadata, saved, shape_of
 from ntkit.kernels.empirical.rules.explicit import ScaledUse
 from ntkit.kernels.empirical.rules.registry import Operand, rule
 from ntkit.kernels.empirical.uses import AbstractUse
 
 __all__: list[str] = []
-
-
-def _out_shape(node: Any) -> tuple[int, ...]:
-    return tuple(node._input_metadata[0].shape)
 
 
 def _aligned(operand: Operand, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -34,8 +31,8 @@ def shift(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     if only is None:
         return None
     place, operand = only
-    shape = _out_shape(node)
-    alpha = float(getattr(node, "_saved_alpha", 1.0)) if place else 1.0
+    shape = shape_of(node)
+    alpha = float(saved(node, "alpha", 1.0)) if place else 1.0
     sign = -alpha if place and node.name().startswith("Sub") else alpha
 
     def factor() -> Tensor | None:
@@ -45,7 +42,7 @@ def shift(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
 
 
 def _scalar(node: Any, value: float) -> Tensor:
-    meta = node._input_metadata[0]
+    meta = metadata(node)[0]
     return torch.tensor(value, dtype=meta.dtype, device=meta.device)
 
 
@@ -56,10 +53,10 @@ def scale(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     if only is None:
         return None
     place, operand = only
-    other = node._saved_self if place else node._saved_other
+    other = saved(node, "self") if place else saved(node, "other")
     if other is None:
         return None
-    shape = _out_shape(node)
+    shape = shape_of(node)
     return ScaledUse(node, "scale", [(operand, lambda: other, _aligned(operand, shape))])
 
 
@@ -68,7 +65,7 @@ def prelu(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     """`min(x, 0) p + max(x, 0)`."""
     if set(operands) != {1}:
         return None
-    x, shape = node._saved_self, _out_shape(node)
+    x, shape = saved(node, "self"), shape_of(node)
     part = (operands[1], lambda: x.clamp(max=0), _aligned(operands[1], shape))
     return ScaledUse(node, "PReLU", [part])
 
@@ -78,5 +75,5 @@ def expand(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     """A parameter repeated for each sample (a class token)."""
     if set(operands) != {0} or operands[0].is_transposed:
         return None
-    shape = _out_shape(node)
+    shape = shape_of(node)
     return ScaledUse(node, "repeated", [(operands[0], lambda: None, _aligned(operands[0], shape))])

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ntkit._core.torch_internals import saved
 from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.rules.registry import Operand, rule
 from ntkit.kernels.empirical.uses import AbstractUse
@@ -21,14 +22,14 @@ class EmbeddingUse(AbstractUse):
 
     def allows(self, layout: Layout) -> bool:
         """Samples lie along an axis of the tokens."""
-        return layout.axis < self.node._saved_indices.ndim
+        return layout.axis < saved(self.node, "indices").ndim
 
     def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
         """The gradient by the whole table."""
         vocabulary, width = self._table.shape
-        tokens = layout.by_sample(self.node._saved_indices).flatten(1)  # [n, t]
+        tokens = layout.by_sample(saved(self.node, "indices")).flatten(1)  # [n, t]
         g = layout.by_sample(g, 1).flatten(2, -2)  # [o, n, t, width]
-        kept = tokens != self.node._saved_padding_idx
+        kept = tokens != saved(self.node, "padding_idx")
         j = g.new_zeros(*g.shape[:2], vocabulary, width)
         places = tokens[None, :, :, None].expand_as(g)
         j.scatter_add_(2, places, g * kept[None, :, :, None])
@@ -38,7 +39,7 @@ class EmbeddingUse(AbstractUse):
 @rule("EmbeddingBackward0")
 def embedding(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     """The table at place 0."""
-    plain = not node._saved_scale_grad_by_freq and not node._saved_sparse
+    plain = not saved(node, "scale_grad_by_freq") and not saved(node, "sparse")
     if set(operands) != {0} or operands[0].is_transposed or not plain:
         return None
     return EmbeddingUse(node, operands[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ntkit._core.torch_internals import shape_of
 from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.rules.registry import Operand
@@ -32,7 +33,7 @@ class ScaledUse(AbstractUse):
         self, node: Any, what: str, parts: list[Part], shape: tuple[int, ...] | None = None
     ) -> None:
         self.node, self.what = node, what
-        self._shape = tuple(node._input_metadata[0].shape) if shape is None else shape
+        self._shape = shape_of(node) if shape is None else shape
         self._parts = [(operand, cache(factor), aligned) for operand, factor, aligned in parts]
         self.params = tuple(part[0].param for part in parts)
 
@@ -82,6 +83,6 @@ class ScaledUse(AbstractUse):
 
 def shifted(node: Any, what: str, bias: Operand, axis: int) -> ScaledUse:
     """A bias along one axis of the output."""
-    shape = tuple(node._input_metadata[0].shape)
+    shape = shape_of(node)
     aligned = tuple(s if k == axis else 1 for k, s in enumerate(shape))
     return ScaledUse(node, what, [(bias, lambda: None, aligned)])

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ntkit._core.torch_internals import saved
 from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.products import outer_sums
@@ -85,12 +86,12 @@ class LinearUse(OuterUse):
 @rule("AddmmBackward0")
 def addmm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     """`beta bias + alpha a W`: places 0, 1, 2."""
-    plain = float(node._saved_alpha) == 1 and float(node._saved_beta) == 1
+    plain = float(saved(node, "alpha")) == 1 and float(saved(node, "beta")) == 1
     weight, bias = operands.get(2), operands.get(0)
     if not plain or 1 in operands or (bias is not None and len(bias.shape) != 1):
         return None
     if weight is not None:
-        return LinearUse(node, weight, bias, node._saved_mat1)
+        return LinearUse(node, weight, bias, saved(node, "mat1"))
     assert bias is not None
     return shifted(node, "bias of a linear layer", bias, axis=1)
 
@@ -100,4 +101,4 @@ def mm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     """`a W`: places 0 and 1."""
     if set(operands) != {1}:
         return None
-    return LinearUse(node, operands[1], None, node._saved_self)
+    return LinearUse(node, operands[1], None, saved(node, "self"))

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ntkit._core.torch_internals import keeps, saved
 from ntkit.kernels.empirical.rules.explicit import Part, ScaledUse
 from ntkit.kernels.empirical.rules.registry import Operand, rule
 from ntkit.kernels.empirical.uses import AbstractUse
@@ -33,11 +34,11 @@ def _use(
 @rule("NativeLayerNormBackward0")
 def layer_norm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     """`(x - mean) / deviation * weight + bias` over the last axes."""
-    x, shape = node._saved_input, tuple(node._saved_normalized_shape)
+    x, shape = saved(node, "input"), tuple(saved(node, "normalized_shape"))
     aligned = (1,) * (x.ndim - len(shape)) + shape
 
     def normalised() -> Tensor:
-        return (x - node._saved_result1) * node._saved_result2
+        return (x - saved(node, "result1")) * saved(node, "result2")
 
     return _use(node, "LayerNorm", operands, normalised, aligned)
 
@@ -45,11 +46,11 @@ def layer_norm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
 @rule("NativeGroupNormBackward0")
 def group_norm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     """The same over groups of channels."""
-    x = node._saved_input
+    x = saved(node, "input")
 
     def normalised() -> Tensor:
-        grouped = x.reshape(len(x), node._saved_group, -1)
-        mean, rstd = node._saved_result1[..., None], node._saved_result2[..., None]
+        grouped = x.reshape(len(x), saved(node, "group"), -1)
+        mean, rstd = saved(node, "result1")[..., None], saved(node, "result2")[..., None]
         return ((grouped - mean) * rstd).reshape(x.shape)
 
     return _use(node, "GroupNorm", operands, normalised, _channels(x))
@@ -58,12 +59,12 @@ def group_norm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
 @rule("NativeBatchNormBackward0", "CudnnBatchNormBackward0")
 def batch_norm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
     """The same with the running statistics."""
-    x, shape = node._saved_input, _channels(node._saved_input)
-    if node._saved_training:
+    x, shape = saved(node, "input"), _channels(saved(node, "input"))
+    if saved(node, "training"):
         return None
 
     def normalised() -> Tensor:
-        mean, var = node._saved_running_mean, node._saved_running_var
+        mean, var = saved(node, "running_mean"), saved(node, "running_var")
         scale = (var + _epsilon(node)).rsqrt()
         return (x - mean.reshape(shape)) * scale.reshape(shape)
 
@@ -71,7 +72,7 @@ def batch_norm(node: Any, operands: dict[int, Operand]) -> AbstractUse | None:
 
 
 def _epsilon(node: Any) -> float:
-    return float(node._saved_eps if hasattr(node, "_saved_eps") else node._saved_epsilon)
+    return float(saved(node, "eps") if keeps(node, "eps") else saved(node, "epsilon"))
 
 
 def _channels(x: Tensor) -> tuple[int, ...]:

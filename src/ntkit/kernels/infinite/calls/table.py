@@ -9,6 +9,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from ntkit._core.errors import UnsupportedLayerError
+from ntkit._core.torch_internals import FORWARD_HOOKS
 from ntkit.encodings.base import AbstractEncoding
 from ntkit.kernels.infinite.activations import duals, functions
 from ntkit.kernels.infinite.calls import (
@@ -318,7 +319,7 @@ def check_modules(traced: Traced) -> None:
             continue
         layer = traced.layer(node)
         kind = type(layer)
-        if layer._forward_hooks or layer._forward_pre_hooks:
+        if any(getattr(layer, hooks) for hooks in FORWARD_HOOKS):
             refuse(
                 node,
                 f"`{layer}` has forward hooks, which may change what it computes (weight and spectral "

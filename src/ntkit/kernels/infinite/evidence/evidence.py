@@ -6,6 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, fx, nn
 
+from ntkit._core.torch_internals import version_of
 from ntkit.kernels.infinite.evidence.assumptions import (
     check_draws,
     check_finite,
@@ -90,7 +91,7 @@ class Evidence:
         marks: list[int] = []
         for owner in self._owners:
             for tensor in _tensors(owner):
-                marks += (tensor._version, tensor.data_ptr())
+                marks += (version_of(tensor), tensor.data_ptr())
         return tuple(marks)
 
     def _signature(self) -> tuple[object, ...]:
