@@ -130,6 +130,20 @@ def test_low_rank_problems_are_gradient_flow_at_full_rank(name: str) -> None:
     assert float((found - expected).abs().max()) < CLOSE * float(expected.max())
 
 
+@pytest.mark.parametrize("name", SIGNALS)
+def test_fields_of_low_rank_problems_are_those_of_gradient_flow(name: str, monkeypatch) -> None:
+    monkeypatch.setattr("ntkit.tuning.problems.low_rank._AT_ONCE", 50)
+    signal = SIGNALS[name]
+    net = network(encodings.Identity(signal.in_dim), signal.n_outputs)
+    problem = LowRankProblem(net, signal, tolerance=1e-13, max_rank=500)
+    times = times_of(problem)[:-1]
+    lattice = signal.measurement.lattice
+    flow = GradientFlow(ntk(net, variances="default"), signal.grid[lattice], signal.values[lattice])
+    run = flow_trajectory(problem.modes, times)
+    found = problem.learned(run, signal.grid.points()).reshape(len(times), *signal.values.shape)
+    torch.testing.assert_close(found, flow.predict(signal.grid, times), atol=1e-5, rtol=1e-4)
+
+
 def test_what_a_low_rank_leaves_out_is_never_learned() -> None:
     signal = SIGNALS["image"]
     net = network(encodings.Identity(2), 1)

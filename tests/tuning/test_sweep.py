@@ -9,7 +9,7 @@ from ntkit import GradientFlow, ntk, tune
 from ntkit.dynamics.modes import flow_trajectory
 from ntkit.measurements import Samples
 from ntkit.tasks import Budget, Signal, psnr
-from ntkit.tuning import NetworkPlan, sweep
+from ntkit.tuning import Candidate, NetworkPlan, rungs, sweep
 from ntkit.tuning.problems import PeriodicProblem
 from tests.cases import randn
 from tests.tuning.test_problems import SIGNALS, network, times_of, whole_cycles
@@ -40,15 +40,37 @@ def test_a_sweep_is_the_table_of_tune(name: str, optimiser: str) -> None:
             assert min(own.train, 120) == pytest.approx(min(other.train, 120), abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    "candidate", [Candidate("gaussian", 3.0), Candidate("basic"), Candidate("identity")]
+)
 @pytest.mark.parametrize("name", SIGNALS)
-def test_fields_have_the_predicted_errors(name: str) -> None:
+def test_fields_have_the_predicted_errors(name: str, candidate: Candidate) -> None:
     signal = SIGNALS[name]
-    (rung,) = sweep(signal, [3.0], budget=Budget(steps=60), plan=plan_of(signal))
+    (rung,) = rungs(signal, [candidate], budget=Budget(steps=60), plan=plan_of(signal))
     for said in rung.row.predictions:
         fitted, between = signal.errors(rung.field(said.steps))
         assert psnr(between) == pytest.approx(said.held_out, abs=1e-6)
         if said.steps < inf:
             assert psnr(fitted) == pytest.approx(said.train, abs=1e-6)
+
+
+def test_rungs_are_the_table_of_tune_too() -> None:
+    signal = SIGNALS["image"]
+    tried = [Candidate("identity"), Candidate("basic"), Candidate("positional", 4.0)]
+    found = rungs(signal, tried, budget=Budget("sgd", 1e-2, 60), plan=plan_of(signal))
+    table = tune(
+        signal, optimiser="sgd", lr=1e-2, steps=60, encodings=["identity", "basic", "gaussian"],
+        bandwidths=[2.0], width=32, depth=2, n_frequencies=24, engine="periodic", pilot=False,
+    ).table  # fmt: skip
+    for rung, row in zip(found[:2], table[:2], strict=True):
+        assert rung.row == row
+    assert found[2].bandwidth == 4.0
+
+
+def test_a_family_has_no_rung() -> None:
+    signal = SIGNALS["image"]
+    with pytest.raises(ValueError, match=r"siren 4.*which have no kernel"):
+        rungs(signal, [Candidate("siren", 4.0)], budget=Budget(steps=9), plan=plan_of(signal))
 
 
 @pytest.mark.parametrize("name", SIGNALS)

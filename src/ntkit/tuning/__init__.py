@@ -6,7 +6,8 @@ from ntkit.tuning.comparison import Lead
 from ntkit.tuning.families import FamilyRow
 from ntkit.tuning.fit import Fit, fit
 from ntkit.tuning.initial_error import initial_error
-from ntkit.tuning.ladders import EVERY_FAMILY
+from ntkit.tuning.ladders import EVERY_FAMILY, usual_of
+from ntkit.tuning.live import Trained, trained
 from ntkit.tuning.optimisers import Clock
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
@@ -15,7 +16,7 @@ from ntkit.tuning.rehearsal import Act, Rehearsal
 from ntkit.tuning.result import TuneResult
 from ntkit.tuning.scale_model import ScaleModel
 from ntkit.tuning.stage import Stage
-from ntkit.tuning.sweep import Rung, sweep
+from ntkit.tuning.sweep import Rung, rungs, sweep
 from ntkit.tuning.tune import tune
 
 __all__ = [
@@ -35,10 +36,14 @@ __all__ = [
     "Rung",
     "ScaleModel",
     "Stage",
+    "Trained",
     "TuneResult",
     "fit",
     "initial_error",
     "recommend",
+    "rungs",
     "sweep",
+    "trained",
     "tune",
+    "usual_of",
 ]

@@ -1,4 +1,4 @@
-"""Many bandwidths of one encoding at several budgets: predicted quality, and the fields themselves."""
+"""Many bandwidths of an encoding, or many encodings, at several budgets: predicted quality, and the fields themselves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,35 +10,37 @@ from torch import Tensor
 
 from ntkit._core.checks import positive
 from ntkit.dynamics.modes import Trajectory
+from ntkit.grids import Grid
 from ntkit.tasks.budget import Budget
 from ntkit.tasks.samples import AbstractSamples
-from ntkit.tuning.candidates import Candidate
+from ntkit.tuning.candidates import MLP, Candidate
 from ntkit.tuning.choice import Row
 from ntkit.tuning.lattice import is_lattice, trimmed
 from ntkit.tuning.optimisers import optimiser_of
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import mode_predictions
-from ntkit.tuning.problems import PeriodicProblem
+from ntkit.tuning.problems import LowRankProblem, PeriodicProblem
 from ntkit.tuning.question import Question
 
-__all__ = ["Rung", "sweep"]
+__all__ = ["Rung", "rungs", "sweep"]
 
 
 @dataclass(frozen=True, eq=False)
 class Rung:
-    """A Gaussian encoding of one bandwidth, in front of a network that is trained.
+    """An encoding of one bandwidth, in front of a network that is trained.
 
     Attributes:
         row: Predicted quality at several budgets, the last for training without end.
     """
 
     row: Row
-    _problem: PeriodicProblem = field(repr=False)
+    _problem: PeriodicProblem | LowRankProblem = field(repr=False)
     _run: Trajectory = field(repr=False)
+    _grid: Grid = field(repr=False)
 
     @property
     def bandwidth(self) -> float:
-        """Standard deviation of the frequencies, cycles per unit."""
+        """Standard deviation of the frequencies, or the largest of positional ones, cycles per unit; 0 without."""
         return self.row.candidate.bandwidth or 0.0
 
     @property
@@ -61,7 +63,10 @@ class Rung:
             raise ValueError(f"`steps={steps!r}` must be one of {self.steps}.")
         at = self.steps.index(steps)
         one = Trajectory(self._run.decay[at : at + 1], self._run.weights[at : at + 1])
-        return self._problem.learned(one)[0]
+        if isinstance(self._problem, PeriodicProblem):
+            return self._problem.learned(one)[0]
+        found = self._problem.learned(one, self._grid.points())[0]
+        return found.reshape(*self._grid.shape, -1)
 
 
 def sweep(
@@ -85,8 +90,7 @@ def sweep(
         moments: Other steps to predict at than those: whole ones, ascending, infinity the last if at all. For Adam
             the kernel is the one that stands for the end of the budget.
 
-    Raises:
-        ValueError: The samples are no such part of a grid, a bandwidth is not above 0, or moments do not ascend.
+    Samples that are no such part of a grid are refused, and so is a bandwidth that is not above 0.
 
     Example:
         >>> import torch
@@ -100,25 +104,73 @@ def sweep(
         >>> abs(psnr(between) - best.row.at(200).held_out) < 1e-6
         True
     """
-    if not is_lattice(task):
+    tried = tuple(Candidate("gaussian", positive("bandwidths", b)) for b in bandwidths)
+    return rungs(task, tried, budget=budget, plan=plan, moments=moments)
+
+
+def rungs(
+    task: AbstractSamples,
+    tried: Sequence[Candidate],
+    *,
+    budget: Budget,
+    plan: NetworkPlan,
+    moments: Sequence[float] | None = None,
+) -> tuple[Rung, ...]:
+    """As `sweep`, for any encodings in front of a ReLU network.
+
+    Args:
+        task: Samples of a grid, trained on all or on every other one.
+        tried: Encodings and their bandwidths. Without an encoding the kernel is taken by its largest 256 modes.
+        budget: As for `sweep`.
+        plan: The network.
+        moments: As for `sweep`.
+
+    Raises:
+        ValueError: The samples are no such part of a grid, a candidate is no encoding, or moments do not ascend.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.tasks import Signal
+        >>> wave = Signal(0.5 + 0.4 * torch.sin(50 * torch.arange(64.0) / 64))
+        >>> none, basic = rungs(
+        ...     wave, [Candidate("identity"), Candidate("basic")], budget=Budget(steps=200), plan=NetworkPlan(1, 1)
+        ... )
+        >>> none.field(200).shape
+        torch.Size([64, 1])
+    """
+    if not is_lattice(task) or task.grid is None:
         raise ValueError(
             "`sweep(task, ...)` needs samples on a grid, all or every other one; these are not. "
             "`ntkit.tune` takes them."
         )
-    tried = tuple(Candidate("gaussian", positive("bandwidths", b)) for b in bandwidths)
+    others = [str(c) for c in tried if c.family != MLP]
+    if others:
+        raise ValueError(
+            f"`rungs(..., [{', '.join(others)}])` are networks with encodings of their own, which have no kernel here. "
+            "Leave them out, or train them: `ntkit.tuning.trained`."
+        )
     optimiser = optimiser_of(budget)
     question = Question(
-        task, "generalise", optimiser, plan, tried, "periodic", pilot=False, say=lambda _: None
+        task,
+        "generalise",
+        optimiser,
+        plan,
+        tuple(tried),
+        "periodic",
+        pilot=False,
+        say=lambda _: None,
     )
     stops = question.moments if moments is None else _ascending(moments)
     found = [question.problem(candidate) for candidate in tried]
-    problems = [p for p in found if isinstance(p, PeriodicProblem)]
-    assert len(problems) == len(tried), "Fourier features on a lattice are a periodic problem"
-    clock = optimiser.default_clock(trimmed(task)[task.measurement.lattice][..., 0].numel())
+    problems = [p for p in found if isinstance(p, PeriodicProblem | LowRankProblem)]
+    assert len(problems) == len(tried), "an encoding on a lattice is periodic, or of low rank"
+    values = trimmed(task)
+    grid = task.grid[tuple(slice(0, n) for n in values.shape[:-1])]
+    clock = optimiser.default_clock(values[task.measurement.lattice][..., 0].numel())
     speed = clock.speed if clock else 1.0
     runs = optimiser.trajectories([p.modes for p in problems], stops, speed=speed)
     return tuple(
-        Rung(Row(candidate, tuple(mode_predictions(problem, run, stops))), problem, run)
+        Rung(Row(candidate, tuple(mode_predictions(problem, run, stops))), problem, run, grid)
         for candidate, problem, run in zip(tried, problems, runs, strict=True)
     )
 

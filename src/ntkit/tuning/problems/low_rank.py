@@ -1,15 +1,14 @@
 """Any kernel at any points, by its largest modes."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit.dynamics.modes import Modes, Trajectory
-from ntkit.kernels.infinite import ntk
-from ntkit.solvers.pivoted_cholesky import pivoted_cholesky
+from ntkit.kernels.infinite import InfiniteKernel, ntk
+from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
 from ntkit.tasks.samples import AbstractSamples
 from ntkit.tuning.problems.base import AbstractProblem
 from ntkit.tuning.problems.parts import inverse_sum, some
@@ -17,6 +16,7 @@ from ntkit.tuning.problems.parts import inverse_sum, some
 __all__ = ["LowRankProblem"]
 
 _JUDGED = 16_384
+_AT_ONCE = 8192  # points of a field: 16 MB of features
 
 
 @dataclass(frozen=True, init=False)
@@ -43,7 +43,9 @@ class LowRankProblem(AbstractProblem):
     _features: Tensor = field(repr=False)
     _judged: Tensor = field(repr=False)
     _coordinates: Tensor = field(repr=False)
-    _at: Callable[[Tensor], Tensor] = field(repr=False)
+    _kernel: InfiniteKernel = field(repr=False)
+    _factor: Factor = field(repr=False)  # without its rows at the training points
+    _rotation: Tensor = field(repr=False)
 
     def __init__(
         self,
@@ -73,21 +75,20 @@ class LowRankProblem(AbstractProblem):
             lost=max(0.0, float((y**2).sum() - energy.sum())),
         )
         points, judged = some(*task.judged(), _JUDGED)
-
-        def at(points: Tensor) -> Tensor:
-            """Features whose products with the coordinates of a residual are the kernel's with the residual."""
-            return (factor.features(kernel, points) @ rotation) * values.sqrt()
-
-        features = at(points) if len(points) else values.new_zeros(0, len(values))
+        features = values.new_zeros(0, len(values))
+        if len(points):
+            features = factor.features(kernel, points) @ rotation  # times sqrt(value)
         for name, value in {
             "modes": modes,
             "error": factor.error,
             "note": f"low-rank kernel of rank {len(energy)}, leaving out "
             f"{factor.error:.1e} of its trace; all layers share one learning rate.",
-            "_features": features,
+            "_features": features * values.sqrt(),
             "_judged": judged,
             "_coordinates": inside,
-            "_at": at,
+            "_kernel": kernel,
+            "_factor": replace(factor, left=factor.left[:0]),
+            "_rotation": rotation * values.sqrt(),
         }.items():
             object.__setattr__(self, name, value)
 
@@ -102,8 +103,14 @@ class LowRankProblem(AbstractProblem):
             errors.append(float(((self._judged - learned) ** 2).mean()))
         return torch.tensor(errors, dtype=torch.float64)
 
-    def learned(self, run: Trajectory, points: Float[Tensor, "n d"]) -> Float[Tensor, "s n o"]:
-        """The function learned, at any points, at the moments of a trajectory of `modes`."""
-        features = self._at(points)
-        moments = [features @ (w[:, None] * self._coordinates) for w in run.weights[:, 0]]
-        return torch.stack(moments)
+    def learned(self, run: Trajectory, points: Float[Tensor, "m d"]) -> Float[Tensor, "s m o"]:
+        """The function learned, anywhere, at the moments of a trajectory of `modes`.
+
+        Cost: a kernel entry a point and column of the low rank.
+        """
+        parts = []
+        for some_points in points.split(_AT_ONCE):
+            features = self._factor.features(self._kernel, some_points) @ self._rotation
+            gains = run.weights[:, 0, :, None] * self._coordinates  # [s, k, o]
+            parts.append(torch.einsum("mk,sko->smo", features, gains))
+        return torch.cat(parts, 1)
