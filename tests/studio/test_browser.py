@@ -31,7 +31,7 @@ from ntkit.studio.signals import received
 from ntkit.studio.views.spectrum import RATE
 from ntkit.studio.views.time import MOMENTS
 from ntkit.tasks import Budget
-from ntkit.tuning import Candidate, NetworkPlan, Rehearsal, sweep
+from ntkit.tuning import Candidate, NetworkPlan, Rehearsal, rungs, sweep, trained, usual_of
 from tests.studio.browser import BUILT, DRIVEN, WEB, chromium
 from tests.studio.client import Studio, running
 from tests.studio.test_server import photo
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
-VIEWS = ("answer", "bandwidth", "kernel", "spectrum", "time", "reality")
+VIEWS = ("answer", "bandwidth", "kernel", "spectrum", "time", "reality", "encodings")
 CLASSES = {v: f".view.{'spectra' if v == 'spectrum' else v}" for v in VIEWS}
 WIDE, NARROW = (1280, 850), (390, 844)
 DONE = "main .view[aria-busy=false]"
@@ -359,6 +359,42 @@ def test_a_network_is_trained_beside_its_prediction(browser: "Browser", studio: 
         page.wait_for_selector("button.again:not([hidden])")
         page.locator("#reality-width").fill("0")  # known: at once, though the widest was under way
         page.wait_for_selector("[data-said=reality][data-width='64'][data-step='30']", timeout=WAIT)
+
+
+def test_encodings_stand_side_by_side(browser: "Browser", studio: Studio) -> None:
+    data = photo(48, 64)
+    task = received(data, "").task
+    budget, plan = Budget("adam", 1e-3, 100, 1024), NetworkPlan(2, 3, n_frequencies=16)
+    with visiting(browser, studio) as visit:
+        visit.open(studio, "encodings")
+        visit.drop(data)
+        page = visit.page
+        page.select_option("select[name=steps]", "100")
+        page.select_option("select[name=features]", "32")
+        for candidate in (Candidate("identity"), Candidate("basic")):
+            (rung,) = rungs(task, [candidate], budget=budget, plan=plan)
+            wanted = rung.row.at(100).held_out
+            said = (
+                f"document.querySelector('[data-name={candidate.name}] .quality').dataset.heldOut"
+            )
+            _until(page, f"Math.abs(Number({said}) - {wanted}) < 1e-3")
+        page.wait_for_selector(".tile.best", timeout=WAIT)
+        before = _shot_of(page, "[data-name=basic] canvas")
+        page.locator(".encodings .stage").focus()
+        page.keyboard.press("ArrowRight")
+        assert _shot_of(page, "[data-name=basic] canvas") != before
+        before = _shot_of(page, "[data-name=basic] canvas")
+        page.check("input[value=error]")
+        assert _shot_of(page, "[data-name=basic] canvas") != before
+        page.click("[data-train=siren]")
+        page.wait_for_selector("[data-name=trained-siren] .quality[data-step='100']", timeout=WAIT)
+        *_, last = trained(task, usual_of("siren", task), budget=budget, plan=plan)
+        found = page.get_attribute("[data-name=trained-siren] .quality", "data-held-out") or "nan"
+        assert float(found) == pytest.approx(last.held_out, abs=0.05)
+        page.click("[data-train=wire]")
+        page.wait_for_selector("[data-name=trained-wire] .quality[data-step='1']", timeout=WAIT)
+        page.click("[data-train=wire]")
+        assert page.inner_text("[data-train=wire]") == "Train"
 
 
 def _drag(page: "Page") -> None:

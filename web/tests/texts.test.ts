@@ -20,7 +20,7 @@ describe("texts", () => {
   });
   it("Korean is Korean, but for names", () => {
     const same = Object.entries(ko).filter(([, text]) => !/[가-힣]/.test(text));
-    expect(same.map(([key]) => key)).toEqual(["bandwidth.adam", "time.y"]);
+    expect(same.map(([key]) => key)).toEqual(["bandwidth.adam", "time.y", "encodings.siren", "encodings.finer", "encodings.wire"]);
   });
   it("every view has its name in the menu", () => {
     const views = readdirSync("src/views").map((file) => `view.${file.replace(".ts", "")}`);

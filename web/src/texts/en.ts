@@ -288,4 +288,48 @@ export const en = {
   "reality.limits.1":
     "This is where the theory is at home: two hidden ReLU layers in the NTK parametrisation, 64 Gaussian frequencies, plain gradient descent at half the largest stable rate, at most 1,024 samples (every other pixel of a smaller copy). The mean colour and the network's random initial function are taken off both. Distances are relative to how far the prediction has moved; the kernel is measured on some 50 of the samples. One draw of the weights a width: another one would scatter. At 2,048 units a step takes half a second or more.",
   "reality.formula": "f after k steps is K of x and X, times K inverse, times the identity minus the k-th power of the identity minus eta K, times y; the distance of a network falls with the square root of its width",
+
+  "view.encodings": "Encodings",
+  "encodings.title": "Which encoding?",
+  "encodings.lead":
+    "The same network behind each encoding, each at the bandwidth with which the kernel predicts it to paint the unseen pixels best. Look at the same detail in all of them.",
+  "encodings.where": "Drag the frame to a detail; all pictures follow.",
+  "encodings.where.keys": "Which detail to look at: drag, or use the arrow keys",
+  "encodings.steps": "Steps of training",
+  "encodings.features": "Features",
+  "encodings.zoom": "Zoom",
+  "encodings.side": "Show",
+  "encodings.side.picture": "pictures",
+  "encodings.side.error": "errors (white 0, black 0.2 and more)",
+  "encodings.progress": "Encodings that are computed",
+  "encodings.predicted": "Predicted by the kernel",
+  "encodings.trained": "Trained for real",
+  "encodings.trained.hint":
+    "No kernel is asked here: train these networks yourself, one at a time, for as many steps and with as many parameters. The first is that of the Gaussian encoding above, to hold its prediction to.",
+  "encodings.identity": "No encoding",
+  "encodings.basic": "Basic",
+  "encodings.positional": "Positional",
+  "encodings.gaussian": "Gaussian",
+  "encodings.mlp": "ReLU, Gaussian",
+  "encodings.siren": "SIREN",
+  "encodings.finer": "FINER",
+  "encodings.wire": "WIRE",
+  "encodings.hash": "Hash grid",
+  "encodings.at": "bandwidth {b}",
+  "encodings.fitted": "{train} on what it saw",
+  "encodings.train": "Train",
+  "encodings.begins": "Starting …",
+  "encodings.what.title": "What you see",
+  "encodings.what.1":
+    "Numbers are PSNR on the pixels that were held out, three quarters of all. No encoding has nothing to lift the high frequencies with. The basic one has a single frequency an axis. Positional features spread theirs along the axes, Gaussian ones over all directions.",
+  "encodings.what.2":
+    "Positional and Gaussian encodings have the same number of features. The other two have 2 and 4 for a picture, and no bandwidth to choose. A network of SIREN, FINER or WIRE has its encoding in its first layer; a hash grid learns its features.",
+  "encodings.try.title": "What to try",
+  "encodings.try.1": "Find an edge that is diagonal, and one that is upright. Which of them does the positional encoding draw less well?",
+  "encodings.try.2": "Take 32 features. What do the few random frequencies leave in smooth parts?",
+  "encodings.try.3": "Train the ReLU network. How far is it from its prediction? Then train SIREN: what does it do that no kernel foretells?",
+  "encodings.limits.title": "How far to trust it",
+  "encodings.limits.1":
+    "Predictions are for Adam at a rate of 0.001, four hidden layers of 256 units, without the random initial function; without an encoding the kernel is taken by its 256 largest modes. Real trainings take 1,024 pixels a step and one draw of the weights. Other families are at their usual bandwidth, which is no search: `ntkit tune` has one. At so few steps they may rank otherwise than at the end.",
+  "encodings.formula": "basic: cosine and sine of 2 pi x along each axis; positional: of 2 pi k j x, with k j the powers of k max from 1 to k max; Gaussian: of 2 pi b j dot x with b j drawn from a normal distribution of standard deviation sigma",
 } as const;

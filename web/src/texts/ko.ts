@@ -289,4 +289,48 @@ export const ko: Texts = {
   "reality.limits.1":
     "이론이 가장 잘 맞는 조건입니다. NTK 매개변수화를 쓴 ReLU 은닉층 2개, 가우시안 주파수 64개, 안정 한계의 절반인 학습률로 하는 순수 경사 하강법, 샘플은 최대 1,024개(작게 줄인 사본에서 한 픽셀 걸러 하나)입니다. 평균 색과 신경망의 무작위 초기 함수는 양쪽에서 뺍니다. 차이는 예측이 움직인 거리에 대한 비율이고, 커널은 샘플 50개 정도에서 잽니다. 폭마다 가중치를 한 번만 뽑으므로 다시 뽑으면 값이 흩어집니다. 폭 2,048에서는 한 스텝에 0.5초 이상 걸립니다.",
   "reality.formula": "k스텝 뒤의 f는 K(x, X) 곱하기 K의 역행렬 곱하기, 단위행렬에서 (단위행렬 빼기 에타 K)의 k제곱을 뺀 것, 곱하기 y이다. 신경망과의 차이는 폭의 제곱근에 반비례해 줄어든다",
+
+  "view.encodings": "인코딩",
+  "encodings.title": "어떤 인코딩이 좋을까",
+  "encodings.lead":
+    "같은 신경망 앞에 인코딩만 바꿔 놓습니다. 대역폭은 각각 커널이 검증 픽셀을 가장 잘 그린다고 예측한 값입니다. 같은 부분을 나란히 비교해 보세요.",
+  "encodings.where": "틀을 끌어 볼 곳을 고르면 모든 그림이 따라옵니다.",
+  "encodings.where.keys": "볼 위치: 끌거나 화살표 키를 쓰세요",
+  "encodings.steps": "학습 스텝",
+  "encodings.features": "특징 수",
+  "encodings.zoom": "확대",
+  "encodings.side": "표시",
+  "encodings.side.picture": "그림",
+  "encodings.side.error": "오차 (흰색 0, 검은색 0.2 이상)",
+  "encodings.progress": "계산한 인코딩",
+  "encodings.predicted": "커널 예측",
+  "encodings.trained": "실제 학습",
+  "encodings.trained.hint":
+    "여기서는 커널로 예측하지 않습니다. 같은 스텝 수와 같은 파라미터 수로 신경망을 하나씩 직접 학습해 보세요. 첫 번째는 위의 가우시안 인코딩이므로 예측과 견줄 수 있습니다.",
+  "encodings.identity": "인코딩 없음",
+  "encodings.basic": "기본",
+  "encodings.positional": "위치 인코딩",
+  "encodings.gaussian": "가우시안",
+  "encodings.mlp": "ReLU, 가우시안",
+  "encodings.siren": "SIREN",
+  "encodings.finer": "FINER",
+  "encodings.wire": "WIRE",
+  "encodings.hash": "해시 그리드",
+  "encodings.at": "대역폭 {b}",
+  "encodings.fitted": "학습 픽셀 {train}",
+  "encodings.train": "학습",
+  "encodings.begins": "시작하는 중 …",
+  "encodings.what.title": "무엇을 보고 있나",
+  "encodings.what.1":
+    "숫자는 전체의 4분의 3인 검증 픽셀에서 잰 PSNR입니다. 인코딩이 없으면 높은 주파수를 끌어올릴 수단이 없습니다. 기본 인코딩은 축마다 주파수가 하나뿐입니다. 위치 인코딩은 주파수를 축 방향으로만 놓고, 가우시안 인코딩은 모든 방향에 흩어 놓습니다.",
+  "encodings.what.2":
+    "위치 인코딩과 가우시안 인코딩은 특징 수가 같습니다. 나머지 둘은 이미지에서 특징이 각각 2개와 4개이고, 고를 대역폭이 없습니다. SIREN, FINER, WIRE는 첫 층이 인코딩 역할을 하고, 해시 그리드는 특징 자체를 학습합니다.",
+  "encodings.try.title": "이렇게 해 보세요",
+  "encodings.try.1": "대각선 윤곽과 수직 윤곽을 찾아보세요. 위치 인코딩은 어느 쪽을 덜 또렷하게 그리나요?",
+  "encodings.try.2": "특징을 32개로 줄여 보세요. 몇 안 되는 무작위 주파수가 매끄러운 곳에 무엇을 남기나요?",
+  "encodings.try.3": "ReLU 신경망을 학습해 예측과 얼마나 다른지 보세요. 그다음 SIREN을 학습해 보세요. 커널로는 알 수 없는 무엇이 보이나요?",
+  "encodings.limits.title": "어디까지 믿을 수 있나",
+  "encodings.limits.1":
+    "예측은 학습률 0.001의 Adam, 유닛 256개인 은닉층 4개를 가정하고 무작위 초기 함수는 뺐습니다. 인코딩이 없을 때는 커널의 가장 큰 모드 256개만 씁니다. 실제 학습은 스텝마다 픽셀 1,024개를 쓰고 가중치는 한 번만 뽑습니다. 다른 신경망은 통상적인 대역폭을 쓰며 따로 탐색하지 않습니다. 탐색은 `ntkit tune`이 합니다. 스텝이 적으면 순위가 끝까지 학습했을 때와 다를 수 있습니다.",
+  "encodings.formula": "기본: 축마다 2파이 x의 코사인과 사인. 위치 인코딩: 1부터 k max까지 거듭제곱으로 늘어나는 k j에 대해 2파이 k j x의 코사인과 사인. 가우시안: 표준편차 시그마인 정규분포에서 뽑은 b j에 대해 2파이 b j x의 코사인과 사인",
 };
