@@ -152,3 +152,119 @@ def test_taylor_walk_ends_where_the_expansion_fits() -> None:
     for x, y in zip(TAYLOR["x"], TAYLOR["y"], strict=True):
         near = (places - x).abs().topk(2, largest=False).indices
         assert float(values[near].mean()) == pytest.approx(y, abs=0.1)
+
+
+LAZY = {"x": [-1.0, -0.2, 0.4, 1.0], "y": [0.8, -0.7, 0.6, -0.5]}
+
+
+def test_lazy_wider_moves_less_and_frames_are_the_weights() -> None:
+    from ntkit.studio.story.lazy import FRAMES, WIDTHS
+
+    desk = Desk()
+    found = told("lazy", "train", LAZY, desk).content
+    assert [len(m) for m in found["movement"]] == [len(FRAMES)] * len(WIDTHS)
+    ends = [m[-1] for m in found["movement"]]
+    assert ends == sorted(ends, reverse=True)
+    assert ends[-1] < ends[0] / 8
+    first, last = (
+        told("lazy", "frame", {"at": at, "change": 0}, desk).arrays for at in (0, len(FRAMES) - 1)
+    )
+    change = told("lazy", "frame", {"at": len(FRAMES) - 1, "change": 1}, desk).arrays
+    for width in WIDTHS:
+        name = f"weights{width}"
+        assert first[name].shape == (width, width)
+        moved = double(last[name].copy()) - double(first[name].copy())
+        torch.testing.assert_close(double(change[name].copy()), 5 * moved, atol=1e-5, rtol=0)
+    assert float(first["weights256"].std()) == pytest.approx(1 / 2.5, rel=0.02)
+    with pytest.raises(ValueError, match="not trained"):
+        told("lazy", "frame", {"at": 0, "change": 0})
+
+
+def test_ntk_parts_are_products_of_gradients_and_their_expectations_the_formula() -> None:
+    from ntkit.studio.story.ntk import WIDTHS, network
+
+    found = told("ntk", "measured", {"width": 5, "seed": 2}).content
+    net = network(WIDTHS[5], 2)
+    theta = torch.deg2rad(double(found["angles"]))
+    x = torch.stack([theta.cos(), theta.sin()], 1)
+    weights = dict(net.named_parameters())
+    for part, name in (("a", "0.weight"), ("b", "2.weight")):
+        rows = [torch.autograd.grad(net(p[None]).sum(), weights[name])[0].flatten() for p in x]
+        kernel = torch.stack(rows) @ rows[0]
+        torch.testing.assert_close(double(found["measured"][part]), kernel)
+    rest = torch.pi - theta
+    a, b = theta.cos() * rest, theta.sin() + rest * theta.cos()
+    torch.testing.assert_close(double(found["expected"]["a"]), a / (2 * torch.pi))
+    torch.testing.assert_close(double(found["expected"]["b"]), b / (2 * torch.pi))
+
+
+def test_ntk_comes_to_its_expectation_as_the_root_of_the_width() -> None:
+    draws = [told("ntk", "rate", {"seed": s}).content["distances"] for s in range(12)]
+    mean = (double(draws) ** 2).mean(0).sqrt()
+    slope = float(torch.log2(mean[12] / mean[4])) / 8
+    assert slope == pytest.approx(-0.5, abs=0.12)
+
+
+def test_modes_fade_each_at_the_rate_of_its_eigenvalue() -> None:
+    from ntkit.studio.story.modes import kernel, points
+
+    target = [0.3, -1.0, 0.4, 0.9, -0.2, 0.5, 1.2, -0.6, 0.1, 0.0, 0.7, -0.8]
+    found = told("modes", "fade", {"time": 2.5, "target": target}).content
+    rates = double(found["eigenvalues"])
+    after = double(found["before"]) * torch.exp(-2.5 * rates)
+    torch.testing.assert_close(double(found["after"]), after, atol=1e-9, rtol=1e-7)
+    matrix = kernel()(points())
+    left = torch.linalg.matrix_exp(-2.5 * matrix) @ double(target)
+    torch.testing.assert_close(double(found["left"]), left)
+    modes = double(told("modes", "shapes", {}).content["modes"])
+    torch.testing.assert_close(matrix @ modes.T, modes.T * rates)
+
+
+WAVES = [0.5, 0.4, 0.3, 0.2, 0.6]
+
+
+def test_bias_learns_each_wave_at_its_rate() -> None:
+    found = told("bias", "learn", {"heights": WAVES, "time": 0.7}).content
+    rates = [found["rate"][k - 1] for k in found["cycles"]]
+    assert rates == sorted(rates, reverse=True)
+    learned = double(WAVES) * -torch.expm1(-0.7 * double(rates))
+    torch.testing.assert_close(double(found["heights"]), learned, atol=1e-7, rtol=1e-6)
+    spectrum = torch.fft.rfft(double(found["target"])).abs() / 64
+    assert [float(spectrum[k]) for k in found["cycles"]] == pytest.approx(WAVES)
+
+
+def test_fourier_features_trade_slow_waves_for_fast_ones() -> None:
+    values = {"heights": WAVES, "time": 1.0, "bandwidth": 8, "count": 128, "seed": 0}
+    found = told("fourier", "compare", values).content
+    plain, features = found["plain"], found["features"]
+    assert features["rate"][15] > 5 * plain["rate"][15]
+    assert features["rate"][0] < plain["rate"][0]
+    for side in (plain, features):
+        rates = double([side["rate"][k - 1] for k in found["cycles"]])
+        learned = double(WAVES) * -torch.expm1(-rates)
+        torch.testing.assert_close(double(side["heights"]), learned, atol=1e-6, rtol=1e-5)
+        assert side["shape"][0] == 1
+    assert all(b == round(b) for b in found["drawn"])
+
+
+def test_bandwidth_curve_is_that_of_its_fits() -> None:
+    from ntkit.studio.story.bandwidth import BANDWIDTHS
+
+    x = torch.arange(128).double() / 128
+    signal = (torch.sin(6 * x) + 0.3 * torch.sign(torch.sin(44 * x))).tolist()
+    desk, values = Desk(), {"signal": signal, "time": 1.0}
+    replies = list(asks_of("story.bandwidth")["sweep"].answer(desk, values))
+    curve = replies[-1].content
+    assert len(replies) > 1
+    assert len(curve["unseen"]) == len(BANDWIDTHS)
+    for at in (0, 4, len(BANDWIDTHS) - 1):
+        fit = told("bandwidth", "fit", {**values, "at": at}, desk).content
+        error = double(fit["function"]) - double(signal)
+        for name, part in (("trained", error[::2]), ("unseen", error[1::2])):
+            quality = float(-10 * torch.log10((part**2).mean()))
+            assert fit[name] == pytest.approx(quality)
+            assert curve[name][at] == pytest.approx(quality)
+    best = max(range(len(BANDWIDTHS)), key=lambda i: curve["unseen"][i])
+    assert 0 < best < len(BANDWIDTHS) - 1
+    with pytest.raises(ValueError, match="128 samples"):
+        told("bandwidth", "fit", {**values, "signal": [0.0], "at": 0})

@@ -1,6 +1,7 @@
 // Sliders with their names and values, and the button that plays one through.
 
 import { button, h } from "./dom";
+import { rich } from "./formula";
 import { t } from "./words";
 
 interface Choice {
@@ -35,7 +36,13 @@ export class Slider {
   }
 
   get max(): number {
-    return this.#choice.max;
+    return Number(this.#input.max);
+  }
+
+  /** Another last position. */
+  bound(max: number): void {
+    this.#input.max = String(max);
+    this.#tell();
   }
 
   go(at: number): void {
@@ -85,5 +92,5 @@ export class Player {
 
 /** What the colours of a picture stand for. */
 export function keys(...entries: readonly (readonly [look: string, text: string])[]): HTMLElement {
-  return h("p", { class: "keys" }, ...entries.map(([look, text]) => h("span", {}, h("span", { class: `swatch ${look}` }), ` ${text}`)));
+  return h("p", { class: "keys" }, ...entries.map(([look, text]) => h("span", {}, h("span", { class: `swatch ${look}` }), " ", ...rich(text))));
 }

@@ -44,6 +44,7 @@ export interface Drawing {
 type Scale = ReturnType<typeof scaleLinear<number>> | ReturnType<typeof scaleLog<number>>;
 
 const MARGIN = { top: 26, right: 14, bottom: 38, left: 46 };
+const TINY = { top: 3, right: 3, bottom: 3, left: 3 };
 const REACH = 26; // pixels from which a handle is taken
 const NUDGE = 40; // of the axis a key press moves
 
@@ -59,12 +60,14 @@ export class Plot {
   #front = svg("g");
   #handles: SVGCircleElement[] = [];
   #shown: Drawing | undefined;
+  #margin = MARGIN;
   #held: number | "place" | undefined;
   #x: Scale = scaleLinear([0, 1], [0, 1]);
   #y: Scale = scaleLinear([0, 1], [0, 1]);
 
   constructor(size = "") {
-    if (size !== "") this.element.classList.add(size);
+    if (size !== "") this.element.classList.add(...size.split(" "));
+    if (size === "tiny" || size.endsWith("bare")) this.#margin = TINY;
     this.#svg.append(this.#back, this.#front);
     this.element.append(this.#ground, this.#svg);
     new ResizeObserver(() => {
@@ -149,8 +152,8 @@ export class Plot {
     this.#svg.setAttribute("aria-label", shown.label);
     const scaled = ({ range, log }: Axis, room: [number, number]): Scale =>
       (log ? scaleLog(range, room) : scaleLinear(range, room)).clamp(true);
-    this.#x = scaled(shown.x, [MARGIN.left, width - MARGIN.right]);
-    this.#y = scaled(shown.y, [height - MARGIN.bottom, MARGIN.top]);
+    this.#x = scaled(shown.x, [this.#margin.left, width - this.#margin.right]);
+    this.#y = scaled(shown.y, [height - this.#margin.bottom, this.#margin.top]);
     this.#paint(shown.levels, width, height);
     this.#back.replaceChildren(...this.#axes(shown, width, height), ...this.#marks(shown));
     this.#grasp(shown.handles ?? []);
@@ -160,12 +163,12 @@ export class Plot {
     this.#ground.hidden = !levels;
     if (!levels) return;
     paintLevels(this.#ground, levels);
-    const size = { left: MARGIN.left, top: MARGIN.top, width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
+    const size = { left: this.#margin.left, top: this.#margin.top, width: width - this.#margin.left - this.#margin.right, height: height - this.#margin.top - this.#margin.bottom };
     for (const [name, value] of Object.entries(size)) this.#ground.style.setProperty(name, `${value}px`);
   }
 
   #axes(shown: Drawing, width: number, height: number): Node[] {
-    const [left, right, top, bottom] = [MARGIN.left, width - MARGIN.right, MARGIN.top, height - MARGIN.bottom];
+    const [left, right, top, bottom] = [this.#margin.left, width - this.#margin.right, this.#margin.top, height - this.#margin.bottom];
     const marks = (axis: Axis, scale: Scale, n: number): readonly number[] => {
       if (typeof axis.ticks === "object") return axis.ticks;
       const found = scale.ticks(axis.ticks ?? n);

@@ -32,6 +32,7 @@ from ntkit.kernels.infinite import (
     register_activation,
     rules,
 )
+from ntkit.kernels.kernel_distance import kernel_distance
 from ntkit.kernels.seen_from import Profile, profile_of, seen_from
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "duals",
     "empirical_ntk",
     "gram",
+    "kernel_distance",
     "nngp",
     "ntk",
     "profile_of",

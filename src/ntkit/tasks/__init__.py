@@ -7,7 +7,7 @@ from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.image import Image
 from ntkit.tasks.jobs import JOBS, AbstractJob, job
 from ntkit.tasks.measured import Measured
-from ntkit.tasks.metrics import PSNR, SNR, AbstractMetric, IntersectionOverUnion, psnr
+from ntkit.tasks.metrics import PSNR, SNR, AbstractMetric, IntersectionOverUnion, psnr, psnr_between
 from ntkit.tasks.points import Points
 from ntkit.tasks.radiance_field import RadianceField
 from ntkit.tasks.samples import AbstractSamples
@@ -48,6 +48,7 @@ __all__ = [
     "job",
     "lifted",
     "psnr",
+    "psnr_between",
     "total_variation",
     "train",
 ]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["PSNR", "SNR", "AbstractMetric", "IntersectionOverUnion", "psnr"]
+__all__ = ["PSNR", "SNR", "AbstractMetric", "IntersectionOverUnion", "psnr", "psnr_between"]
 
 
 def psnr(mean_square_error: float) -> float:
@@ -20,6 +20,16 @@ def psnr(mean_square_error: float) -> float:
         20.0
     """
     return inf if mean_square_error <= 0 else -10 * log10(mean_square_error)
+
+
+def psnr_between(found: Float[Tensor, "*n"], truth: Float[Tensor, "*n"]) -> float:
+    """Peak signal-to-noise ratio of one signal beside another, in decibels, for a peak of 1.
+
+    Example:
+        >>> psnr_between(torch.tensor([0.5, 1.5]), torch.tensor([0.0, 1.0]))
+        6.020599913279624
+    """
+    return psnr(float((found - truth).double().square().mean()))
 
 
 class AbstractMetric(ABC):

@@ -7,7 +7,9 @@ from ntkit.studio.asks import Ask
 
 __all__ = ["ORDER", "asks_of"]
 
-ORDER = ("line", "lift", "trick", "taylor")
+ORDER = (
+    *("line", "lift", "trick", "taylor", "lazy", "ntk", "modes", "bias", "fourier", "bandwidth"),
+)
 """The steps as the page tells them; each is a file here and one in `web/src/story`."""
 
 
