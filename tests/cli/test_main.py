@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("tyro")
 pytest.importorskip("rich")
@@ -23,6 +25,7 @@ pytest.importorskip("filelock")
 
 import ntkit
 import ntkit_command
+from ntkit._core.threads import free_cores
 from ntkit.cli.main import main
 
 
@@ -71,7 +74,11 @@ def test_tune_prints_the_line_to_paste(
 
 def test_info(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "info") == 0
-    assert "torch" in capsys.readouterr().out
+    versions, machine = capsys.readouterr().out.splitlines()
+    assert versions == (
+        f"ntkit {version('ntkit')}, torch {torch.__version__}, Python {platform.python_version()}"
+    )
+    assert machine.startswith(f"{free_cores()} free cores; CUDA ")
 
 
 SMALL = ["--budget", "20", "--width", "8", "--depth", "2", "--n-frequencies", "8", "--threads", "1"]

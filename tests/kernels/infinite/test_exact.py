@@ -97,9 +97,16 @@ def test_the_first_layers_kernel_has_no_width() -> None:
 
 
 def test_default_variances_are_what_reset_parameters_draws() -> None:
-    """At width 2048 the entries' mean squares are within one per cent of `1 / (3 fan_in)`."""
-    net = nn.Sequential(nn.Linear(64, 2048), nn.ReLU(), nn.Linear(2048, 1, bias=False))
-    x = randn(4, 64)
-    assert_near(
-        ntk(net)(x), ntk(net, variances="default")(x), loosen=0.03 / TOLERANCE[torch.float64]
-    )
+    """Of mean square `1 / (3 fan_in)`: the kernel is the formula's, and drawn entries are within five standard errors."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layer = nn.Linear(64, 2048)
+    for parameter in layer.parameters():
+        error = 5 * (0.8 / parameter.numel()) ** 0.5  # of a mean of squares of uniform numbers
+        assert float(3 * 64 * parameter.detach().square().mean()) == pytest.approx(1, abs=error)
+    net, x = nn.Sequential(layer, nn.ReLU(), nn.Linear(2048, 1, bias=False)), randn(4, 64)
+    before = (x @ x.T + 1) / (3 * 64)
+    size = before.diagonal()[:, None].mul(before.diagonal()).sqrt()
+    angle = (before / size).clamp(-1, 1).acos()
+    after = size / (2 * pi) * (angle.sin() + (pi - angle) * angle.cos())  # of the rectified
+    assert_near(nngp(net, variances="default")(x), after / 3, loosen=100)
