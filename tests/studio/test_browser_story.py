@@ -115,3 +115,51 @@ def test_points_of_the_line_are_dragged_and_its_finds_found(
         page.click("button.play")
         page.wait_for_selector("[data-said=line][data-steps='100']")
         page.wait_for_selector("[data-try='3'].found")
+
+
+MOVES = {
+    "lift": ("#lift-height", "20", "[data-said=lift]", "right", 60),
+    "trick": ("#trick-degree", "3", "[data-said=trick]", "kernel", 1.86**4),
+    "taylor": ("#taylor-width", "4", "[data-said=taylor]", "width", 1024),
+    "lazy": ("#lazy-time", "5", ".weights", "at", 5),
+    "ntk": ("#ntk-width", "12", "[data-said=ntk]", "width", 4096),
+    "modes": ("#modes-time", "20", "[data-said=modes]", "gone", 2),
+    "bias": ("#bias-time", "41", "[data-said=bias]", "height16", 0.3),
+    "fourier": ("#fourier-bandwidth", "9", "[data-said=fourier]", "gain", None),
+    "bandwidth": ("#story-bandwidth", "7", "[data-said=bandwidth]", "at", 7),
+}
+"""Of each step a control, where to, and what it changes: the place, its number, and what that becomes."""
+
+
+def test_a_control_of_each_step_changes_what_it_says(browser: "Browser", studio: Studio) -> None:
+    assert set(MOVES) == set(ORDER) - {"line"}
+    with visiting(browser, studio) as visit:
+        page = visit.page
+        for step, (control, wanted, place, name, number) in MOVES.items():
+            arrive(visit, studio, step)
+            number_there = f"Number(document.querySelector('{place}').dataset.{name})"
+            before = page.evaluate(number_there)
+            if step == "lazy":
+                _until(page, "document.querySelectorAll('.plot .line.d').length === 2")
+            page.locator(control).fill(wanted)
+            if number is None:
+                _until(page, f"{number_there} > 3 * {before}")
+            else:
+                _until(page, f"Math.abs({number_there} - {number}) < 1e-3")
+
+
+def test_a_signal_is_drawn_by_hand(browser: "Browser", studio: Studio) -> None:
+    with visiting(browser, studio) as visit:
+        page = visit.page
+        arrive(visit, studio, "bandwidth")
+        before = page.get_attribute("[data-said=bandwidth]", "data-unseen")
+        box = page.locator(".drawn > .plot:not(.low)").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 80, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] - 40, box["y"] + box["height"] - 80, steps=8)
+        page.mouse.up()
+        _until(
+            page, f"document.querySelector('[data-said=bandwidth]').dataset.unseen !== '{before}'"
+        )
+        page.wait_for_selector("[data-try='3'].found")

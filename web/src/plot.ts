@@ -34,7 +34,7 @@ export interface Drawing {
   readonly label: string;
   readonly lines?: readonly Curve[];
   readonly dots?: readonly (Curve & { readonly r?: number })[];
-  readonly bars?: readonly (Curve & { readonly width: number })[]; // width in pixels, from 0
+  readonly bars?: readonly (Curve & { readonly width: number })[]; // width in units of x, from 0
   readonly links?: readonly { readonly from: readonly [number, number]; readonly to: readonly [number, number]; readonly look: string }[];
   readonly names?: readonly { readonly x: number; readonly y: number; readonly text: string; readonly look: string }[];
   readonly handles?: readonly Handle[];
@@ -174,16 +174,24 @@ export class Plot {
       const found = scale.ticks(axis.ticks ?? n);
       return axis.log ? found.filter((v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9) : found;
     };
+    const free = (values: readonly number[], axis: Axis, scale: Scale): number[] => {
+      let end = -Infinity; // labels that would lie on the one before are left out
+      return values.filter((v) => {
+        const half = 3.6 * name(axis, v).length + 2;
+        if (scale(v) - half < end) return false;
+        end = scale(v) + half;
+        return true;
+      });
+    };
     const name = (axis: Axis, v: number): string => axis.name?.(v) ?? (axis.log && (v < 0.01 || v > 9999) ? `1e${Math.round(Math.log10(v))}` : String(v));
+    const across = marks(shown.x, this.#x, width > 420 ? 7 : 4);
     return [
       ...marks(shown.y, this.#y, height > 220 ? 5 : 3).flatMap((v) => [
         svg("line", { class: "grid", x1: left, x2: right, y1: this.#y(v), y2: this.#y(v) }),
         svg("text", { class: "tick", x: left - 7, y: this.#y(v) + 4, "text-anchor": "end" }, name(shown.y, v)),
       ]),
-      ...marks(shown.x, this.#x, width > 420 ? 7 : 4).flatMap((v) => [
-        svg("line", { class: "grid", x1: this.#x(v), x2: this.#x(v), y1: top, y2: bottom }),
-        svg("text", { class: "tick", x: this.#x(v), y: bottom + 16, "text-anchor": "middle" }, name(shown.x, v)),
-      ]),
+      ...across.map((v) => svg("line", { class: "grid", x1: this.#x(v), x2: this.#x(v), y1: top, y2: bottom })),
+      ...free(across, shown.x, this.#x).map((v) => svg("text", { class: "tick", x: this.#x(v), y: bottom + 16, "text-anchor": "middle" }, name(shown.x, v))),
       svg("text", { class: "axis", x: (left + right) / 2, y: height - 4, "text-anchor": "middle" }, shown.x.label),
       svg("text", { class: "axis", x: 4, y: 12 }, shown.y.label),
     ];
@@ -197,8 +205,10 @@ export class Plot {
     return [
       ...(shown.bars ?? []).flatMap((bars) =>
         known(bars).map(([at, v]) => {
+          const [left = 0, right = 0] = x.range();
+          const width = (bars.width * (right - left)) / (shown.x.range[1] - shown.x.range[0]);
           const [from, to] = [y(shown.y.log ? shown.y.range[0] : 0), y(v)];
-          return svg("rect", { class: `bar ${bars.look}`, x: x(at) - bars.width / 2, width: bars.width, y: Math.min(from, to), height: Math.abs(from - to) });
+          return svg("rect", { class: `bar ${bars.look}`, x: x(at) - width / 2, width, y: Math.min(from, to), height: Math.abs(from - to) });
         }),
       ),
       ...(shown.links ?? []).map(({ from, to, look }) => svg("line", { class: `link ${look}`, x1: x(from[0]), y1: y(from[1]), x2: x(to[0]), y2: y(to[1]) })),

@@ -82,7 +82,14 @@ export class Story {
     const tries = this.#tries(name);
     this.#stage = module.make(this.#teller(name, error, tries));
     const stage = h("div", { class: "card stage-of-step", "aria-busy": "true" }, error, this.#stage.element);
-    this.element.replaceChildren(this.#steps(name), this.#article(name, stage, module.FORMULA, tries));
+    const steps = this.#steps(name);
+    this.element.replaceChildren(steps, this.#article(name, stage, module.FORMULA, tries));
+    requestAnimationFrame(() => {
+      const [row, here] = [steps.querySelector("ol"), steps.querySelector("[aria-current]")];
+      if (!row || !here) return;
+      const [all, one] = [row.getBoundingClientRect(), here.getBoundingClientRect()];
+      row.scrollLeft += one.left + one.width / 2 - all.left - all.width / 2; // in sight where not all have room
+    });
     this.#stage.start();
   }
 

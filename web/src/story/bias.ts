@@ -17,7 +17,7 @@ interface Said {
   time: number;
 }
 
-export const FORMULA = String.raw`K(\vartheta, \vartheta') = \kappa(\vartheta - \vartheta') \;\Rightarrow\; v_k = e^{i k \vartheta}, \qquad \dot u_k = -\lambda_k\, u_k`;
+export const FORMULA = String.raw`\begin{gathered} K(\vartheta, \vartheta') = \kappa(\vartheta - \vartheta') \;\Rightarrow\; v_k = e^{i k \vartheta} \\ \dot u_k = -\lambda_k\, u_k \end{gathered}`;
 
 const TIMES = [0, ...Array.from({ length: 41 }, (_, i) => 10 ** (-2.5 + i / 8))];
 const now = { heights: [0.5, 0.4, 0.3, 0.3, 0.3], time: 0 };
@@ -71,7 +71,7 @@ export function make(teller: Teller): Stage {
       x: { range: [-0.5, 4.5], label: t("story.bias.cycles"), ticks: at, name: (i) => String(found.cycles[i] ?? "") },
       y: { range: [0, 1], label: t("story.bias.height") },
       label: t("story.bias.bars"),
-      bars: [{ x: at, y: found.heights, look: "b", width: 24 }],
+      bars: [{ x: at, y: found.heights, look: "b", width: 0.45 }],
       handles: now.heights.map((y, i) => ({ x: i, y, look: "c", label: t("story.bias.wave", { k: found.cycles[i] ?? 0 }), axes: "y" as const })),
     });
     const rate = (k: number): number => found.rate[k - 1] ?? 0;

@@ -24,7 +24,7 @@ interface Said {
   features: Side;
 }
 
-export const FORMULA = String.raw`\gamma(x) = \big(\cos 2\pi b_j x,\; \sin 2\pi b_j x\big)_{j=1}^{m}, \qquad b_j \sim \mathcal N(0, \sigma^2)`;
+export const FORMULA = String.raw`\begin{gathered} \gamma(x) = \big(\cos 2\pi b_j x,\; \sin 2\pi b_j x\big)_{j=1}^{m} \\ b_j \sim \mathcal N(0, \sigma^2) \end{gathered}`;
 
 const TIMES = Array.from({ length: 33 }, (_, i) => 10 ** (-2 + i / 8));
 const BANDWIDTHS = [0.5, 1, 1.5, 2, 3, 4, 6, 8, 11, 16];

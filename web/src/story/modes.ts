@@ -76,8 +76,8 @@ export function make(teller: Teller): Stage {
       y: { range: [0, most], label: t("story.modes.part") },
       label: t("story.modes.bars"),
       bars: [
-        { x: at, y: found.before.map(Math.abs), look: "faint hollow", width: 24 },
-        { x: at, y: found.after.map(Math.abs), look: "a", width: 24 },
+        { x: at, y: found.before.map(Math.abs), look: "faint hollow", width: 0.6 },
+        { x: at, y: found.after.map(Math.abs), look: "a", width: 0.6 },
       ],
     });
     const share = (i: number): number => Math.abs((found.after[i] ?? 0) / (found.before[i] ?? 1));

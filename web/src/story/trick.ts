@@ -84,7 +84,7 @@ export function make(teller: Teller): Stage {
       x: { range: [-0.6, n - 0.4], label: t("story.trick.features"), ticks: n <= 10 ? found.names.map((_, i) => i) : [], name: (i) => pretty(found.names[i] ?? "") },
       y: { range: [low, most], label: "φ(p) φ(q)" },
       label: t("story.trick.bars"),
-      bars: [{ x: found.products.map((_, i) => i), y: found.products, look: "a", width: Math.min(34, 300 / n) }],
+      bars: [{ x: found.products.map((_, i) => i), y: found.products, look: "a", width: 0.8 }],
     });
     sums.replaceChildren(
       h("span", {}, t("story.trick.summed", { n })),

@@ -5,6 +5,7 @@ import operator
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import RLock, get_ident
 from typing import Any, cast
 
 import jaxtyping
@@ -40,6 +41,8 @@ PLACE = "ntkit_place"
 
 _INSIDE = tuple(str(Path(file).parent) for file in (torch.__file__, jaxtyping.__file__, __file__))
 """Frames of torch, of the checker of types and of ours are no place in the user's forward."""
+
+_ONE_AT_A_TIME = RLock()
 
 _FOLLOWED = {LinearModel, ResidualBlock, SkipMLP, ViewMLP}
 """Modules of ours that are what their forward says, as users' are."""
@@ -129,7 +132,22 @@ class Tracer(fx.Tracer):
         self._values: dict[fx.Node, Any] = {}
         self._still: nn.Module | None = None
         self._is_computing = False
+        self._thread = get_ident()
         self.took_length = False
+
+    def trace(self, root: Any, concrete_args: Any = None) -> fx.Graph:
+        """The graph of a forward, one at a time.
+
+        torch.fx replaces methods of `nn.Module` itself meanwhile. Two traces that overlap would not put them
+        back, and networks that other threads run must go by as they are.
+        """
+        with _ONE_AT_A_TIME:
+            self._thread = get_ident()
+            return super().trace(root, concrete_args)
+
+    def _is_plain_run(self) -> bool:
+        """Whether a module is run for its values: for a size, or by another thread."""
+        return self._is_computing or get_ident() != self._thread
 
     def create_args_for_root(
         self, root_fn: Any, is_module: bool, concrete_args: Any = None
@@ -167,7 +185,7 @@ class Tracer(fx.Tracer):
         Raises:
             UnsupportedLayerError: The forward of one was replaced.
         """
-        if self._is_computing:
+        if self._is_plain_run():
             return forward(*args, **kwargs)
         if type(m) in written_out and self.path_of_module(m):
             place = replaced(m)
@@ -182,7 +200,7 @@ class Tracer(fx.Tracer):
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         """What a module holds: a stand-in for a parameter, and the parameter itself for computing."""
-        if self._is_computing:
+        if self._is_plain_run():
             return attr_val
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
