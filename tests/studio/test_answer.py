@@ -144,7 +144,13 @@ def check_lines(folder: Path, name: str) -> None:
     ).stdout.splitlines()
     assert printed[0].endswith("dB")
     assert printed[1] == f"{choice} {said['flat']}"
-    command = said["command"].strip().replace("ntkit", f"{sys.executable} -m ntkit")
+    lines = said["command"].splitlines()
+    command = " && ".join(
+        line.replace("ntkit tune", f"{sys.executable} -m ntkit tune").replace(
+            "python -c", f"{sys.executable} -c"
+        )
+        for line in lines
+    )
     run = subprocess.run(
         ["bash", "-c", f"{command} --no-verify"],
         cwd=folder,

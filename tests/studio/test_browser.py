@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
 VIEWS = ("answer", "bandwidth", "kernel", "spectrum", "time", "reality", "encodings")
+PICTURES = ("reality", "encodings")
 CLASSES = {v: f".view.{'spectra' if v == 'spectrum' else v}" for v in VIEWS}
 WIDE, NARROW = (1280, 850), (390, 844)
 DONE = "main .view[aria-busy=false]"
@@ -395,6 +396,39 @@ def test_encodings_stand_side_by_side(browser: "Browser", studio: Studio) -> Non
         page.wait_for_selector("[data-name=trained-wire] .quality[data-step='1']", timeout=WAIT)
         page.click("[data-train=wire]")
         assert page.inner_text("[data-train=wire]") == "Train"
+
+
+@pytest.mark.parametrize("example", ["sound", "slice"])
+def test_every_view_shows_a_sound_and_a_slice(
+    browser: "Browser", studio: Studio, example: str
+) -> None:
+    pytest.importorskip("soundfile")
+    with visiting(browser, studio) as visit:
+        visit.open(studio, "bandwidth")
+        page = visit.page
+        page.click(f"[data-example={example}]")
+        visit.settle()
+        if example == "sound":
+            assert "8,000 samples" in page.inner_text(".signal-status")
+        else:
+            assert "slice 13 of 24" in page.inner_text(".signal-status")
+        for view in VIEWS:
+            page.click(f"nav a[href='#{view}']")
+            is_said = example == "sound" and view in PICTURES
+            if is_said:
+                page.wait_for_selector("main .needs-picture")
+                continue
+            page.wait_for_selector(CLASSES[view])
+            visit.settle()
+            canvas = "document.querySelector('main canvas')"
+            _until(page, f"{canvas}.width > 300")
+            if example == "sound" and view == "kernel":
+                assert page.locator("#kernel-column").input_value() == "4000"
+                assert not page.locator("#kernel-row").is_visible()
+        page.click("[data-example=alps]")  # and back to pictures
+        page.click("nav a[href='#bandwidth']")
+        visit.settle()
+        assert "picture side" in page.inner_text("main svg.chart")
 
 
 def _drag(page: "Page") -> None:

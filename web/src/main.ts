@@ -5,6 +5,7 @@ import { button, h } from "./dom";
 import { Link, type Hello, type State } from "./link";
 import { Signals } from "./signals";
 import { Story } from "./tale";
+import { kind, lookAt } from "./subject";
 import { choose, dress, theme } from "./theme";
 import { viewOf, type Signal, type View } from "./view";
 import { language, speak, t, type Key } from "./words";
@@ -29,6 +30,7 @@ class Page {
     root.append(this.#header, this.#state, this.#signals.element, this.#main);
     this.#signals.onSignal = (signal, isNew) => {
       this.#signal = signal;
+      if (lookAt(signal.kind, signal.preview)) this.#name = "";
       if (isNew && this.#isStory()) location.hash = `#${this.#views[0] ?? ""}`;
       else this.#go();
     };
@@ -165,6 +167,17 @@ class Page {
     return `view.${this.#wanted()}` as Key;
   }
 
+  #needsPicture(name: string): HTMLElement {
+    const views = this.#views.filter((other) => other !== name).slice(0, 2);
+    return h(
+      "section",
+      { class: "welcome needs-picture" },
+      h("h1", {}, t("app.needs_picture", { view: t(`view.${name}` as Key) })),
+      h("p", { class: "lead" }, t("app.needs_picture.why")),
+      h("p", {}, ...views.flatMap((other) => [h("a", { href: `#${other}` }, t(`view.${other}` as Key)), " "])),
+    );
+  }
+
   async #open(): Promise<void> {
     const [name, signal] = [this.#wanted(), this.#signal];
     if (!signal || name === "") return;
@@ -175,8 +188,9 @@ class Page {
       this.#name = name;
       const module = await viewOf(name);
       if (this.#isStory() || name !== this.#name) return;
-      this.#view = module.make(this.#link);
-      this.#main.replaceChildren(this.#view.element);
+      const isShown = !(module.PICTURES && kind() === "audio");
+      this.#view = isShown ? module.make(this.#link) : undefined;
+      this.#main.replaceChildren(this.#view?.element ?? this.#needsPicture(name));
     }
     this.#write();
     this.#view?.show(signal);

@@ -30,6 +30,8 @@ const SHADES = Uint32Array.from({ length: 512 }, (_, i) => {
   return new Uint32Array(new Uint8Array(colour(i / 511)).buffer)[0] ?? 0;
 });
 
+const WAVE = { width: 900, height: 260, colour: "#3b82cc" } as const; // a blue that stands out on both grounds
+
 export interface Lens {
   x: number; // centre, from 0 to 1
   y: number;
@@ -40,6 +42,7 @@ export class Picture {
   readonly canvas = document.createElement("canvas");
   #source = document.createElement("canvas");
   #lens: Lens = { x: 0.5, y: 0.5, zoom: 1 };
+  #line: { line: NumberArray; low: number } | undefined;
 
   constructor(label: string) {
     this.canvas.className = "picture";
@@ -47,9 +50,14 @@ export class Picture {
     this.canvas.setAttribute("aria-label", label);
   }
 
-  /** Show pixels `[h, w, 4]`. */
+  /** Show pixels `[h, w, 4]`; or a line of numbers `[n, c]` from -1 to 1, its first channel, as a curve. */
   show(array: NumberArray | undefined): void {
+    if (array && array.data instanceof Float32Array && array.shape.length === 2) {
+      this.#curve(array, -1);
+      return;
+    }
     const [height, width] = array?.shape ?? [];
+    this.#line = undefined;
     if (!array || !height || !width || !(array.data instanceof Uint8ClampedArray)) return;
     if (this.#source.width !== width || this.#source.height !== height) {
       this.#source.width = width;
@@ -62,8 +70,12 @@ export class Picture {
     this.#draw();
   }
 
-  /** Show levels `[h, w]` in colours, the darkest at `low`, the lightest at 1. */
+  /** Show levels `[h, w]` in colours, the darkest at `low`, the lightest at 1; levels `[n]` as a curve between. */
   map(array: NumberArray | undefined, low: number): void {
+    if (array?.shape.length === 1) {
+      this.#curve({ shape: [...array.shape, 1], data: array.data }, low);
+      return;
+    }
     const [height, width] = array?.shape ?? [];
     if (!array || !height || !width) return;
     const pixels = new Uint8ClampedArray(4 * height * width);
@@ -78,7 +90,48 @@ export class Picture {
 
   look(lens: Lens): void {
     this.#lens = lens;
-    if (this.#source.width > 0) this.#draw();
+    if (this.#line) this.#trace();
+    else if (this.#source.width > 0) this.#draw();
+  }
+
+  #curve(line: NumberArray, low: number): void {
+    this.#line = { line, low };
+    if (this.canvas.width !== WAVE.width || this.canvas.height !== WAVE.height) {
+      this.canvas.width = WAVE.width;
+      this.canvas.height = WAVE.height;
+    }
+    this.#trace();
+  }
+
+  /** From the least to the largest number of each column; joined, where a column has few. */
+  #trace(): void {
+    const context = this.canvas.getContext("2d");
+    if (!context || !this.#line) return;
+    const { line, low } = this.#line;
+    const [n, channels] = [line.shape[0] ?? 0, line.shape[1] ?? 1];
+    const { width, height } = WAVE;
+    const count = n / this.#lens.zoom;
+    const first = Math.min(Math.max(this.#lens.x * n - count / 2, 0), n - count);
+    const y = (value: number): number => height - 3 - ((height - 6) * (value - low)) / (1 - low);
+    context.clearRect(0, 0, width, height);
+    context.strokeStyle = WAVE.colour;
+    context.lineWidth = 1.6;
+    context.lineJoin = "round";
+    context.beginPath();
+    for (let column = 0; column < width; column++) {
+      const from = Math.floor(first + (column * count) / width);
+      const to = Math.max(from + 1, Math.floor(first + ((column + 1) * count) / width));
+      let [least, most] = [Infinity, -Infinity];
+      for (let i = from; i < Math.min(to, n); i++) {
+        const value = line.data[i * channels] ?? 0;
+        least = Math.min(least, value);
+        most = Math.max(most, value);
+      }
+      if (least > most) continue;
+      context.lineTo(column + 0.5, y(most));
+      context.lineTo(column + 0.5, y(least));
+    }
+    context.stroke();
   }
 
   #draw(): void {

@@ -1,11 +1,17 @@
 // What is looked at: a dropped file, a chosen one, or an example.
 
-import { button, h } from "./dom";
+import { button, h, svg } from "./dom";
+import { sound, volume } from "./examples";
 import type { Link } from "./link";
 import type { Signal } from "./view";
 import { t, type Key } from "./words";
 
 const EXAMPLES = ["parrots", "houses", "alps"] as const;
+const MADE = { sound: { name: "voice.wav", make: sound }, slice: { name: "head.npy", make: volume } } as const;
+const ICONS = {
+  sound: "M2 14h4l2-7 3 14 3-18 3 20 3-14 2 5h8",
+  slice: "M16 2c7 0 11 5 11 12s-4 12-11 12S5 21 5 14 9 2 16 2zm-4 8c2 0 3 2 3 4s-1 5-3 5-3-2-3-5 1-4 3-4zm8 0c2 0 3 2 3 4s-1 5-3 5-3-2-3-5 1-4 3-4z",
+} as const;
 
 let example: { name: string; file: Blob } | undefined;
 
@@ -51,9 +57,15 @@ export class Signals {
       made.append(picture, h("span", {}, t(`signal.${name}` satisfies Key)));
       return made;
     });
+    const made = (["sound", "slice"] as const).map((name) => {
+      const icon = svg("svg", { viewBox: "0 0 32 28", width: 36, height: 28, "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
+      const pick = button("", () => void this.take(MADE[name].make(), MADE[name].name, true), { class: "example", "data-example": name });
+      pick.append(icon, h("span", {}, t(`signal.${name}`)));
+      return pick;
+    });
     this.element.replaceChildren(
       h("p", { class: "drop-hint" }, t("signal.drop")),
-      h("div", { class: "pick" }, input, label, h("span", { class: "or" }, t("signal.examples")), ...examples),
+      h("div", { class: "pick" }, input, label, h("span", { class: "or" }, t("signal.examples")), ...examples, ...made),
       this.#status,
       this.#error,
     );
@@ -108,9 +120,21 @@ export class Signals {
   }
 
   #describe(signal: Signal): void {
+    this.#status.replaceChildren(h("strong", {}, signal.name), ` ${this.#inWords(signal)}`);
+  }
+
+  #inWords(signal: Signal): string {
+    const { rate, start, stop, slice, slices } = signal.about;
+    if (signal.kind === "audio") {
+      const n = (signal.preview[0] ?? 0).toLocaleString("en");
+      if (!rate) return t("signal.line", { n, all: (signal.size[0] ?? 0).toLocaleString("en") });
+      const all = ((signal.size[0] ?? 0) / rate).toFixed(2);
+      return t("signal.stretch", { n, all, rate: rate.toLocaleString("en"), start: (start ?? 0).toFixed(2), stop: (stop ?? 0).toFixed(2) });
+    }
     const [height, width] = signal.size;
     const [h2, w2] = signal.preview;
     const key: Key = signal.downscale > 1 ? "signal.small" : "signal.what";
-    this.#status.replaceChildren(h("strong", {}, signal.name), ` ${t(key, { width, height, w: w2, h: h2 })}`);
+    const size = t(key, { width: width ?? 0, height: height ?? 0, w: w2 ?? 0, h: h2 ?? 0 });
+    return slices ? `${t("signal.of_slices", { slice: (slice ?? 0) + 1, slices })} ${size}` : size;
   }
 }

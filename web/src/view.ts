@@ -1,14 +1,17 @@
 // What a view is: a file of views/ that is found by its name, as its other half in Python is.
 
 import type { Link } from "./link";
+import type { Kind } from "./subject";
 
 export interface Signal {
   readonly name: string;
-  readonly size: readonly [number, number];
-  readonly preview: readonly [number, number];
+  readonly size: readonly number[];
+  readonly preview: readonly number[];
   readonly downscale: number;
   readonly channels: number;
   readonly notes: readonly string[];
+  readonly kind: Kind;
+  readonly about: Readonly<Record<string, number | null>>;
 }
 
 export interface View {
@@ -20,6 +23,8 @@ export interface View {
 }
 
 export interface ViewModule {
+  /** Whether it is of pictures alone: of a sound it is said so in its place. */
+  readonly PICTURES?: boolean;
   make(link: Link): View;
 }
 

@@ -1,5 +1,6 @@
 // The language of the page: all of its texts, one place a language.
 
+import { kind } from "./subject";
 import { en } from "./texts/en";
 import { ko } from "./texts/ko";
 
@@ -28,9 +29,11 @@ export function speak(wanted: Language): void {
   document.documentElement.lang = wanted;
 }
 
-/** A text of the page, its `{names}` filled in. */
+/** A text of the page, its `{names}` filled in: `key.audio`, where a sound is looked at and there is one. */
 export function t(key: Key, values: Readonly<Record<string, string | number>> = {}): string {
-  return TEXTS[current][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+  const own = `${key}.${kind()}`;
+  const text = TEXTS[current][own in TEXTS[current] ? (own as Key) : key];
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }
 
 /** A number of steps, as people write it. */

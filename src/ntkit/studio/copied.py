@@ -2,7 +2,7 @@
 
 from shlex import quote
 
-from ntkit.studio.signals import Shown
+from ntkit.studio.shown import Shown
 from ntkit.tasks import AbstractSamples
 from ntkit.tuning import Candidate, NetworkPlan
 from ntkit.tuning.choice import Goal
@@ -28,7 +28,7 @@ def python_of(shown: Shown, choice: Candidate, goal: Goal, steps: int) -> str:
         "import torch",
         "",
         "import ntkit",
-        *shown.python,
+        *shown.opening.python,
         "",
         plan.code(choice),
         f"fitted = ntkit.fit(task, encoding=encoding, hold_out=None, steps={steps})",
@@ -45,7 +45,9 @@ def python_of(shown: Shown, choice: Candidate, goal: Goal, steps: int) -> str:
 
 def command_of(shown: Shown, goal: Goal, steps: int) -> str:
     """The same by `ntkit tune`, which trains the network in the end."""
-    before, name, flags = shown.command
-    path = quote(f"./{name}" if name.startswith("-") else name)
-    words = ["ntkit tune", path, *flags, f"--goal {goal}", f"--budget {steps}", "--families mlp"]
+    opening = shown.opening
+    name = f"./{opening.name}" if opening.name.startswith("-") else opening.name
+    words = ["ntkit tune", quote(name), *opening.flags]
+    words += [f"--goal {goal}", f"--budget {steps}", "--families mlp"]
+    before = [f"python -c {quote(line)}" for line in opening.before]
     return "\n".join([*before, " ".join(words)]) + "\n"

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, TypeVar
 
-from ntkit.studio.signals import Shown
+from ntkit.studio.shown import Shown
+from ntkit.tasks import Image
 
 __all__ = ["Desk"]
 
@@ -35,6 +36,18 @@ class Desk:
         if self._signal is None:
             raise ValueError("There is no signal yet. Drop a file, or pick an example.")
         return self._signal
+
+    @property
+    def picture(self) -> Image:
+        """What is looked at, for views that are of pictures.
+
+        Raises:
+            ValueError: It is none.
+        """
+        task = self.signal.task
+        if not isinstance(task, Image):
+            raise ValueError("This view needs a picture, and this is a sound.")
+        return task
 
     def put(self, signal: Shown) -> None:
         """Look at another signal."""

@@ -96,14 +96,15 @@ class _Worker:
         self._newest = {k: v + 1 for k, v in self._newest.items() if not k.startswith("signal")}
         found = read()
         self._desk.put(found)
-        height, width = found.task.shape
         yield Reply({
             "name": found.name,
             "size": found.size,
-            "preview": [height, width],
+            "preview": found.task.shape,
             "channels": found.task.n_outputs,
             "downscale": found.downscale,
             "notes": found.notes,
+            "kind": found.kind,
+            "about": found.about,
         })
 
     def _begin(self, header: dict[str, Any], replies: Iterator[Reply]) -> None:

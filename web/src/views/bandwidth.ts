@@ -7,6 +7,7 @@ import { formula, prose, rich } from "../formula";
 import type { NumberArray } from "../frame";
 import type { Answer, Link } from "../link";
 import { type Lens, Picture } from "../paint";
+import { kind } from "../subject";
 import { nearest } from "../ticks";
 import { measurePixels } from "../timing";
 import type { Signal, View } from "../view";
@@ -33,6 +34,7 @@ const BUDGETS = [200, 500, 1000, 2000, 5000, 10000];
 const RATES = { adam: "0.001", sgd: "0.3" } as const;
 const ENCODING = String.raw`\begin{gathered} \gamma(x) = \big(\cos 2\pi b_j{\cdot}x,\ \sin 2\pi b_j{\cdot}x\big)_j \\ b_j \sim \mathcal N(0, \sigma^2 I) \end{gathered}`;
 const FLOW = String.raw`f(t) = K_* K^{-1}\big(I - e^{-tK}\big)\,y`;
+const CLOSE = { image: 4, slice: 4, audio: 32 } as const;
 const FAR = 4; // times the best bandwidth, or twice past the flat range: what "too small" and "too large" go to
 
 /** What was chosen, kept while the language or the view changes. */
@@ -161,7 +163,7 @@ class Bandwidth implements View {
   #pictures(): HTMLElement {
     const zoom = h("input", { type: "checkbox", name: "zoom" });
     zoom.addEventListener("change", () => {
-      this.#look({ ...this.#lens, zoom: zoom.checked ? 4 : 1 });
+      this.#look({ ...this.#lens, zoom: zoom.checked ? CLOSE[kind()] : 1 });
     });
     const here = h("figure", { class: "here" }, this.#here.canvas, this.#hereCaption);
     const two = h(

@@ -7,6 +7,7 @@ import { formula, prose, rich } from "../formula";
 import type { NumberArray } from "../frame";
 import type { Answer, Link } from "../link";
 import { Picture } from "../paint";
+import { ladder, oneOf } from "../subject";
 import { measurePixels } from "../timing";
 import type { Signal, View } from "../view";
 import { t } from "../words";
@@ -28,15 +29,19 @@ type Side = "encoded" | "raw";
 
 const TANGENT = String.raw`\begin{gathered} f(x) \leftarrow f(x) - \eta\, K(x, x_0)\, r \\ K(x, x_0) = \big\langle \nabla_\theta f(x),\, \nabla_\theta f(x_0) \big\rangle \end{gathered}`;
 const BANDWIDTHS = [0.5, 0.7, 1, 1.4, 2, 2.8, 4, 5, 6, 7, 8.5, 10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 64];
+const FAR = 256; // pixels: all of a picture; of a sound, what is near
 const FREQUENCIES = [4, 8, 16, 32, 64, 128, 256, 512, 1024];
 const DEPTHS = [1, 2, 3, 4, 5, 6, 7, 8];
 
 /** What was chosen, kept while the language or the view changes; the pixel as shares of the sides. */
-const chosen = { bandwidth: 4, frequencies: 256, depth: 4, x: 0.5, y: 0.5 };
+const USUAL = 4;
+const chosen = { bandwidth: USUAL, frequencies: 256, depth: 4, x: 0.5, y: 0.5 };
 
 class Kernel implements View {
   readonly element = h("section", { class: "view kernel", "aria-labelledby": "view-title" });
   #link: Link;
+  #bandwidths = ladder(BANDWIDTHS);
+  #pair = h("div");
   #size: readonly [number, number] = [1, 1]; // height, width
   #chart = new Chart();
   #picture = new Picture(t("kernel.picture"));
@@ -59,6 +64,7 @@ class Kernel implements View {
 
   constructor(link: Link) {
     this.#link = link;
+    chosen.bandwidth = oneOf(this.#bandwidths, chosen.bandwidth, USUAL);
     this.#column.addEventListener("input", () => {
       this.#go({ x: (Number(this.#column.value) + 0.5) / this.#size[1] });
     });
@@ -70,7 +76,9 @@ class Kernel implements View {
   }
 
   show(signal: Signal): void {
-    this.#size = signal.preview;
+    const [height, width] = signal.preview.length === 1 ? [1, signal.preview[0] ?? 1] : signal.preview;
+    this.#size = [height ?? 1, width ?? 1];
+    this.#pair.classList.toggle("line", height === 1);
     this.#column.max = String(this.#size[1] - 1);
     this.#row.max = String(this.#size[0] - 1);
     this.#rawOf = "";
@@ -92,18 +100,20 @@ class Kernel implements View {
   }
 
   #work(): HTMLElement {
+    this.#pair.classList.add("pair");
     const stage = h("div", { class: "stage here" }, this.#picture.canvas, this.#mark);
     const pixel = (name: "column" | "row", input: HTMLInputElement, value: HTMLOutputElement): HTMLElement =>
-      h("div", { class: "slider" }, h("label", { for: input.id }, t(`kernel.${name}`)), value, input);
+      h("div", { class: `slider of-${name}` }, h("label", { for: input.id }, t(`kernel.${name}`)), value, input);
+    this.#pair.append(pixel("column", this.#column, this.#columnValue), pixel("row", this.#row, this.#rowValue));
     return h(
       "div",
       { class: "card work" },
       this.#error,
       stage,
-      this.#ladder("bandwidth", BANDWIDTHS),
+      this.#ladder("bandwidth", this.#bandwidths),
       this.#ladder("frequencies", FREQUENCIES),
       this.#ladder("depth", DEPTHS),
-      h("div", { class: "pair" }, pixel("column", this.#column, this.#columnValue), pixel("row", this.#row, this.#rowValue)),
+      this.#pair,
     );
   }
 
@@ -265,11 +275,12 @@ function lowest(kernel: NumberArray | undefined): number {
   return found;
 }
 
-/** Distance and value along the row of the pixel. */
+/** Distance and value along the row of the pixel, as far as it can be told apart. */
 function cut(kernel: NumberArray | undefined, said: Said): [number, number][] {
-  const width = kernel?.shape[1] ?? 0;
+  const width = kernel?.shape.at(-1) ?? 0;
   const [row, column] = [Math.floor(said.row / said.every), Math.floor(said.column / said.every)];
-  return Array.from({ length: width }, (_, i) => [(i - column) * said.every, kernel?.data[row * width + i] ?? 0]);
+  const whole = Array.from({ length: width }, (_, i): [number, number] => [(i - column) * said.every, kernel?.data[row * width + i] ?? 0]);
+  return whole.filter(([distance]) => Math.abs(distance) <= FAR);
 }
 
 export function make(link: Link): View {

@@ -312,6 +312,8 @@ function percent(share: number): string {
   return `${value.toFixed(value < 10 ? 1 : 0)}\u00a0%`;
 }
 
+export const PICTURES = true;
+
 export function make(link: Link): View {
   return new Reality(link);
 }

@@ -5,6 +5,7 @@ import { h } from "../dom";
 import { showFault } from "../fault";
 import { formula, prose, rich } from "../formula";
 import type { Link } from "../link";
+import { ladder, oneOf } from "../subject";
 import { measurePixels } from "../timing";
 import type { View } from "../view";
 import { steps, t } from "../words";
@@ -28,11 +29,14 @@ const BANDWIDTHS = [1, 1.4, 2, 2.8, 4, 6, 8.5, 10, 14, 20, 28, 40];
 const QUARTERS = 4; // of a decade, a position of the slider
 const DECADES = 9;
 
-const chosen = { bandwidth: 4, time: 16 };
+const USUAL = 4;
+
+const chosen = { bandwidth: USUAL, time: 16 };
 
 class Spectrum implements View {
   readonly element = h("section", { class: "view spectra", "aria-labelledby": "view-title" });
   #link: Link;
+  #bandwidths = ladder(BANDWIDTHS);
   #rates: Rates | undefined;
   #rateChart = new Chart();
   #powerChart = new Chart();
@@ -47,13 +51,14 @@ class Spectrum implements View {
 
   constructor(link: Link) {
     this.#link = link;
-    this.#bandwidth.value = String(BANDWIDTHS.indexOf(chosen.bandwidth));
+    chosen.bandwidth = oneOf(this.#bandwidths, chosen.bandwidth, USUAL);
+    this.#bandwidth.value = String(this.#bandwidths.indexOf(chosen.bandwidth));
     this.#slider.addEventListener("input", () => {
       chosen.time = Number(this.#slider.value);
       this.#refresh();
     });
     this.#bandwidth.addEventListener("input", () => {
-      chosen.bandwidth = BANDWIDTHS[Number(this.#bandwidth.value)] ?? chosen.bandwidth;
+      chosen.bandwidth = this.#bandwidths[Number(this.#bandwidth.value)] ?? chosen.bandwidth;
       this.#askRates();
     });
     this.element.append(this.#head(), this.#work(), this.#other(), this.#texts());

@@ -6,6 +6,7 @@ import { showFault } from "../fault";
 import { formula, prose, rich } from "../formula";
 import type { Answer, Link } from "../link";
 import { Picture } from "../paint";
+import { ladder, oneOf } from "../subject";
 import { measurePixels } from "../timing";
 import type { View } from "../view";
 import { decibels, steps, t } from "../words";
@@ -33,11 +34,14 @@ const BANDWIDTHS = [1, 2, 4, 6, 8.5, 10, 12, 14, 17, 20, 28, 40];
 const RATES = { adam: "0.001", sgd: "0.3" } as const;
 const FRAME = 180; // milliseconds between two moments while it plays
 
-const chosen = { optimiser: "adam" as keyof typeof RATES, bandwidth: 6, moment: 18 };
+const USUAL = 6;
+
+const chosen = { optimiser: "adam" as keyof typeof RATES, bandwidth: USUAL, moment: 18 };
 
 class Time implements View {
   readonly element = h("section", { class: "view time", "aria-labelledby": "view-title" });
   #link: Link;
+  #bandwidths = ladder(BANDWIDTHS);
   #course: Course | undefined;
   #chart = new Chart();
   #spectrum = new Chart();
@@ -59,6 +63,7 @@ class Time implements View {
 
   constructor(link: Link) {
     this.#link = link;
+    chosen.bandwidth = oneOf(this.#bandwidths, chosen.bandwidth, USUAL);
     this.#chart.onDrag = (index) => {
       this.#go(index);
     };
@@ -102,7 +107,7 @@ class Time implements View {
       h(
         "div",
         { class: "settings" },
-        this.#select("bandwidth", BANDWIDTHS.map((b) => [String(b), String(b)]), String(chosen.bandwidth), (value) => {
+        this.#select("bandwidth", this.#bandwidths.map((b) => [String(b), String(b)]), String(chosen.bandwidth), (value) => {
           chosen.bandwidth = Number(value);
         }),
         this.#select("optimiser", [["adam", t("bandwidth.adam")], ["sgd", t("bandwidth.sgd")]], chosen.optimiser, (value) => {

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any
 
-from ntkit._core.pixels import rgba
 from ntkit.studio.asks import Ask, Reply, number, one_of
 from ntkit.studio.copied import command_of, plan_of, python_of
 from ntkit.studio.desk import Desk
+from ntkit.studio.shown import drawn
 from ntkit.studio.streamed import streamed
 from ntkit.tasks import Budget
 from ntkit.tuning import COMPARED, Candidate, Row, Stage, recommend
@@ -132,7 +132,7 @@ def picture(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
                 "held_out": said.held_out,
                 "train": said.train,
             }
-            yield Reply(content, {"picture": rgba(stage.field(row.candidate))})
+            yield Reply(content, {"picture": drawn(stage.field(row.candidate))})
             return
     raise ValueError(f"`{name}` at this bandwidth was not compared.")
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
-from ntkit._core.pixels import rgba
 from ntkit.studio.asks import Ask, Reply, number, one_of
 from ntkit.studio.desk import Desk
-from ntkit.tasks import Budget, Image
+from ntkit.studio.shown import drawn
+from ntkit.tasks import Budget, Signal
 from ntkit.tuning import NetworkPlan, Rung, sweep
+from ntkit.tuning.candidates import default_bandwidths
 from ntkit.tuning.choice import Goal, flat_range, scores_of
 
 __all__ = ["ASKS", "LADDER", "Ladder"]
@@ -31,11 +32,13 @@ class Ladder:
         budget: How it is trained.
     """
 
-    def __init__(self, task: Image, budget: Budget) -> None:
+    def __init__(self, task: Signal, budget: Budget) -> None:
         self.task, self.budget = task, budget
         self.plan = NetworkPlan(task.in_dim, task.n_outputs, width=task.width, depth=task.depth)
         top = max(task.shape) / 4
-        self.bandwidths = tuple(b for b in LADDER if b <= max(top, 10.0))
+        is_line = task.in_dim == 1
+        ladder = default_bandwidths(task) if is_line else LADDER
+        self.bandwidths = tuple(b for b in ladder if is_line or b <= max(top, 10.0))
         self.rungs: dict[float, Rung] = {}
 
     def missing(self) -> list[tuple[float, ...]]:
@@ -115,14 +118,14 @@ def picture(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
         "held_out": said.held_out,
         "train": said.train,
     }
-    yield Reply(content, {"picture": rgba(rung.field(steps))})
+    yield Reply(content, {"picture": drawn(rung.field(steps))})
 
 
 def honest(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The picture itself, and what bicubic interpolation makes of every other pixel."""
     del values
     task = desk.signal.task
-    arrays = {"picture": rgba(task.values), "bicubic": rgba(task.bicubic())}
+    arrays = {"picture": drawn(task.values), "bicubic": drawn(task.bicubic())}
     baseline = task.baseline()
     yield Reply({"bicubic": baseline and baseline.held_out}, arrays)
 

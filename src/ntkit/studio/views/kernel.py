@@ -33,10 +33,10 @@ def _kernel(desk: Desk, candidate: Candidate, values: Mapping[str, Any]) -> Infi
 
 def encoded(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The kernel around a pixel with Gaussian features of a bandwidth."""
-    bandwidth = number(values, "bandwidth", 0.1, 1000)
+    bandwidth = number(values, "bandwidth", 0.1, 1e6)
     kernel = _kernel(desk, Candidate("gaussian", bandwidth), values)
     seen, content = _seen(desk, kernel, values, 1)
-    cut = profile_of(seen[content["row"]], content["column"])
+    cut = profile_of(seen[content["row"]] if seen.ndim == 2 else seen, content["column"])
     said = {"floor": cut.floor, "width": cut.width, "lobe": cut.lobe, "lobe_at": cut.lobe_at}
     yield Reply({**content, **said}, {"kernel": seen.float().numpy()})
 
@@ -50,13 +50,14 @@ def raw(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
 def _seen(
     desk: Desk, kernel: InfiniteKernel, values: Mapping[str, Any], every: int
 ) -> tuple[Tensor, dict[str, int]]:
-    """The kernel from a pixel, and which one, on every so many-th pixel."""
-    height, width = desk.signal.task.shape
+    """The kernel from a pixel, and which one, on every so many-th pixel; a line is one row of them."""
+    shape = desk.signal.task.shape
+    height, width = (1, *shape) if len(shape) == 1 else shape
     row = round(number(values, "row", 0, height - 1))
     column = round(number(values, "column", 0, width - 1))
-    grid: Grid = Grid((height, width))[::every, ::every]
-    seen = seen_from(kernel, grid, (row // every, column // every))
-    return seen, {"row": row, "column": column, "every": every}
+    at = (row // every, column // every)[-len(shape) :]
+    grid: Grid = Grid(shape)[(slice(None, None, every),) * len(shape)]
+    return seen_from(kernel, grid, at), {"row": row, "column": column, "every": every}
 
 
 ASKS: Mapping[str, Ask] = {"encoded": Ask(encoded), "raw": Ask(raw)}

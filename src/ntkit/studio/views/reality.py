@@ -54,7 +54,7 @@ def _stage(desk: Desk, values: Mapping[str, Any]) -> tuple[_Stage, int]:
     bandwidth = number(values, "bandwidth", 0.1, 1000)
     steps = round(number(values, "steps", 1, 2000))
     width = round(number(values, "width", 8, WIDTHS[-1]))
-    task = desk.signal.task
+    task = desk.picture
     key = ("reality", bandwidth, steps)
     return desk.kept(key, lambda: _Stage(Rehearsal(task, bandwidth, steps=steps))), width
 

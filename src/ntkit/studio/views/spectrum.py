@@ -23,7 +23,7 @@ _KEPT = 24  # spectra, of some kilobytes each
 def _known(desk: Desk, values: Mapping[str, Any]) -> tuple[dict[float, Tensor], float]:
     """The spectra that are known, by bandwidth, and which one is meant."""
     spectra: dict[float, Tensor] = desk.kept("spectrum", dict)
-    return spectra, number(values, "bandwidth", 0.1, 1000)
+    return spectra, number(values, "bandwidth", 0.1, 1e6)
 
 
 def rates(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:

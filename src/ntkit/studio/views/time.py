@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any
 
-from ntkit._core.pixels import rgba
 from ntkit.spectra import power_spectrum
 from ntkit.studio.asks import Ask, Reply, number, one_of
 from ntkit.studio.desk import Desk
+from ntkit.studio.shown import drawn
 from ntkit.tasks import Budget
 from ntkit.tasks.signal import with_error
 from ntkit.tuning import NetworkPlan, Rung, sweep
@@ -30,7 +30,7 @@ def _known(
 ) -> tuple[dict[tuple[str, float], Rung], str, float]:
     """The courses that are known, and which one is meant."""
     name = one_of(values, "optimiser", ("adam", "sgd"))
-    bandwidth = number(values, "bandwidth", 0.1, 1000)
+    bandwidth = number(values, "bandwidth", 0.1, 1e6)
     courses: dict[tuple[str, float], Rung] = desk.kept("time", dict)
     return courses, name, bandwidth
 
@@ -78,15 +78,18 @@ def moment(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     at = round(number(values, "moment", 0, len(rung.steps) - 1))
     found, task = rung.field(rung.steps[at]), desk.signal.task
     said = rung.row.predictions[at]
-    error = with_error([("picture", task.values), ("prediction", found)])[-1][1]
+    missing = task.values - found
+    error = missing
+    if task.in_dim == 2:
+        error = with_error([("picture", task.values), ("prediction", found)])[-1][1]
     content = {
         "moment": at,
         "bandwidth": rung.bandwidth,
         "held_out": said.held_out,
         "train": said.train,
-        "power": power_spectrum(task.values - found)[1].tolist(),
+        "power": power_spectrum(missing)[1].tolist(),
     }
-    yield Reply(content, {"picture": rgba(found), "error": rgba(error)})
+    yield Reply(content, {"picture": drawn(found), "error": drawn(error)})
 
 
 ASKS: Mapping[str, Ask] = {"course": Ask(course, is_long=True), "moment": Ask(moment)}

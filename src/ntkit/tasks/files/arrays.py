@@ -12,7 +12,7 @@ import numpy as np
 
 from ntkit._core.whole_files import shown
 
-__all__ = ["is_array", "read_array"]
+__all__ = ["array_shape", "is_array", "read_array"]
 
 _DAMAGED = (
     ValueError, EOFError, zipfile.BadZipFile, SyntaxError, TokenError, KeyError, TypeError, OverflowError,
@@ -24,6 +24,18 @@ _DAMAGED = (
 def is_array(path: Path) -> bool:
     """Whether the name is one of an array."""
     return path.suffix.lower() in {".npy", ".npz"}
+
+
+def array_shape(path: Path) -> tuple[int, ...]:
+    """Of the array of a `.npy` file, by its header: its numbers are not read.
+
+    Raises:
+        ValueError: It is damaged, shorter than it says, or pickled.
+    """
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False).shape
+    except (*_DAMAGED, OSError, AttributeError) as error:
+        raise ValueError(f"`{shown(path)}` is no plain NumPy array: {error}.") from None
 
 
 def read_array(path: Path, *, axes: Collection[int] = (1, 2, 3), kinds: str = "fiu") -> np.ndarray:

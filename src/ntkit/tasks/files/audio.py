@@ -11,7 +11,7 @@ from ntkit.tasks.files.arrays import is_array, read_array
 from ntkit.tasks.files.content import Content, Levels
 from ntkit.tasks.files.sampling import BYTES_PER_SAMPLE, check_factor, check_memory, gridded
 
-__all__ = ["read_audio"]
+__all__ = ["read_audio", "sound_length"]
 
 _WAY_OUT = "Pass a stretch of it with `--start` and `--stop`, in seconds."
 _DEPTHS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "VORBIS": 16}
@@ -58,6 +58,19 @@ def read_audio(
             levels=Levels(0.0, peak or 1.0),
             depth=depth,
         )
+
+
+def sound_length(path: Path) -> tuple[int, int, int]:
+    """Samples of a sound file, its channels, and its rate in Hz, by its header.
+
+    Raises:
+        ValueError: It is damaged, or no sound.
+    """
+    try:
+        with path.open("rb") as raw, soundfile.SoundFile(raw) as file:
+            return file.frames, file.channels, file.samplerate
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"`{shown(path)}` is damaged, or no sound: {error.error_string}") from None
 
 
 def _sound(

@@ -14,9 +14,10 @@ from ntkit.tasks.files.access import heard, reading
 from ntkit.tasks.files.content import Content
 from ntkit.tasks.files.sampling import check_memory, gridded
 
-__all__ = ["read_nifti"]
+__all__ = ["nifti_shape", "read_nifti"]
 
 _MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
+_DAMAGED = (ImageFileError, HeaderDataError, ImageDataError, WrapStructError)
 
 
 def read_nifti(path: Path, *, frame: int | None, downscale: int, bytes_per_sample: int) -> Content:
@@ -33,7 +34,7 @@ def read_nifti(path: Path, *, frame: int | None, downscale: int, bytes_per_sampl
     """
     notes: list[str] = []
     with (
-        reading(path, ImageFileError, HeaderDataError, ImageDataError, WrapStructError),
+        reading(path, *_DAMAGED),
         heard("nibabel", notes),
     ):
         image: Any = nibabel.load(path)
@@ -67,6 +68,13 @@ def read_nifti(path: Path, *, frame: int | None, downscale: int, bytes_per_sampl
             depth=32 if stored.kind == "f" else 8 * stored.itemsize,
             affine=affine,
         )
+
+
+def nifti_shape(path: Path) -> tuple[int, ...]:
+    """Of the volume of a NIfTI, by its header; of several volumes, and what has no three axes, refused."""
+    with reading(path, *_DAMAGED), heard("nibabel", []):
+        image: Any = nibabel.load(path)
+        return _volume(path, image.shape, None, [])[0]
 
 
 def _volume(
