@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
-VIEWS = ("answer", "bandwidth", "kernel", "spectrum", "time", "reality", "encodings")
+VIEWS = ("answer", "bandwidth", "kernel", "spectrum", "time", "reality", "encodings", "limits")
 PICTURES = ("reality", "encodings")
 CLASSES = {v: f".view.{'spectra' if v == 'spectrum' else v}" for v in VIEWS}
 WIDE, NARROW = (1280, 850), (390, 844)
@@ -85,6 +85,11 @@ class Visit:
             ".quality[data-held-out], .quality[data-width], .quality[data-front], .quality[data-distance]",
             timeout=WAIT,
         )
+
+    def hurry(self, view: str) -> None:
+        """Have little trained where much would be."""
+        if view == "answer":
+            self.page.select_option("select[name=steps]", "200")
 
     def said(self, name: str) -> float:
         return float(self.page.get_attribute("[data-said=quality]", f"data-{name}") or "nan")
@@ -155,6 +160,45 @@ def test_the_answer_is_told_at_once_and_refined(browser: "Browser", studio: Stud
         page.wait_for_selector("[data-said=choice][data-whole=false]")
         page.click("nav a[href='#kernel']")
         visit.settle()
+
+
+def test_limits_train_look_and_save(browser: "Browser", studio: Studio) -> None:
+    with visiting(browser, studio) as visit:
+        visit.open(studio, "limits")
+        visit.drop(photo(32, 48), "my photo.png")
+        page = visit.page
+        predicted = visit.said("held-out")
+        page.select_option("select[name=steps]", "100")
+        _until(
+            page, f"document.querySelector('[data-said=quality]').dataset.heldOut !== '{predicted}'"
+        )
+        visit.settle()
+        page.click("[data-save=weights]")
+        page.wait_for_selector("main .error:not([hidden])")
+        page.click("button.train")
+        page.wait_for_selector("[data-said=quality][data-which='0']", timeout=WAIT)
+        page.click("button.train")  # which is to cancel, while it trains
+        page.wait_for_selector(DONE)
+        page.click("button.train")
+        page.wait_for_selector("main .view[aria-busy=true]")
+        page.wait_for_selector(DONE, timeout=WAIT)
+        assert page.locator(".seeds tbody tr").count() == 3
+        seen = {}
+        for which in (0, 1, -1):
+            page.click(f"[data-which='{which}']")
+            page.wait_for_selector(f"[data-said=quality][data-which='{which}']")
+            seen[which] = visit.said("held-out")
+        assert len(set(seen.values())) == 3
+        assert page.locator(".limits .two figure").nth(2).is_visible()
+        for what, name in (
+            ("report", "my photo-report.html"),
+            ("weights", "my photo-seed-0.safetensors"),
+            ("code", "my photo.py"),
+        ):
+            with page.expect_download() as saved:
+                page.click(f"[data-save={what}]")
+            assert saved.value.suggested_filename == name
+            assert saved.value.path().stat().st_size > 500
 
 
 def test_numbers_on_the_page_are_the_librarys(browser: "Browser", studio: Studio) -> None:
@@ -419,6 +463,7 @@ def test_every_view_shows_a_sound_and_a_slice(
                 page.wait_for_selector("main .needs-picture")
                 continue
             page.wait_for_selector(CLASSES[view])
+            visit.hurry(view)
             visit.settle()
             if view != "spectrum":
                 _until(page, "document.querySelector('main canvas').width > 300")
@@ -526,9 +571,12 @@ def test_every_view_is_accessible_and_fits(
         _looks(visit, "welcome")
         page.click("[data-example=parrots]")
         for view in VIEWS:
+            page.wait_for_selector("main .view")
+            visit.hurry(view)
             visit.settle()
             page.click(f"nav a[href='#{view}']")
             page.wait_for_selector(f"{CLASSES[view]}")
+            visit.hurry(view)
             visit.settle()
             _looks(visit, view)
 

@@ -5,15 +5,17 @@ import io
 import pickle
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("PIL")
-nibabel: Any = pytest.importorskip("nibabel")
-soundfile: Any = pytest.importorskip("soundfile")
+pytest.importorskip("nibabel")
+pytest.importorskip("soundfile")
+
+import nibabel
+import soundfile
 
 from ntkit.studio.desk import Desk
 from ntkit.studio.openers import MOST_PIXELS, MOST_SAMPLES

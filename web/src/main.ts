@@ -10,7 +10,7 @@ import { choose, dress, theme } from "./theme";
 import { viewOf, type Signal, type View } from "./view";
 import { language, speak, t, type Key } from "./words";
 
-const ORDER = ["answer", "bandwidth", "kernel", "spectrum", "time", "reality", "encodings"];
+const ORDER = ["answer", "bandwidth", "kernel", "spectrum", "time", "reality", "encodings", "limits"];
 
 class Page {
   #link = new Link();

@@ -17,7 +17,7 @@ from ntkit.encodings import AbstractEncoding
 from ntkit.networks import symmetrise
 from ntkit.tuning import Candidate, NetworkPlan
 
-__all__ = ["Architecture", "read_network", "read_tensors", "write_tensors"]
+__all__ = ["Architecture", "read_network", "read_tensors", "tensor_bytes", "write_tensors"]
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
         tensors: By name.
         about: Plain values, kept as JSON in the file's metadata.
     """
+    write_bytes(path, tensor_bytes(tensors, about))
+
+
+def tensor_bytes(tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bytes:
+    """What `write_tensors` writes."""
     held = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     metadata = {k: json.dumps(v) for k, v in about.items()} | {"sha256": _digest(held)}
-    write_bytes(path, save(held, metadata=metadata))
+    return save(held, metadata=metadata)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -8,7 +8,7 @@ from ntkit.tuning import Candidate, NetworkPlan
 from ntkit.tuning.choice import Goal
 from ntkit.tuning.plan import plan_seed
 
-__all__ = ["command_of", "plan_of", "python_of"]
+__all__ = ["command_of", "plan_of", "python_of", "weights_program"]
 
 _QUALITY = {"generalise": "held_out_quality", "fit": "train_quality"}
 
@@ -39,6 +39,42 @@ def python_of(shown: Shown, choice: Candidate, goal: Goal, steps: int) -> str:
         f'asked = {{"goal": "{goal}", "steps": {steps}, "families": ["mlp"]}}',
         "result = ntkit.tune(task, generator=generator, **asked)",
         "print(result.choice, result.flat_range)",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def weights_program(
+    shown: Shown, choice: Candidate, goal: Goal, steps: int, weights: str | None
+) -> str:
+    """A program that makes the recommended network: of the weights of a file, if there is one, and else by training.
+
+    Args:
+        shown: What is looked at.
+        choice: The encoding.
+        goal: What counts.
+        steps: Of the budget.
+        weights: The name of the file.
+    """
+    plan = plan_of(shown.whole)
+    if weights is None:
+        return python_of(shown, choice, goal, steps)
+    lines = (
+        "import ntkit",
+        *shown.opening.python[:1],
+        "from ntkit.tasks import psnr",
+        "from safetensors.torch import load_file",
+        *shown.opening.python[1:],
+        "",
+        plan.code(choice),
+        f"network = ntkit.networks.mlp(encoding, {plan.n_outputs}, width={plan.width}, depth={plan.depth})",
+        "",
+        "# The weights that the studio trained:",
+        f"network.load_state_dict(load_file({weights!r}))",
+        "seen, unseen = task.errors(task.shown(network))",
+        'print(f"{psnr(seen):.2f} dB trained on, {psnr(unseen):.2f} dB held out")',
+        "",
+        "# Trained again, from another seed:",
+        f"# fitted = ntkit.fit(task, encoding=encoding, hold_out=None, steps={steps})",
     )
     return "\n".join(lines) + "\n"
 

@@ -104,7 +104,7 @@ def _stretch(path: Path, name: str, length: int, channels: int, rate: int | None
     first = (length - count) // 2
     unit = rate or 1
     start, stop = (round(k / unit, _DIGITS) for k in (first, first + count))
-    options = {"start": start, "stop": stop} if count < length else {}
+    options: dict[str, Any] = {"start": start, "stop": stop} if count < length else {}
     whole = Audio(path, **options)
     given = [repr(name), *(f"{key}={value}" for key, value in options.items())]
     opening = Opening(

@@ -1,6 +1,6 @@
 """Work that tells of itself by a callback, as an iterator that may be left: then the work is told to stop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from queue import Queue
 from threading import Event, Thread
 from typing import Generic, TypeVar
@@ -21,7 +21,7 @@ class _Ended(Generic[_Told]):
         self.error = error
 
 
-def streamed(work: Callable[[Callable[[_Told], None]], object]) -> Iterator[_Told]:
+def streamed(work: Callable[[Callable[[_Told], None]], object]) -> Generator[_Told, None, None]:
     """What the work tells, the newest where it is faster than whoever listens.
 
     Args:

@@ -4,6 +4,7 @@ from ntkit.tasks.audio import Audio
 from ntkit.tasks.base import AbstractTask, Baseline
 from ntkit.tasks.budget import Budget, Evaluation
 from ntkit.tasks.domain import Domain, Rendered
+from ntkit.tasks.error_map import ErrorMap, error_map, spread
 from ntkit.tasks.image import Image
 from ntkit.tasks.jobs import JOBS, AbstractJob, job
 from ntkit.tasks.measured import Measured
@@ -32,6 +33,7 @@ __all__ = [
     "Baseline",
     "Budget",
     "Domain",
+    "ErrorMap",
     "Evaluation",
     "Image",
     "IntersectionOverUnion",
@@ -45,10 +47,12 @@ __all__ = [
     "Video",
     "Volume",
     "circles",
+    "error_map",
     "job",
     "lifted",
     "psnr",
     "psnr_between",
+    "spread",
     "total_variation",
     "train",
 ]

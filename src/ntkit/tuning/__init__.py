@@ -15,6 +15,7 @@ from ntkit.tuning.recommend import recommend
 from ntkit.tuning.rehearsal import Act, Rehearsal
 from ntkit.tuning.result import TuneResult
 from ntkit.tuning.scale_model import ScaleModel
+from ntkit.tuning.seeds import Seedling, train_seed
 from ntkit.tuning.stage import Stage
 from ntkit.tuning.sweep import Rung, rungs, sweep
 from ntkit.tuning.tune import tune
@@ -35,6 +36,7 @@ __all__ = [
     "Row",
     "Rung",
     "ScaleModel",
+    "Seedling",
     "Stage",
     "Trained",
     "TuneResult",
@@ -44,6 +46,7 @@ __all__ = [
     "rungs",
     "sweep",
     "trained",
+    "train_seed",
     "tune",
     "usual_of",
 ]

@@ -53,14 +53,15 @@ class Stage:
         """Smallest and largest Gaussian bandwidth that are as good."""
         return flat_range(self.scores)
 
-    def field(self, candidate: Candidate) -> Float[Tensor, "..."]:
+    def field(self, candidate: Candidate, *, every: int = 2) -> Float[Tensor, "..."]:
         """What the network is predicted to have learned by the end of the budget: `[*shape, o]`.
 
-        Without Fourier features it is every other sample along each axis, as the kernel is then no table of lags.
+        Without Fourier features it is every `every`-th sample along each axis, as the kernel is then no table of lags.
         The last sample of an odd axis is left out, and so is the random initial function.
 
         Args:
             candidate: One of the table.
+            every: 1 for all samples also without Fourier features.
 
         Raises:
             ValueError: It is none of them, or the samples are no regular part of a grid.
@@ -76,5 +77,5 @@ class Stage:
         grid = self._question.task.grid
         if not isinstance(problem, LowRankProblem) or grid is None:
             raise ValueError("`field` is of samples on a grid, all or every other one.")
-        coarse = grid[(slice(None, None, 2),) * len(grid.shape)]
+        coarse = grid[(slice(None, None, every),) * len(grid.shape)]
         return problem.learned(run, coarse.points())[0].reshape(*coarse.shape, -1)

@@ -293,6 +293,45 @@ export const en = {
   "reality.limits.1":
     "This is where the theory is at home: two hidden ReLU layers in the NTK parametrisation, 64 Gaussian frequencies, plain gradient descent at half the largest stable rate, at most 1,024 samples (every other pixel of a smaller copy). The mean colour and the network's random initial function are taken off both. Distances are relative to how far the prediction has moved; the kernel is measured on some 50 of the samples. One draw of the weights a width: another one would scatter. At 2,048 units a step takes half a second or more.",
   "reality.formula": "f after k steps is K of x and X, times K inverse, times the identity minus the k-th power of the identity minus eta K, times y; the distance of a network falls with the square root of its width",
+  "view.limits": "Limits",
+  "limits.title": "Where is it wrong, and how sure is that?",
+  "limits.lead":
+    "The recommended network, first as the kernel predicts it, then trained for real from several seeds: its errors on the pixels it was shown, and on those between.",
+  "limits.seeds": "Seeds",
+  "limits.train": "Train it",
+  "limits.state": "seed {seed}: {step} of {steps} steps",
+  "limits.network": "Network",
+  "limits.trained_on": "Trained on",
+  "limits.held_out": "Held out",
+  "limits.predicted": "Predicted by the kernel",
+  "limits.seed": "Trained, seed {seed}",
+  "limits.picture": "What the network says",
+  "limits.seen": "Error on pixels it was shown",
+  "limits.unseen": "Error on pixels between",
+  "limits.spread": "Difference between seeds",
+  "limits.scale": "All maps have the same colours: dark is 0, the lightest a root mean square of 0.2 and more; each cell is two by two pixels, one of them shown.",
+  "limits.verdict.under":
+    "It underfits: the squared error on what it was shown is {share} % of that between. More steps, or more bandwidth, would help.",
+  "limits.verdict.over":
+    "It overfits: the squared error on what it was shown is {share} % of that between. Training on makes only the first one smaller; more pixels would help, or less bandwidth.",
+  "limits.verdict.between":
+    "Neither: the squared error on what it was shown is {share} % of that between.",
+  "limits.save.about": "The page's own server makes these files, and your browser saves them. Weights are those of the first seed that was trained to its end; the program takes them, where there are some.",
+  "limits.save.report": "Report (HTML)",
+  "limits.save.weights": "Weights (safetensors)",
+  "limits.save.code": "Program (Python)",
+  "limits.what.title": "What you see",
+  "limits.what.1":
+    "Where both maps are light, the network underfits: the frequencies there are not learned yet. Where only the map of the pixels between is light, it overfits: it knows the pixels it was shown, and they do not tell the others.",
+  "limits.what.2":
+    "Seeds draw other frequencies, other weights and other batches. What differs between them is what chance decides; what all of them have in common is what the kernel and the picture decide.",
+  "limits.try.title": "What to try",
+  "limits.try.1": "Train one seed and compare its maps with the predicted ones. Do they agree on where it is hard?",
+  "limits.try.2": "Train two seeds. Where do they differ most, on the pixels shown or between them?",
+  "limits.try.3": "Let it fit what it was shown. How does the map between change?",
+  "limits.limits.title": "How far to trust it",
+  "limits.limits.1":
+    "These are real trainings of the network of 256 units on what is shown here. One takes a minute or more at 300 steps. Under a half and over a tenth are rules of thumb. Two or three seeds give the difference between seeds only roughly.",
 
   "view.encodings": "Encodings",
   "encodings.title": "Which encoding?",
@@ -398,4 +437,8 @@ export const en = {
   "kernel.try.3.audio": "Add layers. The spike becomes sharper at its tip, and the lowest value changes: what all samples share.",
   "kernel.try.4.audio": "The bandwidth view shows every other sample to the network. Where its curves fall, how many of those does the spike still cover?",
   "spectrum.limits.1.audio": "Here the network is trained on all samples of the stretch, by gradient descent at a rate of 0.3. The rates are Rayleigh quotients where the frequencies are no whole cycles, and rough, as 256 random frequencies leave gaps on a line. Adam moves each layer at a rate of its own; see the view of time.",
+  "limits.lead.audio": "The recommended network, first as the kernel predicts it, then trained for real from several seeds: its errors on the samples it was shown, and on those between.",
+  "limits.seen.audio": "Error on samples it was shown",
+  "limits.unseen.audio": "Error on samples between",
+  "limits.scale.audio": "All curves are on the same scale: below is 0, above an error of 0.2 and more.",
 } as const;

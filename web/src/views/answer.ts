@@ -1,6 +1,6 @@
 // Answer: which encoding and bandwidth, at once by the kernel, then by scale models; what was compared; lines to copy.
 
-import "../answer.css";
+import "../styles/answer.css";
 import { Chart } from "../chart";
 import { Copied, save } from "../copy";
 import { button, h } from "../dom";

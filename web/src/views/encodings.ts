@@ -334,6 +334,8 @@ class Encodings implements View {
   }
 }
 
+export const PICTURES = true;
+
 export function make(link: Link): View {
   return new Encodings(link);
 }

@@ -1,6 +1,6 @@
 """Answer: which encoding and bandwidth, for a goal and a budget: by the kernel at once, then by scale models."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from time import monotonic
 from typing import Any
 
@@ -13,7 +13,7 @@ from ntkit.tasks import Budget
 from ntkit.tuning import COMPARED, Candidate, Row, Stage, recommend
 from ntkit.tuning.choice import Goal
 
-__all__ = ["ASKS", "GOALS", "answer_of"]
+__all__ = ["ASKS", "GOALS", "answer_of", "asked_of", "coming"]
 
 GOALS: Mapping[str, Goal] = {"generalise": "generalise", "fit": "fit"}
 _EVERY = 0.2  # seconds between two tellings of progress
@@ -22,7 +22,7 @@ _KEPT = 3  # answers, of some tens of megabytes each
 _Key = tuple[Goal, int]
 
 
-def _asked(values: Mapping[str, Any]) -> _Key:
+def asked_of(values: Mapping[str, Any]) -> _Key:
     """The goal, and the steps of the budget."""
     return GOALS[one_of(values, "goal", tuple(GOALS))], round(number(values, "steps", 20, 20_000))
 
@@ -34,29 +34,33 @@ def answer_of(desk: Desk, values: Mapping[str, Any]) -> Stage:
         ValueError: It was not asked for yet.
     """
     stages: dict[_Key, Stage] = desk.kept("answer", dict)
-    found = stages.get(_asked(values))
+    found = stages.get(asked_of(values))
     if found is None:
         raise ValueError("The answer for this goal and budget is not computed yet.")
     return found
 
 
+def coming(desk: Desk, key: tuple[Goal, int]) -> Generator[Stage, None, None]:
+    """What becomes known of a goal and a budget; to close it ends the work."""
+    task = desk.signal.whole
+    goal, steps = key
+
+    def work(tell: Callable[[Stage], None]) -> Stage:
+        return recommend(task, tell, goal=goal, budget=Budget(steps=steps), plan=plan_of(task))
+
+    return streamed(work)
+
+
 def recommended(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """What is recommended so far, better as more is known."""
     stages: dict[_Key, Stage] = desk.kept("answer", dict)
-    key = goal, steps = _asked(values)
+    key = goal, steps = asked_of(values)
     known = stages.get(key)
     if known is not None and known.is_whole:
         yield _told(desk, known, goal, steps)
         return
-    shown = desk.signal
-    task = shown.whole
-    plan = plan_of(task)
-
-    def work(tell: Callable[[Stage], None]) -> Stage:
-        return recommend(task, tell, goal=goal, budget=Budget(steps=steps), plan=plan)
-
     told = 0.0
-    for stage in streamed(work):
+    for stage in coming(desk, key):
         stages[key] = stage
         for oldest in [*stages][:-_KEPT]:
             del stages[oldest]
@@ -125,7 +129,7 @@ def picture(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     bandwidth = None if values.get("bandwidth") is None else number(values, "bandwidth", 0, 1e9)
     for row in stage.table:
         if (row.candidate.name, row.candidate.bandwidth) == (name, bandwidth):
-            said = row.at(_asked(values)[1])
+            said = row.at(asked_of(values)[1])
             content = {
                 "name": name,
                 "bandwidth": bandwidth,
