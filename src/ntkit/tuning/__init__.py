@@ -45,8 +45,8 @@ __all__ = [
     "recommend",
     "rungs",
     "sweep",
-    "trained",
     "train_seed",
+    "trained",
     "tune",
     "usual_of",
 ]

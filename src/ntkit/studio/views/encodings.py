@@ -61,7 +61,7 @@ class _Table:
 def _table(desk: Desk, values: Mapping[str, Any]) -> _Table:
     steps = round(number(values, "steps", 20, 2000))
     features = round(number(values, "features", 8, 2048))
-    task = desk.signal.task
+    task = desk.picture
     plan = NetworkPlan(
         task.in_dim, task.n_outputs, width=task.width, depth=task.depth, n_frequencies=features // 2
     )
