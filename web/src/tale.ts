@@ -123,14 +123,18 @@ export class Story {
       "article",
       { class: "step", "data-step": name, "aria-labelledby": "step-title" },
       h(
-        "header",
-        {},
-        h("p", { class: "where" }, t("story.where", { step: at + 1, all: this.steps.length })),
-        h("h1", { id: "step-title" }, t(`story.${name}.title` as Key)),
-        h("p", { class: "lead" }, ...rich(t(`story.${name}.lead` as Key))),
+        "div",
+        { class: "sides" },
+        h(
+          "header",
+          {},
+          h("p", { class: "where" }, t("story.where", { step: at + 1, all: this.steps.length })),
+          h("h1", { id: "step-title" }, t(`story.${name}.title` as Key)),
+          h("p", { class: "lead" }, ...rich(t(`story.${name}.lead` as Key))),
+        ),
+        stage,
+        h("div", { class: "told" }, first ?? null, formula(tex, t(`story.${name}.formula` as Key)), ...others, h("h2", {}, t("story.try")), ...tries),
       ),
-      stage,
-      h("div", { class: "told" }, first ?? null, formula(tex, t(`story.${name}.formula` as Key)), ...others, h("h2", {}, t("story.try")), ...tries),
       h("footer", { class: "turns" }, turn(-1), turn(1) ?? h("a", { href: "#", class: "next" }, h("small", {}, t("story.end")), t("story.workbench"))),
     );
   }
