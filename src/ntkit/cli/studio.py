@@ -1,4 +1,4 @@
-"""`ntkit studio`: a page on this machine that shows what the theory says of a picture."""
+"""`ntkit studio`: a page on this machine that shows what the theory says of a picture, a sound or a slice."""
 
 from importlib import import_module
 from pathlib import Path
@@ -21,10 +21,10 @@ def studio(
     host: str = "127.0.0.1",
     no_open: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> int:
-    """Open a local page that shows, live, what the theory says of a picture.
+    """Open a local page that shows, live, what the theory says of a picture, a sound or a slice of a volume.
 
     Args:
-        file: A picture to look at first; another can be dropped on the page.
+        file: A picture, a sound or a volume to look at first; another can be dropped on the page.
         port: Where to listen: 0 for any free port; 8765, or any, if left out.
         host: Other than this machine's own address, and the printed one holds a token that is demanded.
         no_open: Print the address, and open no browser.

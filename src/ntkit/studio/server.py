@@ -48,7 +48,9 @@ def serve(
     """
     page = read_page()
     if file is not None and not file.is_file():
-        raise FileNotFoundError(f"`{shown(file)}` is no file. Pass a picture, or nothing.")
+        raise FileNotFoundError(
+            f"`{shown(file)}` is no file. Pass a picture, a sound or a volume, or nothing."
+        )
     offered = None if file is None else (file.resolve(), file.name)
     listening = _bound(host, port)
     bound = listening.getsockname()[1]

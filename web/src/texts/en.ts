@@ -315,7 +315,7 @@ export const en = {
   "limits.verdict.over":
     "It overfits: the squared error on what it was shown is {share} % of that between. Training on makes only the first one smaller; more pixels would help, or less bandwidth.",
   "limits.verdict.between":
-    "Neither: the squared error on what it was shown is {share} % of that between.",
+    "It neither under- nor overfits: the squared error on what it was shown is {share} % of that between.",
   "limits.save.about": "The page's own server makes these files, and your browser saves them. Weights are those of the first seed that was trained to its end; the program takes them, where there are some.",
   "limits.save.report": "Report (HTML)",
   "limits.save.weights": "Weights (safetensors)",

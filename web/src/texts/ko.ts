@@ -316,7 +316,7 @@ export const ko: Texts = {
   "limits.verdict.over":
     "과적합입니다. 본 픽셀의 제곱 오차가 사이 픽셀의 {share} %입니다. 더 학습해도 본 픽셀의 오차만 줄어듭니다. 픽셀이 더 많거나 대역폭이 작으면 나아집니다.",
   "limits.verdict.between":
-    "어느 쪽도 아닙니다. 본 픽셀의 제곱 오차가 사이 픽셀의 {share} %입니다.",
+    "과소적합도 과적합도 아닙니다. 본 픽셀의 제곱 오차가 사이 픽셀의 {share} %입니다.",
   "limits.save.about": "파일은 이 페이지의 서버가 만들고 브라우저가 저장합니다. 가중치는 끝까지 학습한 첫 시드의 것이며, 있으면 프로그램이 그것을 씁니다.",
   "limits.save.report": "보고서 (HTML)",
   "limits.save.weights": "가중치 (safetensors)",
