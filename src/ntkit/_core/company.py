@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import RLock
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ __all__ = ["Run", "mixing", "refuse_mixing"]
 
 Run = Callable[[tuple[Tensor, ...]], Tensor]
 """A network on some samples: tensors with the samples on axis 0 in, one row a sample out."""
+
+_ONE_AT_A_TIME = RLock()
+"""Of a check, which looks at torch's own random state and puts it back: another thread's check would move it."""
 
 _WIDE = 32
 """Samples of the largest company."""
@@ -72,7 +76,7 @@ def mixing(run: Run, points: Sequence[Tensor]) -> str | None:
         run: The network; what it raises on the points themselves is raised.
         points: Its arguments, samples on axis 0.
     """
-    with _apart(points[0].device):
+    with _ONE_AT_A_TIME, _apart(points[0].device):
         return _Probe(run, points).found()
 
 

@@ -23,7 +23,7 @@ interface Rate {
   distances: number[];
 }
 
-export const FORMULA = String.raw`\begin{gathered} f(x) = \tfrac{1}{\sqrt m} \sum_{j=1}^{m} b_j\, \sigma(a_j \cdot x), \quad K = K_a + K_b \\ \mathbb E K_a = \cos\vartheta\, \frac{\pi - \vartheta}{2\pi} \\ \mathbb E K_b = \frac{\sin\vartheta + (\pi - \vartheta)\cos\vartheta}{2\pi} \end{gathered}`;
+export const FORMULA = String.raw`\begin{gathered} f(x) = \tfrac{1}{\sqrt m} \sum_{j=1}^{m} b_j\, \sigma(a_j \cdot x), \quad K = K_a + K_b \\[4pt] \mathbb E K_a = \cos\vartheta\, \frac{\pi - \vartheta}{2\pi} \\[4pt] \mathbb E K_b = \frac{\sin\vartheta + (\pi - \vartheta)\cos\vartheta}{2\pi} \end{gathered}`;
 
 const now = { width: 2, seed: 0, angle: 50 };
 
