@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ntkit import Grid, encodings, ntk
-from ntkit.kernels import profile_of, seen_from
+from ntkit.kernels import InfiniteKernel, profile_of, seen_from
 from ntkit.networks import mlp
 from tests.cases import seeded
 
@@ -67,3 +67,20 @@ def test_where_nothing_falls_there_is_no_width() -> None:
 def test_a_side_that_does_not_reach_a_half_counts_to_the_border() -> None:
     assert profile_of(torch.tensor([1.0, 0.9, 0.0]), 0).width == pytest.approx(1 + 0.4 / 0.9)
     assert profile_of(torch.tensor([0.8, 1.0, 0.0]), 1).width == pytest.approx(1 + 0.5)
+
+
+@pytest.mark.parametrize("bandwidth", [0.5, 7.0])
+def test_one_kernel_stretched_is_that_of_each_bandwidth(bandwidth: float) -> None:
+    def kernel(b: float) -> InfiniteKernel:
+        encoding = encodings.Gaussian(2, 24, bandwidth=b, generator=seeded())
+        return ntk(mlp(encoding, 1, width=16, depth=3), variances="default")
+
+    found = seen_from(kernel(1.0), Grid((10, 12)), (3, 5), stretch=bandwidth)
+    wanted = seen_from(kernel(bandwidth), Grid((10, 12)), (3, 5))
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+
+
+def test_what_has_no_frequencies_cannot_be_stretched() -> None:
+    kernel = ntk(mlp(encodings.Identity(2), 1, width=16, depth=1))
+    with pytest.raises(ValueError, match="stretch=2"):
+        seen_from(kernel, Grid((10, 12)), (3, 5), stretch=2.0)

@@ -1,9 +1,11 @@
 """Spectra: exact for periodic kernels, Rayleigh quotients otherwise, Parseval for signals."""
 
+import pytest
 import torch
 
 import ntkit
 from ntkit.spectra import kernel_spectrum, power_spectrum
+from tests.cases import randn
 
 
 def test_periodic_kernel_gives_its_eigenvalues() -> None:
@@ -40,3 +42,25 @@ def test_white_noise_is_flat_and_keeps_its_power() -> None:
     shells = power[2:60]
     assert abs(float(shells.mean()) * 128**2 - 1) < 0.05
     assert float(shells.std() / shells.mean()) < 0.3
+
+
+@pytest.mark.parametrize("shape", [(9,), (8,), (7, 10), (6, 9), (4, 5, 6), (5, 2)])
+def test_power_is_the_mean_over_shells_of_the_whole_transform(shape: tuple[int, ...]) -> None:
+    values = randn(*shape, 2)
+    windowed = values - values.flatten(0, -2).mean(0)
+    for axis, n in enumerate(shape):
+        window = torch.hann_window(n, dtype=torch.float64) * (8 / 3) ** 0.5
+        windowed = windowed * window.reshape([
+            -1 if k == axis else 1 for k in range(len(shape) + 1)
+        ])
+    n_samples = windowed[..., 0].numel()
+    whole = (torch.fft.fftn(windowed, dim=[*range(len(shape))]).abs() / n_samples).square().sum(-1)
+    shells: dict[int, list[float]] = {}
+    for index in torch.cartesian_prod(*map(torch.arange, shape)).reshape(-1, len(shape)).tolist():
+        signed = [i - n if 2 * i >= n else i for i, n in zip(index, shape, strict=True)]
+        shells.setdefault(round(sum(k**2 for k in signed) ** 0.5), []).append(
+            float(whole[tuple(index)])
+        )
+    for frequency, power in zip(*power_spectrum(values), strict=True):
+        wanted = shells.get(int(frequency), [0.0])
+        assert float(power) == pytest.approx(sum(wanted) / len(wanted), rel=1e-10, abs=1e-15)

@@ -43,6 +43,7 @@ export class Picture {
   #source = document.createElement("canvas");
   #lens: Lens = { x: 0.5, y: 0.5, zoom: 1 };
   #line: { line: NumberArray; low: number } | undefined;
+  #enlarged = 1; // pixels of the canvas for one of the picture; the browser does the rest, which is cheaper
 
   constructor(label: string) {
     this.canvas.className = "picture";
@@ -62,9 +63,7 @@ export class Picture {
     if (this.#source.width !== width || this.#source.height !== height) {
       this.#source.width = width;
       this.#source.height = height;
-      const scale = Math.max(1, Math.round(768 / Math.max(width, height)));
-      this.canvas.width = width * scale;
-      this.canvas.height = height * scale;
+      this.#enlarged = 0;
     }
     this.#source.getContext("2d")?.putImageData(new ImageData(array.data, width, height), 0, 0);
     this.#draw();
@@ -96,6 +95,7 @@ export class Picture {
 
   #curve(line: NumberArray, low: number): void {
     this.#line = { line, low };
+    this.#enlarged = 0;
     if (this.canvas.width !== WAVE.width || this.canvas.height !== WAVE.height) {
       this.canvas.width = WAVE.width;
       this.canvas.height = WAVE.height;
@@ -138,6 +138,12 @@ export class Picture {
     const context = this.canvas.getContext("2d");
     if (!context || this.#source.width === 0) return;
     const { x, y, zoom } = this.#lens;
+    const enlarged = zoom === 1 ? 1 : Math.max(1, Math.round(768 / Math.max(this.#source.width, this.#source.height)));
+    if (enlarged !== this.#enlarged) {
+      this.#enlarged = enlarged;
+      this.canvas.width = this.#source.width * enlarged;
+      this.canvas.height = this.#source.height * enlarged;
+    }
     const [w, h] = [this.#source.width / zoom, this.#source.height / zoom];
     const left = Math.min(Math.max(x * this.#source.width - w / 2, 0), this.#source.width - w);
     const top = Math.min(Math.max(y * this.#source.height - h / 2, 0), this.#source.height - h);

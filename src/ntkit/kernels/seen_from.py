@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.checks import positive
 from ntkit.grids import Grid
 from ntkit.kernels.infinite import InfiniteKernel
 
@@ -32,7 +33,9 @@ class Profile:
     lobe_at: int
 
 
-def seen_from(kernel: InfiniteKernel, grid: Grid, at: Sequence[int]) -> Float[Tensor, "..."]:
+def seen_from(
+    kernel: InfiniteKernel, grid: Grid, at: Sequence[int], *, stretch: float = 1.0
+) -> Float[Tensor, "..."]:
     """The kernel between one point of a grid and all of them, over its value at that point: 1 there.
 
     By gradient flow, an error at that point moves the function at the others in this proportion.
@@ -41,9 +44,11 @@ def seen_from(kernel: InfiniteKernel, grid: Grid, at: Sequence[int]) -> Float[Te
         kernel: The tangent kernel of a network.
         grid: The points.
         at: The index of one of them, along each axis.
+        stretch: What the frequencies of a stationary encoding are multiplied by: one kernel then serves
+            all bandwidths, without a network for each.
 
     Raises:
-        ValueError: There is no such point.
+        ValueError: There is no such point, or frequencies are to be stretched that are not there.
 
     Cost: of a stationary kernel a table of lags, of others one row of the Gram matrix.
 
@@ -58,10 +63,19 @@ def seen_from(kernel: InfiniteKernel, grid: Grid, at: Sequence[int]) -> Float[Te
         0 <= i < n for i, n in zip(at, grid.shape, strict=True)
     ):
         raise ValueError(f"`at={tuple(at)}` is no point of a grid of {tuple(grid.shape)}.")
+    stretch = positive("stretch", stretch)
     if kernel.is_stationary:
-        lags = [axis.double() - axis[i].double() for axis, i in zip(grid.axes(), at, strict=True)]
+        lags = [
+            stretch * (axis.double() - axis[i].double())
+            for axis, i in zip(grid.axes(), at, strict=True)
+        ]
         table = kernel.lag_table(lags)
         return table / table[tuple(at)]
+    if stretch != 1:
+        raise ValueError(
+            f"`stretch={stretch:g}` is of the frequencies of a stationary encoding, and this network has none. "
+            "Leave it out."
+        )
     points = grid.points().double()
     flat = int(torch.arange(len(points)).reshape(grid.shape)[tuple(at)])
     here = points[flat : flat + 1]

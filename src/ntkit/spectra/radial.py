@@ -1,6 +1,7 @@
 """Spectra over the distance from zero frequency, of kernels and of signals on grids."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -42,7 +43,7 @@ def kernel_spectrum(
     op = gram(kernel, Grid(shape), structure="toeplitz")
     assert isinstance(op, ToeplitzOperator)
     table = chan_circulant(op).table
-    return _radial(torch.fft.fftn(table).real / table.numel())
+    return _radial(torch.fft.fftn(table).real / table.numel(), tuple(table.shape))
 
 
 def power_spectrum(values: Float[Tensor, "..."]) -> tuple[Float[Tensor, " r"], Float[Tensor, " r"]]:
@@ -53,13 +54,15 @@ def power_spectrum(values: Float[Tensor, "..."]) -> tuple[Float[Tensor, " r"], F
     Returns:
         Frequencies (cycles per unit) and the mean power of a coefficient at each.
     """
-    shape = values.shape[:-1]
-    centred = values.double() - values.double().flatten(0, -2).mean(0)
+    shape = tuple(values.shape[:-1])
+    channels = values.double().movedim(-1, 0).contiguous()  # strided transforms take thrice as long
+    centred = channels - channels.flatten(1).mean(1).reshape(-1, *(1 for _ in shape))
     for axis, n in enumerate(shape):
         window = torch.hann_window(n, dtype=torch.float64) * (8 / 3) ** 0.5
-        centred = centred * window.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-    coefficients = torch.fft.fftn(centred, dim=list(range(len(shape)))) / centred[..., 0].numel()
-    return _radial((coefficients.abs() ** 2).sum(-1))
+        centred *= window.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    half = torch.fft.rfftn(centred, dim=list(range(1, len(shape) + 1)))
+    square = torch.view_as_real(half).square().sum((0, -1)) / centred[0].numel() ** 2
+    return _radial(square, shape)
 
 
 def power_left(
@@ -79,13 +82,27 @@ def power_left(
     return power * torch.exp(-2 * rate * time)
 
 
-def _radial(spectrum: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean over shells of unit width around whole distances, up to the shortest axis's Nyquist."""
-    axes = [torch.fft.fftfreq(n, 1 / n, dtype=torch.float64) for n in spectrum.shape]
-    distance = (
-        torch.stack(torch.meshgrid(*axes, indexing="ij")).norm(dim=0).round().long().flatten()
-    )
-    total = torch.bincount(distance, weights=spectrum.flatten())
-    count = torch.bincount(distance)
-    top = min(spectrum.shape) // 2 + 1
-    return torch.arange(top, dtype=torch.float64), (total / count.clamp_min(1))[:top]
+def _radial(spectrum: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Mean over shells of unit width around whole distances, up to the shortest axis's Nyquist.
+
+    Args:
+        spectrum: Of all frequencies, or of those that `rfftn` keeps.
+        shape: Samples along each axis.
+    """
+    shells, share, count = _shells(shape, spectrum.shape[-1])
+    total = torch.bincount(shells, weights=(spectrum * share).flatten())
+    top = min(shape) // 2 + 1
+    return torch.arange(top, dtype=torch.float64), (total / count)[:top]
+
+
+@lru_cache(maxsize=8)
+def _shells(shape: tuple[int, ...], last: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Which shell each frequency is in, how many frequencies it stands for, and how many a shell has."""
+    axes = [torch.fft.fftfreq(n, 1 / n, dtype=torch.float64) for n in shape]
+    axes[-1] = axes[-1][:last]
+    shells = torch.stack(torch.meshgrid(*axes, indexing="ij")).norm(dim=0).round().long().flatten()
+    share = torch.ones(last, dtype=torch.float64)
+    if last < shape[-1]:  # the others are conjugates of those within
+        share[1 : (shape[-1] + 1) // 2] = 2
+    weights = share.expand(*shape[:-1], last)
+    return shells, share, torch.bincount(shells, weights=weights.flatten()).clamp_min(1)

@@ -168,7 +168,7 @@ export const en = {
   "kernel.named.raw": "lowest {floor}: the whole picture moves",
   "kernel.lobe": "side lobe {lobe} at {at} px",
   "kernel.nolobe": "no side lobe",
-  "kernel.scale": "Both maps have the same colours, from the lowest value with features (dark) to 1 (light). Width and side lobe are of the cut along the row, the width at half of the fall, the lobe as a share of it.",
+  "kernel.scale": "The map of the raw coordinates is computed at every fourth pixel. Both maps have the same colours, from the lowest value with features (dark) to 1 (light). Width and side lobe are of the cut along the row, the width at half of the fall, the lobe as a share of it.",
   "kernel.what.title": "What you see",
   "kernel.what.1":
     "In one short step of gradient descent, an error $r$ at the point $x_0$ moves the network's function at any other point $x$ by the tangent kernel, a product of gradients over all weights $\\theta$:",

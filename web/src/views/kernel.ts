@@ -58,9 +58,10 @@ class Kernel implements View {
   #columnValue = h("output", { for: "kernel-column" });
   #rowValue = h("output", { for: "kernel-row" });
   #error = h("p", { class: "error", role: "alert", hidden: true });
-  #asked = 0;
   #since = 0;
   #rawOf = "";
+  #low = NaN; // the level of the darkest colour
+  #every = 1; // so many-th pixels of the raw kernel
 
   constructor(link: Link) {
     this.#link = link;
@@ -72,6 +73,7 @@ class Kernel implements View {
       this.#go({ y: (Number(this.#row.value) + 0.5) / this.#size[0] });
     });
     this.element.append(this.#head(), this.#work(), this.#seen(), this.#texts());
+    this.#maps.raw.canvas.classList.add("smooth");
     this.#watchPointer();
   }
 
@@ -79,6 +81,7 @@ class Kernel implements View {
     const [height, width] = signal.preview.length === 1 ? [1, signal.preview[0] ?? 1] : signal.preview;
     this.#size = [height ?? 1, width ?? 1];
     this.#pair.classList.toggle("line", height === 1);
+    this.#maps.raw.canvas.style.aspectRatio = height === 1 ? "auto" : `${this.#size[1]} / ${this.#size[0]}`;
     this.#column.max = String(this.#size[1] - 1);
     this.#row.max = String(this.#size[0] - 1);
     this.#rawOf = "";
@@ -92,7 +95,7 @@ class Kernel implements View {
   }
 
   leave(): void {
-    cancelAnimationFrame(this.#asked);
+    this.#since = 0;
   }
 
   #head(): HTMLElement {
@@ -180,13 +183,10 @@ class Kernel implements View {
     this.#mark.style.left = `${(100 * (column + 0.5)) / this.#size[1]}%`;
     this.#mark.style.top = `${(100 * (row + 0.5)) / this.#size[0]}%`;
     if (this.#since === 0) this.#since = performance.now();
-    cancelAnimationFrame(this.#asked);
-    this.#asked = requestAnimationFrame(() => {
-      this.#ask("encoded");
-      const rawOf = JSON.stringify([row, column, chosen.depth]);
-      if (rawOf !== this.#rawOf) this.#ask("raw");
-      this.#rawOf = rawOf;
-    });
+    this.#ask("encoded");
+    const rawOf = JSON.stringify([row, column, chosen.depth]);
+    if (rawOf !== this.#rawOf) this.#ask("raw");
+    this.#rawOf = rawOf;
   }
 
   #ask(side: Side): void {
@@ -214,9 +214,12 @@ class Kernel implements View {
     this.#kernels[side] = kernel;
     this.#cuts[side] = cut(kernel, content as unknown as Said);
     if (side === "encoded") this.#name(content as unknown as Spot);
-    else this.#named.raw.textContent = t("kernel.named.raw", { floor: lowest(kernel).toFixed(2) });
+    else this.#every = (content as unknown as Said).every;
+    if (side === "raw") this.#named.raw.textContent = t("kernel.named.raw", { floor: lowest(kernel).toFixed(2) });
     const low = Math.min(0.98, lowest(this.#kernels.encoded));
-    for (const each of ["encoded", "raw"] as const) this.#maps[each].map(this.#kernels[each], low);
+    const [before, now] = [this.#low, low];
+    this.#low = low;
+    for (const each of ["encoded", "raw"] as const) if (each === side || before !== now) this.#maps[each].map(this.#kernels[each], low);
     this.#plot();
   }
 
@@ -233,10 +236,12 @@ class Kernel implements View {
     const raw = new Map(this.#cuts.raw);
     const x = this.#cuts.encoded.map(([distance]) => distance);
     if (x.length === 0) return;
-    let last: number | null = null;
+    const every = this.#every;
     const coarse = x.map((distance) => {
-      last = raw.get(distance) ?? last;
-      return last;
+      const below = Math.floor(distance / every) * every;
+      const [left, right] = [raw.get(below), raw.get(below + every)];
+      if (left === undefined || right === undefined) return left ?? right ?? null;
+      return left + ((distance - below) / every) * (right - left);
     });
     this.#chart.show({
       x,

@@ -58,7 +58,6 @@ class Time implements View {
     this.#toggle();
   }, { class: "play" });
   #timer = 0;
-  #asked = 0;
   #since = 0;
 
   constructor(link: Link) {
@@ -86,7 +85,6 @@ class Time implements View {
     clearInterval(this.#timer);
     this.#timer = 0;
     this.#link.cancel("time", "course");
-    cancelAnimationFrame(this.#asked);
   }
 
   #head(): HTMLElement {
@@ -233,10 +231,7 @@ class Time implements View {
       name: (n) => (n > last ? "∞" : n >= 1000 ? `${n / 1000}k` : String(n)),
     });
     if (this.#since === 0) this.#since = performance.now();
-    cancelAnimationFrame(this.#asked);
-    this.#asked = requestAnimationFrame(() => {
-      this.#askMoment();
-    });
+    this.#askMoment();
   }
 
   #askMoment(): void {

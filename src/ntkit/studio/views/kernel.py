@@ -13,11 +13,11 @@ from ntkit.tuning import Candidate, NetworkPlan
 
 __all__ = ["ASKS"]
 
-_COARSE = 2  # every other pixel of the raw kernel, which is smooth and no table of lags
+_COARSE = 4  # every so many-th pixel of the raw kernel, which is smooth and no table of lags
 
 
 def _kernel(desk: Desk, candidate: Candidate, values: Mapping[str, Any]) -> InfiniteKernel:
-    """Of the network of a plan; one output, as all share it. Kept while only the pixel moves."""
+    """Of the network of a plan; one output, as all share it. Kept while only the pixel or the bandwidth moves."""
     task = desk.signal.task
     plan = NetworkPlan(
         task.in_dim,
@@ -34,8 +34,8 @@ def _kernel(desk: Desk, candidate: Candidate, values: Mapping[str, Any]) -> Infi
 def encoded(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The kernel around a pixel with Gaussian features of a bandwidth."""
     bandwidth = number(values, "bandwidth", 0.1, 1e6)
-    kernel = _kernel(desk, Candidate("gaussian", bandwidth), values)
-    seen, content = _seen(desk, kernel, values, 1)
+    kernel = _kernel(desk, Candidate("gaussian", 1.0), values)
+    seen, content = _seen(desk, kernel, values, 1, stretch=bandwidth)
     cut = profile_of(seen[content["row"]] if seen.ndim == 2 else seen, content["column"])
     said = {"floor": cut.floor, "width": cut.width, "lobe": cut.lobe, "lobe_at": cut.lobe_at}
     yield Reply({**content, **said}, {"kernel": seen.float().numpy()})
@@ -48,16 +48,22 @@ def raw(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
 
 
 def _seen(
-    desk: Desk, kernel: InfiniteKernel, values: Mapping[str, Any], every: int
+    desk: Desk,
+    kernel: InfiniteKernel,
+    values: Mapping[str, Any],
+    every: int,
+    *,
+    stretch: float = 1.0,
 ) -> tuple[Tensor, dict[str, int]]:
-    """The kernel from a pixel, and which one, on every so many-th pixel; a line is one row of them."""
+    """The kernel from a pixel, and which one, on every so many-th pixel, that one among them; a line is one row."""
     shape = desk.signal.task.shape
     height, width = (1, *shape) if len(shape) == 1 else shape
     row = round(number(values, "row", 0, height - 1))
     column = round(number(values, "column", 0, width - 1))
-    at = (row // every, column // every)[-len(shape) :]
-    grid: Grid = Grid(shape)[(slice(None, None, every),) * len(shape)]
-    return seen_from(kernel, grid, at), {"row": row, "column": column, "every": every}
+    pixel = (row, column)[-len(shape) :]
+    grid: Grid = Grid(shape)[tuple(slice(i % every, None, every) for i in pixel)]
+    seen = seen_from(kernel, grid, [i // every for i in pixel], stretch=stretch)
+    return seen, {"row": row, "column": column, "every": every}
 
 
 ASKS: Mapping[str, Ask] = {"encoded": Ask(encoded), "raw": Ask(raw)}
