@@ -43,6 +43,8 @@ export class Picture {
   #source = document.createElement("canvas");
   #lens: Lens = { x: 0.5, y: 0.5, zoom: 1 };
   #line: { line: NumberArray; low: number } | undefined;
+  #pixels: ImageData | undefined;
+  #isDrawn = false; // whether the pixels are in #source, from where parts are enlarged
   #enlarged = 1; // pixels of the canvas for one of the picture; the browser does the rest, which is cheaper
 
   constructor(label: string) {
@@ -65,7 +67,8 @@ export class Picture {
       this.#source.height = height;
       this.#enlarged = 0;
     }
-    this.#source.getContext("2d")?.putImageData(new ImageData(array.data, width, height), 0, 0);
+    this.#pixels = new ImageData(array.data, width, height);
+    this.#isDrawn = false;
     this.#draw();
   }
 
@@ -147,6 +150,12 @@ export class Picture {
     const [w, h] = [this.#source.width / zoom, this.#source.height / zoom];
     const left = Math.min(Math.max(x * this.#source.width - w / 2, 0), this.#source.width - w);
     const top = Math.min(Math.max(y * this.#source.height - h / 2, 0), this.#source.height - h);
+    if (zoom === 1 && this.#pixels) {
+      context.putImageData(this.#pixels, 0, 0);
+      return;
+    }
+    if (!this.#isDrawn && this.#pixels) this.#source.getContext("2d")?.putImageData(this.#pixels, 0, 0);
+    this.#isDrawn = true;
     context.imageSmoothingEnabled = false;
     context.drawImage(this.#source, left, top, w, h, 0, 0, this.canvas.width, this.canvas.height);
   }

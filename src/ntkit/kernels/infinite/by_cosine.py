@@ -82,7 +82,7 @@ def gram_by_cosine(
             out[j:j_stop, i:i_stop] = here.T
 
     side = _side(prepared, job)
-    width = min(m, side)
+    width = min(m, max(side, side**2 // n))  # of few rows, long ones: each call has its own cost
     sizes = (side, side) if symmetric else (side**2 // width, width)
     threads = job.threads(prepared.plan().bytes_per_pair)
     run_tiles(tile, n, m, sizes, job, symmetric=symmetric, threads=threads)

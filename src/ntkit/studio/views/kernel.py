@@ -15,6 +15,8 @@ __all__ = ["ASKS"]
 
 _COARSE = 4  # every so many-th pixel of the raw kernel, which is smooth and no table of lags
 
+_KEPT = 20  # kernels, of some megabytes each
+
 
 def _kernel(desk: Desk, candidate: Candidate, values: Mapping[str, Any]) -> InfiniteKernel:
     """Of the network of a plan; one output, as all share it. Kept while only the pixel or the bandwidth moves."""
@@ -26,9 +28,12 @@ def _kernel(desk: Desk, candidate: Candidate, values: Mapping[str, Any]) -> Infi
         depth=round(number(values, "depth", 1, 10)),
         n_frequencies=round(number(values, "frequencies", 4, 2048)),
     )
-    return desk.kept(
-        ("kernel", candidate, plan), lambda: ntk(plan.build(candidate)[0], variances="default")
-    )
+    known: dict[tuple[Candidate, NetworkPlan], InfiniteKernel] = desk.kept("kernels", dict)
+    if (candidate, plan) not in known:
+        known[candidate, plan] = ntk(plan.build(candidate)[0], variances="default")
+        for oldest in [*known][:-_KEPT]:
+            del known[oldest]
+    return known[candidate, plan]
 
 
 def encoded(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:

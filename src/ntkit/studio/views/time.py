@@ -22,6 +22,7 @@ MOMENTS = (
 """Steps at which the course is told; infinity is the end of training."""
 
 _KEPT = 12  # courses, of some megabytes each
+_SHOWN = 40  # moments, of half a megabyte each
 _RATES = {"adam": 1e-3, "sgd": 0.3}
 
 
@@ -76,6 +77,16 @@ def moment(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     if rung is None:
         raise ValueError(f"The course at bandwidth {bandwidth:g} is not computed yet.")
     at = round(number(values, "moment", 0, len(rung.steps) - 1))
+    shown: dict[tuple[str, float, int], Reply] = desk.kept("moments", dict)
+    key = (name, bandwidth, at)
+    if key not in shown:
+        shown[key] = _moment(desk, rung, at)
+        for oldest in [*shown][:-_SHOWN]:
+            del shown[oldest]
+    yield shown[key]
+
+
+def _moment(desk: Desk, rung: Rung, at: int) -> Reply:
     found, task = rung.field(rung.steps[at]), desk.signal.task
     said = rung.row.predictions[at]
     missing = task.values - found
@@ -89,7 +100,7 @@ def moment(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
         "train": said.train,
         "power": power_spectrum(missing)[1].tolist(),
     }
-    yield Reply(content, {"picture": drawn(found), "error": drawn(error)})
+    return Reply(content, {"picture": drawn(found), "error": drawn(error)})
 
 
 ASKS: Mapping[str, Ask] = {"course": Ask(course, is_long=True), "moment": Ask(moment)}
