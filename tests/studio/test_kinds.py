@@ -192,7 +192,7 @@ def test_the_views_of_a_sound_are_the_librarys(desk: Desk) -> None:
     assert kernel.arrays["kernel"].shape == (600,)
     assert kernel.arrays["kernel"].argmax() == 90
     raw = last_reply(desk, "kernel", "raw", {"depth": 2, "frequencies": 32, "row": 0, "column": 90})
-    assert raw.arrays["kernel"].shape == (300,)
+    assert raw.arrays["kernel"].shape == (600,)
     assert len(last_reply(desk, "spectrum", "rates", {"bandwidth": 50}).content["rate"]) == 301
     course = {"optimiser": "sgd", "bandwidth": 50}
     last_reply(desk, "time", "course", course)

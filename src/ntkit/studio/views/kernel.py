@@ -13,7 +13,7 @@ from ntkit.tuning import Candidate, NetworkPlan
 
 __all__ = ["ASKS"]
 
-_COARSE = 4  # every so many-th pixel of the raw kernel, which is smooth and no table of lags
+_COARSE = 4  # every so many-th pixel of a raw kernel, which is smooth and no table of lags
 
 _KEPT = 20  # kernels, of some megabytes each
 
@@ -48,7 +48,8 @@ def encoded(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
 
 def raw(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The same without an encoding: no spot, of which a width could be told."""
-    seen, content = _seen(desk, _kernel(desk, Candidate("identity"), values), values, _COARSE)
+    every = _COARSE if desk.signal.task.in_dim > 1 else 1
+    seen, content = _seen(desk, _kernel(desk, Candidate("identity"), values), values, every)
     yield Reply(content, {"kernel": seen.float().numpy()})
 
 
