@@ -479,6 +479,7 @@ def test_every_view_shows_a_sound_and_a_slice(
 
 def _drag(page: "Page") -> None:
     """From the marker to the left end of the chart, which is bandwidth 1."""
+    page.locator("svg.chart").scroll_into_view_if_needed()
     handle, chart = (
         page.locator("circle.handle").bounding_box(),
         page.locator("svg.chart").bounding_box(),
