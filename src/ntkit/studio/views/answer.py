@@ -17,7 +17,7 @@ __all__ = ["ASKS", "GOALS", "answer_of", "asked_of", "coming"]
 
 GOALS: Mapping[str, Goal] = {"generalise": "generalise", "fit": "fit"}
 _EVERY = 0.2  # seconds between two tellings of progress
-_KEPT = 3  # answers, of some tens of megabytes each
+_KEPT = 1  # answers, each of some hundred megabytes with its kernels
 
 _Key = tuple[Goal, int]
 
