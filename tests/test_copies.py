@@ -142,6 +142,7 @@ RESULTS: dict[type, Callable[[], Any]] = {
     ),
     dynamics.Normal: lambda: ntkit.GaussianProcess(RBF(0.5), X, Y, noise=0.1).predict(TEST),
     dynamics.Stopping: lambda: ntkit.GradientFlow(RBF(0.5), X, Y).best_time(TEST, Y[:4]),
+    dynamics.Walk: lambda: dynamics.walk(NET, {}, X, [0.0, 1.0]),
 }
 
 
