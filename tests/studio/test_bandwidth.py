@@ -87,6 +87,7 @@ def test_bicubic_is_the_baseline(desk: Desk) -> None:
         ("curve", {**VALUES, "steps": 1e9}, "must be from"),
         ("curve", {**VALUES, "steps": "many"}, "must be a number"),
         ("curve", {**VALUES, "steps": inf}, "must be a number"),
+        ("curve", {**VALUES, "steps": 10**400}, "must be from"),
         ("curve", {**VALUES, "steps": True}, "must be a number"),
         ("curve", {**VALUES, "goal": None}, "one of generalise, fit"),
         ("picture", {**VALUES, "bandwidth": 3.21, "budget": 0}, "not computed yet"),

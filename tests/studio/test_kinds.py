@@ -74,6 +74,17 @@ def test_of_a_long_one_the_middle_is() -> None:
     assert found.about["start"] == pytest.approx(first / 16_000, abs=1e-6)
 
 
+def test_no_more_is_shown_of_samples_shorter_than_a_microsecond() -> None:
+    out = io.BytesIO()
+    soundfile.write(out, chirp(3 * MOST_SAMPLES), 2**31 - 1, format="WAV")
+    assert received(out.getvalue(), "tone.wav").task.shape == (MOST_SAMPLES,)
+
+
+def test_a_sound_of_one_sample_is_refused_for_its_length() -> None:
+    with pytest.raises(ValueError, match="at least 8"):
+        received(sound_file(1), "tone.wav")
+
+
 def test_of_a_volume_the_middle_slice_is() -> None:
     found = received(array_file(VOLUME), "a.npy")
     assert (found.kind, found.size, found.about) == ("slice", (18, 31), {"slice": 5, "slices": 10})

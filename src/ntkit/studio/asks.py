@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,11 @@ def number(values: Mapping[str, Any], name: str, low: float, high: float) -> flo
         ValueError: It is none, or out of range.
     """
     found = values.get(name)
-    if isinstance(found, bool) or not isinstance(found, int | float) or not isfinite(found):
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    if not is_number or not -inf < found < inf:  # isfinite fails at an integer beyond floats
         raise ValueError(f"`{name}` must be a number.")
     if not low <= found <= high:
-        raise ValueError(f"`{name}={found:g}` must be from {low:g} to {high:g}.")
+        raise ValueError(f"`{name}` must be from {low:g} to {high:g}.")
     return float(found)
 
 

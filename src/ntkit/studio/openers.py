@@ -24,7 +24,7 @@ MOST_SAMPLES = 8192
 _MOST_CHANNELS = 8
 _COLOURS = 3
 _MOST_COLOURS = 4  # a last axis of at most so many is of channels
-_DIGITS = 6  # of seconds: finer than any sample
+_DIGITS = 6  # of seconds, or more where a sample is shorter
 
 
 def photo(path: Path, name: str) -> Shown:
@@ -103,8 +103,9 @@ def _stretch(path: Path, name: str, length: int, channels: int, rate: int | None
     count = min(length - length % 2, MOST_SAMPLES)
     first = (length - count) // 2
     unit = rate or 1
-    start, stop = (round(k / unit, _DIGITS) for k in (first, first + count))
-    options: dict[str, Any] = {"start": start, "stop": stop} if count < length else {}
+    digits = max(_DIGITS, len(str(unit)))
+    start, stop = (round(k / unit, digits) for k in (first, first + count))
+    options: dict[str, Any] = {"start": start, "stop": stop} if 0 < count < length else {}
     whole = Audio(path, **options)
     given = [repr(name), *(f"{key}={value}" for key, value in options.items())]
     opening = Opening(

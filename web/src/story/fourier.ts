@@ -106,8 +106,10 @@ export function make(teller: Teller): Stage {
       ],
       dots: [{ x: drawn.filter((b) => b >= 1 && b <= 32), y: drawn.filter((b) => b >= 1 && b <= 32).map(() => 0.012), look: "b", r: 3 }],
     });
-    const gain = rate(features, 16) / rate(plain, 16);
-    said.textContent = t("story.fourier.said", { gain: gain.toPrecision(2), slow: (rate(plain, 1) / rate(features, 1)).toPrecision(2) });
+    const gain = Math.max(0, rate(features, 16) / rate(plain, 16));
+    const slow = rate(plain, 1) / rate(features, 1);
+    const isLearned = slow > 0 && slow < 1e9; // else the rate is zero but for rounding
+    said.textContent = t("story.fourier.said", { gain: gain.toPrecision(2), slow: isLearned ? slow.toPrecision(2) : "∞" });
     said.dataset["gain"] = String(gain);
     const sigma = BANDWIDTHS[now.bandwidth] ?? 0;
     if (sigma >= 6 && gain > 5 && now.count >= 4) teller.found(1);

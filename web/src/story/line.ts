@@ -83,7 +83,7 @@ export function make(teller: Teller): Stage {
     matrix.show(t("story.line.kernel"), found.kernel, now.chosen);
     said.textContent = t("story.line.said", { loss: found.loss.toFixed(3), foretold: found.foretold.toFixed(3), fast: (found.eigenvalues[0] ?? 0).toFixed(2), slow: (found.eigenvalues[1] ?? 0).toFixed(2) });
     const far = (here: readonly number[], first: readonly number[], by: number): boolean => here.some((v, i) => Math.abs(v - (first[i] ?? 0)) > by);
-    if (far(now.y, FIRST.y, 0.5)) teller.found(1);
+    if (far(now.y, FIRST.y, 0.5) && !far(now.x, FIRST.x, 0.1)) teller.found(1);
     if (far(now.x, FIRST.x, 0.4)) teller.found(2);
     if (found.steps === found.shown.at(-1)) teller.found(3);
     said.dataset["loss"] = String(found.loss);
