@@ -45,8 +45,7 @@ def number(values: Mapping[str, Any], name: str, low: float, high: float) -> flo
         ValueError: It is none, or out of range.
     """
     found = values.get(name)
-    is_number = isinstance(found, int | float) and not isinstance(found, bool)
-    if not is_number or not -inf < found < inf:  # isfinite fails at an integer beyond floats
+    if isinstance(found, bool) or not isinstance(found, int | float) or not -inf < found < inf:
         raise ValueError(f"`{name}` must be a number.")
     if not low <= found <= high:
         raise ValueError(f"`{name}` must be from {low:g} to {high:g}.")
