@@ -148,6 +148,17 @@ def test_a_control_of_each_step_changes_what_it_says(browser: "Browser", studio:
                 _until(page, f"Math.abs({number_there} - {number}) < 1e-3")
 
 
+def test_a_rate_that_is_rounding_is_said_to_take_for_ever(
+    browser: "Browser", studio: Studio
+) -> None:
+    with visiting(browser, studio) as visit:
+        page = visit.page
+        arrive(visit, studio, "fourier")
+        assert "∞" not in page.inner_text("[data-said=fourier]")
+        page.locator("#fourier-count").fill("0")  # of two frequencies none is of one cycle
+        _until(page, "document.querySelector('[data-said=fourier]').textContent.includes('∞')")
+
+
 def test_a_signal_is_drawn_by_hand(browser: "Browser", studio: Studio) -> None:
     with visiting(browser, studio) as visit:
         page = visit.page
