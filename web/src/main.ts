@@ -167,8 +167,13 @@ class Page {
     return `view.${this.#wanted()}` as Key;
   }
 
-  #needsPicture(name: string): HTMLElement {
-    const views = this.#views.filter((other) => other !== name).slice(0, 2);
+  /** The views that a sound has. */
+  async #ofSounds(): Promise<string[]> {
+    const modules = await Promise.all(this.#views.map(viewOf));
+    return this.#views.filter((_, i) => !modules[i]?.PICTURES);
+  }
+
+  #needsPicture(name: string, views: readonly string[]): HTMLElement {
     return h(
       "section",
       { class: "welcome needs-picture" },
@@ -187,10 +192,11 @@ class Page {
       this.#view?.leave();
       this.#name = name;
       const module = await viewOf(name);
+      const others = module.PICTURES ? await this.#ofSounds() : [];
       if (this.#isStory() || name !== this.#name) return;
       const isShown = !(module.PICTURES && kind() === "audio");
       this.#view = isShown ? module.make(this.#link) : undefined;
-      this.#main.replaceChildren(this.#view?.element ?? this.#needsPicture(name));
+      this.#main.replaceChildren(this.#view?.element ?? this.#needsPicture(name, others));
     }
     this.#write();
     this.#view?.show(signal);
