@@ -467,7 +467,7 @@ def test_every_view_shows_a_sound_and_a_slice(
             visit.hurry(view)
             visit.settle()
             if view != "spectrum":
-                _until(page, "document.querySelector('main canvas').width > 300")
+                _until(page, "document.querySelector('main canvas').width !== 300")  # 300: undrawn
             if example == "sound" and view == "kernel":
                 assert page.locator("#kernel-column").input_value() == "4000"
                 assert not page.locator("#kernel-row").is_visible()
