@@ -19,6 +19,14 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def smooth_picture(height: int = 24, width: int = 32) -> torch.Tensor:
+    """Smooth waves in three colours with a little noise, `[height, width, 3]`, from 0 to 1."""
+    y, x = torch.meshgrid(torch.arange(height) / height, torch.arange(width) / width, indexing="ij")
+    plain = 0.5 + 0.3 * torch.sin(12 * x * y + 4 * x) + 0.1 * torch.cos(20 * y)
+    noise = 0.02 * torch.randn(height, width, 3, generator=seeded())
+    return (plain[..., None] + noise).clamp(0, 1).double()
+
+
 def randn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     """Standard normal numbers from a generator of their own."""
     return torch.randn(*shape, generator=seeded(seed), dtype=dtype)

@@ -2,21 +2,17 @@
 
 from typing import Any
 
-import torch
+import pytest
+
+pytest.importorskip("png")
+pytest.importorskip("PIL")
 
 from ntkit.studio.asks import Reply
 from ntkit.studio.desk import Desk
 from ntkit.studio.signals import Shown
 from ntkit.studio.views import asks_of
 from ntkit.tasks import Image
-from tests.cases import seeded
-
-
-def smooth_picture(height: int = 24, width: int = 32) -> torch.Tensor:
-    y, x = torch.meshgrid(torch.arange(height) / height, torch.arange(width) / width, indexing="ij")
-    plain = 0.5 + 0.3 * torch.sin(12 * x * y + 4 * x) + 0.1 * torch.cos(20 * y)
-    noise = 0.02 * torch.randn(height, width, 3, generator=seeded())
-    return (plain[..., None] + noise).clamp(0, 1).double()
+from tests.cases import smooth_picture
 
 
 def desk_of_picture(height: int = 24, width: int = 32) -> Desk:

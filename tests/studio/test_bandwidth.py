@@ -16,7 +16,8 @@ from ntkit.studio.signals import Shown
 from ntkit.studio.views import NAMES, asks_of
 from ntkit.studio.views.bandwidth import LADDER
 from ntkit.tasks import Image
-from tests.studio.desks import desk_of_picture, last_reply, smooth_picture
+from tests.cases import smooth_picture
+from tests.studio.desks import desk_of_picture, last_reply
 
 VALUES = {"optimiser": "adam", "steps": 60, "goal": "generalise"}
 

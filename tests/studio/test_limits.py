@@ -21,7 +21,8 @@ from ntkit.studio.desk import Desk
 from ntkit.studio.signals import received
 from ntkit.studio.views import asks_of
 from ntkit.tasks import error_map, psnr, spread
-from tests.studio.desks import desk_of_picture, last_reply, smooth_picture
+from tests.cases import smooth_picture
+from tests.studio.desks import desk_of_picture, last_reply
 
 VALUES = {"goal": "generalise", "steps": 20}
 

@@ -26,8 +26,8 @@ from ntkit.studio.sessions import LINGER, MOST_SESSIONS
 from ntkit.studio.signals import MOST_BYTES
 from ntkit.tasks import Budget, Image
 from ntkit.tuning import NetworkPlan, sweep
+from tests.cases import smooth_picture
 from tests.studio.client import WAIT, Studio, Tab, running
-from tests.studio.desks import smooth_picture
 from tests.studio.memory import family, memory
 from tests.studio.test_bandwidth import VALUES
 from tests.studio.test_signals import bomb

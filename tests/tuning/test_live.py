@@ -7,8 +7,7 @@ import torch
 
 from ntkit.tasks import Budget, Image, Points, psnr, train
 from ntkit.tuning import Candidate, NetworkPlan, trained
-from tests.cases import randn
-from tests.studio.desks import smooth_picture
+from tests.cases import randn, smooth_picture
 
 
 @pytest.mark.parametrize("name", ["gaussian", "siren"])

@@ -6,7 +6,7 @@ import torch
 from ntkit import GradientDescent, ntk
 from ntkit.tasks import Image
 from ntkit.tuning import Candidate, NetworkPlan, Rehearsal
-from tests.studio.desks import smooth_picture
+from tests.cases import smooth_picture
 
 
 @pytest.mark.parametrize(
