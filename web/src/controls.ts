@@ -58,6 +58,21 @@ export class Slider {
   }
 }
 
+/** A slider through times, whose place is kept. */
+export function timeSlider(id: string, times: readonly number[], kept: { time: number }, moved: () => void): Slider {
+  return new Slider({
+    id,
+    label: t("story.time"),
+    max: times.length - 1,
+    at: kept.time,
+    text: (at) => `t = ${(times[at] ?? 0).toPrecision(2)}`,
+    on: (at) => {
+      kept.time = at;
+      moved();
+    },
+  });
+}
+
 /** Plays a slider to its end; from its beginning where it stands there. */
 export class Player {
   readonly button: HTMLButtonElement;

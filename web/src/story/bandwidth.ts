@@ -1,6 +1,6 @@
 // Step 10: which bandwidth; the signal is drawn by hand.
 
-import { keys, Slider } from "../controls";
+import { keys, Slider, timeSlider } from "../controls";
 import { h } from "../dom";
 import { Plot } from "../plot";
 import { preset, type Stage, type Teller } from "../tale";
@@ -53,17 +53,9 @@ export function make(teller: Teller): Stage {
       ask();
     },
   });
-  const time = new Slider({
-    id: "story-bandwidth-time",
-    label: t("story.time"),
-    max: TIMES.length - 1,
-    at: now.time,
-    text: (at) => `t = ${(TIMES[at] ?? 0).toPrecision(2)}`,
-    on: (at) => {
-      now.time = at;
-      ask();
-      askAll();
-    },
+  const time = timeSlider("story-bandwidth-time", TIMES, now, () => {
+    ask();
+    askAll();
   });
   plot.onPlace = (x, y) => {
     const at = Math.min(N - 1, Math.round(x * N));

@@ -1,6 +1,6 @@
 // Step 8: spectral bias on a circle.
 
-import { keys, Player, Slider } from "../controls";
+import { keys, Player, timeSlider } from "../controls";
 import { h } from "../dom";
 import { Plot, type Curve } from "../plot";
 import { preset, type Stage, type Teller } from "../tale";
@@ -34,17 +34,7 @@ export function make(teller: Teller): Stage {
   const bars = new Plot("square");
   const rates = new Plot("low");
   const said = h("p", { class: "said", "data-said": "bias" });
-  const time = new Slider({
-    id: "bias-time",
-    label: t("story.time"),
-    max: TIMES.length - 1,
-    at: now.time,
-    text: (at) => `t = ${(TIMES[at] ?? 0).toPrecision(2)}`,
-    on: (at) => {
-      now.time = at;
-      ask();
-    },
-  });
+  const time = timeSlider("bias-time", TIMES, now, ask);
   const player = new Player(time);
   bars.onMove = (i, _, y) => {
     now.heights[i] = y;

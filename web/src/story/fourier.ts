@@ -1,6 +1,6 @@
 // Step 9: Fourier features.
 
-import { keys, Player, Slider } from "../controls";
+import { keys, Player, Slider, timeSlider } from "../controls";
 import { button, h } from "../dom";
 import { Plot } from "../plot";
 import type { Stage, Teller } from "../tale";
@@ -51,17 +51,7 @@ export function make(teller: Teller): Stage {
     });
   const bandwidth = ladder("bandwidth", BANDWIDTHS, "σ");
   const count = ladder("count", COUNTS, "m");
-  const time = new Slider({
-    id: "fourier-time",
-    label: t("story.time"),
-    max: TIMES.length - 1,
-    at: now.time,
-    text: (at) => `t = ${(TIMES[at] ?? 0).toPrecision(2)}`,
-    on: (at) => {
-      now.time = at;
-      ask();
-    },
-  });
+  const time = timeSlider("fourier-time", TIMES, now, ask);
   const player = new Player(bandwidth, 350);
 
   function ask(): void {

@@ -1,6 +1,6 @@
 // Step 2: circles lifted until a plane separates them.
 
-import { keys, Player, Slider } from "../controls";
+import { keys, Player, Slider, timeSlider } from "../controls";
 import { h } from "../dom";
 import type { Answer } from "../link";
 import { Plot } from "../plot";
@@ -37,17 +37,7 @@ export function make(teller: Teller): Stage {
       ask();
     },
   });
-  const time = new Slider({
-    id: "lift-time",
-    label: t("story.time"),
-    max: TIMES.length - 1,
-    at: now.time,
-    text: (at) => `t = ${(TIMES[at] ?? 0).toPrecision(2)}`,
-    on: (at) => {
-      now.time = at;
-      ask();
-    },
-  });
+  const time = timeSlider("lift-time", TIMES, now, ask);
   const player = new Player(height);
   flat.onMove = (_, x, y) => {
     [now.x, now.y] = [x, y];

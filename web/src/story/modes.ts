@@ -1,6 +1,6 @@
 // Step 7: gradient flow mode by mode.
 
-import { keys, Player, Slider } from "../controls";
+import { keys, Player, timeSlider } from "../controls";
 import { button, h } from "../dom";
 import { Plot } from "../plot";
 import type { Stage, Teller } from "../tale";
@@ -26,17 +26,7 @@ export function make(teller: Teller): Stage {
   const bars = new Plot("low");
   const said = h("p", { class: "said", "data-said": "modes" });
   let modes: number[][] = [];
-  const time = new Slider({
-    id: "modes-time",
-    label: t("story.time"),
-    max: TIMES.length - 1,
-    at: now.time,
-    text: (at) => `t = ${(TIMES[at] ?? 0).toPrecision(2)}`,
-    on: (at) => {
-      now.time = at;
-      ask();
-    },
-  });
+  const time = timeSlider("modes-time", TIMES, now, ask);
   const player = new Player(time);
   const pick = h("div", { class: "presets", role: "group", "aria-label": t("story.modes.pick") });
   plot.onMove = (i, _, y) => {
