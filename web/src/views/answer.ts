@@ -6,6 +6,7 @@ import { Copied, save } from "../copy";
 import { button, h } from "../dom";
 import { showFault } from "../fault";
 import { prose, rich } from "../formula";
+import { Honest } from "../honest";
 import type { Answer as Answered, Link } from "../link";
 import { Picture } from "../paint";
 import { taken } from "../signals";
@@ -63,10 +64,8 @@ class Answer implements View {
   #chart = new Chart();
   #table = h("tbody");
   #here = new Picture(t("answer.picture.here", { name: "" }));
-  #true = new Picture(t("bandwidth.picture.true"));
-  #bicubic = new Picture(t("bandwidth.picture.bicubic"));
+  #honest = new Honest();
   #hereCaption = h("figcaption");
-  #bicubicCaption = h("figcaption");
   #quality = h("p", { class: "quality", "data-said": "quality" });
   #error = h("p", { class: "error", role: "alert", hidden: true });
   #python = new Copied(t("answer.copy.python"), "python");
@@ -86,14 +85,7 @@ class Answer implements View {
   show(): void {
     this.#said = undefined;
     chosen.looked = undefined;
-    this.#link.ask("bandwidth", "honest", {}, {
-      answer: ({ content, arrays }) => {
-        this.#true.show(arrays.get("picture"));
-        this.#bicubic.show(arrays.get("bicubic"));
-        const psnr = decibels(content["bicubic"] as number | null);
-        this.#bicubicCaption.replaceChildren(t("bandwidth.picture.bicubic"), h("small", {}, psnr));
-      },
-    });
+    this.#honest.ask(this.#link);
     const example = taken();
     this.#example.replaceChildren();
     if (example) {
@@ -163,8 +155,7 @@ class Answer implements View {
       h(
         "div",
         { class: "two" },
-        h("figure", {}, this.#true.canvas, h("figcaption", {}, t("bandwidth.picture.true"))),
-        h("figure", {}, this.#bicubic.canvas, this.#bicubicCaption),
+        ...this.#honest.figures,
       ),
     );
   }

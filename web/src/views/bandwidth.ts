@@ -5,6 +5,7 @@ import { button, h } from "../dom";
 import { showFault } from "../fault";
 import { formula, prose, rich } from "../formula";
 import type { NumberArray } from "../frame";
+import { Honest } from "../honest";
 import type { Answer, Link } from "../link";
 import { type Lens, Picture } from "../paint";
 import { kind } from "../subject";
@@ -55,10 +56,8 @@ class Bandwidth implements View {
   #asked = 0; // an animation frame
   #since = 0; // when the control moved that is not on the screen yet
   #here = new Picture(t("bandwidth.picture.here", { b: "", steps: "" }));
-  #true = new Picture(t("bandwidth.picture.true"));
-  #bicubic = new Picture(t("bandwidth.picture.bicubic"));
+  #honest = new Honest();
   #hereCaption = h("figcaption");
-  #bicubicCaption = h("figcaption");
   #quality = h("p", { class: "quality", "data-said": "quality" });
   #verdict = h("p", { class: "verdict", role: "status" });
   #budgets = h("fieldset", { class: "choices budgets" });
@@ -86,14 +85,7 @@ class Bandwidth implements View {
   show(): void {
     chosen.bandwidth = 0;
     this.#curve = undefined;
-    this.#link.ask("bandwidth", "honest", {}, {
-      answer: ({ content, arrays }) => {
-        this.#true.show(arrays.get("picture"));
-        this.#bicubic.show(arrays.get("bicubic"));
-        const psnr = decibels(content["bicubic"] as number | null);
-        this.#bicubicCaption.replaceChildren(t("bandwidth.picture.bicubic"), h("small", {}, psnr));
-      },
-    });
+    this.#honest.ask(this.#link);
     this.#askCurve();
   }
 
@@ -169,8 +161,7 @@ class Bandwidth implements View {
     const two = h(
       "div",
       { class: "two" },
-      h("figure", {}, this.#true.canvas, h("figcaption", {}, t("bandwidth.picture.true"))),
-      h("figure", {}, this.#bicubic.canvas, this.#bicubicCaption),
+      ...this.#honest.figures,
     );
     return h("div", { class: "card pictures" }, here, this.#quality, this.#verdict, h("label", { class: "check" }, zoom, t("bandwidth.zoom")), two);
   }
@@ -340,11 +331,11 @@ class Bandwidth implements View {
 
   #look(lens: Lens): void {
     this.#lens = lens;
-    for (const picture of [this.#here, this.#true, this.#bicubic]) picture.look(lens);
+    for (const picture of [this.#here, ...this.#honest.pictures]) picture.look(lens);
   }
 
   #watchLens(): void {
-    for (const { canvas } of [this.#here, this.#true, this.#bicubic]) {
+    for (const { canvas } of [this.#here, ...this.#honest.pictures]) {
       canvas.addEventListener("pointermove", (event) => {
         if (this.#lens.zoom === 1) return;
         const box = canvas.getBoundingClientRect();
