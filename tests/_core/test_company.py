@@ -77,6 +77,18 @@ def test_what_chance_has_a_part_in_is_told_apart() -> None:
     assert "gives other values each time" in (noisy or "")
 
 
+def test_draws_of_others_are_not_the_networks() -> None:
+    """Another thread moves torch's random state, here under every second run."""
+    runs = iter(range(1000))
+
+    def beside_one_who_draws(tensors: tuple[Tensor, ...]) -> Tensor:
+        if next(runs) % 2 == 0:
+            torch.rand(1)
+        return tensors[0]
+
+    assert mixing(beside_one_who_draws, [randn(4, 4)]) is None
+
+
 def test_the_random_state_and_warnings_are_left_alone() -> None:
     before = torch.get_rng_state()
 

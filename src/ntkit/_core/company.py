@@ -38,6 +38,9 @@ _DRAWS = 16
 """Times that rounding errors are drawn, for each sample that needs it: where they grow without bound, what
 they come to is now nothing, now all."""
 
+_RUNS = 64
+"""Of a network under whose first ones the random state has moved: who draws moves it each time."""
+
 _FACTOR = 32.0
 """What the company may change, in units of what rounding errors do to the sample alone. A network that
 blows rounding up may have any change: it is not refused for that."""
@@ -70,7 +73,7 @@ def mixing(run: Run, points: Sequence[Tensor]) -> str | None:
 
     Telling rows of the points (largest, smallest, most and least padded, first, last) run one by one,
     in company, in reversed order with more of the points, and beside points half-way between them.
-    A dozen runs of few samples each; random state is kept.
+    A dozen runs of few samples each; random state is kept. Other threads may draw meanwhile.
 
     Args:
         run: The network; what it raises on the points themselves is raised.
@@ -99,7 +102,7 @@ class _Probe:
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             return self._refuses_one(few, error)
         self._note_size(torch.stack(alone) if len({len(v) for v in alone}) == 1 else alone[0])
-        if before != _random_state(device):
+        if before != _random_state(device) and self._draws(tuple(t[:1] for t in few)):
             return "draws random numbers when it runs."
         own = list(range(len(rows)))
         found = self._compared(few, own, alone) if len(rows) > 1 else None
@@ -127,6 +130,15 @@ class _Probe:
             return self._compared(both, order, values)
         except Exception:  # the user's code may refuse what is not the user's
             return None
+
+    def _draws(self, sample: tuple[Tensor, ...]) -> bool:
+        """Whether the random state moves in each of many runs: in some, another thread may have moved it."""
+        for _ in range(_RUNS):
+            before = _random_state(sample[0].device)
+            self._run(sample)
+            if before == _random_state(sample[0].device):
+                return False
+        return True
 
     def _one_by_one(self, few: tuple[Tensor, ...]) -> list[Tensor]:
         return [
