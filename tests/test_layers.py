@@ -1,11 +1,12 @@
-"""Imports point down the layers of the design, and are absolute."""
+"""Imports point down the layers of the design, are absolute, and never run in a circle."""
 
-import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import ntkit
+from tests.imports import circle, graph, imported
 
 LEVELS = [
     {"_core"},
@@ -32,18 +33,6 @@ def package_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imported(path: Path) -> list[str]:
-    """Full names of the ntkit modules that a file imports; a relative import is an error."""
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name}:{node.lineno}: a relative import"
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return [name for name in names if name.split(".")[0] == "ntkit"]
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_down(path: Path) -> None:
     own = package_of(path)
@@ -52,7 +41,7 @@ def test_imports_point_down(path: Path) -> None:
         parts = name.split(".")
         assert len(parts) > 1, "import the package that is meant, not all of ntkit"
         other = parts[1]
-        allowed = other == own or other == "__version__" or LEVEL[other] < LEVEL[own]
+        allowed = other in {own, "*"} or other == "__version__" or LEVEL[other] < LEVEL[own]
         assert allowed, f"{own} may not import {name}"
 
 
@@ -60,3 +49,42 @@ def test_the_rule_would_catch_a_breach(tmp_path: Path) -> None:
     breach = tmp_path / "breach.py"
     breach.write_text("from ntkit.cli import main\nimport ntkit.tuning.choose\nimport torch\n")
     assert imported(breach) == ["ntkit.cli.main", "ntkit.tuning.choose"]
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    found = circle(graph(ROOT))
+    assert not found, "a circle of imports: " + " > ".join(found)
+
+
+INNER = "def late():\n    from planted.{other} import thing\n    return thing\n"
+HIDDEN = (
+    "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from planted.{other} import thing\n"
+)
+BY_NAME = (
+    "from importlib import import_module\n\nthing = lambda: import_module('planted.{other}')\n"
+)
+COMPUTED = "import importlib\n\nthing = lambda: importlib.import_module(f'planted.{{__doc__}}')\n"
+
+
+@pytest.mark.parametrize(
+    "way", [INNER, HIDDEN, BY_NAME, COMPUTED], ids=["inner", "typing", "name", "f"]
+)
+def test_a_circle_is_found_whichever_way_it_is_hidden(way: str, tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
+    planted.mkdir()
+    (planted / "__init__.py").write_text("from planted.lowest import thing\n")
+    (planted / "lowest.py").write_text(way.format(other="middle"))
+    (planted / "middle.py").write_text("import planted.highest\n")
+    (planted / "highest.py").write_text("from planted.lowest import thing\n")
+    found = circle(graph(planted))
+    assert {"planted.lowest", "planted.highest"} <= {*found}, found
+    (planted / "lowest.py").write_text("thing = 'planted.middle'\n")
+    assert circle(graph(planted)) == []
+
+
+def test_the_layers_that_contributors_read_are_those_of_the_test() -> None:
+    page = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = re.search(r"Imports point down only:\n\n((?: {4}.*\n)+)", page)
+    assert block is not None
+    shown = [{*re.split(r",\s*", layer.strip())} for layer in block[1].split(">")]
+    assert shown[::-1] == LEVELS[:-1]

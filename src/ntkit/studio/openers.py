@@ -59,7 +59,7 @@ def array(path: Path, name: str) -> Shown:
 
 def scan(path: Path, name: str) -> Shown:
     """The middle slice across the last axis of a NIfTI, its second axis upwards."""
-    shape = needed("nifti").nifti_shape(path)
+    shape = needed("ntkit.tasks.files.nifti").nifti_shape(path)
     _check(shape)
     factor = _factor((int(shape[0]), int(shape[1])))
     volume = Volume(path, downscale=factor)
@@ -87,7 +87,7 @@ def scan(path: Path, name: str) -> Shown:
 
 def sound(path: Path, name: str) -> Shown:
     """The middle of a sound file."""
-    return _stretch(path, name, *needed("audio").sound_length(path))
+    return _stretch(path, name, *needed("ntkit.tasks.files.audio").sound_length(path))
 
 
 def _stretch(path: Path, name: str, length: int, channels: int, rate: int | None) -> Shown:

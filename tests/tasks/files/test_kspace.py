@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ntkit.tasks.files.kspace import read_kspace
+from ntkit.tasks.files.kspace_reader import read_kspace
 
 RANDOM = np.random.default_rng(0)
 WAVES = RANDOM.normal(size=(3, 8, 6)) + 1j * RANDOM.normal(size=(3, 8, 6))

@@ -17,7 +17,8 @@ from ntkit.reconstruction import coil_maps, zero_filled
 from ntkit.tasks import Domain
 from ntkit.tasks.files.access import reading, require_file
 from ntkit.tasks.files.arrays import is_array, read_array
-from ntkit.tasks.files.kspace import KSpace, read_kspace
+from ntkit.tasks.files.kspace import KSpace
+from ntkit.tasks.files.kspace_reader import read_kspace
 from ntkit.tasks.files.mask import read_mask
 
 __all__ = ["open_mri"]

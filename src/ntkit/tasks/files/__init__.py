@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ntkit.tasks.files.points_writer import write_points
     from ntkit.tasks.files.video import read_video
     from ntkit.tasks.files.video_writer import write_video
-    from ntkit.tasks.files.views import Views, read_views
+    from ntkit.tasks.files.view_reader import read_views
+    from ntkit.tasks.files.views import Views
     from ntkit.tasks.files.volume import read_volume
     from ntkit.tasks.files.volume_writer import resampled_affine, write_volume
 
@@ -35,7 +36,7 @@ _WHERE = {
     "read_shape": "mesh",
     "Views": "views",
     "read_video": "video",
-    "read_views": "views",
+    "read_views": "view_reader",
     "read_volume": "volume",
     "resampled_affine": "volume_writer",
     "write_array": "array_writer",
@@ -86,4 +87,4 @@ def __getattr__(name: str) -> Any:
     """
     if name not in _WHERE:
         raise AttributeError(f"module 'ntkit.tasks.files' has no attribute {name!r}")
-    return getattr(needed(_WHERE[name]), name)
+    return getattr(needed(f"ntkit.tasks.files.{_WHERE[name]}"), name)

@@ -146,19 +146,18 @@ def sorted_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda p: (_natural(p.name), p.name))
 
 
-def needed(module: str, package: str = "ntkit.tasks.files") -> Any:
-    """A module whose library is an extra.
+def needed(module: str) -> Any:
+    """A module of ntkit whose library is an extra.
 
     Args:
-        module: Its name in its package.
-        package: That of the readers, or of a job.
+        module: Its full name.
 
     Raises:
         ImportError: The library is not installed; the message says how to.
         ModuleNotFoundError: Something else is missing.
     """
     try:
-        return import_module(f"{package}.{module}")
+        return import_module(module)
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
         if library not in _EXTRAS:

@@ -68,7 +68,7 @@ def _by_content(path: Path, frame: int | None) -> Kind:
     if head[:4] == b"glTF" or head[:4] in {b"ply\n", b"ply\r"}:
         return "shape"
     try:
-        count = needed("pictures").count_pictures(path)[0]
+        count = needed("ntkit.tasks.files.pictures").count_pictures(path)[0]
     except ValueError as error:
         if "not an image" not in str(error):
             raise
@@ -136,7 +136,7 @@ def _folder(path: Path) -> Kind:
     if any(f.name in VIEWS for f in files):
         return "field"
     slices = [f for f in files if f.suffix.lower() in {".dcm", ".ima"} or _begins_as_dicom(f)]
-    pictures = [f for f in files if f.suffix.lower() in needed("frames").PICTURES]
+    pictures = [f for f in files if f.suffix.lower() in needed("ntkit.tasks.files.frames").PICTURES]
     if bool(slices) == bool(pictures):
         what = "both DICOM slices and pictures" if slices else "neither DICOM slices nor pictures"
         raise ValueError(

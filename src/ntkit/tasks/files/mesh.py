@@ -44,7 +44,7 @@ def read_shape(path: Path) -> Mesh:
         if path.suffix.lower() == ".npz":
             vertices, faces, normals, notes = _archive(path)
         else:
-            vertices, faces, normals, notes = needed("meshes").loaded(path)
+            vertices, faces, normals, notes = needed("ntkit.tasks.files.meshes").loaded(path)
         count = max(len(vertices), 0 if faces is None else len(faces))
         check_memory(
             path,

@@ -47,7 +47,9 @@ def decode_picture(
     notes: list[str] = []
     with heard("Pillow", notes):
         if _only_tifffile(path):
-            values, more = needed("tiffs").read_tiff(path, frame=frame, check_size=check_size)
+            values, more = needed("ntkit.tasks.files.tiffs").read_tiff(
+                path, frame=frame, check_size=check_size
+            )
             notes += more
             return values, notes
         with opened_picture(path) as opened:
@@ -61,7 +63,7 @@ def decode_picture(
 def count_pictures(path: Path) -> tuple[int, int, int]:
     """How many pictures a file holds, and the height and width of the first, before turning."""
     if _only_tifffile(path):
-        return needed("tiffs").count_pages(path)
+        return needed("ntkit.tasks.files.tiffs").count_pages(path)
     with heard("Pillow", []), opened_picture(path) as opened:
         width, height = opened.size
         return getattr(opened, "n_frames", 1), height, width

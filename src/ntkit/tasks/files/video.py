@@ -55,16 +55,16 @@ def read_video(
     stretch = Stretch(start, stop, every)
     with reading(path):
         if path.is_dir():
-            clip = needed("frames").open_folder(path, stretch)
+            clip = needed("ntkit.tasks.files.frames").open_folder(path, stretch)
         else:
             require_file(path, "a GIF, a film such as MP4, or a folder of frames")
             if is_array(path):
                 clip = _array(path, stretch)
             elif path.suffix.lower() in FILMS:
-                clip = needed("movie").open_movie(path, stretch)
+                clip = needed("ntkit.tasks.files.movie").open_movie(path, stretch)
             else:
                 check = _Check(path, downscale, bytes_per_sample)
-                clip = needed("frames").open_animation(path, stretch, check)
+                clip = needed("ntkit.tasks.files.frames").open_animation(path, stretch, check)
         return _content(path, clip, every, downscale, bytes_per_sample)
 
 

@@ -47,7 +47,7 @@ def write_video(
     unit, notes = clipped(values)
     frames = np.rint(unit * 255).astype(np.uint8)
     if suffix == ".mp4":
-        content, more = needed("movie").encoded(frames, step)
+        content, more = needed("ntkit.tasks.files.movie").encoded(frames, step)
     else:
         content, more = _animation(frames, step, suffix)
     write_bytes(path, content)

@@ -1,4 +1,4 @@
-"""Views of a scene: pictures with the cameras that took them, from a folder or an archive."""
+"""Views of a scene: pictures with the cameras that took them, and what every reader of them checks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,9 @@ import numpy as np
 
 from ntkit._core.whole_files import shown
 from ntkit.measurements import Camera
-from ntkit.tasks.files.access import needed, reading, require_file
-from ntkit.tasks.files.sampling import check_factor, shrink
+from ntkit.tasks.files.sampling import shrink
 
-__all__ = ["VIEWS", "Views", "checked_views", "pose_of", "read_views", "shrunk", "with_alpha"]
+__all__ = ["VIEWS", "Views", "checked_views", "pose_of", "shrunk", "with_alpha"]
 
 VIEWS = ("transforms_train.json", "transforms.json")
 """Of a folder's files, those that say where pictures were taken: Blender's (of NeRF's scenes) and nerfstudio's."""
@@ -39,32 +38,6 @@ class Views:
     bounds: tuple[float, float] | None
     notes: tuple[str, ...] = ()
     file_bytes: int = 0
-
-
-def read_views(path: Path, *, downscale: int = 1, premultiplied: bool | None = None) -> Views:
-    """The views of a folder in Blender's or nerfstudio's format, or of an `.npz` archive.
-
-    Args:
-        path: A folder with `transforms_train.json` or `transforms.json`, the latter itself, or an archive with
-            `images` [v, h, w, 3 or 4], `poses` [v, 4, 4] and `focal`, and where it has them `near`, `far`, `n_train`
-            (the views after so many judge) and `premultiplied`.
-        downscale: Whole factor to shrink pictures by, averaging boxes.
-        premultiplied: Whether colours are times alpha already; by default pictures of a folder are not, and an
-            archive says it, or its numbers do.
-
-    What cannot be used is refused in one line: a `ValueError`, or a `FileNotFoundError`.
-    """
-    check_factor(downscale)
-    if not path.is_dir():
-        require_file(
-            path, "a folder with transforms.json or transforms_train.json, or an .npz archive"
-        )
-    with reading(path):
-        if path.suffix.lower() == ".npz":
-            reader = needed("view_archive").read_archive
-        else:
-            reader = needed("view_folders").read_folder
-        return reader(path, downscale=downscale, premultiplied=premultiplied)
 
 
 def checked_views(path: Path, views: Views) -> Views:

@@ -42,11 +42,11 @@ def read_volume(
     check_factor(downscale)
     options = {"downscale": downscale, "bytes_per_sample": bytes_per_sample}
     if path.is_dir():
-        return needed("dicom").read_series(path, **options)
+        return needed("ntkit.tasks.files.dicom").read_series(path, **options)
     size = require_file(path, "a NIfTI, a .npy array, a TIFF stack, or a folder of a DICOM series")
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz", ".hdr", ".img", ".mgz")):
-        return needed("nifti").read_nifti(path, frame=frame, **options)
+        return needed("ntkit.tasks.files.nifti").read_nifti(path, frame=frame, **options)
     if is_array(path):
         with reading(path):
             values, notes = _array(path, channels, frame)
@@ -69,9 +69,9 @@ def read_volume(
                 downscale=downscale,
             )
     if name.endswith((".tif", ".tiff")):
-        return needed("stack").read_stack(path, **options)
-    if needed("dicom").is_dicom(path):
-        return needed("dicom").read_series(path, **options)
+        return needed("ntkit.tasks.files.stack").read_stack(path, **options)
+    if needed("ntkit.tasks.files.dicom").is_dicom(path):
+        return needed("ntkit.tasks.files.dicom").read_series(path, **options)
     raise ValueError(
         f"`{shown(path)}` is no volume that is known by its name. Pass a NIfTI (.nii, .nii.gz), a .npy "
         "array of three axes, a TIFF stack, or a folder of a DICOM series."

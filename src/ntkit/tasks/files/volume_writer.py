@@ -43,7 +43,7 @@ def write_volume(
     numbers = numbers[..., 0] if numbers.shape[-1] == 1 else numbers
     if name.endswith((".tif", ".tiff")):
         colour = numbers.ndim == 4 and numbers.shape[-1] in {3, 4}
-        write_bytes(path, needed("tiffs").pages_of(numbers, colour=colour))
+        write_bytes(path, needed("ntkit.tasks.files.tiffs").pages_of(numbers, colour=colour))
         return []
     if not name.endswith((".nii", ".nii.gz")):
         raise ValueError(

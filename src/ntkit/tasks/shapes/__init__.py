@@ -37,4 +37,4 @@ def __getattr__(name: str) -> Any:
     """
     if name not in _WHERE:
         raise AttributeError(f"module 'ntkit.tasks.shapes' has no attribute {name!r}")
-    return getattr(needed(_WHERE[name], "ntkit.tasks.shapes"), name)
+    return getattr(needed(f"ntkit.tasks.shapes.{_WHERE[name]}"), name)
