@@ -1,13 +1,16 @@
 """Solvers: linear systems, and functions of operators."""
 
+from ntkit.solvers.auto_method import Auto
 from ntkit.solvers.block_lanczos import EigenPairs, block_lanczos
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
 from ntkit.solvers.cholesky import CholeskyFactor, cholesky
+from ntkit.solvers.cholesky_method import Cholesky
 from ntkit.solvers.conjugate_gradients import (
     chan_circulant,
     chan_preconditioner,
     conjugate_gradients,
 )
+from ntkit.solvers.conjugate_gradients_method import ConjugateGradients
 from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare, solve_flow
 from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.lanczos_quadrature import (
@@ -15,10 +18,15 @@ from ntkit.solvers.lanczos_quadrature import (
     lanczos_coefficients,
     radau_coefficients,
 )
-from ntkit.solvers.methods import Auto, Cholesky, ConjugateGradients
+from ntkit.solvers.method import AbstractMethod
 from ntkit.solvers.multi_shift import ShiftedSolutions, multi_shift_cg
 from ntkit.solvers.pivoted_cholesky import Factor, pivoted_cholesky
-from ntkit.solvers.preconditioners import Circulant, Nystrom, PivotedCholesky
+from ntkit.solvers.preconditioners import (
+    AbstractPreconditioner,
+    Circulant,
+    Nystrom,
+    PivotedCholesky,
+)
 from ntkit.solvers.response import (
     AbstractResponse,
     FlowResponse,
@@ -31,6 +39,8 @@ from ntkit.solvers.solution import Solution
 from ntkit.solvers.solve import solve
 
 __all__ = [
+    "AbstractMethod",
+    "AbstractPreconditioner",
     "AbstractPrepared",
     "AbstractResponse",
     "Auto",

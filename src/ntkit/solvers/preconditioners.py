@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -30,7 +31,13 @@ _ENTRIES = 2**22
 
 
 class AbstractPreconditioner(ABC):
-    """How to make `r -> M^-1 r` on rows, for `M` close to `K + ridge I`."""
+    """How to make `r -> M^-1 r` on rows, for `M` close to `K + ridge I`.
+
+    Attributes:
+        name: As `solution.method` names it.
+    """
+
+    name: ClassVar[str]
 
     @abstractmethod
     def build(self, op: AbstractOperator, ridge: float) -> tuple[Inverse, str]:
@@ -56,6 +63,7 @@ class PivotedCholesky(AbstractPreconditioner):
         PivotedCholesky(rank=200)
     """
 
+    name: ClassVar[str] = "pivoted cholesky"
     rank: int
 
     def __post_init__(self) -> None:
@@ -92,6 +100,7 @@ class Nystrom(AbstractPreconditioner):
         Nystrom(rank=50)
     """
 
+    name: ClassVar[str] = "nystrom"
     rank: int
 
     def __post_init__(self) -> None:
@@ -124,6 +133,8 @@ class Circulant(AbstractPreconditioner):
 
     Source: T. Chan 1988, as in `chan_circulant`.
     """
+
+    name: ClassVar[str] = "circulant"
 
     def build(self, op: AbstractOperator, ridge: float) -> tuple[Inverse, str]:
         """The inverse, and what it is in words.
