@@ -24,6 +24,9 @@ EXTRAS = [
     "tifffile",
     "finufft",
     "h5py",
+    "dask",
+    "distributed",
+    "zarr",
 ]
 
 PROBE = f"""

@@ -19,6 +19,7 @@ from ntkit._core.errors import NumericalError
 from ntkit._core.threads import free_cores
 from ntkit._core.whole_files import read_json
 from ntkit.cli.export import export
+from ntkit.cli.gram import gram
 from ntkit.cli.render import render
 from ntkit.cli.show import (
     show_fit,
@@ -105,6 +106,7 @@ def _command(arguments: Sequence[str], interruption: Interruption) -> int:
         "simulate": {"ct": ct, "mri": mri},
         "render": render,
         "export": export,
+        "gram": gram,
         "studio": studio,
         "runs": runs,
         "info": info,

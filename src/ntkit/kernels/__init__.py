@@ -34,6 +34,7 @@ from ntkit.kernels.infinite import (
 )
 from ntkit.kernels.kernel_distance import kernel_distance
 from ntkit.kernels.seen_from import Profile, profile_of, seen_from
+from ntkit.kernels.write_gram import missing_chunks, write_gram
 
 __all__ = [
     "RBF",
@@ -64,10 +65,12 @@ __all__ = [
     "empirical_ntk",
     "gram",
     "kernel_distance",
+    "missing_chunks",
     "nngp",
     "ntk",
     "profile_of",
     "register_activation",
     "rules",
     "seen_from",
+    "write_gram",
 ]

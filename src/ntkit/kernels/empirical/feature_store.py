@@ -9,8 +9,8 @@ from uuid import uuid4
 import torch
 from torch import Tensor
 
+from ntkit._core.fingerprint import of_structure, of_tensors
 from ntkit.kernels.empirical.batch import Points
-from ntkit.kernels.empirical.fingerprint import of_structure, of_tensors
 from ntkit.kernels.empirical.kernel import EmpiricalKernel
 
 __all__ = ["FeatureStore"]

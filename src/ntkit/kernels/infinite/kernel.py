@@ -38,6 +38,7 @@ from ntkit.kernels.infinite.traces import Traces, modes_of
 from ntkit.kernels.infinite.uniform_waves import read_with_waves
 from ntkit.kernels.infinite.variances import Variances
 from ntkit.kernels.infinite.warn import warn_of_means
+from ntkit.kernels.write_gram import is_zarr, write_gram
 
 __all__ = ["InfiniteKernel", "Positions"]
 
@@ -56,7 +57,12 @@ class InfiniteKernel(AbstractLagKernel):
     `[n, m, *positions, *positions]` with `positions="pairs"`.
     """
 
-    forgotten: ClassVar[dict[str, Any]] = {"_traces": None, "_prepared": {}, "_said": set()}
+    forgotten: ClassVar[dict[str, Any]] = {
+        "_traces": None,
+        "_prepared": {},
+        "_said": set(),
+        "_looked_at": set(),
+    }
 
     def __init__(
         self,
@@ -117,17 +123,18 @@ class InfiniteKernel(AbstractLagKernel):
             x2: Points of the columns; `x1` if left out (or given again), and then each pair is
                 computed once.
             out: Where the matrix goes, if not into fresh memory: a tensor or a numpy array
-                like it, or the path of an `.npy` file (`numpy.load(path, mmap_mode="r")` reads it back), for matrices
-                larger than memory. The file takes its name once it is whole; if the work stops
-                before, nothing is left.
+                like it, or, for matrices larger than memory, a path. An `.npy` file (`numpy.load(path, mmap_mode="r")`
+                reads it back) takes its name once it is whole; if the work stops before, nothing is left. A `.zarr`
+                folder is filled chunk by chunk, and the same call goes on where it was stopped: see
+                `ntkit.kernels.write_gram`.
             memory: Bytes for the tables of the pairs that are computed at a time; the points
                 and the result come on top.
             progress: Whether to show a bar on standard error; left out, jobs of more than two
                 seconds show one at a terminal.
 
         Returns:
-            The matrix in the dtype of the points: `out` (of an array the tensor in its memory), or the file
-            mapped into memory.
+            The matrix in the dtype of the points: `out` (of an array the tensor in its memory), the file
+            mapped into memory, or the Zarr array.
 
         Raises:
             ValueError: `x2` has points of another shape or dtype than `x1`.
@@ -145,6 +152,15 @@ class InfiniteKernel(AbstractLagKernel):
             ...     numpy.load(f"{folder}/gram.npy", mmap_mode="r").shape
             (2, 2)
         """
+        if is_zarr(out):
+            return write_gram(
+                self,
+                x1,
+                x2,
+                path=out,
+                progress=progress,
+                options={"memory": memory, "progress": False},
+            )
         first = checked("x1", x1, self._traces.counts)
         second = None if x2 is None or x2 is x1 else checked("x2", x2, self._traces.counts)
         prepared, left = self._ready("x1", first)

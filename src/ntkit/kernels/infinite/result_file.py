@@ -15,7 +15,7 @@ from ntkit._core.memory import fresh, numpy_dtype
 __all__ = ["Out", "opened"]
 
 Out = Tensor | np.ndarray | str | Path
-"""A tensor or an array to write into, or the path of an `.npy` file to make."""
+"""A tensor or an array to write into, or the path of an `.npy` file or a `.zarr` folder to make."""
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def opened(out: Out | None, shape: Sequence[int], like: Tensor) -> Iterator[Tens
             )
         path = Path(out)
         if path.suffix != ".npy":
-            raise ValueError(f"`out={str(out)!r}` must be a tensor or the path of an .npy file.")
+            raise ValueError(f"`out={str(out)!r}` must be a tensor, or end in .npy or .zarr.")
         part = _part(path, os.getpid())
         _remove_left(path)
         unnamed = _unnamed(path.parent)

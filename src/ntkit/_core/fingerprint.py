@@ -1,4 +1,4 @@
-"""A fingerprint of all that a module's outputs and gradients depend on, stable between processes."""
+"""Fingerprints of tensors, modules and settings, stable between processes."""
 
 import ast
 import functools
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ntkit._core.torch_internals import FORWARD_HOOKS
 
-__all__ = ["of_structure", "of_tensors"]
+__all__ = ["of_structure", "of_tensors", "of_value"]
 
 _MACHINERY = frozenset(vars(nn.Module()))
 """What every module holds: parameters, buffers and layers, which are met by name, and hooks."""
@@ -40,6 +40,11 @@ def of_structure(module: nn.Module) -> str:
     for name, layer in module.named_modules(remove_duplicate=False):
         digest.update(f"{name} {_described(layer, 0)}\n".encode())
     return digest.hexdigest()
+
+
+def of_value(value: Any) -> str:
+    """Of a setting: a number, a text, a function by its code, an object by its type and attributes."""
+    return sha256(_described(value, 1).encode()).hexdigest()
 
 
 def _described(value: Any, depth: int) -> str:
