@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ntkit._core.copies import as_leaves
 from ntkit._core.torch_internals import PARTS, TENSORS
 
-__all__ = ["Kept"]
+__all__ = ["Kept", "named_state"]
 
 
 class Kept:
@@ -35,6 +35,18 @@ class Kept:
         if _into_a_file():
             _refuse_functions(kind.__name__, state)
         return as_leaves(state)
+
+
+def named_state(module: nn.Module, *names: str) -> dict[str, Any]:
+    """All attributes of a module, for its `__getstate__`; a `TypeError` of a function that no file can hold.
+
+    Args:
+        module: Whose attributes.
+        names: Those that may hold functions.
+    """
+    if _into_a_file():
+        _refuse_functions(type(module).__name__, {name: getattr(module, name) for name in names})
+    return vars(module).copy()
 
 
 def _into_a_file() -> bool:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from math import factorial, isfinite
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ntkit._core.checks import number, positive, whole
+from ntkit._core.pickling import named_state
 
 __all__ = [
     "Abs",
@@ -325,6 +327,9 @@ class Elementwise(nn.Module):
             raise TypeError(f"`Elementwise(function={function!r})` must be a function of a tensor.")
         self.function = function
         self.kinks = tuple(_finite("kinks", t) for t in kinks)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return named_state(self, "function")
 
     def forward(self, x: Values) -> Values:
         """The function of each entry."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from math import prod, sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ntkit._core.checks import non_negative, positive, positive_int
+from ntkit._core.pickling import named_state
 
 __all__ = ["SelfAttention"]
 
@@ -130,6 +131,9 @@ class SelfAttention(nn.Module):
         self.bias = draw(out_channels) if bias else None
         own = self.embedding_channels if embedding == "concat" else in_channels
         self.embedded = draw(prod(self.positions), own) if embedding != "none" else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return named_state(self, "embedding_decay")
 
     def score(self, products: Tensor, hidden: Tensor | None = None) -> Tensor:
         """Attention weights `[..., query, key]` from scaled products; none for `hidden` keys."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ntkit._core.checks import non_negative, positive_int
+from ntkit._core.pickling import named_state
 
 __all__ = ["LinearModel"]
 
@@ -77,6 +78,9 @@ class LinearModel(nn.Module):
         self.feature_map: Callable[..., Any] = feature_map
         self.readout = nn.Linear(size, n_outputs, bias=False, device="meta")  # draws nothing
         self.readout.weight = nn.Parameter(weight)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return named_state(self, "feature_map")
 
     def forward(self, x: Tensor | fx.Proxy) -> Any:
         """`[n, n_outputs]`; also followed by `torch.fx`, for `ntkit.ntk(model)`."""

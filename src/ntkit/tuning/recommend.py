@@ -64,7 +64,11 @@ def recommend(
 
     tried = tuple(candidates(task, encodings, bandwidths))
     question = Question(
-        task, goal, optimiser_of(budget), plan, tried, "periodic", pilot=True, say=lambda _: None
+        task, goal, optimiser_of(budget), plan, tried, "periodic", pilot=True, say=_nothing
     )
     answered(question, "as asked", told)
     return heard[0]
+
+
+def _nothing(_: str) -> None:
+    """What is told of the stages of each question; a named function, so that a `Stage` can be pickled."""
