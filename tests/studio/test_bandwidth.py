@@ -1,5 +1,7 @@
 """The view of bandwidths: its numbers are those of `ntkit.tune`, its pictures have the errors that it says."""
 
+from functools import partial
+from itertools import count
 from math import inf, isinf
 from typing import Any
 
@@ -108,22 +110,21 @@ def test_a_desk_without_a_signal_says_so() -> None:
         last(Desk(), "curve", **VALUES)
 
 
-def test_another_signal_clears_the_desk() -> None:
-    desk = Desk()
-    made: list[int] = []
-
-    def make() -> int:
-        made.append(1)
-        return len(made)
-
+def test_each_view_has_a_drawer_that_another_signal_empties() -> None:
+    desk, numbers = Desk(), count(1)
+    make = partial(next, numbers)
     shown = Shown("a", Image(smooth_picture()), (24, 32), 1, ())
     desk.put(shown)
-    assert [desk.kept("key", make) for _ in range(3)] == [1, 1, 1]
+    assert [desk.drawer("view", 2).kept("key", make) for _ in range(3)] == [1, 1, 1]
+    for other in range(9):
+        desk.drawer(f"other {other}").kept("key", make)
+    assert desk.drawer("view").kept("key", make) == 1  # the results of others do not push it out
+    for key in ("second", "key", "third"):
+        desk.drawer("view").kept(key, make)
+    assert desk.drawer("view").get("key") == 1
+    assert desk.drawer("view").get("second") is None  # nobody looked at it for longest
     desk.put(shown)
-    assert desk.kept("key", make) == 2
-    for other in range(6):
-        desk.kept(other, make)
-    assert desk.kept("key", make) == 9  # the oldest had to go
+    assert desk.drawer("view").get("key") is None
 
 
 def test_views_are_found_by_their_names() -> None:

@@ -52,7 +52,7 @@ def test_errors_are_those_that_are_said(desk: Desk) -> None:
 
 
 def test_the_spread_is_of_the_seeds(desk: Desk) -> None:
-    known = desk.kept("limits", dict)["generalise", 20]
+    known: Any = desk.drawer("limits").get(("generalise", 20))
     fields = [known.seeds[k].field for k in (0, 1)]
     reply = last(desk, "look", which=1)
     np.testing.assert_allclose(reply.arrays["spread"], spread(fields).float(), rtol=1e-6)
@@ -71,7 +71,7 @@ def test_weights_are_those_of_the_seed(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(reply.arrays["file"].tobytes())
     network = read_network(path, Architecture("identity", None, 2, 3, 1, 1, 1))
-    known = desk.kept("limits", dict)["generalise", 20]
+    known: Any = desk.drawer("limits").get(("generalise", 20))
     torch.testing.assert_close(desk.signal.task.shown(network), known.seeds[0].field)
     assert reply.content["name"] == "picture-seed-0.safetensors"
 

@@ -9,7 +9,7 @@ from torch import nn
 from ntkit import GradientFlow, Grid, encodings, ntk
 from ntkit.dynamics.modes import Trajectory, flow_trajectory
 from ntkit.networks import mlp, symmetrise
-from ntkit.tasks import Signal
+from ntkit.tasks import Image, Signal
 from ntkit.tuning.problems import AbstractProblem, LowRankProblem, PeriodicProblem, TiledProblem
 from tests.cases import randn, seeded
 
@@ -258,3 +258,21 @@ def test_nothing_held_out_is_cross_validated_in_low_rank_too() -> None:
     assert float(left_out[0]) == pytest.approx(float(train[0]))  # nothing learned, no freedom used
     freedom = len(problem.modes.energy) / problem.modes.n_samples
     assert float(left_out[1]) == pytest.approx(float(train[1]) / (1 - freedom) ** 2)
+
+
+@pytest.mark.parametrize("name", ["identity", "gaussian"])
+def test_problems_keep_their_own_numbers_and_no_table_behind_them(name: str) -> None:
+    """A slice keeps the whole that it was cut from: of a photo that was half of what a problem took."""
+    encoding = encodings.Identity(2) if name == "identity" else encodings.Gaussian(2, 8, 2.0)
+    task = Image(randn(32, 32, 3))
+    network = mlp(encoding, 3, width=16, depth=3)
+    if name == "identity":
+        problem = LowRankProblem(network, task)
+        held = [getattr(problem, f) for f in ("_features", "_judged", "_coordinates", "_rotation")]
+        held += [problem._factor.left, problem._factor.pivots, problem._factor.triangle]
+    else:
+        problem = PeriodicProblem(network, task.values)
+        held = [problem._bins, problem._residual, *(t for pair in problem._spectra for t in pair)]
+    held += [v for v in vars(problem.modes).values() if isinstance(v, torch.Tensor)]
+    for tensor in held:
+        assert tensor.untyped_storage().nbytes() <= 2 * tensor.nbytes + 1024

@@ -14,6 +14,7 @@ from threading import Lock, Thread
 from typing import Any
 
 from ntkit._core.errors import NumericalError
+from ntkit._core.memory import give_back_freed_memory
 from ntkit._core.threads import use_threads
 from ntkit.studio.asks import Reply
 from ntkit.studio.desk import Desk
@@ -23,6 +24,7 @@ from ntkit.studio.signals import Shown, opened, received
 
 __all__ = ["run"]
 
+_QUIET = 1.0  # seconds without a question after which freed memory goes back to the system
 _USER_ERRORS = (ValueError, TypeError, OSError, NumericalError, ImportError)
 
 
@@ -36,8 +38,12 @@ def run(channel: Connection) -> None:
     use_threads(1)  # two sessions at work share the cores; a region of two threads waits for both
     worker = _Worker(channel)
     waiting: OrderedDict[str, tuple[dict[str, Any], memoryview]] = OrderedDict()
+    is_trim = True
     while True:
         try:
+            if not is_trim and not waiting and not channel.poll(_QUIET):
+                give_back_freed_memory()
+                is_trim = True
             while not waiting or channel.poll():  # of what came meanwhile, the newest of each key
                 header, payload = unpack(channel.recv_bytes())
                 waiting.pop(header["key"], None)
@@ -45,6 +51,7 @@ def run(channel: Connection) -> None:
         except (EOFError, OSError):
             return
         worker.take(*waiting.popitem(last=False)[1])
+        is_trim = False
 
 
 class _Worker:
@@ -115,6 +122,7 @@ class _Worker:
             if before is not None:
                 before.join()
             self._answer(header, replies)
+            give_back_freed_memory()
 
         self._long = Thread(target=work, daemon=True)
         self._long.start()

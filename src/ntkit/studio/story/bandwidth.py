@@ -28,8 +28,8 @@ N_FREQUENCIES = 64
 
 def kernels(desk: Desk) -> list[InfiniteKernel]:
     """Of the network on Gaussian features, one at each bandwidth."""
-    return desk.kept(
-        "bandwidths",
+    return desk.drawer("bandwidths").kept(
+        "all",
         lambda: [
             kernel_on(Gaussian(1, N_FREQUENCIES, b, torch.Generator().manual_seed(0)))
             for b in BANDWIDTHS

@@ -63,7 +63,7 @@ class Known:
 
 def learn(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The function on the plain circle at a time."""
-    known: Known = desk.kept("bias", lambda: Known(Basic(1)))
+    known: Known = desk.drawer("bias").kept("plain", lambda: Known(Basic(1)))
     wanted, time = target(values), number(values, "time", 0, 1e9)
     yield Reply({
         "turns": CIRCLE.points()[:, 0].tolist(),

@@ -12,6 +12,8 @@ from ntkit.studio.story.bias import CIRCLE, CYCLES, Known, target
 
 __all__ = ["ASKS", "encoding"]
 
+_KEPT = 4  # encodings
+
 
 def encoding(values: Mapping[str, Any]) -> Gaussian:
     """Random whole frequencies, so that the circle stays one."""
@@ -29,9 +31,9 @@ def compare(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The same target at the same time, on the plain circle and on random frequencies."""
     wanted, time = target(values), number(values, "time", 0, 1e9)
     features = encoding(values)
-    key = ("fourier", features.bandwidth, len(features.frequencies), values.get("seed"))
-    plain: Known = desk.kept("bias", lambda: Known(Basic(1)))
-    encoded: Known = desk.kept(key, lambda: Known(features))
+    key = (features.bandwidth, len(features.frequencies), values.get("seed"))
+    plain: Known = desk.drawer("bias").kept("plain", lambda: Known(Basic(1)))
+    encoded: Known = desk.drawer("fourier", _KEPT).kept(key, lambda: Known(features))
     yield Reply({
         "turns": CIRCLE.points()[:, 0].tolist(),
         "target": wanted.tolist(),

@@ -55,7 +55,7 @@ def _filmed(width: int, x: Tensor, y: Tensor) -> _Film:
 
 
 def _films(desk: Desk) -> list[_Film]:
-    found: list[_Film] = desk.kept("lazy", list)
+    found: list[_Film] = desk.drawer("lazy").kept("films", list)
     return found
 
 

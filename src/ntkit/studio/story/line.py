@@ -48,7 +48,7 @@ def fit(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
         raise ValueError("`x` and `y` must be equally many.")
     at = round(number(values, "at", 0, len(SHOWN) - 1))
     x, y = _column(across), _column(heights)
-    trained = desk.kept(("line", *across, *heights), lambda: _train(x, y))
+    trained = desk.drawer("line").kept((*across, *heights), lambda: _train(x, y))
     flow = GradientFlow(KERNEL, x, y)
     foretold = flow.loss([RATE * step for step in SHOWN]).tolist()
     yield Reply({

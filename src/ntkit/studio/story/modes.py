@@ -31,7 +31,9 @@ def points() -> Tensor:
 
 
 def _known(desk: Desk) -> Spectrum:
-    return desk.kept("modes", lambda: spectrum(kernel(), points(), method="dense"))
+    return desk.drawer("modes").kept(
+        "spectrum", lambda: spectrum(kernel(), points(), method="dense")
+    )
 
 
 def fade(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:

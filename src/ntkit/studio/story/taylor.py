@@ -55,7 +55,7 @@ def expand(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     seed = round(number(values, "seed", 0, 1e6))
     net = network(width, seed)
     drawn = (*x.flatten().tolist(), *y.flatten().tolist())
-    end, gaps = desk.kept(("taylor", width, seed, *drawn), lambda: _end(net, x, y, places))
+    end, gaps = desk.drawer("taylor").kept((width, seed, *drawn), lambda: _end(net, x, y, places))
     way = walk(net, end, places, [0.0, share, share / 2])
     yield Reply({
         "places": places[:, 0].tolist(),

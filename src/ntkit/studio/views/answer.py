@@ -6,18 +6,18 @@ from typing import Any
 
 from ntkit.studio.asks import Ask, Reply, number, one_of
 from ntkit.studio.copied import command_of, plan_of, python_of
-from ntkit.studio.desk import Desk
+from ntkit.studio.desk import Desk, Drawer
 from ntkit.studio.shown import drawn
 from ntkit.studio.streamed import streamed
 from ntkit.tasks import Budget
 from ntkit.tuning import COMPARED, Candidate, Row, Stage, recommend
 from ntkit.tuning.choice import Goal
 
-__all__ = ["ASKS", "GOALS", "answer_of", "asked_of", "coming"]
+__all__ = ["ASKS", "GOALS", "answer_of", "answers", "asked_of", "coming"]
 
 GOALS: Mapping[str, Goal] = {"generalise": "generalise", "fit": "fit"}
 _EVERY = 0.2  # seconds between two tellings of progress
-_KEPT = 1  # answers, each of some hundred megabytes with its kernels
+_KEPT = 2  # answers, each of some sixty megabytes with its kernels
 
 _Key = tuple[Goal, int]
 
@@ -27,14 +27,18 @@ def asked_of(values: Mapping[str, Any]) -> _Key:
     return GOALS[one_of(values, "goal", tuple(GOALS))], round(number(values, "steps", 20, 20_000))
 
 
+def answers(desk: Desk) -> Drawer[_Key, Stage]:
+    """What is known, by goal and budget."""
+    return desk.drawer("answer", _KEPT)
+
+
 def answer_of(desk: Desk, values: Mapping[str, Any]) -> Stage:
     """What is known for the goal and the budget of a request.
 
     Raises:
         ValueError: It was not asked for yet.
     """
-    stages: dict[_Key, Stage] = desk.kept("answer", dict)
-    found = stages.get(asked_of(values))
+    found = answers(desk).get(asked_of(values))
     if found is None:
         raise ValueError("The answer for this goal and budget is not computed yet.")
     return found
@@ -53,7 +57,7 @@ def coming(desk: Desk, key: tuple[Goal, int]) -> Generator[Stage, None, None]:
 
 def recommended(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """What is recommended so far, better as more is known."""
-    stages: dict[_Key, Stage] = desk.kept("answer", dict)
+    stages = answers(desk)
     key = goal, steps = asked_of(values)
     known = stages.get(key)
     if known is not None and known.is_whole:
@@ -61,9 +65,7 @@ def recommended(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
         return
     told = 0.0
     for stage in coming(desk, key):
-        stages[key] = stage
-        for oldest in [*stages][:-_KEPT]:
-            del stages[oldest]
+        stages.put(key, stage)
         if stage.is_whole or not stage.trained or monotonic() > told + _EVERY:
             told = monotonic()
             yield _told(desk, stage, goal, steps)

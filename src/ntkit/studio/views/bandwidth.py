@@ -1,18 +1,21 @@
 """Bandwidth: predicted PSNR against it, one curve a budget, and the picture that is predicted at each of its points."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from ntkit.studio.asks import Ask, Reply, number, one_of
-from ntkit.studio.desk import Desk
+from ntkit.studio.desk import Desk, Drawer
 from ntkit.studio.shown import drawn
 from ntkit.tasks import Budget, Signal
-from ntkit.tuning import NetworkPlan, Rung, sweep
+from ntkit.tuning import NetworkPlan, Row, sweep
 from ntkit.tuning.candidates import default_bandwidths
 from ntkit.tuning.choice import Goal, flat_range, scores_of
 
-__all__ = ["ASKS", "LADDER", "Ladder"]
+__all__ = ["ASKS", "LADDER", "Ladder", "Step"]
 
 LADDER = (
     *(1.0, 1.4, 2.0, 2.8, 4.0, 5.0, 6.0, 7.0, 8.5, 10.0, 12.0, 14.0, 17.0, 20.0, 24.0, 28.0, 34.0),
@@ -21,7 +24,21 @@ LADDER = (
 """Bandwidths, cycles per unit, of which the page shows those up to half of the pixels of the longer side."""
 
 _RATES = {"adam": 1e-3, "sgd": 0.3}
+_KEPT = 4  # ladders, of some twenty megabytes each
 _GOALS: tuple[Goal, ...] = ("generalise", "fit")
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What is known of one bandwidth: a fifth of the memory that its kernel takes.
+
+    Attributes:
+        row: Predicted quality.
+        pictures: What the network is predicted to have learned, at each budget of the row.
+    """
+
+    row: Row
+    pictures: tuple[np.ndarray, ...]
 
 
 class Ladder:
@@ -39,7 +56,7 @@ class Ladder:
         is_line = task.in_dim == 1
         ladder = default_bandwidths(task) if is_line else LADDER
         self.bandwidths = tuple(b for b in ladder if is_line or b <= max(top, 10.0))
-        self.rungs: dict[float, Rung] = {}
+        self.rungs: dict[float, Step] = {}
 
     def missing(self) -> list[tuple[float, ...]]:
         """Bandwidths that are still to be computed, some at a time."""
@@ -51,12 +68,14 @@ class Ladder:
     def compute(self, bandwidths: tuple[float, ...]) -> None:
         """Add the rungs of some bandwidths."""
         found = sweep(self.task, bandwidths, budget=self.budget, plan=self.plan)
-        self.rungs.update({rung.bandwidth: rung for rung in found})
+        for rung in found:
+            pictures = tuple(drawn(rung.field(steps)) for steps in rung.steps)
+            self.rungs[rung.bandwidth] = Step(rung.row, pictures)
 
-    def sorted(self) -> list[Rung]:
+    def rows(self) -> list[Row]:
         """The rungs that are known, in rising order."""
         known = dict(self.rungs)
-        return [known[b] for b in sorted(known)]
+        return [known[b].row for b in sorted(known)]
 
 
 def _ladder(desk: Desk, values: Mapping[str, Any]) -> Ladder:
@@ -64,7 +83,8 @@ def _ladder(desk: Desk, values: Mapping[str, Any]) -> Ladder:
     steps = round(number(values, "steps", 20, 20_000))
     budget = Budget("adam" if optimiser == "adam" else "sgd", _RATES[optimiser], steps)
     task = desk.signal.task
-    return desk.kept(("bandwidth", budget), lambda: Ladder(task, budget))
+    ladders: Drawer[Budget, Ladder] = desk.drawer("bandwidth", _KEPT)
+    return ladders.kept(budget, lambda: Ladder(task, budget))
 
 
 def curve(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
@@ -80,19 +100,18 @@ def curve(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
 
 
 def _curves(ladder: Ladder, goal: Goal) -> Reply:
-    rungs = ladder.sorted()
-    rows = [rung.row for rung in rungs]
+    rows = ladder.rows()
     baseline = ladder.task.baseline()
     attribute = "held_out" if goal == "generalise" else "train"
-    steps = rungs[0].steps
+    steps = [p.steps for p in rows[0].predictions]
     flat = [flat_range(scores_of(rows, (), goal, s)) for s in steps]
     return Reply({
-        "bandwidths": [rung.bandwidth for rung in rungs],
+        "bandwidths": [row.candidate.bandwidth for row in rows],
         "steps": [None if s == inf else s for s in steps],
         "psnr": [[getattr(row.at(s), attribute) for row in rows] for s in steps],
         "flat": flat,
         "baseline": baseline and {"name": baseline.name, "psnr": baseline.held_out},
-        "known": len(rungs),
+        "known": len(rows),
         "all": len(ladder.bandwidths),
         "network": str(ladder.budget),
     })
@@ -109,16 +128,15 @@ def picture(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     rung = ladder.rungs.get(wanted)
     if rung is None:
         raise ValueError(f"The bandwidth {wanted:g} is not computed yet.")
-    at = round(number(values, "budget", 0, len(rung.steps) - 1))
-    steps = rung.steps[at]
-    said = rung.row.at(steps)
+    at = round(number(values, "budget", 0, len(rung.pictures) - 1))
+    said = rung.row.predictions[at]
     content = {
         "bandwidth": wanted,
         "budget": at,
         "held_out": said.held_out,
         "train": said.train,
     }
-    yield Reply(content, {"picture": drawn(rung.field(steps))})
+    yield Reply(content, {"picture": rung.pictures[at]})
 
 
 def honest(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:

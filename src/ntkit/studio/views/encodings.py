@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ntkit._core.pixels import rgba
 from ntkit.studio.asks import Ask, Reply, number, one_of
-from ntkit.studio.desk import Desk
+from ntkit.studio.desk import Desk, Drawer
 from ntkit.tasks import Budget, Image
 from ntkit.tasks.signal import with_error
-from ntkit.tuning import Candidate, NetworkPlan, Rung, Trained, rungs, trained, usual_of
+from ntkit.tuning import Candidate, NetworkPlan, Row, Trained, rungs, trained, usual_of
 
 __all__ = ["ASKS", "LADDERS", "NETWORKS"]
 
@@ -27,7 +27,16 @@ NETWORKS = ("mlp", "siren", "finer", "wire", "hash")
 """What can be trained: the best Gaussian encoding in front of the ReLU network, and other families."""
 
 _RATE, _BATCH = 1e-3, 1024
+_KEPT = 4  # tables, of some ten megabytes each
 _TOLD = 5  # steps between two replies, which hold pictures
+
+
+@dataclass(frozen=True, eq=False)
+class _Best:
+    """An encoding at its best bandwidth: what is predicted, and the picture with its error."""
+
+    row: Row
+    pictures: dict[str, Any]
 
 
 @dataclass(eq=False)
@@ -37,10 +46,10 @@ class _Table:
     task: Image
     budget: Budget
     plan: NetworkPlan
-    best: dict[str, Rung] = field(default_factory=dict)
+    best: dict[str, _Best] = field(default_factory=dict)
     networks: dict[str, tuple[Candidate, Trained]] = field(default_factory=dict)
 
-    def compute(self, name: str) -> Rung:
+    def compute(self, name: str) -> _Best:
         """An encoding at that of its bandwidths with which it is predicted to paint the held-out pixels best."""
         ladder = LADDERS[name]
         tried = [Candidate(name, b) for b in ladder if b <= max(self.task.shape) / 4]
@@ -48,7 +57,9 @@ class _Table:
             self.task, tried or [Candidate(name)], budget=self.budget, plan=self.plan,
             moments=[self.budget.steps],
         )  # fmt: skip
-        self.best[name] = max(found, key=lambda rung: rung.row.at(self.budget.steps).held_out)
+        best = max(found, key=lambda rung: rung.row.at(self.budget.steps).held_out)
+        pictures = _pictures(self.task, best.field(self.budget.steps), f".{name}")
+        self.best[name] = _Best(best.row, pictures)
         return self.best[name]
 
     def candidate(self, network: str) -> Candidate:
@@ -66,8 +77,8 @@ def _table(desk: Desk, values: Mapping[str, Any]) -> _Table:
         task.in_dim, task.n_outputs, width=task.width, depth=task.depth, n_frequencies=features // 2
     )
     budget = Budget("adam", _RATE, steps, _BATCH)
-    key = ("encodings", steps, features)
-    return desk.kept(key, lambda: _Table(task, budget, plan))
+    tables: Drawer[tuple[int, int], _Table] = desk.drawer("encodings", _KEPT)
+    return tables.kept((steps, features), lambda: _Table(task, budget, plan))
 
 
 def kernels(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
@@ -82,15 +93,15 @@ def kernels(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
 
 def _predicted(table: _Table) -> Reply:
     steps, rows, arrays = table.budget.steps, [], {}
-    for name, rung in table.best.items():
-        said = rung.row.at(steps)
+    for name, best in table.best.items():
+        said = best.row.at(steps)
         rows.append({
             "name": name,
-            "bandwidth": rung.row.candidate.bandwidth,
+            "bandwidth": best.row.candidate.bandwidth,
             "held_out": said.held_out,
             "train": said.train,
         })
-        arrays |= _pictures(table.task, rung.field(steps), f".{name}")
+        arrays |= best.pictures
     content = {"rows": rows, "steps": steps, "known": len(rows), "all": len(LADDERS)}
     return Reply(content, arrays)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ntkit.grids import Grid
 from ntkit.kernels import InfiniteKernel, ntk, profile_of, seen_from
 from ntkit.studio.asks import Ask, Reply, number
-from ntkit.studio.desk import Desk
+from ntkit.studio.desk import Desk, Drawer
 from ntkit.tuning import Candidate, NetworkPlan
 
 __all__ = ["ASKS"]
@@ -28,12 +28,8 @@ def _kernel(desk: Desk, candidate: Candidate, values: Mapping[str, Any]) -> Infi
         depth=round(number(values, "depth", 1, 10)),
         n_frequencies=round(number(values, "frequencies", 4, 2048)),
     )
-    known: dict[tuple[Candidate, NetworkPlan], InfiniteKernel] = desk.kept("kernels", dict)
-    if (candidate, plan) not in known:
-        known[candidate, plan] = ntk(plan.build(candidate)[0], variances="default")
-        for oldest in [*known][:-_KEPT]:
-            del known[oldest]
-    return known[candidate, plan]
+    known: Drawer[tuple[Candidate, NetworkPlan], InfiniteKernel] = desk.drawer("kernel", _KEPT)
+    return known.kept((candidate, plan), lambda: ntk(plan.build(candidate)[0], variances="default"))
 
 
 def encoded(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:

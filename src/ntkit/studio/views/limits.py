@@ -12,13 +12,14 @@ from torch import Tensor
 from ntkit.experiments.weights import Architecture, about, tensor_bytes
 from ntkit.studio.asks import Ask, Reply, number, one_of
 from ntkit.studio.copied import plan_of, weights_program
-from ntkit.studio.desk import Desk
+from ntkit.studio.desk import Desk, Drawer
 from ntkit.studio.report import report_of
 from ntkit.studio.shown import drawn
 from ntkit.studio.streamed import streamed
-from ntkit.studio.views.answer import asked_of, coming
+from ntkit.studio.views.answer import answers, asked_of, coming
 from ntkit.tasks import Budget, error_map, psnr, spread
 from ntkit.tuning import Candidate, Seedling, Stage, train_seed
+from ntkit.tuning.choice import Goal
 
 __all__ = ["ASKS", "Known"]
 
@@ -27,6 +28,7 @@ PREDICTED = -1
 
 _EVERY = 0.3  # seconds between two tellings of progress
 _MOST_SEEDS = 5
+_KEPT = 2  # recommendations, with the networks that were trained
 
 
 @dataclass(eq=False)
@@ -63,14 +65,17 @@ class Known:
         return seedling.field if seedling else None
 
 
+def _all_known(desk: Desk) -> Drawer[tuple[Goal, int], Known]:
+    return desk.drawer("limits", _KEPT)
+
+
 def _known(desk: Desk, values: Mapping[str, Any]) -> Known:
     """What is known for a request.
 
     Raises:
         ValueError: Nothing is yet.
     """
-    all_known: dict[Any, Known] = desk.kept("limits", dict)
-    found = all_known.get(asked_of(values))
+    found = _all_known(desk).get(asked_of(values))
     if found is None:
         raise ValueError("The recommendation for this goal and budget is not computed yet.")
     return found
@@ -78,18 +83,14 @@ def _known(desk: Desk, values: Mapping[str, Any]) -> Known:
 
 def recommended(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """What is recommended, and where it is predicted to be wrong."""
-    all_known: dict[Any, Known] = desk.kept("limits", dict)
-    key = asked_of(values)
-    answers: dict[Any, Stage] = desk.kept("answer", dict)
-    stage = answers.get(key)
+    all_known, key = _all_known(desk), asked_of(values)
+    stage = answers(desk).get(key)
     if stage is None or not _is_full(stage):
         stage = _first_full(coming(desk, key))
     known = all_known.get(key)
     if known is None or known.choice != stage.choice:
         known = Known(stage, key[1], stage.field(stage.choice, every=1))
-        all_known[key] = known
-        for oldest in [*all_known][:-3]:
-            del all_known[oldest]
+        all_known.put(key, known)
     known.stage = stage
     yield _look(desk, known, PREDICTED)
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ntkit._core.pixels import rgba
 from ntkit.studio.asks import Ask, Reply, number
-from ntkit.studio.desk import Desk
+from ntkit.studio.desk import Desk, Drawer
+from ntkit.tasks import Image
 from ntkit.tasks.signal import with_error
 from ntkit.tuning import Act, Rehearsal
 
@@ -14,6 +16,8 @@ __all__ = ["ASKS", "WIDTHS"]
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048)
 """Units of each hidden layer."""
+
+_KEPT = 4  # bandwidths and lengths of training
 
 
 @dataclass(eq=False)
@@ -55,8 +59,13 @@ def _stage(desk: Desk, values: Mapping[str, Any]) -> tuple[_Stage, int]:
     steps = round(number(values, "steps", 1, 2000))
     width = round(number(values, "width", 8, WIDTHS[-1]))
     task = desk.picture
-    key = ("reality", bandwidth, steps)
-    return desk.kept(key, lambda: _Stage(Rehearsal(task, bandwidth, steps=steps))), width
+    stages: Drawer[tuple[float, int], _Stage] = desk.drawer("reality", _KEPT)
+    make = partial(_staged, task, bandwidth, steps)
+    return stages.kept((bandwidth, steps), make), width
+
+
+def _staged(task: Image, bandwidth: float, steps: int) -> _Stage:
+    return _Stage(Rehearsal(task, bandwidth, steps=steps))
 
 
 def train(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:

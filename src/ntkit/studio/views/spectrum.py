@@ -9,7 +9,8 @@ from ntkit.dynamics import training_time
 from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_left, power_spectrum
 from ntkit.studio.asks import Ask, Reply, number
-from ntkit.studio.desk import Desk
+from ntkit.studio.desk import Desk, Drawer
+from ntkit.tasks import Signal
 from ntkit.tuning import Candidate, NetworkPlan
 
 __all__ = ["ASKS", "RATE"]
@@ -20,29 +21,29 @@ RATE = 0.3
 _KEPT = 24  # spectra, of some kilobytes each
 
 
-def _known(desk: Desk, values: Mapping[str, Any]) -> tuple[dict[float, Tensor], float]:
+def _known(desk: Desk, values: Mapping[str, Any]) -> tuple[Drawer[float, Tensor], float]:
     """The spectra that are known, by bandwidth, and which one is meant."""
-    spectra: dict[float, Tensor] = desk.kept("spectrum", dict)
-    return spectra, number(values, "bandwidth", 0.1, 1e6)
+    return desk.drawer("spectrum", _KEPT), number(values, "bandwidth", 0.1, 1e6)
 
 
 def rates(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The kernel's rate and the picture's power at each frequency."""
     spectra, bandwidth = _known(desk, values)
     task = desk.signal.task
-    if bandwidth not in spectra:
-        plan = NetworkPlan(task.in_dim, 1, width=task.width, depth=task.depth)
-        kernel = ntk(plan.build(Candidate("gaussian", bandwidth))[0], variances="default")
-        spectra[bandwidth] = kernel_spectrum(kernel, task.shape)[1]
-        for oldest in [*spectra][:-_KEPT]:
-            del spectra[oldest]
+    rate = spectra.kept(bandwidth, lambda: _rate(task, bandwidth))
     frequency, power = power_spectrum(task.values)
     yield Reply({
         "bandwidth": bandwidth,
         "frequency": frequency.tolist(),
-        "rate": spectra[bandwidth].tolist(),
+        "rate": rate.tolist(),
         "power": power.tolist(),
     })
+
+
+def _rate(task: Signal, bandwidth: float) -> Tensor:
+    plan = NetworkPlan(task.in_dim, 1, width=task.width, depth=task.depth)
+    kernel = ntk(plan.build(Candidate("gaussian", bandwidth))[0], variances="default")
+    return kernel_spectrum(kernel, task.shape)[1]
 
 
 def left(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ntkit.spectra import power_spectrum
 from ntkit.studio.asks import Ask, Reply, number, one_of
-from ntkit.studio.desk import Desk
+from ntkit.studio.desk import Desk, Drawer
 from ntkit.studio.shown import drawn
 from ntkit.tasks import Budget
 from ntkit.tasks.signal import with_error
@@ -21,19 +21,18 @@ MOMENTS = (
 )
 """Steps at which the course is told; infinity is the end of training."""
 
-_KEPT = 12  # courses, of some megabytes each
-_SHOWN = 40  # moments, of half a megabyte each
+_KEPT = 4  # courses, of some megabytes each
+_SHOWN = 30  # moments, of half a megabyte each
 _RATES = {"adam": 1e-3, "sgd": 0.3}
 
 
 def _known(
     desk: Desk, values: Mapping[str, Any]
-) -> tuple[dict[tuple[str, float], Rung], str, float]:
+) -> tuple[Drawer[tuple[str, float], Rung], str, float]:
     """The courses that are known, and which one is meant."""
     name = one_of(values, "optimiser", ("adam", "sgd"))
     bandwidth = number(values, "bandwidth", 0.1, 1e6)
-    courses: dict[tuple[str, float], Rung] = desk.kept("time", dict)
-    return courses, name, bandwidth
+    return desk.drawer("time", _KEPT), name, bandwidth
 
 
 def _course(desk: Desk, name: str, bandwidth: float) -> Rung:
@@ -48,11 +47,7 @@ def course(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """PSNR on both kinds of pixels at all moments."""
     courses, name, bandwidth = _known(desk, values)
     task = desk.signal.task
-    if (name, bandwidth) not in courses:
-        courses[name, bandwidth] = _course(desk, name, bandwidth)
-        for oldest in [*courses][:-_KEPT]:
-            del courses[oldest]
-    rung = courses[name, bandwidth]
+    rung = courses.kept((name, bandwidth), lambda: _course(desk, name, bandwidth))
     baseline = task.baseline()
     frequency, power = power_spectrum(task.values)
     yield Reply({
@@ -77,13 +72,8 @@ def moment(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     if rung is None:
         raise ValueError(f"The course at bandwidth {bandwidth:g} is not computed yet.")
     at = round(number(values, "moment", 0, len(rung.steps) - 1))
-    shown: dict[tuple[str, float, int], Reply] = desk.kept("moments", dict)
-    key = (name, bandwidth, at)
-    if key not in shown:
-        shown[key] = _moment(desk, rung, at)
-        for oldest in [*shown][:-_SHOWN]:
-            del shown[oldest]
-    yield shown[key]
+    shown = desk.drawer("time.moments", _SHOWN)
+    yield shown.kept((name, bandwidth, at), lambda: _moment(desk, rung, at))
 
 
 def _moment(desk: Desk, rung: Rung, at: int) -> Reply:

@@ -87,7 +87,7 @@ class LowRankProblem(AbstractProblem):
             "_judged": judged,
             "_coordinates": inside,
             "_kernel": kernel,
-            "_factor": replace(factor, left=factor.left[:0]),
+            "_factor": replace(factor, left=factor.left[:0].clone()),
             "_rotation": rotation * values.sqrt(),
         }.items():
             object.__setattr__(self, name, value)

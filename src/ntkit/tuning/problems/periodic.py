@@ -65,7 +65,7 @@ class PeriodicProblem(AbstractProblem):
             ]),
             energy=torch.bincount(bins, weights=energy.flatten(), minlength=size),
             multiplicity=count,
-            diagonal=table.flatten(1)[:, 0],
+            diagonal=table.flatten(1)[:, 0].clone(),  # or it would keep the whole table
             sizes=torch.tensor(kernel.layer_sizes(), dtype=torch.float64),
             norms=torch.tensor(kernel.layer_norms(), dtype=torch.float64),
             n_samples=n,
