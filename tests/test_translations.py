@@ -106,6 +106,17 @@ def test_links_lead_to_the_same_pages(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", korean_pages())
+def test_a_korean_page_leads_to_korean_pages(page: Path) -> None:
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        file = (page.parent / link.partition("#")[0]).resolve()
+        if file.is_relative_to(DOCS) and not file.is_relative_to(KOREAN):
+            own = KOREAN / file.relative_to(DOCS)
+            assert file.suffix != ".md" or not own.exists(), (
+                f"{link}: there is {own.name} in Korean"
+            )
+
+
+@pytest.mark.parametrize("page", korean_pages())
 def test_the_prose_is_korean_in_one_style(page: Path) -> None:
     """Each paragraph, and sentences end in -ㅂ니다 throughout."""
     for section in sections(page.read_text(encoding="utf-8")):
