@@ -12,7 +12,7 @@ from ntkit._core.copies import snapshot
 from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import as_tensor
 from ntkit.dynamics.normal import Normal
-from ntkit.dynamics.targets import output_axes
+from ntkit.dynamics.targets import output_axes, root_weights
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.solvers.response import FlowResponse, Limit, with_ridge
@@ -42,6 +42,8 @@ class Ensemble(Kept):
         noise: Variance of noise on the targets, drawn for each member by itself. With as large a
             ridge, and the last layer trained alone, the ensemble then ends at the posterior given
             that noise.
+        sample_weights: Of each sample in the loss, `1/2 * sum w (f - y)^2`, `[n]`, 0 or more; the noise
+            on a target has the variance `noise / w`.
 
     Cost: one eigendecomposition `O(n^3)`, then `O(m n^2)` a time.
 
@@ -67,13 +69,18 @@ class Ensemble(Kept):
         *,
         ridge: float = 0.0,
         noise: float = 0.0,
+        sample_weights: Tensor | None = None,
     ) -> None:
         self._tail = output_axes(points, y)
+        roots = torch.ones(len(points)).double()
+        if sample_weights is not None:
+            roots = root_weights(sample_weights, len(points))
         # of this moment, whatever becomes of the user's network and numbers
         nngp, ntk, points, y = snapshot((nngp, ntk, points, y))
         self._nngp, self._ntk = nngp, ntk
         self._points = as_tensor(ntk, points)
         self._y = y.double().reshape(len(points), -1).to(self._points.device)
+        self._roots = roots.to(self._points.device)
         self._out_dtype = y.dtype
         self._ridge = non_negative("ridge", ridge)
         self._noise = non_negative("noise", noise)
@@ -87,8 +94,10 @@ class Ensemble(Kept):
         """
         x = as_tensor(self._ntk, points)
         values, vectors, inside, target = self._basis
-        features = self._ntk(x, self._points).double() @ vectors
-        prior, cross = self._nngp(x).double(), self._nngp(x, self._points).double() @ vectors
+        roots = self._roots
+        features = self._ntk(x, self._points).double() * roots @ vectors
+        prior = self._nngp(x).double()
+        cross = self._nngp(x, self._points).double() * roots @ vectors
         means, covariances = [], []
         for t in moments("times", times):
             response = with_ridge(Limit() if isinf(t) else FlowResponse(t), self._ridge)
@@ -103,10 +112,14 @@ class Ensemble(Kept):
 
     @cached_property
     def _basis(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Eigenvalues and vectors of the tangent kernel; NNGP kernel and targets in their basis."""
-        values, vectors = torch.linalg.eigh(self._ntk(self._points).double())
+        """Eigenvalues and vectors of the tangent kernel; NNGP kernel and targets in their basis.
+
+        All of points that are scaled by the roots of their weights.
+        """
+        square = self._roots * self._roots[:, None]
+        values, vectors = torch.linalg.eigh(self._ntk(self._points).double() * square)
         floor = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
         values = torch.where(values > floor, values, torch.zeros_like(values))
-        inside = vectors.T @ self._nngp(self._points).double() @ vectors
-        inside = inside + self._noise * torch.eye(len(values)).to(values)
-        return values, vectors, inside, vectors.T @ self._y
+        noise = self._noise * (self._roots > 0).double().diag()
+        inside = vectors.T @ (self._nngp(self._points).double() * square + noise) @ vectors
+        return values, vectors, inside, vectors.T @ (self._roots[:, None] * self._y)

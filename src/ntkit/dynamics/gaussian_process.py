@@ -14,7 +14,7 @@ from ntkit._core.errors import NumericalError
 from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import as_tensor
 from ntkit.dynamics.normal import Normal
-from ntkit.dynamics.targets import output_axes
+from ntkit.dynamics.targets import output_axes, root_weights
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.hyperparameter import Hyperparameter, in_double, scalar
@@ -51,6 +51,8 @@ class GaussianProcess(Kept):
         y: Their values, `[n]` or `[n, o]`.
         noise: Variance of the noise on `y`, 0 or more; a 0-d tensor may ask for gradients. Without
             noise a singular kernel has its limit: directions of eigenvalue zero say nothing.
+        sample_weights: How many values each of `y` stands for, `[n]`, 0 or more: the mean of `w` values
+            has noise of variance `noise / w`.
 
     Cost: `O(n^3)` a call, by Cholesky; by eigenvectors where there is no noise.
 
@@ -75,12 +77,19 @@ class GaussianProcess(Kept):
         y: Tensor,
         *,
         noise: Hyperparameter = 0.0,
+        sample_weights: Tensor | None = None,
     ) -> None:
         self._tail = output_axes(points, y)
+        roots = None if sample_weights is None else root_weights(sample_weights, len(points))
         self._kernel = kernel
         points, y = snapshot((points, y))
         self._points = as_tensor(kernel, points)
         self._y = y.double().reshape(len(points), -1).to(self._points.device)
+        self._roots = None if roots is None else roots.to(self._points.device)
+        if self._roots is not None:  # a value of weight zero says nothing
+            said = self._roots > 0
+            self._points, self._y = self._points[said], self._y[said]
+            self._roots = self._roots[said]
         self._out_dtype = y.dtype
         self._noise = scalar("noise", noise, zero=True)
 
@@ -152,7 +161,8 @@ class GaussianProcess(Kept):
 
     def _noisy(self) -> Tensor:
         matrix = self._kernel(self._points).double()
-        return matrix + in_double(self._noise, matrix) * torch.eye(len(matrix)).to(matrix)
+        noise = in_double(self._noise, matrix) * torch.ones(len(matrix)).to(matrix)
+        return matrix + torch.diag(noise if self._roots is None else noise / self._roots**2)
 
     def _inverse_root(self) -> Tensor:
         """`R` with `R^T R = (K + noise)^-1`; the pseudo-inverse without noise."""

@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import finite, floating_tensor, moments, non_negative, positive
+from ntkit._core.checks import moments, non_negative, positive
 from ntkit._core.copies import snapshot
 from ntkit._core.errors import NumericalError
 from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
 from ntkit.dynamics.parameters import trained_parameters
 from ntkit.dynamics.stopping import Ripple, Stopping, best_moment
-from ntkit.dynamics.targets import fitting_targets, output_axes, start_values
+from ntkit.dynamics.targets import fitting_targets, output_axes, root_weights, start_values
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.base import AbstractOperator
@@ -385,23 +385,12 @@ class AbstractTraining(Kept, ABC):
         return start
 
     def _root_weights(self, weights: Tensor | None) -> Tensor | None:
-        """`sqrt(w)`, one an entry of a row.
-
-        Raises:
-            ValueError: Not one a sample, or one is negative.
-        """
+        """`sqrt(w)`, one an entry of a row."""
         if weights is None:
             return None
-        finite("sample_weights", floating_tensor("sample_weights", weights))
-        n = len(self._expansion.points)
-        if weights.shape != (n,) or bool((weights < 0).any()):
-            raise ValueError(
-                f"`sample_weights` must be {n} numbers of 0 or more, got shape "
-                f"{tuple(weights.shape)} and a smallest of {float(weights.min()):g}."
-            )
         repeats = prod(self._tail) if self._expansion.is_coupled else 1
-        roots = weights.double().sqrt().to(self._expansion.operator.device)
-        return roots.repeat_interleave(repeats)
+        roots = root_weights(weights, len(self._expansion.points))
+        return roots.to(self._expansion.operator.device).repeat_interleave(repeats)
 
 
 def _refuse_overflow(weights: Tensor, moment: float) -> None:

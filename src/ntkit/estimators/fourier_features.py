@@ -24,7 +24,8 @@ class FourierFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         n_frequencies: `m`; there are `2 m` features.
         bandwidth: Standard deviation of the frequencies, in cycles per unit of `x`; 1 if `gamma` is left
             out too.
-        gamma: The same in the unit of `RBFSampler` and `SVC`; one of the two.
+        gamma: The same in the unit of `RBFSampler` and `SVC`; one of the two. "scale" takes
+            `1 / (d * X.var())` of the data of `fit`, as they do.
         random_state: Of the draw.
 
     Attributes:
@@ -57,7 +58,7 @@ class FourierFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Draw the frequencies for the number of features of `X`.
 
         Raises:
-            ValueError: Both `bandwidth` and `gamma` are given.
+            ValueError: Both `bandwidth` and `gamma` are given, or `gamma` is another word.
         """
         X = validate_data(self, X, dtype="float64")
         if self.bandwidth is not None and self.gamma is not None:
@@ -70,7 +71,7 @@ class FourierFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 1.0 if self.bandwidth is None else positive("bandwidth", self.bandwidth)
             )
         else:
-            self.bandwidth_ = sqrt(positive("gamma", self.gamma) / 2) / pi
+            self.bandwidth_ = sqrt(self._gamma_for(X) / 2) / pi
         self.gamma_ = 2 * pi**2 * self.bandwidth_**2
         count = positive_int("n_frequencies", self.n_frequencies)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -79,6 +80,15 @@ class FourierFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.frequencies_ = encoding.frequencies.double().numpy()
         self._n_features_out = 2 * count
         return self
+
+    def _gamma_for(self, X: Any) -> float:
+        if not isinstance(self.gamma, str):
+            return positive("gamma", self.gamma)
+        if self.gamma != "scale":
+            raise ValueError(f'`gamma={self.gamma!r}` must be a number above 0, or "scale".')
+        return 1 / (
+            X.shape[1] * (X.var() or 1.0)
+        )  # of data that do not vary: 1 / d, as in RBFSampler
 
     def transform(self, X: Any) -> Any:
         """The features, `[n, 2 m]`: all cosines, then all sines."""

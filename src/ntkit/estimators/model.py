@@ -22,6 +22,7 @@ from ntkit.kernels.empirical.kernel import empirical_ntk
 from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import nngp, ntk
 from ntkit.networks.mlp import mlp
+from ntkit.operators.scaled import scaled
 from ntkit.solvers.solve import solve
 
 __all__ = ["KERNELS", "KernelModel", "relu_network"]
@@ -65,6 +66,7 @@ class KernelModel:
         tolerance: Relative residual of the linear system, or relative error of the series in time; 1e-8
             by default.
         progress: Whether to show a bar; None for long solves at a terminal.
+        sample_weights: How many samples each stands for, `[n]`; those of weight zero are left out.
 
     Raises:
         TypeError: `module` is no choice.
@@ -82,6 +84,7 @@ class KernelModel:
         *,
         tolerance: float | None = None,
         progress: bool | None = None,
+        sample_weights: Float[Tensor, " n"] | None = None,
     ) -> None:
         if not isinstance(kernel, AbstractKernel) and kernel not in list(KERNELS):
             raise ValueError(
@@ -98,7 +101,10 @@ class KernelModel:
         self._ridge = non_negative("ridge", ridge)
         self._tolerance = None if tolerance is None else positive("tolerance", tolerance)
         self._progress = progress
-        self._x, self._y = x, y
+        if sample_weights is not None:
+            counts = sample_weights > 0
+            x, y, sample_weights = x[counts], y[counts], sample_weights[counts]
+        self._x, self._y, self._sample_weights = x, y, sample_weights
         if isinstance(module, nn.Module):
             module = deepcopy(module)
         else:
@@ -124,7 +130,14 @@ class KernelModel:
             ValueError: The time is finite, and the kernel has no distribution then.
         """
         if self._which == "ntk":
-            ensemble = Ensemble(self._nngp, self._kernel, self._x, self._y, ridge=self._ridge)
+            ensemble = Ensemble(
+                self._nngp,
+                self._kernel,
+                self._x,
+                self._y,
+                ridge=self._ridge,
+                sample_weights=self._sample_weights,
+            )
             found = ensemble.predict(x, [self._t])
             return Normal(found.mean[0], found.covariance[0])
         if not isinf(self._t):
@@ -133,23 +146,43 @@ class KernelModel:
                 'which needs `kernel="ntk"`. With another kernel pass `t=inf` (the posterior of a '
                 "Gaussian process)."
             )
-        return GaussianProcess(self._kernel, self._x, self._y, noise=self._ridge).predict(x)
+        process = GaussianProcess(
+            self._kernel,
+            self._x,
+            self._y,
+            noise=self._ridge,
+            sample_weights=self._sample_weights,
+        )
+        return process.predict(x)
 
     @torch.no_grad()
     def _trained(self) -> Tensor:
-        """`(K + ridge)^-1 (1 - exp(-t (K + ridge))) y`; without a ridge at `t = inf`, its limit."""
+        """`(K + ridge)^-1 (1 - exp(-t (K + ridge))) y`; without a ridge at `t = inf`, its limit.
+
+        With sample weights that of points scaled by their roots, and scaled once more.
+        """
+        weights = self._sample_weights
+        roots = None if weights is None else weights.sqrt()
         if isinf(self._t) and self._ridge > 0:
-            return solve(
-                gram(self._kernel, self._x),
-                self._y,
+            matrix = gram(self._kernel, self._x)
+            found = solve(
+                matrix if roots is None else scaled(matrix, roots),
+                self._y if roots is None else self._y * roots[:, None],
                 ridge=self._ridge,
                 tolerance=self._tolerance,
                 progress=self._progress,
             ).x
-        flow = GradientFlow(
-            self._kernel, self._x, self._y, ridge=self._ridge, tolerance=self._tolerance
-        )
-        return flow.solution([self._t]).weights[0].T.double()
+        else:
+            flow = GradientFlow(
+                self._kernel,
+                self._x,
+                self._y,
+                ridge=self._ridge,
+                tolerance=self._tolerance,
+                sample_weights=weights,
+            )
+            found = flow.solution([self._t]).weights[0].T.double()
+        return found if roots is None else found * roots[:, None]
 
     @cached_property
     def _kernel(self) -> AbstractKernel:

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ntkit.estimators.base import AbstractNTKEstimator
+from ntkit.estimators.base import AbstractNTKEstimator, checked_weights
 
 __all__ = ["NTKRegressor"]
 
@@ -51,12 +51,20 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, AbstractNTKEstimator):
         True
     """
 
-    def fit(self, X: Any, y: Any) -> "NTKRegressor":
-        """Train on `X [n, d]` and `y [n]` or `[n, o]`."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "NTKRegressor":
+        """Train on `X [n, d]` and `y [n]` or `[n, o]`.
+
+        Args:
+            X: Points.
+            y: Targets.
+            sample_weight: How many samples each stands for, `[n]`, 0 or more: the factor of its square
+                in the loss.
+        """
         X, y = validate_data(self, X, y, dtype="float64", multi_output=True, y_numeric=True)
         targets = torch.tensor(y, dtype=torch.float64)
         self._tail = tuple(targets.shape[1:])
-        self._train(X, targets.reshape(len(targets), -1))
+        weights = checked_weights(sample_weight, len(X))
+        self._train(X, targets.reshape(len(targets), -1), weights)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
