@@ -1,9 +1,6 @@
 """Scale models against ordinary training of the same small networks, one at a time."""
 
 from dataclasses import replace
-from math import inf, log10
-from operator import attrgetter
-from statistics import fmean
 
 import pytest
 import torch
@@ -15,13 +12,7 @@ from ntkit.tasks.trainer import decayed_average
 from ntkit.tuning import NetworkPlan, trials
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.pieces import PIECES, Piece, pieces_of
-from ntkit.tuning.scale_model import (
-    FIRST_HALF,
-    SECOND_HALF,
-    ScaleModel,
-    joined,
-    scale_models,
-)
+from ntkit.tuning.scale_model import scale_models
 from tests.cases import randn
 
 PHOTO = Signal(randn(192, 144, 2).cumsum(0).cumsum(1) / 100)
@@ -58,10 +49,12 @@ def trained_alone(candidate: Candidate, piece: Piece, budget: Budget, seed: int)
 
 def test_models_are_trained_as_each_would_be_alone() -> None:
     budget = Budget("adam", 3e-3, 25, 8192)
-    pieces, parts = (0, 3, 6), pieces_of(PHOTO, 36)
-    models = scale_models(PHOTO, budget, TRIED, pieces=pieces, plan=PLAN)
+    parts = pieces_of(PHOTO, 36)
+    models = scale_models(PHOTO, budget, TRIED, plan=PLAN)
     for model, candidate in zip(models, TRIED, strict=True):
-        errors = torch.tensor([trained_alone(candidate, parts[i], budget, 3 + i) for i in pieces])
+        errors = torch.tensor([
+            trained_alone(candidate, part, budget, 3 + i) for i, part in enumerate(parts)
+        ])
         assert (model.train, model.held_out) == pytest.approx(
             [psnr(float(e)) for e in errors.mean(0)], abs=2e-3
         )
@@ -83,39 +76,11 @@ def test_pieces_hold_1_in_36_samples_and_keep_what_is_held_out(shape) -> None:
 
 
 def test_pieces_are_of_all_degrees_of_roughness() -> None:
-    """Noise in the lower half: as many pieces of each, and of each half of the pieces."""
+    """Noise in the lower half: as many pieces of each."""
     values = torch.linspace(0, 1, 96).expand(96, 96).clone()
     values[48:] += randn(48, 96).float()
     rough = [int(p.seen[0]) >= 48 * 96 for p in pieces_of(Signal(values), 36)]
     assert rough == 4 * [False] + 4 * [True]
-    for half in (FIRST_HALF, SECOND_HALF):
-        assert [rough[i] for i in half] == [False, False, True, True]
-
-
-def test_halves_join_to_all_pieces() -> None:
-    """Some candidates have seen both halves; the others keep their distance from them."""
-    budget = Budget("adam", 3e-3, 10, 8192)
-    every = [*TRIED, Candidate("gaussian", 30.0)]
-    first = scale_models(PHOTO, budget, every, pieces=FIRST_HALF, plan=PLAN)
-    second = scale_models(PHOTO, budget, TRIED, pieces=SECOND_HALF, plan=PLAN)
-    found = joined(first, second)
-    for model, whole in zip(found, scale_models(PHOTO, budget, TRIED, plan=PLAN), strict=False):
-        assert model.candidate == whole.candidate
-        assert (model.train, model.held_out) == pytest.approx(
-            (whole.train, whole.held_out), abs=1e-4
-        )
-    for of in (attrgetter("train"), attrgetter("held_out")):
-        ahead = [fmean(map(of, models[:2])) - of(models[2]) for models in (first, found)]
-        assert ahead[0] == pytest.approx(ahead[1])
-
-
-def test_a_model_that_diverged_on_one_half_has_diverged() -> None:
-    first = [ScaleModel(c, 20.0, 19.0) for c in TRIED]
-    second = [ScaleModel(TRIED[0], -inf, -inf), ScaleModel(TRIED[1], 26.0, 19.0)]
-    found = joined(first, second)
-    assert (found[0].train, found[0].held_out) == (-inf, -inf)
-    assert found[1].train == pytest.approx(-10 * log10((10**-2.0 + 10**-2.6) / 2))
-    assert found[1].held_out == pytest.approx(19.0)
 
 
 @pytest.mark.parametrize("batch_size", [2304, 8192])  # 64 of the 192 samples of a piece; all

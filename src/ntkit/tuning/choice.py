@@ -13,11 +13,9 @@ from ntkit.tuning.predict import Prediction
 from ntkit.tuning.scale_model import ScaleModel
 
 __all__ = [
-    "FINALISTS",
     "Goal",
     "Row",
     "choose",
-    "finalists",
     "flat_range",
     "name_of",
     "scores_of",
@@ -27,21 +25,15 @@ __all__ = [
 Goal = Literal["generalise", "fit"]
 
 FLAT = 0.3
-"""Bandwidths within so many dB of the best are as good: the recommendation is one of them."""
+"""Bandwidths within so many dB of the best are as good: the recommendation is one of them, unless another encoding is
+better by more than this."""
 
 _PLACE = 0.25
 """Where among those it stands: a quarter of the way up from the smallest, on a logarithmic axis."""
 
 _QUANTISED = 1 / (12 * 255**2)  # mean square of 8-bit rounding: a fit below it shows nowhere
-_ADVANTAGE = 0.3  # dB by which another encoding must beat the Gaussian one
-_SHORTLIST: dict[Goal, int] = {"generalise": 4, "fit": 6}
+_MODELLED = 4
 """How many bandwidths, of the best predictions, scale models are trained of."""
-
-FINALISTS: dict[Goal, int] = {"generalise": 4, "fit": 3}
-"""How many of these see the second half of the pieces."""
-
-_SAY: dict[Goal, float] = {"generalise": 0.5, "fit": 0.75}
-"""What scale models count in the choice between these, the predictions being the rest."""
 
 
 @dataclass(frozen=True)
@@ -82,23 +74,15 @@ def shortlist(table: Sequence[Row], goal: Goal, steps: float) -> list[Candidate]
     """The Gaussian bandwidths of the best predictions, if another encoding is not clearly better."""
     scores = scores_of(table, (), goal, steps)
     gaussians = _gaussians(scores)
-    if not gaussians or max(scores.values()) > max(gaussians.values()) + _ADVANTAGE:
+    if not gaussians or max(scores.values()) > max(gaussians.values()) + FLAT:
         return []
-    return sorted(gaussians, key=lambda c: -gaussians[c])[: _SHORTLIST[goal]]
-
-
-def finalists(
-    table: Sequence[Row], models: Sequence[ScaleModel], goal: Goal, steps: float
-) -> list[Candidate]:
-    """Of the bandwidths with scale models on some pieces, those worth as many again."""
-    scores = _gaussians(scores_of(table, models, goal, steps))
-    return sorted(scores, key=lambda c: -scores[c])[: FINALISTS[goal]]
+    return sorted(gaussians, key=lambda c: -gaussians[c])[:_MODELLED]
 
 
 def scores_of(
     table: Sequence[Row], models: Sequence[ScaleModel], goal: Goal, steps: float
 ) -> dict[Candidate, float]:
-    """Predicted PSNR; that of bandwidths with scale models is moved towards what those reached.
+    """Predicted PSNR; that of bandwidths with scale models is the mean of it and of what those reached.
 
     Decibels of a model are of a piece of the signal: they are shifted to the predictions' mean. Where
     there are models, bandwidths without one are out, and those whose model diverged.
@@ -110,8 +94,7 @@ def scores_of(
         return predicted
     shift = fmean(predicted[c] - r for c, r in reached.items())
     scores = {c: s for c, s in predicted.items() if c.name != "gaussian"}
-    say = _SAY[goal]
-    return scores | {c: (1 - say) * predicted[c] + say * (r + shift) for c, r in reached.items()}
+    return scores | {c: (predicted[c] + r + shift) / 2 for c, r in reached.items()}
 
 
 def choose(scores: dict[Candidate, float]) -> Candidate:
@@ -130,7 +113,7 @@ def choose(scores: dict[Candidate, float]) -> Candidate:
     scores = {c: s for c, s in scores.items() if not isnan(s)}
     gaussians = _gaussians(scores)
     best = max(scores, key=lambda c: scores[c])
-    if not gaussians or scores[best] > max(gaussians.values()) + _ADVANTAGE:
+    if not gaussians or scores[best] > max(gaussians.values()) + FLAT:
         return best
     top = max(gaussians.values())
     near = {c: log(c.bandwidth or 1) for c, s in gaussians.items() if s >= top - FLAT}

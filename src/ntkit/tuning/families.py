@@ -20,13 +20,12 @@ from ntkit.tuning.ladders import USUAL, is_steady, ladder_of, usual_of
 from ntkit.tuning.parts import Parts, parts_of
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
-from ntkit.tuning.trials import Trial, trials
+from ntkit.tuning.trials import LONGEST, Trial, trials
 
 __all__ = ["Comparison", "Equal", "FamilyRow", "Trials", "compared", "notes_on"]
 
 Equal = Literal["steps", "time"]
 
-_LONGEST = 5000  # steps: models of longer budgets are read there
 _NARROWEST = 12  # units of a model
 _LARGE = 256  # rows of a part; of fewer, models learn all, and misled by 9 dB (`family_audio`, a piano at 48 kHz)
 _MOST = 1.5  # times the budget, for a family that is quicker than a ReLU network
@@ -96,7 +95,7 @@ class Trials:
     @property
     def steps(self) -> int:
         """Of the budget, as far as models go."""
-        return min(self.budget.steps, _LONGEST)
+        return min(self.budget.steps, LONGEST)
 
     def sums(self, trial: Trial, equal: Equal) -> Float[Tensor, "p s"]:
         """What counts of a trial, where all have the same number of steps, or the same time."""

@@ -9,11 +9,10 @@ from torch import Tensor
 
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.samples import AbstractSamples
-from ntkit.tuning.pieces import Piece, pieces_of
+from ntkit.tuning.pieces import HELD_OUT, Piece, pieces_of
 
 __all__ = ["Parts", "parts_of", "quantiles"]
 
-_TENTH = 10  # of a part is held out where the task holds nothing out
 _FEWEST = 64  # rows to train on: a model of fewer would say nothing
 
 
@@ -131,7 +130,7 @@ def _drawn(task: AbstractTask, fewer: int, seed: int) -> tuple[Tensor, ...]:
         held_out = _some(len(others), fewer, draw)
     else:
         others, theirs = rows, true
-        first = max(1, len(kept) // _TENTH)
+        first = max(1, int(len(kept) * HELD_OUT))
         held_out, kept = kept[:first], kept[first:]
     return (
         rows[kept].float(),

@@ -10,12 +10,14 @@ from torch import Tensor
 from ntkit.grids import Grid
 from ntkit.tasks.samples import AbstractSamples
 
-__all__ = ["PIECES", "Piece", "pieces_of"]
+__all__ = ["HELD_OUT", "PIECES", "Piece", "pieces_of"]
 
 PIECES = 8
 """Of a task, each with models of its own."""
 
-_HELD_OUT = 0.1  # of the training samples of a piece, where the task itself holds nothing out
+HELD_OUT = 0.1
+"""Share of the training samples of a piece that is held out where the task itself holds nothing out."""
+
 _FEWEST = 16  # held-out samples of a piece that say something
 
 
@@ -90,4 +92,4 @@ def _piece(seen: Tensor, held_out: Tensor, roughness: float, *, judges: bool) ->
     if judges:
         return Piece(seen, held_out, roughness)
     draw = torch.rand(len(seen), generator=torch.Generator().manual_seed(0))
-    return Piece(seen[draw >= _HELD_OUT], seen[draw < _HELD_OUT], roughness)
+    return Piece(seen[draw >= HELD_OUT], seen[draw < HELD_OUT], roughness)

@@ -2,27 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from math import inf, isfinite
 
 from ntkit._core.errors import NumericalError
 from ntkit.dynamics.modes import Modes, Trajectory
 from ntkit.encodings import AbstractFourier
 from ntkit.tuning.candidates import Candidate
-from ntkit.tuning.choice import FINALISTS, Row, finalists, shortlist
+from ntkit.tuning.choice import Row, shortlist
 from ntkit.tuning.optimisers import Clock
 from ntkit.tuning.optimisers.clock import pilot_of
 from ntkit.tuning.predict import Prediction, exact_predictions, mode_predictions
 from ntkit.tuning.problems import AbstractProblem, PeriodicProblem
 from ntkit.tuning.question import Question
-from ntkit.tuning.scale_model import (
-    EVERY,
-    FIRST_HALF,
-    SECOND_HALF,
-    ScaleModel,
-    joined,
-    scale_models,
-)
+from ntkit.tuning.scale_model import ScaleModel, scale_models
 
 __all__ = ["clock_of", "curves_of", "models_of", "notes_of", "quickest", "runs_of", "table_of"]
 
@@ -119,32 +111,17 @@ def models_of(
     """
     if question.optimiser.follows_kernel or not question.pilot or question.plan.factory:
         return ()
-    goal, steps = question.goal, question.budget.steps
-    best = shortlist(table, goal, steps)
+    best = shortlist(table, question.goal, question.budget.steps)
     if len(best) < 2:
         return ()
-    trained = partial(scale_models, question.task, question.budget, plan=question.plan)
-    in_two = len(best) > FINALISTS[goal]
     question.say(f"scale models of {len(best)} bandwidths")
-    half = 0.5 if in_two else 1.0
-    first = partial(_within, on_step, 0.0, half) if on_step else None
-    models = trained(best, pieces=FIRST_HALF if in_two else EVERY, on_step=first)
-    if models and in_two:
-        best = finalists(table, models, goal, steps)
-        question.say(f"scale models of {len(best)} bandwidths, more of them")
-        second = partial(_within, on_step, half, 1.0 - half) if on_step else None
-        models = joined(models, trained(best, pieces=SECOND_HALF, on_step=second))
+    models = scale_models(question.task, question.budget, best, plan=question.plan, on_step=on_step)
     if models and not any(isfinite(m.train) for m in models):
         raise NumericalError(
             "Every scale model of the training diverged. Take a learning rate below "
             f"{question.budget.lr:g}."
         )
     return models
-
-
-def _within(on_step: Callable[[float], None], begun: float, share: float, done: float) -> None:
-    """Tell of a share of one part as one of the whole."""
-    on_step(begun + share * done)
 
 
 def curves_of(

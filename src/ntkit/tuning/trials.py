@@ -24,7 +24,10 @@ from ntkit.tuning.fleet import Fleet, alike
 from ntkit.tuning.parts import Parts
 from ntkit.tuning.plan import NetworkPlan
 
-__all__ = ["Trial", "trials"]
+__all__ = ["LONGEST", "Trial", "trials"]
+
+LONGEST = 5000
+"""Steps beyond which no model is trained: it would take minutes."""
 
 _ENCODED = 2**25  # features kept for all models; beyond it they are made anew for each batch
 _JUDGED = 2048  # rows of a part and kind that a model is judged by, where they are points
