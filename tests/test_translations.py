@@ -96,8 +96,11 @@ def test_every_heading_has_its_counterpart(page: Path) -> None:
 @pytest.mark.parametrize("page", korean_pages())
 def test_code_and_formulas_are_equal(page: Path) -> None:
     for one, other in zip(*pair(page), strict=True):
-        assert other.blocks == one.blocks, f"under '{one.title}'"
-        assert other.inline == one.inline, f"under '{one.title}'"
+        where = (
+            f"under '{one.title}': what changes in a page changes in docs/ko/{page.name} as well"
+        )
+        assert other.blocks == one.blocks, where
+        assert other.inline == one.inline, where
 
 
 @pytest.mark.parametrize("page", korean_pages())
