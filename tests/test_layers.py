@@ -19,6 +19,7 @@ LEVELS = [
     {"tasks"},
     {"reconstruction"},
     {"tuning"},
+    {"scale"},
     {"experiments", "estimators"},
     {"studio"},
     {"cli"},

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ntkit._core.derivatives import without_derivative
+from ntkit._core.executor import Executor
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel, as_stationary, points_of
 from ntkit.kernels.empirical import EmpiricalKernel
@@ -34,6 +35,7 @@ class Expansion:
         structure: As in `ntkit.gram`, or "low-rank".
         low_rank_tolerance: Share of the kernel's trace that a low-rank factor may leave out.
         max_rank: Columns of a low-rank factor.
+        executor: As in `ntkit.gram`.
 
     Raises:
         ValueError: The structure does not hold, or the outputs of the kernel are not `n_outputs`.
@@ -53,6 +55,7 @@ class Expansion:
         structure: FlowStructure = "auto",
         low_rank_tolerance: float = 1e-8,
         max_rank: int = 2000,
+        executor: Executor | None = None,
     ) -> None:
         self.kernel = kernel
         self.points = points
@@ -60,7 +63,8 @@ class Expansion:
         self.is_coupled = isinstance(kernel, EmpiricalKernel) and kernel.outputs == "full"
         self.factor: Factor | None = None
         self._last: tuple[Tensor, AbstractOperator] | None = None
-        if structure == "auto" and not self.is_coupled:
+        self._executor = executor
+        if structure == "auto" and not self.is_coupled and executor is None:
             structure = _auto(kernel, points)
         if structure == "low-rank":
             with torch.no_grad():
@@ -74,7 +78,7 @@ class Expansion:
                 self.factor.operator, kernel, as_tensor(kernel, points)
             )
         else:
-            self.operator = gram(kernel, points, structure=structure)
+            self.operator = gram(kernel, points, structure=structure, executor=executor)
         rows = len(points) * (n_outputs if self.is_coupled else 1)
         if self.operator.shape[0] != rows:
             raise ValueError(
@@ -129,11 +133,12 @@ class Expansion:
         if _same(points, self.points):
             return self.operator
         if isinstance(points, Grid):
-            return gram(self.kernel, points, self.points)
+            return gram(self.kernel, points, self.points, executor=self._executor)
         known = self._last  # looked at once: another thread may put another in its place
         if known is None or not _same(points, known[0]):
             # Values are compared with a copy: numpy and `.data` change a tensor without a word.
-            known = points.detach().clone(), gram(self.kernel, points, self.points)
+            cross = gram(self.kernel, points, self.points, executor=self._executor)
+            known = points.detach().clone(), cross
             if not points.requires_grad:
                 self._last = known
         return known[1]

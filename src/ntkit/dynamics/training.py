@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ntkit._core.checks import moments, non_negative, positive
 from ntkit._core.copies import snapshot
 from ntkit._core.errors import NumericalError
+from ntkit._core.executor import Executor
 from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
 from ntkit.dynamics.parameters import trained_parameters
@@ -59,6 +60,7 @@ class TrainingOptions(TypedDict, total=False):
             and 1e-6 in float32 by default.
         low_rank_tolerance: Share of the kernel's trace that a low-rank factor may leave out.
         max_rank: Columns of a low-rank factor.
+        executor: Where the kernel's tiles are computed, as in `ntkit.gram`: nothing is stored, and `structure` is "tiled".
         on_step: Called once a product with the operator, for progress bars.
     """
 
@@ -70,6 +72,7 @@ class TrainingOptions(TypedDict, total=False):
     tolerance: float | None
     low_rank_tolerance: float
     max_rank: int
+    executor: Executor | None
     on_step: Callable[[], None] | None
 
 
@@ -130,6 +133,7 @@ class AbstractTraining(Kept, ABC):
             structure=options.get("structure", "auto"),
             low_rank_tolerance=options.get("low_rank_tolerance", 1e-8),
             max_rank=options.get("max_rank", 2000),
+            executor=options.get("executor"),
         )
         self._scale = self._root_weights(options.get("sample_weights"))
         targets = y.double().reshape(len(points), -1)

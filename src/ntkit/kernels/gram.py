@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ntkit._core.copies import snapshot
+from ntkit._core.executor import Executor, Threads
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel, AbstractLagKernel, as_stationary, points_of
 from ntkit.kernels.empirical.batch import Points
@@ -34,6 +35,7 @@ def gram(
     structure: Structure = "auto",
     lazy: bool = False,
     dtype: torch.dtype = torch.float64,
+    executor: Executor | None = None,
 ) -> AbstractOperator:
     """The Gram matrix of a kernel on points, as an operator: `op @ v`, `.diagonal()`, `.dense()`.
 
@@ -49,6 +51,8 @@ def gram(
             matrix-free and tiled. `op.kind` says which it is.
         lazy: Never store the matrix: "auto" leaves out dense.
         dtype: Precision of the products; kernel values are computed in float64 in any case.
+        executor: Where tiles are computed: `ntkit.scale.Threads(2)`, or `ntkit.scale.DaskExecutor(client)` for the
+            workers of a cluster. The matrix is then tiled, and never stored.
 
     Raises:
         ValueError: The structure asked for does not hold, and why.
@@ -69,6 +73,8 @@ def gram(
     obstacles = _obstacles(kernel, points, columns)
     if lazy:
         obstacles["dense"] = "`lazy=False`, as it stores the matrix"
+    if executor is not None:
+        obstacles |= {name: "no `executor`" for name in obstacles if name != "tiled"}
     if structure == "auto":
         structure = _first(kernel, points, columns, obstacles)
     if structure not in obstacles:
@@ -93,7 +99,8 @@ def gram(
         return DenseOperator(_matrix(kernel(x1, x2)).to(dtype))
     # computed at each product: of copies, which stay what they are
     kernel, x1, x2 = snapshot((kernel, x1, x2))
-    return TiledOperator(kernel, x1, x1 if x2 is None else x2, dtype=dtype)
+    where = Threads() if executor is None else executor
+    return TiledOperator(kernel, x1, x1 if x2 is None else x2, dtype=dtype, executor=where)
 
 
 def _first(
@@ -104,6 +111,8 @@ def _first(
 ) -> Structure:
     """The best structure that holds; dense if it fits."""
     free: list[Structure] = [s for s in _ORDER if obstacles[s] is None]
+    if not free:
+        return "tiled"  # whose obstacle is then named
     if free[0] == "dense" and 8 * _size(kernel, points) * _size(kernel, others) > DENSE_BYTES:
         return free[1]
     return free[0]

@@ -69,12 +69,15 @@ def _choose(operator: AbstractOperator, tolerance: float) -> tuple[AbstractMetho
         return Cholesky(), "the matrix is stored"
     if not isinstance(operator, TiledOperator):
         return ConjugateGradients(Nystrom(max(1, min(n // 4, 100)))), "known by products alone"
-    if 8 * n**2 <= _STORED:
+    is_elsewhere = not operator.executor.shares_memory
+    if 8 * n**2 <= _STORED and not is_elsewhere:
         return Cholesky(), f"{8 * n**2 / 2**20:.0f} MiB to store"
     single = tolerance >= _SINGLE and isinstance(operator.kernel, AbstractLagKernel)
     dtype = torch.float32 if single else operator.dtype
     # Entries and multiply-adds that are a few products' worth, within the memory.
     rank = min(int(10 * sqrt(n)), _FACTOR_BYTES // (n * dtype.itemsize))
+    if is_elsewhere:  # whose speed a few entries here do not tell
+        return ConjugateGradients(PivotedCholesky(rank), dtype=dtype), "tiles of an executor"
     cost = measured(operator, rank)
     size = f"{8 * n**2 / 2**30:.1f} GiB"
     seconds = f"about {cost.stored:.2g} s, tile by tile {cost.iterated:.2g} s"

@@ -1,0 +1,22 @@
+"""A cluster of two processes of one thread each, as others are tested on."""
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[object]:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def client(cluster: object) -> Iterator[object]:
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(cluster) as made:
+        made.wait_for_workers(2)
+        yield made

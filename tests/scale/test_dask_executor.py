@@ -1,0 +1,191 @@
+"""Work on a Dask cluster: the same results, also where workers die; others and lost ones are named."""
+
+import copy
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("distributed")
+pytest.importorskip("zarr")
+
+from distributed import Client
+
+import ntkit
+from ntkit._core.executor import Executor
+from ntkit.kernels import RBF, gram, write_gram
+from ntkit.operators import TiledOperator
+from ntkit.scale import DaskExecutor
+from ntkit.solvers import ConjugateGradients, PivotedCholesky, solve
+from tests.tolerances import assert_near
+
+pytestmark = [
+    pytest.mark.slow,
+    # Dask's own: sockets of killed workers, and the points that it finds large
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:Sending large graph:UserWarning"),
+]
+
+X = torch.rand(400, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+Y = X.sin()
+NET = ntkit.networks.mlp(
+    ntkit.encodings.Basic(3), 1, width=32, depth=2, generator=torch.Generator().manual_seed(1)
+)
+
+
+def tiled(client: Client, kernel: Callable[..., Any]) -> TiledOperator:
+    """Some two hundred tiles."""
+    return TiledOperator(kernel, X, X, tile_bytes=8 * 30**2, executor=DaskExecutor(client))
+
+
+class SlowRBF(RBF):
+    """Time enough for a worker to die in the middle of a product."""
+
+    def __call__(self, x1: torch.Tensor, x2: torch.Tensor | None = None) -> torch.Tensor:
+        time.sleep(0.002)
+        return super().__call__(x1, x2)
+
+
+def test_products_solutions_and_flows_are_those_of_one_machine(client: Client) -> None:
+    executor = DaskExecutor(client)
+    assert isinstance(executor, Executor)
+    double = copy.deepcopy(NET).double()
+    for kernel in (ntkit.ntk(NET), RBF(0.3), ntkit.empirical_ntk(double)):
+        kernel(X[:3])  # what a kernel remembers of a call does not travel
+        assert_near(gram(kernel, X, executor=executor) @ Y, kernel(X) @ Y, loosen=10)
+    assert_near(tiled(client, RBF(0.3)) @ Y, RBF(0.3)(X) @ Y)
+    kernel = ntkit.ntk(NET)
+    op = gram(kernel, X, executor=executor)
+    method = ConjugateGradients(PivotedCholesky(50))
+    found = solve(op, Y, ridge=1.0, method=method)
+    assert found.converged
+    assert_near(found.x, solve(gram(kernel, X), Y, ridge=1.0).x, loosen=1e5)
+
+
+def test_it_travels_nowhere_and_is_copied_as_itself(client: Client) -> None:
+    executor = DaskExecutor(client)
+    assert copy.deepcopy(executor) is executor
+    with pytest.raises(TypeError, match="holds a connection and cannot be pickled"):
+        pickle.dumps(executor)
+    op = copy.deepcopy(gram(RBF(0.3), X, executor=executor))
+    assert_near(op @ Y, RBF(0.3)(X) @ Y)
+
+
+def test_a_fault_of_the_work_is_that_of_the_caller(client: Client) -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(DaskExecutor(client).map(divide, [1, 0], 1))
+
+
+def divide(item: int, by: int) -> float:
+    return by / item
+
+
+def test_the_same_array_is_written(client: Client, tmp_path: Path) -> None:
+    here = write_gram(RBF(0.3), X, path=tmp_path / "here.zarr", chunk=100)
+    there = write_gram(
+        RBF(0.3), X, path=tmp_path / "there.zarr", chunk=100, executor=DaskExecutor(client)
+    )
+    np.testing.assert_array_equal(here[:], there[:])
+
+
+def killed_meanwhile(client: Client, which: slice, run: Callable[[], Any]) -> Any:
+    """What `run` returns while workers are killed by signal."""
+    pids = list(client.run(os.getpid).values())[which]
+    killer = threading.Timer(0.25, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+    killer.start()
+    try:
+        return run()
+    finally:
+        killer.join()
+        client.wait_for_workers(2)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("which", [slice(1), slice(2)], ids=["one", "all"])
+def test_killed_workers_change_no_bit(client: Client, which: slice, tmp_path: Path) -> None:
+    kernel = SlowRBF(0.3)
+    op = tiled(client, kernel)
+    expected = op @ Y
+    assert torch.equal(killed_meanwhile(client, which, lambda: op @ Y), expected)
+    if which.stop == 2:  # new workers take their time
+        return
+    method = ConjugateGradients(max_iterations=3)
+    with pytest.warns(RuntimeWarning, match="relative residual"):
+        whole = solve(op, Y, ridge=1.0, method=method).x
+    with pytest.warns(RuntimeWarning, match="relative residual"):
+        found = killed_meanwhile(client, which, lambda: solve(op, Y, ridge=1.0, method=method).x)
+    assert torch.equal(found, whole)
+    array = killed_meanwhile(
+        client,
+        which,
+        lambda: write_gram(
+            kernel, X, path=tmp_path / "K.zarr", chunk=30, executor=DaskExecutor(client)
+        ),
+    )
+    assert_near(torch.from_numpy(array[:]), RBF(0.3)(X))
+
+
+def pretend(value: str) -> None:
+    """Say another version, from now on."""
+    import ntkit.scale.dask_executor as module
+
+    vars(module)["_versions"] = lambda: {"ntkit": value, "torch": torch.__version__}
+
+
+def test_workers_of_another_version_are_named(client: Client) -> None:
+    executor = DaskExecutor(client)
+    address = next(iter(client.scheduler_info(n_workers=-1)["workers"]))
+    client.run(pretend, "0.0.7", workers=[address])
+    with pytest.raises(
+        RuntimeError, match=r"The worker tcp://.* has ntkit 0\.0\.7, and here it is"
+    ):
+        DaskExecutor(client)
+    with pytest.raises(RuntimeError, match=r"has ntkit 0\.0\.7"):  # one that joined later
+        list(executor.map(divide, range(1, 40), 1))
+    client.run(pretend, executor._versions["ntkit"], workers=[address])
+
+
+def test_what_is_no_client_is_refused(unchecked: None) -> None:
+    with pytest.raises(TypeError, match=r"must be a distributed\.Client, got str"):
+        DaskExecutor("tcp://localhost:8786")  # pyright: ignore[reportArgumentType]
+
+
+SCHEDULER = """
+import asyncio
+from distributed import Scheduler, Worker
+async def main():
+    async with Scheduler(host="127.0.0.1", port=0, dashboard_address=None) as scheduler:
+        async with Worker(scheduler.address, nthreads=1):
+            print(scheduler.address, flush=True)
+            await scheduler.finished()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_scheduler_that_is_gone_is_a_clear_error() -> None:
+    command = [sys.executable, "-c", SCHEDULER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with Client(address, timeout=30) as client:
+            client._timeout = 2  # how long Dask tries to reach it again
+            op = tiled(client, SlowRBF(0.3))
+            killer = threading.Timer(0.5, process.send_signal, [signal.SIGKILL])
+            killer.start()
+            with pytest.raises(ConnectionError, match="scheduler"):
+                for _ in range(50):
+                    op @ Y
+            with pytest.raises(ConnectionError, match="scheduler"):
+                op @ Y
