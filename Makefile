@@ -41,7 +41,7 @@ test-slow: $(VENV)/.dev  ## the tests that `make test` leaves out, each longer t
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow $(TYPED) --ignore tests/studio $(ARGS)
 
 test-studio: $(VENV)/.dev page  ## the studio's slow tests: its server, hostile clients, and its page in Chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow -rs tests/studio $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow -rs tests/studio $(ARGS)
 
 test-typed: $(VENV)/.dev  ## as `make test`, every annotation checked on each call: twice as long
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow" $(TYPED) $(ARGS)

@@ -11,23 +11,10 @@ pytest.importorskip("uvicorn")
 from ntkit.studio.story import ORDER
 from tests.studio.browser import BUILT, DRIVEN
 from tests.studio.client import Studio
-from tests.studio.test_browser import (
-    NARROW,
-    SHOTS,
-    WAIT,
-    WIDE,
-    Visit,
-    _look,
-    _until,
-    browser,
-    studio,
-    visiting,
-)
+from tests.studio.visits import NARROW, SHOTS, WAIT, WIDE, Visit, look, until, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-__all__ = ["browser", "studio"]
 
 pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
@@ -61,7 +48,7 @@ def test_each_step_is_told_in_both_languages_and_is_accessible(
                 visit.page.wait_for_timeout(300)
                 hangul = any("가" <= c <= "힣" for c in visit.page.inner_text(".step"))
                 assert hangul == (language == "ko")
-                _look(visit.page, f"story-{step}-{language}-{theme}-{size[0]}")
+                look(visit.page, f"story-{step}-{language}-{theme}-{size[0]}")
 
 
 def test_the_story_is_turned_by_links_and_by_keys(browser: "Browser", studio: Studio) -> None:
@@ -104,14 +91,14 @@ def test_points_of_the_line_are_dragged_and_its_finds_found(
         page.mouse.down()
         page.mouse.move(x, y - 90, steps=6)
         page.mouse.up()
-        _until(page, f"document.querySelector('[data-said=line]').dataset.loss !== '{loss}'")
+        until(page, f"document.querySelector('[data-said=line]').dataset.loss !== '{loss}'")
         page.wait_for_selector("[data-try='1'].found")
         assert page.inner_text(".matrix") == matrix
         point.focus()
         for _ in range(10):
             page.keyboard.press("ArrowRight")
         page.wait_for_selector("[data-try='2'].found")
-        _until(page, f"document.querySelector('.matrix').innerText !== {json.dumps(matrix)}")
+        until(page, f"document.querySelector('.matrix').innerText !== {json.dumps(matrix)}")
         page.click("button.play")
         page.wait_for_selector("[data-said=line][data-steps='100']")
         page.wait_for_selector("[data-try='3'].found")
@@ -140,12 +127,12 @@ def test_a_control_of_each_step_changes_what_it_says(browser: "Browser", studio:
             number_there = f"Number(document.querySelector('{place}').dataset.{name})"
             before = page.evaluate(number_there)
             if step == "lazy":
-                _until(page, "document.querySelectorAll('.plot .line.d').length === 2")
+                until(page, "document.querySelectorAll('.plot .line.d').length === 2")
             page.locator(control).fill(wanted)
             if number is None:
-                _until(page, f"{number_there} > 3 * {before}")
+                until(page, f"{number_there} > 3 * {before}")
             else:
-                _until(page, f"Math.abs({number_there} - {number}) < 1e-3")
+                until(page, f"Math.abs({number_there} - {number}) < 1e-3")
 
 
 def test_a_rate_that_is_rounding_is_said_to_take_for_ever(
@@ -156,7 +143,7 @@ def test_a_rate_that_is_rounding_is_said_to_take_for_ever(
         arrive(visit, studio, "fourier")
         assert "∞" not in page.inner_text("[data-said=fourier]")
         page.locator("#fourier-count").fill("0")  # of two frequencies none is of one cycle
-        _until(page, "document.querySelector('[data-said=fourier]').textContent.includes('∞')")
+        until(page, "document.querySelector('[data-said=fourier]').textContent.includes('∞')")
 
 
 def test_a_signal_is_drawn_by_hand(browser: "Browser", studio: Studio) -> None:
@@ -170,7 +157,7 @@ def test_a_signal_is_drawn_by_hand(browser: "Browser", studio: Studio) -> None:
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] - 40, box["y"] + box["height"] - 80, steps=8)
         page.mouse.up()
-        _until(
+        until(
             page, f"document.querySelector('[data-said=bandwidth]').dataset.unseen !== '{before}'"
         )
         page.wait_for_selector("[data-try='3'].found")

@@ -1,5 +1,6 @@
 // One socket to the server, with numbered requests: of one question, only the newest is answered.
 
+import { told } from "./fault";
 import { pack, unpack, type Frame, type NumberArray, type Values } from "./frame";
 
 export interface Answer {
@@ -31,7 +32,7 @@ const PATIENCE = 3000; // milliseconds for an answer that may have been lost
 export class Link {
   onHello: (hello: Hello) => void = () => undefined;
   onState: (state: State) => void = () => undefined;
-  onLost: (message: string) => void = () => undefined;
+  onLost: () => void = () => undefined;
   #socket: WebSocket | undefined;
   #session = sessionStorage.getItem(KEPT) ?? "";
   #number = 0;
@@ -103,9 +104,13 @@ export class Link {
     const id = this.#expect("signal", heard);
     const headers = { "X-Name": encodeURIComponent(name), "Content-Type": "application/octet-stream" };
     const at = `/signal?session=${encodeURIComponent(this.#session)}&id=${id}`;
-    const response = await fetch(at, { method: "POST", body: file, headers });
-    const said = await response.text();
-    if (!response.ok) heard.error?.(said);
+    try {
+      const response = await fetch(at, { method: "POST", body: file, headers });
+      const message = await response.text();
+      if (!response.ok) heard.error?.(told({ code: `http.${response.status}`, message }));
+    } catch {
+      heard.error?.(told({ code: "http.none" })); // the server has gone, or the file is no longer there
+    }
   }
 
   #expect(key: string, heard: Heard): number {
@@ -130,16 +135,18 @@ export class Link {
       return;
     }
     if (header["kind"] === "lost") {
+      const waiting = [...this.#waiting.values()];
       this.#waiting.clear();
       this.#following.clear();
-      this.onLost(String(content["message"]));
+      for (const { heard } of waiting) heard.error?.(told(content));
+      this.onLost();
       return;
     }
     const asked = this.#waiting.get(String(header["key"]));
     if (asked?.id !== header["id"]) return; // of a question that is no longer asked
     if (header["kind"] === "answer") asked?.heard.answer({ content, arrays });
     else if (header["kind"] === "done") asked?.heard.done?.();
-    else asked?.heard.error?.(String(content["message"]));
+    else asked?.heard.error?.(told(content));
     if (header["kind"] !== "answer") this.#goOn(String(header["key"]));
   }
 

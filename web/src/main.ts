@@ -21,7 +21,9 @@ class Page {
   #state = h("p", { class: "state", role: "status" });
   #views: readonly string[] = [];
   #view: View | undefined;
+  #linked: State = "connecting";
   #name = "";
+  #begun = ""; // the step of the story that was begun once more
   #signal: Signal | undefined;
 
   start(root: HTMLElement): void {
@@ -31,6 +33,7 @@ class Page {
     this.#signals.onSignal = (signal, isNew) => {
       this.#signal = signal;
       if (lookAt(signal.kind, signal.preview)) this.#name = "";
+      if (isNew) this.#tell(this.#linked);
       if (isNew && this.#isStory()) location.hash = `#${this.#views[0] ?? ""}`;
       else this.#go();
     };
@@ -40,11 +43,11 @@ class Page {
     this.#link.onState = (state) => {
       this.#tell(state);
     };
-    this.#link.onLost = (message) => {
-      this.#state.hidden = false;
-      this.#state.textContent = `${t("state.error")} ${message}`;
+    this.#link.onLost = () => {
+      this.#begin();
     };
     addEventListener("hashchange", () => {
+      this.#tell(this.#linked);
       this.#go();
       scrollTo({ top: 0 });
     });
@@ -68,7 +71,22 @@ class Page {
     location.reload();
   }
 
+  /** The work has ended by itself: say so, and begin it once more. */
+  #begin(): void {
+    const step = this.#isStory() ? this.#story.wanted(location.hash) : "";
+    const isAgain = step === "" ? this.#signals.again() : step !== this.#begun;
+    this.#begun = step;
+    this.#name = ""; // the view is made anew
+    if (step !== "" && isAgain) {
+      this.#story.leave();
+      this.#go();
+    }
+    this.#state.hidden = false;
+    this.#state.textContent = t(isAgain ? "state.lost" : "state.lost.again");
+  }
+
   #tell(state: State): void {
+    this.#linked = state;
     this.#state.hidden = state === "open";
     if (state !== "open") this.#state.textContent = t(`state.${state}` satisfies Key);
   }

@@ -2,7 +2,7 @@
 
 import { button, h, svg } from "./dom";
 import { sound, volume } from "./examples";
-import type { Link } from "./link";
+import type { Heard, Link } from "./link";
 import type { Signal } from "./view";
 import { t, type Key } from "./words";
 
@@ -26,6 +26,7 @@ export class Signals {
   mostBytes = Number.POSITIVE_INFINITY;
   #link: Link;
   #signal: Signal | undefined;
+  #begin: ((isNew: boolean) => void) | undefined; // reads what is looked at, once more
   #status = h("p", { class: "signal-status", role: "status" });
   #error = h("p", { class: "error", role: "alert", hidden: true });
 
@@ -37,7 +38,7 @@ export class Signals {
         document.body.classList.toggle("dropping", name === "dragover");
         if (name !== "drop" || !(event instanceof DragEvent)) return;
         const file = event.dataTransfer?.files[0];
-        if (file) void this.take(file, file.name);
+        if (file) this.take(file, file.name);
       });
     }
     this.dress();
@@ -48,7 +49,7 @@ export class Signals {
     const input = h("input", { type: "file", id: "signal-file", class: "visually-hidden" });
     input.addEventListener("change", () => {
       const file = input.files?.[0];
-      if (file) void this.take(file, file.name);
+      if (file) this.take(file, file.name);
     });
     const label = h("label", { for: "signal-file", class: "choose" }, t("signal.choose"));
     const examples = EXAMPLES.map((name) => {
@@ -59,7 +60,9 @@ export class Signals {
     });
     const made = (["sound", "slice"] as const).map((name) => {
       const icon = svg("svg", { viewBox: "0 0 32 28", width: 36, height: 28, "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
-      const pick = button("", () => void this.take(MADE[name].make(), MADE[name].name, true), { class: "example", "data-example": name });
+      const pick = button("", () => {
+        this.take(MADE[name].make(), MADE[name].name, true);
+      }, { class: "example", "data-example": name });
       pick.append(icon, h("span", {}, t(`signal.${name}`)));
       return pick;
     });
@@ -75,23 +78,40 @@ export class Signals {
   async takeExample(name: (typeof EXAMPLES)[number]): Promise<void> {
     const response = await fetch(`/examples/${name}.jpg`);
     const file = await response.blob();
-    await this.take(file, `${name}.jpg`, true);
+    this.take(file, `${name}.jpg`, true);
   }
 
-  async take(file: Blob, name: string, isExample = false): Promise<void> {
+  take(file: Blob, name: string, isExample = false): void {
     this.#error.hidden = true;
     if (file.size > this.mostBytes) {
       this.#fail(t("signal.too_large", { name, most: Math.floor(this.mostBytes / 2 ** 20) }));
       return;
     }
-    this.#status.textContent = t("signal.reading", { name });
     example = isExample ? { name, file } : undefined;
-    await this.#link.upload(file, name, this.#heard());
+    this.#read(name, (heard) => this.#link.upload(file, name, heard));
   }
 
   takeOffered(name: string): void {
-    this.#status.textContent = t("signal.reading", { name });
-    this.#link.takeOffered(this.#heard());
+    this.#read(name, (heard) => {
+      this.#link.takeOffered(heard);
+    });
+  }
+
+  /** The work on the signal has ended by itself: begin it once more. False where it was, or the file is not at hand. */
+  again(): boolean {
+    const begin = this.#begin;
+    this.#begin = undefined;
+    begin?.(false);
+    return begin !== undefined;
+  }
+
+  #read(name: string, send: (heard: Heard) => unknown): void {
+    this.#begin = (isNew) => {
+      this.#error.hidden = true;
+      this.#status.textContent = t("signal.reading", { name });
+      send(this.#heard(isNew));
+    };
+    this.#begin(true);
   }
 
   /** Look at what was read now, or at what the server still has of this tab. */
@@ -101,10 +121,10 @@ export class Signals {
     this.onSignal(signal, isNew);
   }
 
-  #heard(): { answer: (answer: { content: unknown }) => void; error: (message: string) => void } {
+  #heard(isNew: boolean): Heard {
     return {
       answer: ({ content }) => {
-        this.keep(content as Signal, true);
+        this.keep(content as unknown as Signal, isNew);
       },
       error: (message) => {
         this.#fail(`${t("state.error")} ${message}`);

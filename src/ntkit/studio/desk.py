@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from threading import RLock
 from typing import Any, Generic, TypeVar
 
+from ntkit.studio.refusals import Refusal
 from ntkit.studio.shown import Shown
 from ntkit.tasks import Image
 
@@ -77,10 +78,10 @@ class Desk:
         """What is looked at.
 
         Raises:
-            ValueError: There is nothing yet.
+            Refusal: There is nothing yet.
         """
         if self._signal is None:
-            raise ValueError("There is no signal yet. Drop a file, or pick an example.")
+            raise Refusal("no_signal", "There is no signal yet. Drop a file, or pick an example.")
         return self._signal
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ntkit.studio.refusals import Refusal
 from ntkit.studio.shown import Opening, Shown
 from ntkit.tasks import Audio, Image, Volume
 from ntkit.tasks.files.access import needed
@@ -39,7 +40,7 @@ def array(path: Path, name: str) -> Shown:
     """A line of numbers as a sound, two axes as a picture, the middle of three as a slice.
 
     Raises:
-        ValueError: It has other axes.
+        Refusal: It has other axes.
     """
     shape = array_shape(path)
     _check(shape)
@@ -49,9 +50,11 @@ def array(path: Path, name: str) -> Shown:
     if is_picture or (len(shape) == 3 and shape[2] <= _MOST_COLOURS):
         return _picture(path, name, shape[:2], {})
     if len(shape) != 3:
-        raise ValueError(
+        raise Refusal(
+            "axes",
             f"It is an array of shape {shape}. Shown are lines, pictures (a last axis of at most four is of "
-            "channels) and the middle slice of three axes."
+            "channels) and the middle slice of three axes.",
+            shape=str(shape),
         )
     at = {"slice": shape[0] // 2, "slices": shape[0]}
     return _picture(path, name, shape[1:], {"frame": at["slice"]}, at)
@@ -94,11 +97,14 @@ def _stretch(path: Path, name: str, length: int, channels: int, rate: int | None
     """Samples in the middle, an even number.
 
     Raises:
-        ValueError: There are too many channels.
+        Refusal: There are too many channels.
     """
     if channels > _MOST_CHANNELS:
-        raise ValueError(
-            f"The sound has {channels} channels, and at most {_MOST_CHANNELS} are shown."
+        raise Refusal(
+            "channels",
+            f"The sound has {channels} channels, and at most {_MOST_CHANNELS} are shown.",
+            n=channels,
+            most=_MOST_CHANNELS,
         )
     count = min(length - length % 2, MOST_SAMPLES)
     first = (length - count) // 2
@@ -146,16 +152,19 @@ def _check(size: Sequence[int]) -> None:
     """Refuse what is too large by what its header says.
 
     Raises:
-        ValueError: It has too many pixels.
+        Refusal: It has too many pixels.
     """
     pixels = 1
     for n in size:
         pixels *= n
     if pixels > MOST_PIXELS or pixels < 1:
         what = "picture" if len(size) == 2 else "file"
-        raise ValueError(
+        raise Refusal(
+            "large",
             f"The {what} has {pixels:,} {'pixels' if len(size) == 2 else 'samples'}, and the studio takes at most "
-            f"{MOST_PIXELS:,}. Make it smaller."
+            f"{MOST_PIXELS:,}. Make it smaller.",
+            n=f"{pixels:,}",
+            most=f"{MOST_PIXELS:,}",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ntkit.studio.frames import pack, unpack
 from ntkit.studio.mailbox import Mailbox
 from ntkit.studio.places import PLACES, needs_signal
+from ntkit.studio.refusals import Refusal, refused
 from ntkit.studio.worker import run
 
 __all__ = ["Session", "warm"]
@@ -66,12 +67,16 @@ class Session:
         if self._closed:
             return False
         if self._worker is None:
+            if header["kind"] == "cancel":
+                return True
             if header["kind"] != "signal" and needs_signal(
                 str(header["view"])
             ):  # nothing is known of which it could be asked
-                message = {"message": "There is no signal yet. Drop a file, or pick an example."}
+                error = Refusal(
+                    "no_signal", "There is no signal yet. Drop a file, or pick an example."
+                )
                 told = {"id": header["id"], "key": header["key"], "kind": "error"}
-                return self._post(pack({**told, "content": message}))
+                return self._post(pack({**told, "content": refused(error)}))
             self._worker = _Handle(self)
         frame = pack(header) + payload
         return self._worker.inbox.put(str(header["key"]), frame)
@@ -97,7 +102,8 @@ class Session:
             return
         self._worker, self.signal = None, None
         text = "The work on this signal ended without an answer; it may have run out of memory."
-        self._post(pack({"id": 0, "key": "lost", "kind": "lost", "content": {"message": text}}))
+        content = refused(Refusal("lost", text))
+        self._post(pack({"id": 0, "key": "lost", "kind": "lost", "content": content}))
 
     def close(self) -> None:
         """End the worker and forget what waits."""

@@ -1,10 +1,12 @@
 """A dropped file as a task: a picture, a sound, or a slice of a volume."""
 
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ntkit._core.whole_files import shown
 from ntkit.studio.openers import MOST_PIXELS, MOST_SAMPLES, PREVIEW, array, photo, scan, sound
+from ntkit.studio.refusals import Refusal
 from ntkit.studio.shown import Shown
 
 __all__ = ["MOST_BYTES", "MOST_PIXELS", "MOST_SAMPLES", "PREVIEW", "Shown", "opened", "received"]
@@ -24,15 +26,21 @@ def opened(path: Path, name: str) -> Shown:
         name: What people call it.
 
     Raises:
-        ValueError: It holds nothing that is shown, has too many pixels, or is damaged.
+        Refusal: It holds nothing that is shown, has too many pixels, or is damaged.
     """
     ending = _ending(path.name)
     try:
         if ending:
             return _ENDINGS[ending](path, name)
         return sound(path, name) if _is_sound(path) else photo(path, name)
-    except ValueError as error:
-        raise ValueError(str(error).replace(shown(path), name)) from None
+    except Refusal:
+        raise
+    except (ValueError, OSError) as error:
+        detail, is_part = _without_flags(str(error).replace(shown(path), name))
+        if not is_part:
+            raise Refusal("file", detail, name=name, detail=detail) from None
+        advice = "Save the part that you mean as a file of its own, and drop that."
+        raise Refusal("part", f"{detail} {advice}".strip(), name=name, detail=detail) from None
 
 
 def received(data: bytes | memoryview, name: str) -> Shown:
@@ -51,6 +59,13 @@ def received(data: bytes | memoryview, name: str) -> Shown:
         path = Path(folder) / f"upload{_ending(name)}"
         path.write_bytes(data)
         return opened(path, name)
+
+
+def _without_flags(text: str) -> tuple[str, bool]:
+    """What the library says, without advice on flags of the command line, which the page does not have; and if there was any."""
+    sentences = re.split(r"(?<=[.!?:;]) ", " ".join(text.split()))
+    kept = [s for s in sentences if "`--" not in s]
+    return " ".join(kept), len(kept) < len(sentences)
 
 
 def _ending(name: str) -> str:

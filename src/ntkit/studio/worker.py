@@ -20,6 +20,7 @@ from ntkit.studio.asks import Reply
 from ntkit.studio.desk import Desk
 from ntkit.studio.frames import pack, unpack
 from ntkit.studio.places import asks_of
+from ntkit.studio.refusals import Refusal, refused
 from ntkit.studio.signals import Shown, opened, received
 
 __all__ = ["run"]
@@ -72,7 +73,7 @@ class _Worker:
         try:
             is_long, replies = self._replies(header, payload)
         except _USER_ERRORS as error:
-            self._send(header, "error", Reply({"message": _one_line(error)}))
+            self._send(header, "error", Reply(refused(error)))
             return
         if is_long:
             self._begin(header, replies)
@@ -139,10 +140,11 @@ class _Worker:
                 if key.startswith("signal") or self._newest.get(key) == number:
                     self._send(header, "answer", reply)
         except _USER_ERRORS as error:
-            self._send(header, "error", Reply({"message": _one_line(error)}))
+            self._send(header, "error", Reply(refused(error)))
         except Exception:
             traceback.print_exc(file=sys.stderr)
-            self._send(header, "error", Reply({"message": "The studio made a mistake of its own."}))
+            mistake = Refusal("mistake", "The studio made a mistake of its own.")
+            self._send(header, "error", Reply(refused(mistake)))
         finally:
             if isinstance(replies, Generator):
                 replies.close()  # what it works at is no longer asked for
@@ -155,7 +157,3 @@ class _Worker:
                 self._channel.send_bytes(frame)
             except OSError:
                 return  # the server has gone, and so will this process
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:600] or type(error).__name__

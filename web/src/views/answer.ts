@@ -201,6 +201,7 @@ class Answer implements View {
   #ask(): void {
     this.#error.hidden = true;
     this.#stopped = false;
+    this.#tell();
     this.element.setAttribute("aria-busy", "true");
     this.#link.ask("answer", "recommend", this.#settings(), {
       answer: ({ content }) => {
@@ -213,8 +214,10 @@ class Answer implements View {
   }
 
   #fail(message: string): void {
+    this.#stopped = true;
     this.element.setAttribute("aria-busy", "false");
     showFault(this.#error, message);
+    this.#tell();
   }
 
   /** Stop the scale models, or go on with them. */
@@ -240,7 +243,7 @@ class Answer implements View {
 
   #tell(): void {
     const said = this.#said;
-    this.#cancel.textContent = t(this.#stopped ? "answer.refine" : "answer.cancel");
+    this.#cancel.textContent = t(!this.#stopped ? "answer.cancel" : said ? "answer.refine" : "answer.again");
     this.#cancel.hidden = said?.is_whole ?? false;
     this.#progress.hidden = this.#stopped || (said?.is_whole ?? false);
     if (!said) {

@@ -174,6 +174,7 @@ class Limits implements View {
     this.#stop();
     this.element.setAttribute("aria-busy", "false");
     showFault(this.#error, message);
+    this.#tell();
   }
 
   #toggle(): void {

@@ -192,8 +192,7 @@ class Reality implements View {
         this.element.setAttribute("aria-busy", "false");
       },
       error: (message) => {
-        this.#running(false);
-        this.element.setAttribute("aria-busy", "false");
+        this.#end();
         showFault(this.#error, message);
       },
     });

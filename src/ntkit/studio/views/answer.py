@@ -7,6 +7,7 @@ from typing import Any
 from ntkit.studio.asks import Ask, Reply, number, one_of
 from ntkit.studio.copied import command_of, plan_of, python_of
 from ntkit.studio.desk import Desk, Drawer
+from ntkit.studio.refusals import Refusal
 from ntkit.studio.shown import drawn
 from ntkit.studio.streamed import streamed
 from ntkit.tasks import Budget
@@ -36,11 +37,11 @@ def answer_of(desk: Desk, values: Mapping[str, Any]) -> Stage:
     """What is known for the goal and the budget of a request.
 
     Raises:
-        ValueError: It was not asked for yet.
+        Refusal: It was not asked for yet.
     """
     found = answers(desk).get(asked_of(values))
     if found is None:
-        raise ValueError("The answer for this goal and budget is not computed yet.")
+        raise Refusal("not_ready", "The answer for this goal and budget is not computed yet.")
     return found
 
 

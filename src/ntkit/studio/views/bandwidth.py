@@ -9,6 +9,7 @@ import numpy as np
 
 from ntkit.studio.asks import Ask, Reply, number, one_of
 from ntkit.studio.desk import Desk, Drawer
+from ntkit.studio.refusals import Refusal
 from ntkit.studio.shown import drawn
 from ntkit.tasks import Budget, Signal
 from ntkit.tuning import NetworkPlan, Row, sweep
@@ -121,13 +122,13 @@ def picture(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """What the network is predicted to have learned at one rung, at one budget.
 
     Raises:
-        ValueError: The rung is not computed yet.
+        Refusal: The rung is not computed yet.
     """
     ladder = _ladder(desk, values)
     wanted = number(values, "bandwidth", 0.1, 1e6)
     rung = ladder.rungs.get(wanted)
     if rung is None:
-        raise ValueError(f"The bandwidth {wanted:g} is not computed yet.")
+        raise Refusal("not_ready", f"The bandwidth {wanted:g} is not computed yet.")
     at = round(number(values, "budget", 0, len(rung.pictures) - 1))
     said = rung.row.predictions[at]
     content = {

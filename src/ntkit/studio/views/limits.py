@@ -13,6 +13,7 @@ from ntkit.experiments.weights import Architecture, about, tensor_bytes
 from ntkit.studio.asks import Ask, Reply, number, one_of
 from ntkit.studio.copied import plan_of, weights_program
 from ntkit.studio.desk import Desk, Drawer
+from ntkit.studio.refusals import Refusal
 from ntkit.studio.report import report_of
 from ntkit.studio.shown import drawn
 from ntkit.studio.streamed import streamed
@@ -73,11 +74,13 @@ def _known(desk: Desk, values: Mapping[str, Any]) -> Known:
     """What is known for a request.
 
     Raises:
-        ValueError: Nothing is yet.
+        Refusal: Nothing is yet.
     """
     found = _all_known(desk).get(asked_of(values))
     if found is None:
-        raise ValueError("The recommendation for this goal and budget is not computed yet.")
+        raise Refusal(
+            "not_ready", "The recommendation for this goal and budget is not computed yet."
+        )
     return found
 
 
@@ -185,7 +188,7 @@ def export(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """A file for the browser to save: the report, the weights of a seed, or a program.
 
     Raises:
-        ValueError: The weights of a seed that was not trained.
+        Refusal: The weights of a seed that was not trained.
     """
     known, shown = _known(desk, values), desk.signal
     what = one_of(values, "what", ("report", "weights", "code"))
@@ -195,7 +198,7 @@ def export(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     weights = f"{stem}-seed-{trained[0].seed}.safetensors" if trained else None
     if what == "weights":
         if weights is None:
-            raise ValueError("No network was trained to its end yet. Train one first.")
+            raise Refusal("no_weights", "No network was trained to its end yet. Train one first.")
         facts = about(Architecture.of(plan_of(shown.whole), known.choice), step=steps)
         name, content = weights, tensor_bytes(trained[0].network.state_dict(), facts)
     elif what == "code":

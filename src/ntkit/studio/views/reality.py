@@ -8,6 +8,7 @@ from typing import Any
 from ntkit._core.pixels import rgba
 from ntkit.studio.asks import Ask, Reply, number
 from ntkit.studio.desk import Desk, Drawer
+from ntkit.studio.refusals import Refusal
 from ntkit.tasks import Image
 from ntkit.tasks.signal import with_error
 from ntkit.tuning import Act, Rehearsal
@@ -127,13 +128,13 @@ def frame(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The pictures of a step that was looked at before.
 
     Raises:
-        ValueError: It was not.
+        Refusal: It was not.
     """
     stage, width = _stage(desk, values)
     run = stage.runs.get(width)
     at = round(number(values, "frame", 0, 10_000))
     if run is None or at >= len(run.looked):
-        raise ValueError(f"The network of width {width} has not come so far.")
+        raise Refusal("not_ready", f"The network of width {width} has not come so far.")
     shown, arrays = _pictures(stage, run.looked[at])
     yield Reply({"width": width, "frame": at, "shown": shown}, arrays)
 

@@ -10,6 +10,7 @@ from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_left, power_spectrum
 from ntkit.studio.asks import Ask, Reply, number
 from ntkit.studio.desk import Desk, Drawer
+from ntkit.studio.refusals import Refusal
 from ntkit.tasks import Signal
 from ntkit.tuning import Candidate, NetworkPlan
 
@@ -50,13 +51,13 @@ def left(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """What of the power is left after some steps, and how far learning has come.
 
     Raises:
-        ValueError: The rates are not known yet.
+        Refusal: The rates are not known yet.
     """
     spectra, bandwidth = _known(desk, values)
     steps = number(values, "steps", 1, 1e12)
     rate = spectra.get(bandwidth)
     if rate is None:
-        raise ValueError(f"The spectrum at bandwidth {bandwidth:g} is not computed yet.")
+        raise Refusal("not_ready", f"The spectrum at bandwidth {bandwidth:g} is not computed yet.")
     task = desk.signal.task
     n = task.values[..., 0].numel()
     time = n * training_time(RATE, steps, nn.MSELoss(), n_samples=n, n_outputs=task.n_outputs)

@@ -7,6 +7,7 @@ from typing import Any
 from ntkit.spectra import power_spectrum
 from ntkit.studio.asks import Ask, Reply, number, one_of
 from ntkit.studio.desk import Desk, Drawer
+from ntkit.studio.refusals import Refusal
 from ntkit.studio.shown import drawn
 from ntkit.tasks import Budget
 from ntkit.tasks.signal import with_error
@@ -65,12 +66,12 @@ def moment(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The picture at one moment, its error, and the spectrum of that.
 
     Raises:
-        ValueError: The course is not known yet.
+        Refusal: The course is not known yet.
     """
     courses, name, bandwidth = _known(desk, values)
     rung = courses.get((name, bandwidth))
     if rung is None:
-        raise ValueError(f"The course at bandwidth {bandwidth:g} is not computed yet.")
+        raise Refusal("not_ready", f"The course at bandwidth {bandwidth:g} is not computed yet.")
     at = round(number(values, "moment", 0, len(rung.steps) - 1))
     shown = desk.drawer("time.moments", _SHOWN)
     yield shown.kept((name, bandwidth, at), lambda: _moment(desk, rung, at))
