@@ -33,7 +33,7 @@ from ntkit.kernels import ntk
 from ntkit.measurements import AbstractMeasurement, Fourier, Radon, rows_of
 from ntkit.networks import mlp
 from ntkit.reconstruction import reconstruct, train_on_measurements
-from ntkit.reconstruction.asked import asked_system
+from ntkit.reconstruction.arguments import asked_system
 from ntkit.reconstruction.evidence import evidence, spectrum_of
 
 PATH = RESULTS / "paper_rows_cases.json"

@@ -25,12 +25,17 @@ from benchmarks.reconstruction_items import KINDS, psnr
 from benchmarks.reconstruction_scans import SETTINGS, Measured, measured
 from benchmarks.report import RESULTS
 from benchmarks.signals import SHARED
-from ntkit.reconstruction.asked import asked_data, asked_priors, asked_system
+from ntkit.reconstruction.arguments import asked_data, asked_priors, asked_system
 from ntkit.reconstruction.choice import state_from_above, try_variations
 from ntkit.reconstruction.kernel_start import kernel_start
 from ntkit.reconstruction.primal_dual import PrimalDual, State
+from ntkit.reconstruction.reconstruction_problem import (
+    BLIND_SHARE,
+    SHARES,
+    USUAL_STRENGTH,
+    ReconstructionProblem,
+)
 from ntkit.reconstruction.torus import torus_prior
-from ntkit.reconstruction.work import BLIND_SHARE, SHARES, USUAL_STRENGTH, Work
 
 PATH = RESULTS / "reconstruction_runs.json"
 _WORSE = 0.3  # dB
@@ -46,7 +51,7 @@ def reconstructed(case: Measured) -> Entry:
     began = time.process_time()
     system = asked_system(case.A, None, case.groups)
     y = system.data_of(asked_data(case.y, case.A))
-    work = Work(system, y, case.bounds, None, lambda _: None)
+    work = ReconstructionProblem(system, y, case.bounds, None, lambda _: None)
     priors = asked_priors(None, case.A.grid)
     found = work.priors([torus_prior(k, case.A.grid, n) for n, k in priors.items()])
     prior, row = found[0][0], work.with_noise(found[0][1])

@@ -27,7 +27,7 @@ from ntkit.encodings import Gaussian
 from ntkit.kernels import AbstractKernel, Matern, ntk
 from ntkit.networks import mlp
 from ntkit.reconstruction import reconstruct
-from ntkit.reconstruction.asked import asked_data, asked_system
+from ntkit.reconstruction.arguments import asked_data, asked_system
 from ntkit.reconstruction.linear import kernel_fields
 from ntkit.reconstruction.torus import torus_prior
 

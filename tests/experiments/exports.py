@@ -12,7 +12,7 @@ pytest.importorskip("filelock")
 pytest.importorskip("safetensors")
 
 from ntkit import encodings
-from ntkit.experiments.export import Subject
+from ntkit.experiments.export import ExportedNetwork
 from ntkit.networks import FAMILIES, mlp, nerf, residual
 from ntkit.tasks import Budget, Domain
 from tests.cases import ENCODINGS, seeded
@@ -52,11 +52,15 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 """On every encoding, and of every family."""
 
 
-def subject_of(network: nn.Module, domain: Domain = PICTURE, in_dim: int | None = None) -> Subject:
+def subject_of(
+    network: nn.Module, domain: Domain = PICTURE, in_dim: int | None = None
+) -> ExportedNetwork:
     """A network as a run has it."""
     first = next((m for m in network.modules() if isinstance(m, encodings.AbstractEncoding)), None)
     in_dim = first.in_dim if first else in_dim
-    return Subject(network, in_dim or 2, domain.n_outputs, domain, Budget("adam", 1e-3, 2000, 512))
+    return ExportedNetwork(
+        network, in_dim or 2, domain.n_outputs, domain, Budget("adam", 1e-3, 2000, 512)
+    )
 
 
 def places(n: int, d: int) -> Tensor:

@@ -16,7 +16,7 @@ pytest.importorskip("safetensors")
 pytest.importorskip("filelock")
 
 from ntkit import encodings
-from ntkit.experiments.export import FORMATS, Subject, write_export
+from ntkit.experiments.export import FORMATS, ExportedNetwork, write_export
 from ntkit.networks import FAMILIES, Linear, Sine, mlp, nerf, residual, siren, symmetrise
 from ntkit.tasks import JOBS, Budget, Domain, Image, RadianceField
 from tests.cases import seeded
@@ -253,7 +253,7 @@ def test_networks_that_tiny_cuda_nn_has_not(network: nn.Module, match: str, tmp_
 
 def test_plain_gradient_descent_for_tiny_cuda_nn(tmp_path: Path) -> None:
     net = network_on(encodings.NeRF(2, 3))
-    subject = Subject(net, 2, 2, PICTURE, Budget("sgd", 0.5, 10))
+    subject = ExportedNetwork(net, 2, 2, PICTURE, Budget("sgd", 0.5, 10))
     write_export(subject, tmp_path / "a.json", "tiny-cuda-nn")
     config = json.loads((tmp_path / "a.json").read_text())
     assert config["optimizer"] == {"otype": "SGD", "learning_rate": 0.5, "l2_reg": 0.0}
@@ -293,7 +293,7 @@ def test_plain_gradient_descent_for_tiny_cuda_nn(tmp_path: Path) -> None:
     ids=lambda v: v.kind if isinstance(v, Domain) else "",
 )  # fmt: skip
 def test_the_meaning_of_the_numbers(domain: Domain, coordinates: str, values: str) -> None:
-    meaning = Subject(nn.Linear(1, 1), 1, 1, domain, Budget()).meaning()
+    meaning = ExportedNetwork(nn.Linear(1, 1), 1, 1, domain, Budget()).meaning()
     assert coordinates in meaning["coordinates"]
     assert meaning["values"].endswith(values)
     assert Domain.from_dict(json.loads(meaning["domain"])) == domain
@@ -303,7 +303,7 @@ def test_the_meaning_of_a_field_leads_back_to_its_box(unchecked: None) -> None:
     """Places by the words are where the renderer asks the network."""
     task = RadianceField(views(), view_directions=True, cones=True)
     scene = task.scene
-    meaning = Subject(nn.Linear(6, 4), 6, 4, task.domain, Budget()).meaning()
+    meaning = ExportedNetwork(nn.Linear(6, 4), 6, 4, task.domain, Budget()).meaning()
     low = ", ".join(f"{v:.9g}" for v in scene.low)
     assert (
         f"[n, 6], float32. (p - ({low})) / {scene.side:.9g} of a place p" in meaning["coordinates"]

@@ -20,9 +20,9 @@ from ntkit.experiments import training  # noqa: E402
 from ntkit.experiments.budgets import parse_budget  # noqa: E402
 from ntkit.experiments.fit_run import resume_fit, run_fit  # noqa: E402
 from ntkit.experiments.interruption import Interruption  # noqa: E402
+from ntkit.experiments.progress import Telling  # noqa: E402
 from ntkit.experiments.runs import list_runs  # noqa: E402
 from ntkit.experiments.spec import FitSpec, TuneSpec  # noqa: E402
-from ntkit.experiments.telling import Telling  # noqa: E402
 from ntkit.experiments.tune_run import resume_tune, run_tune  # noqa: E402
 from ntkit.tasks import Image, psnr  # noqa: E402
 from ntkit.tuning import Candidate  # noqa: E402
@@ -279,7 +279,7 @@ def test_a_time_becomes_steps_that_a_resume_takes_again(
     spec: FitSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     steps = iter([12, 99])
-    monkeypatch.setattr("ntkit.experiments.begin.steps_within", lambda *_: next(steps))
+    monkeypatch.setattr("ntkit.experiments.run_start.steps_within", lambda *_: next(steps))
     with stopping(monkeypatch, 5, kill), pytest.raises(Killed):
         run_fit(replace(spec, budget="sgd:0.01:5min"), telling=QUIET)
     run = resume_fit(tmp_path / "fit", telling=QUIET)

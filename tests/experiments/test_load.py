@@ -18,9 +18,9 @@ pytest.importorskip("filelock")
 
 import ntkit  # noqa: E402
 from ntkit.encodings import AbstractEncoding  # noqa: E402
+from ntkit.experiments.progress import Telling  # noqa: E402
 from ntkit.experiments.runs import list_runs  # noqa: E402
 from ntkit.experiments.spec import TuneSpec  # noqa: E402
-from ntkit.experiments.telling import Telling  # noqa: E402
 from ntkit.experiments.tune_run import run_tune  # noqa: E402
 from ntkit.experiments.weights import read_tensors, write_tensors  # noqa: E402
 from ntkit.networks import mlp  # noqa: E402

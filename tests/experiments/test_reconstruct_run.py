@@ -17,13 +17,13 @@ pytest.importorskip("tyro")
 
 import ntkit
 from ntkit.experiments import reconstruct_run
+from ntkit.experiments.progress import Telling
 from ntkit.experiments.reconstruct_result import Leftover, ReconstructRun
 from ntkit.experiments.reconstruct_run import resume_reconstruct, run_reconstruct
 from ntkit.experiments.reconstruct_scores import covered, scores_of
 from ntkit.experiments.reconstruct_spec import CtSpec, ImageSpec, MriSpec
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.simulation import simulate_mri
-from ntkit.experiments.telling import Telling
 from ntkit.tasks.similarity import ssim
 from tests.cases import randn
 from tests.experiments.reconstructions import quick, write_sinogram

@@ -19,11 +19,11 @@ from ntkit._core.errors import NumericalError  # noqa: E402
 from ntkit.experiments import training  # noqa: E402
 from ntkit.experiments.budgets import parse_budget  # noqa: E402
 from ntkit.experiments.interruption import Interruption  # noqa: E402
-from ntkit.experiments.reading import read_run  # noqa: E402
+from ntkit.experiments.progress import Telling  # noqa: E402
 from ntkit.experiments.report import write_report  # noqa: E402
 from ntkit.experiments.run_folder import RunFolder  # noqa: E402
+from ntkit.experiments.run_from_json import read_run  # noqa: E402
 from ntkit.experiments.spec import TuneSpec  # noqa: E402
-from ntkit.experiments.telling import Telling  # noqa: E402
 from ntkit.experiments.tune_run import resume_tune, run_tune  # noqa: E402
 from ntkit.tasks import Image, psnr  # noqa: E402
 from tests.experiments.stopping import Killed, kill, stopping  # noqa: E402
@@ -331,12 +331,12 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_one(
 @pytest.mark.slow
 def test_long_work_is_announced(spec: TuneSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr("ntkit.experiments.begin._SECONDS_A_MEGASAMPLE", 1.0)
+    monkeypatch.setattr("ntkit.experiments.run_start._SECONDS_A_MEGASAMPLE", 1.0)
     run_tune(
         replace(spec, verify=False), telling=Telling(show_progress=False, on_notice=said.append)
     )
     assert said == []
-    monkeypatch.setattr("ntkit.experiments.begin._SECONDS_A_MEGASAMPLE", 240 / (24 * 32) * 1e6)
+    monkeypatch.setattr("ntkit.experiments.run_start._SECONDS_A_MEGASAMPLE", 240 / (24 * 32) * 1e6)
     run_tune(
         replace(spec, verify=False),
         force=True,

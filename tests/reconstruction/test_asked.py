@@ -12,7 +12,7 @@ from ntkit import Grid
 from ntkit.kernels import RBF, Linear, Matern
 from ntkit.measurements import Fourier, Matrix, Radon, Samples
 from ntkit.reconstruction import default_priors, reconstruct
-from ntkit.reconstruction.asked import (
+from ntkit.reconstruction.arguments import (
     asked_bounds,
     asked_data,
     asked_mean,

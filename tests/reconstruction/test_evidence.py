@@ -10,7 +10,7 @@ from torch.distributions import MultivariateNormal
 from ntkit import Grid
 from ntkit.kernels import Matern
 from ntkit.measurements import AbstractMeasurement, Fourier, Matrix, Radon, Samples
-from ntkit.reconstruction.evidence import Spectrum, data_spectra, evidence, part_of_data
+from ntkit.reconstruction.evidence import DataSpectrum, data_spectra, evidence, part_of_data
 from ntkit.reconstruction.linear import kernel_fields
 from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import TorusPrior, WavePrior, torus_prior
@@ -41,7 +41,7 @@ def covariance_of(system: System, prior: TorusPrior) -> Tensor:
     return matrix @ matrix_of(prior, 2 if system.measurement.is_complex else 1) @ matrix.T
 
 
-def spectrum_under(system: System, prior: WavePrior, rows: Tensor) -> Spectrum:
+def spectrum_under(system: System, prior: WavePrior, rows: Tensor) -> DataSpectrum:
     return data_spectra(system, [prior], rows)[0]
 
 

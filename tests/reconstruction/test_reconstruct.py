@@ -128,7 +128,7 @@ def test_the_linear_problem_is_the_closed_form() -> None:
 
 def test_a_linear_problem_that_is_left_early_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = found(data(), LINES, total_variation=False, bounds=None)
-    monkeypatch.setattr("ntkit.reconstruction.work._MOST", 3)
+    monkeypatch.setattr("ntkit.reconstruction.reconstruction_problem._MOST", 3)
     early = found(data(), LINES, total_variation=False, bounds=None)
     said = [any("left after" in note for note in each.notes) for each in (whole, early)]
     assert said == [False, True]

@@ -15,7 +15,7 @@ from ntkit.tasks import PSNR, Budget, Shape, Signal
 from ntkit.tuning import EVERY_FAMILY, Candidate, NetworkPlan, Prediction, families, ladders
 from ntkit.tuning.families import compared, notes_on
 from ntkit.tuning.ladders import ladder_of, usual_of
-from ntkit.tuning.trials import Trial
+from ntkit.tuning.trials import CandidateTrial
 from tests.cases import TASKS, randn, seeded
 
 PLAN = NetworkPlan(2, 1, width=48, depth=2, n_frequencies=48)
@@ -29,7 +29,9 @@ Errors = Callable[[Candidate, int], Sequence[float]]
 def made(monkeypatch: pytest.MonkeyPatch, errors: Errors) -> None:
     """Trials that reach these mean square errors on two parts; a step of SIREN takes twice as long."""
 
-    def trials(task, parts, budget, tried, *, plan, scale, moments, lengths) -> tuple[Trial, ...]:
+    def trials(
+        task, parts, budget, tried, *, plan, scale, moments, lengths
+    ) -> tuple[CandidateTrial, ...]:
         del task, parts, plan, scale
         stops = {*moments, *lengths, budget.steps}
 
@@ -37,7 +39,7 @@ def made(monkeypatch: pytest.MonkeyPatch, errors: Errors) -> None:
             return torch.tensor([[e, 1.0] for e in errors(c, k)], dtype=torch.float64)
 
         every = [{k: sums(c, k) for k in stops} for c in tried]
-        return tuple(Trial(c, kind, kind) for c, kind in zip(tried, every, strict=True))
+        return tuple(CandidateTrial(c, kind, kind) for c, kind in zip(tried, every, strict=True))
 
     def timed(network: nn.Module, task, budget) -> float:
         del task, budget
@@ -247,7 +249,7 @@ def test_models_are_a_sixth_as_wide_where_network_and_parts_are_large(
     made(monkeypatch, lambda *_: (1e-2, 1e-2))
     unseen = families.trials
 
-    def trials(task, cut, *asked, scale: int, **others) -> tuple[Trial, ...]:
+    def trials(task, cut, *asked, scale: int, **others) -> tuple[CandidateTrial, ...]:
         found.append((scale, len(cut)))
         return unseen(task, cut, *asked, scale=scale, **others)
 

@@ -33,15 +33,15 @@ from ntkit.cli.simulate import ct, mri
 from ntkit.cli.studio import studio
 from ntkit.experiments.fit_run import resume_fit, run_fit
 from ntkit.experiments.interruption import Interruption
-from ntkit.experiments.reading import read_spec, spec_of
+from ntkit.experiments.progress import Telling
 from ntkit.experiments.reconstruct_result import ReconstructRun
 from ntkit.experiments.reconstruct_run import resume_reconstruct, run_reconstruct
 from ntkit.experiments.reconstruct_spec import CtSpec, ImageSpec, MriSpec, ReconstructSpec
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
 from ntkit.experiments.run_folder import RunFolder
+from ntkit.experiments.run_from_json import read_spec, spec_of
 from ntkit.experiments.runs import list_runs
 from ntkit.experiments.spec import FitSpec, TuneSpec
-from ntkit.experiments.telling import Telling
 from ntkit.experiments.tune_run import resume_tune, run_tune
 
 __all__ = ["main"]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ntkit.measurements import Physics, physics_parts
 from ntkit.reconstruction import Reconstruction, reconstruct
-from ntkit.reconstruction.asked import Bounds, Priors
+from ntkit.reconstruction.arguments import Bounds, Priors
 
 __all__ = ["DeepinvReconstructor"]
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ntkit import figures
-from ntkit.experiments.proof import Proof
+from ntkit.experiments.real_training import Proof
 from ntkit.experiments.results import FitRun
 from ntkit.kernels import ntk
 from ntkit.spectra import kernel_spectrum, power_spectrum

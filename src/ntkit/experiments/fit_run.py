@@ -6,7 +6,15 @@ from pathlib import Path
 import torch
 
 from ntkit._core.errors import NumericalError
-from ntkit.experiments.begin import (
+from ntkit.experiments.data import open_task
+from ntkit.experiments.progress import Telling
+from ntkit.experiments.real_training import Proof
+from ntkit.experiments.report import write_report
+from ntkit.experiments.results import FitRun, TuneRun
+from ntkit.experiments.run_folder import CHECKPOINT, FITTED
+from ntkit.experiments.run_from_json import read_run
+from ntkit.experiments.run_pictures import draw_fit
+from ntkit.experiments.run_start import (
     Begun,
     announce,
     asked_budget,
@@ -15,18 +23,10 @@ from ntkit.experiments.begin import (
     device_of_spec,
     in_time,
 )
-from ntkit.experiments.carry_out import Stages, go_on, start
-from ntkit.experiments.content import write_run
-from ntkit.experiments.data import open_task
-from ntkit.experiments.draw import draw_fit
-from ntkit.experiments.proof import Proof
-from ntkit.experiments.reading import read_run
-from ntkit.experiments.report import write_report
-from ntkit.experiments.results import FitRun, TuneRun
-from ntkit.experiments.run_folder import CHECKPOINT, FITTED
+from ntkit.experiments.run_to_end import Stages, go_on, start
+from ntkit.experiments.run_to_json import write_run
 from ntkit.experiments.spec import FitSpec
-from ntkit.experiments.telling import Telling
-from ntkit.experiments.training import Work, finished_proof, train_in
+from ntkit.experiments.training import KeptTraining, finished_proof, train_in
 from ntkit.tasks import AbstractTask
 from ntkit.tuning import Candidate, NetworkPlan, tune
 from ntkit.tuning.plan import check_sigmoid
@@ -192,7 +192,7 @@ def _train_and_finish(run: FitRun, task: AbstractTask, telling: Telling) -> None
     run.proof = proof
     if not proof.finished:
         stops = {round(run.budget.steps * k / _CURVE) for k in range(1, _CURVE + 1)}
-        work = Work(
+        work = KeptTraining(
             folder=run.folder,
             name=FITTED,
             candidate=run.candidate,

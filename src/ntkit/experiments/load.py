@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ntkit.experiments.reading import read_run
 from ntkit.experiments.results import AbstractRun
+from ntkit.experiments.run_from_json import read_run
 
 __all__ = ["load"]
 

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from ntkit._core.errors import NumericalError
 from ntkit._core.whole_files import write_with
-from ntkit.experiments.begin import Begun, common_of
-from ntkit.experiments.carry_out import Stages, go_on, start
-from ntkit.experiments.content import write_run
 from ntkit.experiments.priors import bandwidth_in, priors_of
 from ntkit.experiments.problems import Problem, completed, open_problem
+from ntkit.experiments.progress import Telling
 from ntkit.experiments.reconstruct_draw import draw_reconstruction
 from ntkit.experiments.reconstruct_result import Leftover, ReconstructRun
 from ntkit.experiments.reconstruct_scores import covered, scores_of
 from ntkit.experiments.reconstruct_spec import ReconstructSpec
 from ntkit.experiments.report import write_report
 from ntkit.experiments.run_folder import ALTERNATIVES, DEVIATION, FIELD, RESIDUAL
-from ntkit.experiments.telling import Telling
+from ntkit.experiments.run_start import Begun, common_of
+from ntkit.experiments.run_to_end import Stages, go_on, start
+from ntkit.experiments.run_to_json import write_run
 from ntkit.measurements import Radon
 from ntkit.reconstruction import Reconstruction, reconstruct, whiteness
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from torch import nn
 
 from ntkit._core.whole_files import shown
-from ntkit.experiments.export import Format, Subject, write_export
-from ntkit.experiments.proof import Proof
+from ntkit.experiments.export import ExportedNetwork, Format, write_export
+from ntkit.experiments.real_training import Proof
 from ntkit.experiments.run_folder import FITTED, WEIGHTS
 from ntkit.experiments.spec import FitSpec, TuneSpec
 from ntkit.experiments.weights import Architecture, read_network
@@ -142,7 +142,7 @@ class AbstractRun:
         candidate = self._named(name or self.main)
         architecture, network = self.architecture(candidate), self.trained(name=name)
         sizes = architecture.in_dim, architecture.out_dim
-        subject = Subject(network, *sizes, self.domain, self._budget_of(candidate))
+        subject = ExportedNetwork(network, *sizes, self.domain, self._budget_of(candidate))
         return write_export(subject, Path(out), format, force=force)
 
     def architecture(self, candidate: Candidate) -> Architecture:

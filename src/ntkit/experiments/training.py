@@ -13,19 +13,19 @@ from tqdm import tqdm
 
 from ntkit._core.errors import NumericalError
 from ntkit.experiments.interruption import Interruption
-from ntkit.experiments.proof import Proof
+from ntkit.experiments.real_training import Proof
 from ntkit.experiments.run_folder import CHECKPOINT
 from ntkit.experiments.weights import Architecture, about, read_tensors, write_tensors
 from ntkit.tasks import AbstractTask, Budget, Evaluation, Trainer
 from ntkit.tuning import Candidate
 
-__all__ = ["Work", "finished_proof", "train_in"]
+__all__ = ["KeptTraining", "finished_proof", "train_in"]
 
 _SECONDS = 5.0  # between checkpoints: what is lost at most, but for one step
 
 
 @dataclass(frozen=True)
-class Work:
+class KeptTraining:
     """A training, and where it is kept.
 
     Attributes:
@@ -51,7 +51,9 @@ class Work:
     stops: Sequence[int]
 
 
-def train_in(work: Work, proof: Proof, *, show_progress: bool, interruption: Interruption) -> None:
+def train_in(
+    work: KeptTraining, proof: Proof, *, show_progress: bool, interruption: Interruption
+) -> None:
     """Train, or go on with a checkpoint of the same training, and write the weights.
 
     Every few seconds a checkpoint is written. The weights of a training that was stopped are those that it would
@@ -107,7 +109,7 @@ def train_in(work: Work, proof: Proof, *, show_progress: bool, interruption: Int
         path.unlink(missing_ok=True)
 
 
-def _write(work: Work, proof: Proof, step: int) -> None:
+def _write(work: KeptTraining, proof: Proof, step: int) -> None:
     facts = about(
         work.architecture,
         encoding=str(work.candidate),
@@ -158,7 +160,7 @@ def _restored(trainer: Trainer, path: Path, name: str) -> float:
 
 
 def _progress(
-    work: Work, done: int, *, show_progress: bool
+    work: KeptTraining, done: int, *, show_progress: bool
 ) -> tuple[tqdm, Callable[[int, float], None]]:
     """A progress bar, and what tells it of a step."""
     recent: deque[float] = deque(maxlen=20)

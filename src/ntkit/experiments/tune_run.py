@@ -5,24 +5,24 @@ from pathlib import Path
 import torch
 
 from ntkit._core.errors import NumericalError
-from ntkit.experiments.begin import (
+from ntkit.experiments.data import open_task
+from ntkit.experiments.progress import Telling
+from ntkit.experiments.real_training import Proof
+from ntkit.experiments.report import write_report
+from ntkit.experiments.results import TuneRun
+from ntkit.experiments.run_folder import CHECKPOINT, WEIGHTS
+from ntkit.experiments.run_pictures import draw_tune
+from ntkit.experiments.run_start import (
     Begun,
     announce,
     budget_of,
     common_of,
     device_of_spec,
 )
-from ntkit.experiments.carry_out import Stages, go_on, start
-from ntkit.experiments.content import write_run
-from ntkit.experiments.data import open_task
-from ntkit.experiments.draw import draw_tune
-from ntkit.experiments.proof import Proof
-from ntkit.experiments.report import write_report
-from ntkit.experiments.results import TuneRun
-from ntkit.experiments.run_folder import CHECKPOINT, WEIGHTS
+from ntkit.experiments.run_to_end import Stages, go_on, start
+from ntkit.experiments.run_to_json import write_run
 from ntkit.experiments.spec import TuneSpec
-from ntkit.experiments.telling import Telling
-from ntkit.experiments.training import Work, finished_proof, train_in
+from ntkit.experiments.training import KeptTraining, finished_proof, train_in
 from ntkit.networks import symmetrise
 from ntkit.tasks import AbstractTask
 from ntkit.tuning import Candidate, NetworkPlan, initial_error, tune
@@ -159,7 +159,7 @@ def _prove(run: TuneRun, task: AbstractTask, proof: Proof, name: str, telling: T
     budget = run.result.budget_of(proof.candidate)
     curve = run.result.curves.get(str(run.result.choice), ())
     stops = {s for p in curve if budget.steps / 100 <= (s := int(p.steps)) < budget.steps}
-    work = Work(
+    work = KeptTraining(
         folder=run.folder,
         name=name,
         candidate=proof.candidate,

@@ -10,10 +10,10 @@ from torch import Tensor
 from ntkit._core.checks import finite
 from ntkit.measurements.sparse_matrix import Entries, SparseMatrix, both_parts
 
-__all__ = ["AbstractProducts", "products_of"]
+__all__ = ["AbstractMatrixProducts", "products_of"]
 
 
-class AbstractProducts(ABC):
+class AbstractMatrixProducts(ABC):
     """A matrix known by its products with the columns of a tensor."""
 
     shape: tuple[int, int]
@@ -29,11 +29,11 @@ class AbstractProducts(ABC):
         """`A^H v`."""
 
     @abstractmethod
-    def rows(self, index: Tensor) -> "AbstractProducts | None":
+    def rows(self, index: Tensor) -> "AbstractMatrixProducts | None":
         """Those of some rows; None where they cannot be had alone."""
 
 
-class _Dense(AbstractProducts):
+class _Dense(AbstractMatrixProducts):
     def __init__(self, matrix: Tensor) -> None:
         self.matrix = matrix
         self.shape = (matrix.shape[0], matrix.shape[1])
@@ -58,7 +58,7 @@ class _Dense(AbstractProducts):
         return _Dense(self.matrix[index])
 
 
-class _Sparse(AbstractProducts):
+class _Sparse(AbstractMatrixProducts):
     def __init__(self, matrix: SparseMatrix) -> None:
         self.matrix = matrix
         self.shape = (matrix.n_rows, matrix.n_columns)
@@ -77,7 +77,7 @@ class _Sparse(AbstractProducts):
         return _Sparse(self.matrix.rows(index))
 
 
-class _Operator(AbstractProducts):
+class _Operator(AbstractMatrixProducts):
     """SciPy's, in NumPy."""
 
     def __init__(self, operator: Any) -> None:
@@ -103,7 +103,7 @@ class _Operator(AbstractProducts):
         return real(v.resolve_conj()) if self.is_complex else both_parts(real, v)
 
 
-def products_of(matrix: Any) -> AbstractProducts:
+def products_of(matrix: Any) -> AbstractMatrixProducts:
     """Of whatever was given.
 
     Raises:

@@ -14,7 +14,7 @@ from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import TorusPrior, WavePrior
 
 __all__ = [
-    "Spectrum",
+    "DataSpectrum",
     "data_spectra",
     "evidence",
     "images_among",
@@ -42,7 +42,7 @@ _RIDGES = torch.logspace(-10, 1, 67, dtype=torch.float64)
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class DataSpectrum:
     """Some data in the eigenvectors of their covariance under a kernel.
 
     Attributes:
@@ -88,7 +88,7 @@ def part_of_data(system: System, *, most: int = _MOST_DATA) -> Int[Tensor, " n"]
 
 def data_spectra(
     system: System, priors: Sequence[WavePrior], rows: Int[Tensor, " n"]
-) -> list[Spectrum]:
+) -> list[DataSpectrum]:
     """The eigenvalues and vectors of `A K A^H` among some data, for several kernels.
 
     Args:
@@ -137,14 +137,14 @@ def images_among(
     return torch.complex(image[:, 0], image[:, 1]) if image.shape[1] == 2 else image[:, 0]
 
 
-def spectrum_of(name: str, rows: Int[Tensor, " n"], images: Shaped[Tensor, "n n"]) -> Spectrum:
+def spectrum_of(name: str, rows: Int[Tensor, " n"], images: Shaped[Tensor, "n n"]) -> DataSpectrum:
     """From the images `A K A^H e_i` of these rows."""
     eigenvalues, vectors = torch.linalg.eigh((images.mT + images.conj()) / 2)
-    return Spectrum(name, rows, eigenvalues.clamp_min(0), vectors)
+    return DataSpectrum(name, rows, eigenvalues.clamp_min(0), vectors)
 
 
 def evidence(
-    spectrum: Spectrum,
+    spectrum: DataSpectrum,
     y: Float[Tensor, "p m"],
     flat: Float[Tensor, "p m"] | None,
     *,
@@ -207,14 +207,14 @@ def evidence(
     )
 
 
-def _among(values: Tensor, spectrum: Spectrum, is_complex: bool) -> Tensor:
+def _among(values: Tensor, spectrum: DataSpectrum, is_complex: bool) -> Tensor:
     """Parts of some data in the eigenvectors, `[o, n]`."""
     own = values[:, spectrum.rows].double()
     channels = torch.complex(own[0::2], own[1::2]) if is_complex else own
     return channels @ spectrum.vectors.conj()
 
 
-def _left_out(spectrum: Spectrum, rest: Tensor, ridge: float) -> tuple[float, float]:
+def _left_out(spectrum: DataSpectrum, rest: Tensor, ridge: float) -> tuple[float, float]:
     """Root mean square errors of leave-one-out and of generalised cross-validation."""
     inverse = 1 / (spectrum.eigenvalues + ridge)
     solved = (rest * inverse) @ spectrum.vectors.mT

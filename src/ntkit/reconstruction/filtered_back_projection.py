@@ -65,7 +65,7 @@ def filtered_back_projection(
             f"`sinogram` has shape {tuple(sinogram.shape)}; `A` gives {(*A.data_shape, 'o')}, with one last axis of "
             "outputs, also for a single one."
         )
-    inverse = _Inverse.of(A.beam, float(A.pixels[:, -2:].norm(dim=1).max()))
+    inverse = _BeamInversion.of(A.beam, float(A.pixels[:, -2:].norm(dim=1).max()))
     data = sinogram.double() * inverse.ray_weights[..., None].to(sinogram.device)
     filtered = _filtered(data, inverse.ramp.to(data.device), WINDOWS[window])
     points = A.pixels.to(data.device)
@@ -77,7 +77,7 @@ def filtered_back_projection(
 
 
 @dataclass(frozen=True)
-class _Inverse:
+class _BeamInversion:
     """What differs between beams.
 
     Attributes:
@@ -93,7 +93,7 @@ class _Inverse:
     point_weights: Callable[[int, Tensor], Tensor]
 
     @classmethod
-    def of(cls, beam: AbstractBeam, radius: float) -> "_Inverse":
+    def of(cls, beam: AbstractBeam, radius: float) -> "_BeamInversion":
         """Of parallel rays, or of those from a point to a flat or a curved detector, through a field of a radius."""
         step = beam.detector_spacing[0]
         if not isinstance(beam, DivergentBeam):
@@ -119,7 +119,7 @@ class _Inverse:
         )
 
 
-def _of_arc(beam: DivergentBeam, radius: float) -> _Inverse:
+def _of_arc(beam: DivergentBeam, radius: float) -> _BeamInversion:
     """Equal angles: in units of angle, with the sine in place of the distance in the ramp."""
     source, step = beam.source_distance, beam.detector_spacing[0] / beam.length
     lag = torch.arange(1 - beam.n_detectors[0], beam.n_detectors[0], dtype=torch.float64) * step
@@ -132,7 +132,9 @@ def _of_arc(beam: DivergentBeam, radius: float) -> _Inverse:
         across = points.square().sum(1) - (source - depth).square()
         return 1 / (depth.square() + across)
 
-    return _Inverse(turned, once * source * angles.cos(), _ramp(beam, step) * stretch, weights)
+    return _BeamInversion(
+        turned, once * source * angles.cos(), _ramp(beam, step) * stretch, weights
+    )
 
 
 def _places(beam: AbstractBeam, scale: float) -> Float[Tensor, "*detectors p"]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ntkit.grids import Grid
 from ntkit.measurements import AbstractMeasurement
-from ntkit.reconstruction.asked import (
+from ntkit.reconstruction.arguments import (
     Bounds,
     Priors,
     asked_bounds,
@@ -21,10 +21,10 @@ from ntkit.reconstruction.asked import (
     asked_variation,
 )
 from ntkit.reconstruction.choice import folds_of
+from ntkit.reconstruction.reconstruction_problem import ReconstructionProblem
 from ntkit.reconstruction.result import Reconstruction
 from ntkit.reconstruction.torus import torus_prior
 from ntkit.reconstruction.words import notes_on, reason
-from ntkit.reconstruction.work import Work
 
 __all__ = ["reconstruct"]
 
@@ -97,7 +97,9 @@ def reconstruct(
     system = asked_system(A, weights, groups)
     strength = asked_variation(total_variation)
     measured = asked_signal(system.data_of(data))
-    problem = Work(system, measured, asked_bounds(bounds, A), asked_mean(mean), say)
+    problem = ReconstructionProblem(
+        system, measured, asked_bounds(bounds, A), asked_mean(mean), say
+    )
     if strength is True and not system.is_blind:
         folds_of(system.group)  # refuses too few groups before anything is computed
     found = problem.priors([

@@ -20,9 +20,9 @@ from ntkit.tuning.ladders import USUAL, is_steady, ladder_of, usual_of
 from ntkit.tuning.parts import Parts, parts_of
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
-from ntkit.tuning.trials import LONGEST, Trial, trials
+from ntkit.tuning.trials import LONGEST, CandidateTrial, trials
 
-__all__ = ["Comparison", "Equal", "FamilyRow", "Trials", "compared", "notes_on"]
+__all__ = ["Equal", "FamilyComparison", "FamilyRow", "Trials", "compared", "notes_on"]
 
 Equal = Literal["steps", "time"]
 
@@ -97,13 +97,13 @@ class Trials:
         """Of the budget, as far as models go."""
         return min(self.budget.steps, LONGEST)
 
-    def sums(self, trial: Trial, equal: Equal) -> Float[Tensor, "p s"]:
+    def sums(self, trial: CandidateTrial, equal: Equal) -> Float[Tensor, "p s"]:
         """What counts of a trial, where all have the same number of steps, or the same time."""
         in_time = self.steps_in_time(trial.candidate.family, self.steps)
         kind = trial.held_out if self.goal == "generalise" else trial.train
         return kind[self.steps if equal == "steps" else in_time]
 
-    def of(self, tried: Sequence[Candidate]) -> tuple[Trial, ...]:
+    def of(self, tried: Sequence[Candidate]) -> tuple[CandidateTrial, ...]:
         """The models of some candidates of one family."""
         family = tried[0].family
         stops = {max(1, round(self.steps * share)) for share in _STOPS}
@@ -118,14 +118,16 @@ class Trials:
             lengths=(self.steps_in_time(family, self.steps),),
         )
 
-    def quality(self, trial: Trial, steps: int, *, called: int | None = None) -> Prediction:
+    def quality(
+        self, trial: CandidateTrial, steps: int, *, called: int | None = None
+    ) -> Prediction:
         """On the rows trained on and held out, of all parts together; said of `called` steps, or of these."""
         kinds = (trial.train, trial.held_out)
         errors = [self.task.metric.error(kind[steps].sum(0)) for kind in kinds]
         train, held_out = (self.task.metric.quality(e) if isfinite(e) else -inf for e in errors)
         return Prediction(called or steps, train, held_out)
 
-    def row(self, trial: Trial) -> Row:
+    def row(self, trial: CandidateTrial) -> Row:
         """What a candidate reaches on the way to the budget and at its end."""
         way = [self.quality(trial, k) for k in sorted(trial.train) if k < self.steps]
         end = self.quality(trial, self.steps, called=self.budget.steps)
@@ -133,7 +135,7 @@ class Trials:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FamilyComparison:
     """What scale models say. Without any, that nothing was tried.
 
     Attributes:
@@ -158,7 +160,7 @@ def compared(
     equal: Equal = "steps",
     predicted: Mapping[Candidate, Prediction] | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Comparison:
+) -> FamilyComparison:
     """Scale models of each family, and which is recommended; none where the task is too small for any.
 
     In each family the usual bandwidth is kept unless models of another one are better by more than their noise, and
@@ -180,7 +182,7 @@ def compared(
     """
     cut = _cut_of(task, plan)
     if cut is None:
-        return Comparison()
+        return FamilyComparison()
     say("time of a step of each family")
     usual = {f: usual_of(f, task) for f in dict.fromkeys((MLP, *families))}
     seconds = {
@@ -189,7 +191,7 @@ def compared(
     }
     asked = Trials(task, goal, budget, plan, *cut, seconds)
     metric, in_dim = task.metric, task.in_dim
-    best: dict[str, Trial] = {}
+    best: dict[str, CandidateTrial] = {}
     table: tuple[Row, ...] = ()
     flat = None
     for family in families:
@@ -211,7 +213,7 @@ def compared(
         raise NumericalError(
             f"The training of every scale model diverged at a learning rate of {budget.lr:g}. Take a smaller one."
         )
-    return Comparison(tuple(rows), table, flat)
+    return FamilyComparison(tuple(rows), table, flat)
 
 
 def notes_on(
@@ -273,7 +275,7 @@ def _nearest(wanted: Candidate, found: Iterable[Candidate]) -> Candidate:
 
 
 def _shift(
-    asked: Trials, best: Mapping[str, Trial], predicted: Mapping[Candidate, Prediction]
+    asked: Trials, best: Mapping[str, CandidateTrial], predicted: Mapping[Candidate, Prediction]
 ) -> tuple[float, float]:
     """What the quality of models is less than that of the whole, by the family of which both are known."""
     for trial in best.values():
@@ -297,7 +299,9 @@ def _flat(
     return min(near), max(near)
 
 
-def _row(asked: Trials, trial: Trial, behind: Lead, shift: tuple[float, float]) -> FamilyRow:
+def _row(
+    asked: Trials, trial: CandidateTrial, behind: Lead, shift: tuple[float, float]
+) -> FamilyRow:
     def moved(steps: int, called: int | None = None) -> Prediction:
         found = asked.quality(trial, steps, called=called)
         return Prediction(found.steps, found.train + shift[0], found.held_out + shift[1])

@@ -11,7 +11,7 @@ from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.parts import parts_of
 from ntkit.tuning.pieces import PIECES
 from ntkit.tuning.plan import NetworkPlan
-from ntkit.tuning.trials import LONGEST, Trial, trials
+from ntkit.tuning.trials import LONGEST, CandidateTrial, trials
 
 __all__ = ["ScaleModel", "scale_models"]
 
@@ -69,7 +69,7 @@ def scale_models(
     return tuple(_pooled(trial, task.metric, budget.steps) for trial in found)
 
 
-def _pooled(trial: Trial, metric: AbstractMetric, steps: int) -> ScaleModel:
+def _pooled(trial: CandidateTrial, metric: AbstractMetric, steps: int) -> ScaleModel:
     """Over all pieces as if they were one."""
     errors = [metric.error(kind[steps].sum(0)) for kind in (trial.train, trial.held_out)]
     train, held_out = (metric.quality(e) if isfinite(e) else -inf for e in errors)

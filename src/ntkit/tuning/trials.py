@@ -24,7 +24,7 @@ from ntkit.tuning.fleet import Fleet, alike
 from ntkit.tuning.parts import Parts
 from ntkit.tuning.plan import NetworkPlan
 
-__all__ = ["LONGEST", "Trial", "trials"]
+__all__ = ["LONGEST", "CandidateTrial", "trials"]
 
 LONGEST = 5000
 """Steps beyond which no model is trained: it would take minutes."""
@@ -35,7 +35,7 @@ _JUDGED_ELSE = 512
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class CandidateTrial:
     """What the scale models of one candidate reached, on each part of the task.
 
     Attributes:
@@ -60,7 +60,7 @@ def trials(
     moments: Sequence[int] = (),
     lengths: Sequence[int] = (),
     on_step: Callable[[float], None] | None = None,
-) -> tuple[Trial, ...]:
+) -> tuple[CandidateTrial, ...]:
     """Train models of all candidates on all parts, with Adam, for the steps of the budget.
 
     A step of Adam at one rate moves the output of a network in proportion to its width where all weights
@@ -98,7 +98,7 @@ def trials(
     groups: dict[tuple[object, ...], list[Candidate]] = {}
     for candidate, networks in built.items():
         groups.setdefault((candidate.family, *alike(networks[0])), []).append(candidate)
-    found: dict[Candidate, Trial] = {}
+    found: dict[Candidate, CandidateTrial] = {}
     for members in groups.values():
         networks = [n for c in members for n in built[c]]
         asked = plan.budget_of(members[0], budget)
@@ -110,7 +110,7 @@ def trials(
         for i, candidate in enumerate(members):
             own = slice(i * len(parts), (i + 1) * len(parts))
             train, held_out = ({k: s[kind, own] for k, s in sums.items()} for kind in range(2))
-            found[candidate] = Trial(candidate, train, held_out)
+            found[candidate] = CandidateTrial(candidate, train, held_out)
     return tuple(found[c] for c in tried)
 
 

@@ -13,7 +13,7 @@ from ntkit.tasks.signal import Signal
 from ntkit.tuning.answer import KernelAnswer, answered, has_kernel
 from ntkit.tuning.candidates import COMPARED, MLP, candidates
 from ntkit.tuning.choice import Goal
-from ntkit.tuning.families import Comparison, Equal, compared, notes_on
+from ntkit.tuning.families import Equal, FamilyComparison, compared, notes_on
 from ntkit.tuning.ladders import asked_families, usual_of
 from ntkit.tuning.optimisers import optimiser_of
 from ntkit.tuning.optimisers.base import Engine
@@ -134,7 +134,7 @@ def tune(
         question = Question(whole, goal, trains, plan, tried, chosen, pilot, say)
         answer = answered(question, why)
     relu = [answer.choice] if answer.choice else tried
-    models = Comparison()
+    models = FamilyComparison()
     if may_try and (answer.choice is None or len(names) > 1):
         known = answer.predicted(steps)
         asked = (whole, goal, budget, plan)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import ntkit.kernels.empirical.job
+import ntkit.kernels.empirical.network_runs
 from ntkit.kernels import Contraction, Structured, empirical_ntk
-from ntkit.kernels.empirical.ending import Ending, ending
+from ntkit.kernels.empirical.output_gradients import Ending, ending
 from tests.cases import randn
 from tests.kernels.empirical import oracle
 from tests.tolerances import assert_near
@@ -71,7 +71,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         found.update(node.name() for node in end.fields) if end is not None else None
         return end
 
-    monkeypatch.setattr(ntkit.kernels.empirical.job, "ending", noted)
+    monkeypatch.setattr(ntkit.kernels.empirical.network_runs, "ending", noted)
     return found
 
 
@@ -85,7 +85,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(0 if end is None else sum(use.node in end.fields for use in run.uses))
         return end
 
-    monkeypatch.setattr(ntkit.kernels.empirical.job, "ending", noted)
+    monkeypatch.setattr(ntkit.kernels.empirical.network_runs, "ending", noted)
     return found
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import ntkit.kernels.empirical.job
+import ntkit.kernels.empirical.network_runs
 from ntkit.kernels import Structured, empirical_ntk
-from ntkit.kernels.empirical.parts import read
+from ntkit.kernels.empirical.parameter_groups import read
 from tests.cases import randn
 from tests.kernels.empirical import oracle
 from tests.tolerances import assert_near
@@ -23,7 +23,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         made.append(read(*args))
         return made[-1]
 
-    monkeypatch.setattr(ntkit.kernels.empirical.job, "read", noted)
+    monkeypatch.setattr(ntkit.kernels.empirical.network_runs, "read", noted)
     return made
 
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 import ntkit
 from ntkit.kernels import Contraction, Sketch, Structured, empirical_ntk
-from ntkit.kernels.empirical import parts
+from ntkit.kernels.empirical import parameter_groups
 from ntkit.kernels.empirical.batch import batched
-from ntkit.kernels.empirical.parts import read
+from ntkit.kernels.empirical.parameter_groups import read
 from ntkit.kernels.empirical.target import Target
 from tests.cases import randn
 from tests.kernels.empirical import oracle
@@ -254,8 +254,8 @@ def test_verify_is_of_samples_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = empirical_ntk(net, "full", method=Structured())
     assert kernel.verify(z) < 1e-12
     assert kernel.verify(z[:2], x2=z[2:]) < 1e-12
-    monkeypatch.setattr(parts, "may_reorder", lambda *_: False)
-    monkeypatch.setattr(parts, "_READ", {})
+    monkeypatch.setattr(parameter_groups, "may_reorder", lambda *_: False)
+    monkeypatch.setattr(parameter_groups, "_READ", {})
     wrong = empirical_ntk(Ordered(_sorted).double(), method=Structured())
     z = torch.cat([z[z[:, 0].argsort()], z[:1]])
     assert wrong.verify(z) > 0.01

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ntkit.kernels import Auto, Contraction, Structured, empirical_ntk
-from ntkit.kernels.empirical.method import AbstractMethod
-from ntkit.kernels.empirical.orders import Total
+from ntkit.kernels.empirical.method import AbstractGramMethod
+from ntkit.kernels.empirical.product_orders import Total
 from tests.cases import randn, seeded
 from tests.kernels.empirical import oracle
 from tests.kernels.empirical.networks import NETWORKS, Shared, VisionTransformer, first, network
@@ -84,7 +84,7 @@ def test_verify_notices_what_is_wrong() -> None:
 @pytest.mark.parametrize("name", ["u-net", "gru", "lstm", "shared", "convolutions"])
 @pytest.mark.parametrize("method", [Structured(), Contraction(), Auto()], ids=repr)
 @pytest.mark.parametrize("outputs", ["trace", "full"])
-def test_no_graph_hangs_on_the_result(name: str, method: AbstractMethod, outputs: Any) -> None:
+def test_no_graph_hangs_on_the_result(name: str, method: AbstractGramMethod, outputs: Any) -> None:
     """Also of the gradients of single samples, where parameters fall back, and of given points."""
     net, x = network(name)
     x.requires_grad_()
@@ -271,7 +271,7 @@ def test_checkpointed_layers() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 @pytest.mark.parametrize("method", [Structured(), Contraction()], ids=repr)
-def test_as_many_samples_as_outputs(method: AbstractMethod, n: int) -> None:
+def test_as_many_samples_as_outputs(method: AbstractGramMethod, n: int) -> None:
     """Where a rule of `vmap` that takes one axis for the other stays silent: PReLU's in torch 2.13."""
     net, x = network("mlp")
     kernel, expected = empirical_ntk(net, "full", method=method), oracle.full(net, x[:n])
@@ -281,7 +281,7 @@ def test_as_many_samples_as_outputs(method: AbstractMethod, n: int) -> None:
 
 @pytest.mark.parametrize("method", [Structured(), Contraction()], ids=repr)
 @pytest.mark.parametrize("where", ["one row", "first two alike"])
-def test_samples_that_look_alike_to_a_wrong_rule(method: AbstractMethod, where: str) -> None:
+def test_samples_that_look_alike_to_a_wrong_rule(method: AbstractGramMethod, where: str) -> None:
     """A multiple of a sample has the signs of the sample, and behind a norm the same numbers."""
     before = nn.Conv1d(2, 4, 1, bias=False), nn.GroupNorm(1, 4, affine=False), nn.PReLU()
     bias = nn.Conv1d(4, 4, 1), nn.PReLU(), nn.Flatten(), nn.Linear(12, 3)

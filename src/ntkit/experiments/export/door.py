@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ntkit._core.whole_files import shown, write_bytes
+from ntkit.experiments.export.exported_network import ExportedNetwork
 from ntkit.experiments.export.onnx_file import onnx_file
 from ntkit.experiments.export.program import program_file
-from ntkit.experiments.export.subject import Subject
 from ntkit.experiments.export.tiny_cuda_nn import tiny_cuda_nn_file
 
 __all__ = ["FORMATS", "Format", "suffix_of", "write_export"]
@@ -16,7 +16,7 @@ Format = Literal["tiny-cuda-nn", "onnx", "torch"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-_WRITERS: dict[Format, tuple[str, Callable[[Subject], tuple[bytes, list[str]]]]] = {
+_WRITERS: dict[Format, tuple[str, Callable[[ExportedNetwork], tuple[bytes, list[str]]]]] = {
     "tiny-cuda-nn": (".json", tiny_cuda_nn_file),
     "onnx": (".onnx", onnx_file),
     "torch": (".pt2", program_file),
@@ -35,7 +35,9 @@ def suffix_of(format: Format) -> str:
     return _WRITERS[format][0]
 
 
-def write_export(subject: Subject, path: Path, format: Format, *, force: bool = False) -> list[str]:
+def write_export(
+    subject: ExportedNetwork, path: Path, format: Format, *, force: bool = False
+) -> list[str]:
     """Write the file, whole, and return what there is to know of it.
 
     Args:

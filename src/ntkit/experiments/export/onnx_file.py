@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from ntkit.experiments.export.exported_network import ExportedNetwork
 from ntkit.experiments.export.program import exported_program
-from ntkit.experiments.export.subject import Subject
 
 __all__ = ["onnx_file"]
 
@@ -20,7 +20,7 @@ OPSET = 18
 _MOST_BYTES = 2**31 - 1  # of protocol buffers
 
 
-def onnx_file(subject: Subject) -> tuple[bytes, list[str]]:
+def onnx_file(subject: ExportedNetwork) -> tuple[bytes, list[str]]:
     """The content of an `.onnx` file, checked by ONNX's own checker, and notes.
 
     One input `coordinates` `[n, d]`, one output `values` `[n, o]`, float32; `n` is free. What they mean

@@ -7,12 +7,12 @@ import torch
 from torch import fx
 from torch.export import Dim, ExportedProgram
 
-from ntkit.experiments.export.subject import Subject
+from ntkit.experiments.export.exported_network import ExportedNetwork
 
 __all__ = ["exported_program", "program_file"]
 
 
-def exported_program(subject: Subject) -> ExportedProgram:
+def exported_program(subject: ExportedNetwork) -> ExportedProgram:
     """The network as a graph of PyTorch's operators, for any number of points.
 
     Raises:
@@ -33,7 +33,7 @@ def exported_program(subject: Subject) -> ExportedProgram:
     return program
 
 
-def program_file(subject: Subject) -> tuple[bytes, list[str]]:
+def program_file(subject: ExportedNetwork) -> tuple[bytes, list[str]]:
     """The content of a `.pt2` file, with the meaning of its numbers as `meaning.json` in it, and notes."""
     file = BytesIO()
     texts = {"meaning.json": json.dumps(subject.meaning(), indent=2)}

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from ntkit.encodings import AbstractEncoding, Centred, Identity, to_config
-from ntkit.experiments.export.subject import Subject
+from ntkit.experiments.export.exported_network import ExportedNetwork
 from ntkit.networks import Linear, Sine
 from ntkit.networks.symmetrise import Symmetrised
 from ntkit.tasks import JOBS, AbstractTask, Budget
@@ -28,7 +28,7 @@ _THEIR_OMEGA, _THEIR_MULTIPLE = 30.0, 16
 """Of their first sine layer: weights `U(-30 / n, 30 / n)`, `n` the inputs, padded with ones to a multiple of 16."""
 
 
-def tiny_cuda_nn_file(subject: Subject) -> tuple[bytes, list[str]]:
+def tiny_cuda_nn_file(subject: ExportedNetwork) -> tuple[bytes, list[str]]:
     """The JSON of tiny-cuda-nn's loss, optimiser, encoding and network, and notes.
 
     Not the weights: its networks have no biases, compute in 16 bits and lay tables of grids out otherwise,

@@ -7,7 +7,7 @@ import torch
 from tyro.conf import Positional
 
 from ntkit._core.checks import non_negative, positive, positive_int
-from ntkit.experiments.simulation.subject import FINER, subject_of
+from ntkit.experiments.simulation.simulated_picture import FINER, subject_of
 from ntkit.experiments.simulation.written import Out, free, write_measured
 from ntkit.measurements import Radon
 

@@ -12,7 +12,7 @@ from tyro.conf import Positional
 
 from ntkit._core.checks import non_negative
 from ntkit._core.whole_files import write_with
-from ntkit.experiments.simulation.subject import FINER, subject_of
+from ntkit.experiments.simulation.simulated_picture import FINER, subject_of
 from ntkit.experiments.simulation.written import Out, free, part_of, write_measured
 from ntkit.tasks.files import write_image
 

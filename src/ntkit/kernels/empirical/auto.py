@@ -9,17 +9,17 @@ from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import Contraction, jacobian_features
 from ntkit.kernels.empirical.diagonal import diagonal
 from ntkit.kernels.empirical.gram import gram
-from ntkit.kernels.empirical.job import Job
-from ntkit.kernels.empirical.method import AbstractMethod
+from ntkit.kernels.empirical.method import AbstractGramMethod
+from ntkit.kernels.empirical.network_runs import NetworkRuns
 from ntkit.kernels.empirical.outputs import Outputs
-from ntkit.kernels.empirical.plan import Plan
+from ntkit.kernels.empirical.plan import KernelPlan
 from ntkit.kernels.empirical.target import Target
 
 __all__ = ["Auto"]
 
 
 @dataclass(frozen=True)
-class Auto(AbstractMethod):
+class Auto(AbstractGramMethod):
     """`Structured` unless rules hold for so little of the network that `Contraction` costs less.
 
     The plan reports the choice and the estimates behind it.
@@ -35,14 +35,14 @@ class Auto(AbstractMethod):
 
     def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
         """By the method of the smaller estimate."""
-        job = Job(target, x1, x2, outputs, self.memory)
+        job = NetworkRuns(target, x1, x2, outputs, self.memory)
         if _prefers_structure(job):
             return gram(job)
         return Contraction(self.memory).gram(target, x1, x2, outputs)
 
     def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
         """By the same method as the matrix."""
-        job = Job(target, x, None, outputs, self.memory)
+        job = NetworkRuns(target, x, None, outputs, self.memory)
         if _prefers_structure(job):
             return diagonal(job)
         return Contraction(self.memory).diag(target, x, outputs)
@@ -51,9 +51,9 @@ class Auto(AbstractMethod):
         """The Jacobian itself, whole: `o P` numbers a sample."""
         return jacobian_features(target, x, outputs)
 
-    def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
+    def plan(self, target: Target, x: Batch, outputs: Outputs) -> KernelPlan:
         """The chosen method's plan, with the estimates."""
-        job = Job(target, x, None, outputs, self.memory)
+        job = NetworkRuns(target, x, None, outputs, self.memory)
         here, there = job.seconds()
         words = f"Estimates for the parameters with a rule: structured {here:.2g} s, "
         words += f"by the Jacobian {there:.2g} s."
@@ -62,7 +62,7 @@ class Auto(AbstractMethod):
         return replace(Contraction(self.memory).plan(target, x, outputs), reason=words)
 
 
-def _prefers_structure(job: Job) -> bool:
+def _prefers_structure(job: NetworkRuns) -> bool:
     if not job.left_out:
         return True
     here, there = job.seconds()

@@ -9,9 +9,9 @@ from torch import Tensor
 from ntkit._core.checks import positive_int, replace_fields
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.jacobian import can_vmap, jacobians
-from ntkit.kernels.empirical.method import AbstractMethod
+from ntkit.kernels.empirical.method import AbstractGramMethod
 from ntkit.kernels.empirical.outputs import Outputs, positions
-from ntkit.kernels.empirical.plan import Plan, PlannedPart
+from ntkit.kernels.empirical.plan import KernelPlan, PlannedPart
 from ntkit.kernels.empirical.products import rows_product
 from ntkit.kernels.empirical.target import Target
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Contraction(AbstractMethod):
+class Contraction(AbstractGramMethod):
     """`J(x1) J(x2)^T` by blocks of the Jacobians. Holds for every module; the cost is the largest.
 
     Jacobians of single samples come from `vmap(jacrev)`, or one sample after the other where the
@@ -61,17 +61,17 @@ class Contraction(AbstractMethod):
         """The Jacobian itself, whole: `o P` numbers a sample."""
         return jacobian_features(target, x, outputs)
 
-    def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
+    def plan(self, target: Target, x: Batch, outputs: Outputs) -> KernelPlan:
         """Per-sample gradients throughout."""
         chosen = positions(outputs, target.probe(x))
-        block = _Blocks(target, x, chosen, range(len(target.names)), self.memory)
+        block = _TileJacobians(target, x, chosen, range(len(target.names)), self.memory)
         rows = tuple(
             PlannedPart(name, tuple(p.shape), *sample_by_sample(block.why_loop))
             for name, p in zip(target.names, target.parameters, strict=True)
         )
         tiles = block.tiles(x)
         size = 2 * block.row_bytes * _count(tiles[0].samples) * _count(tiles[0].outputs)
-        return Plan("contraction", rows, f"The Jacobian in {len(tiles)} blocks.", size)
+        return KernelPlan("contraction", rows, f"The Jacobian in {len(tiles)} blocks.", size)
 
 
 def sample_by_sample(why_loop: str | None) -> tuple[str, str]:
@@ -84,8 +84,8 @@ def sample_by_sample(why_loop: str | None) -> tuple[str, str]:
 def jacobian_features(target: Target, x: Batch, outputs: Outputs) -> Tensor:
     """`J(x)`, `[n, o, P]` with all outputs; else `[n, o P]` over the root of their number."""
     chosen = positions(outputs, target.probe(x))
-    block = _Blocks(target, x, chosen, range(len(target.names)), memory=1)
-    tile = _Tile(slice(0, len(x)), slice(0, len(chosen)))
+    block = _TileJacobians(target, x, chosen, range(len(target.names)), memory=1)
+    tile = _JacobianTile(slice(0, len(x)), slice(0, len(chosen)))
     j = torch.cat([part.to(target.accumulation) for part in block.jacobian(x, tile)], 2)
     return j if outputs == "full" else j.flatten(1) / len(chosen) ** 0.5
 
@@ -102,7 +102,7 @@ def contracted(
 ) -> Tensor:
     """`J(x1) J(x2)^T` over the wanted parameters, `[n, m, o, o]` or the mean over outputs `[n, m]`."""
     other = x1 if x2 is None else x2
-    block = _Blocks(target, max(x1, other, key=len), outputs, wanted, memory)
+    block = _TileJacobians(target, max(x1, other, key=len), outputs, wanted, memory)
     rows = block.tiles(x1)
     columns = rows if x2 is None else block.tiles(other)
     o = len(outputs)
@@ -132,7 +132,7 @@ def contracted_diagonal(
     full: bool,
 ) -> Tensor:
     """The diagonal of the same, `[n, o, o]` or `[n]`."""
-    block = _Blocks(target, x, outputs, wanted, memory)
+    block = _TileJacobians(target, x, outputs, wanted, memory)
     o = len(outputs)
     shape = (len(x), o, o) if full else (len(x),)
     total = torch.zeros(shape, dtype=torch.float64, device=target.device)
@@ -157,14 +157,14 @@ def contracted_diagonal(
 
 
 @dataclass(frozen=True)
-class _Tile:
+class _JacobianTile:
     """A block of the Jacobian's rows: some samples, and some of the outputs asked for."""
 
     samples: slice
     outputs: slice
 
 
-class _Blocks:
+class _TileJacobians:
     """Jacobians of tiles that fit in the memory."""
 
     def __init__(
@@ -182,16 +182,16 @@ class _Blocks:
         self.row_bytes = sum(every[k].numel() * every[k].element_size() for k in wanted)
         self._rows = max(1, memory // 4 // self.row_bytes)
 
-    def tiles(self, x: Batch) -> list[_Tile]:
+    def tiles(self, x: Batch) -> list[_JacobianTile]:
         o = min(len(self.outputs), self._rows)
         n = min(len(x), max(1, self._rows // o))
         return [
-            _Tile(samples, outputs)
+            _JacobianTile(samples, outputs)
             for samples in _slices(len(x), n)
             for outputs in _slices(len(self.outputs), o)
         ]
 
-    def jacobian(self, x: Batch, tile: _Tile) -> list[Tensor]:
+    def jacobian(self, x: Batch, tile: _JacobianTile) -> list[Tensor]:
         """`[samples, outputs, p]` for each parameter."""
         return jacobians(
             self._target,
@@ -227,7 +227,9 @@ def _turned(tile: Tensor) -> Tensor:
     return tile.permute(2, 3, 0, 1) if tile.ndim == 4 else tile.T
 
 
-def _add(total: Tensor, first: _Tile, second: _Tile, part: Tensor, *, full: bool) -> None:
+def _add(
+    total: Tensor, first: _JacobianTile, second: _JacobianTile, part: Tensor, *, full: bool
+) -> None:
     if full:
         total[first.samples, first.outputs, second.samples, second.outputs] += part
     else:

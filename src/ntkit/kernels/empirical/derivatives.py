@@ -8,9 +8,9 @@ from torch import Tensor
 
 from ntkit._core.torch_internals import metadata
 from ntkit.kernels.empirical.batch import Batch
-from ntkit.kernels.empirical.multiply import AbstractProducts
+from ntkit.kernels.empirical.cotangent_derivatives import Twice
+from ntkit.kernels.empirical.kernel_products import AbstractProducts
 from ntkit.kernels.empirical.target import Target
-from ntkit.kernels.empirical.twice import Twice
 
 __all__ = ["DerivativeProducts"]
 

@@ -6,14 +6,14 @@ from torch import Tensor
 from ntkit.kernels.empirical.backward import Gradient
 from ntkit.kernels.empirical.cancellation import loses_digits, pair_squares, part_squares
 from ntkit.kernels.empirical.contraction import contracted_diagonal
-from ntkit.kernels.empirical.job import Job
-from ntkit.kernels.empirical.parts import Part
+from ntkit.kernels.empirical.network_runs import NetworkRuns
+from ntkit.kernels.empirical.parameter_groups import Part
 from ntkit.kernels.empirical.products import outer_sums
 
 __all__ = ["diagonal"]
 
 
-def diagonal(job: Job) -> Tensor:
+def diagonal(job: NetworkRuns) -> Tensor:
     """`[n, o, o]`, or the mean over outputs `[n]`, over the parameters."""
     n, o = job.counts[0], len(job.outputs)
     shape = (n, o, o) if job.full else (n,)
@@ -31,7 +31,7 @@ def diagonal(job: Job) -> Tensor:
     )
 
 
-def _of_part(job: Job, part: Part, g: list[Gradient]) -> Tensor:
+def _of_part(job: NetworkRuns, part: Part, g: list[Gradient]) -> Tensor:
     if part.is_outer:
         return _outer_diagonal(*part.factors(job.runs[0], g), full=job.full)
     blocks = [j.double() for j in part.explicit(job.runs[0], g)]

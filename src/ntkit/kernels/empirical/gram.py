@@ -10,9 +10,9 @@ from ntkit.kernels.empirical.backward import Gradient
 from ntkit.kernels.empirical.cancellation import few_cancel
 from ntkit.kernels.empirical.contraction import contracted
 from ntkit.kernels.empirical.graph import Run
-from ntkit.kernels.empirical.job import Job
-from ntkit.kernels.empirical.orders import Total
-from ntkit.kernels.empirical.parts import Part
+from ntkit.kernels.empirical.network_runs import NetworkRuns
+from ntkit.kernels.empirical.parameter_groups import Part
+from ntkit.kernels.empirical.product_orders import Total
 from ntkit.kernels.empirical.products import GramSum
 from ntkit.kernels.empirical.rules.linear import LinearUse
 
@@ -24,7 +24,7 @@ _BYTES_OF_SUM = 12
 """Bytes of an entry of a `GramSum`: all layers have one at the same time."""
 
 
-def gram(job: Job) -> Tensor:
+def gram(job: NetworkRuns) -> Tensor:
     """`[n, m, o, o]`, or the mean over outputs `[n, m]`, over the parameters."""
     if _has_only_singles(job):
         value, cancelling = _sum_of_singles(job).to(job.accumulation), []
@@ -38,7 +38,7 @@ def gram(job: Job) -> Tensor:
     return rest if not job.parts else value + rest
 
 
-def _has_only_singles(job: Job) -> bool:
+def _has_only_singles(job: NetworkRuns) -> bool:
     """Whether it is the trace of dense layers that see one position, whose sums fit in the memory."""
     sums = _BYTES_OF_SUM * job.counts[0] * job.counts[-1] * len(job.parts)
     return (
@@ -46,7 +46,7 @@ def _has_only_singles(job: Job) -> bool:
     )
 
 
-def _by_passes(job: Job) -> tuple[Tensor, list[int]]:
+def _by_passes(job: NetworkRuns) -> tuple[Tensor, list[int]]:
     """Gradients of all outputs, then each part in its best order.
 
     Returns:
@@ -82,7 +82,7 @@ def _by_passes(job: Job) -> tuple[Tensor, list[int]]:
     return total.finished(), left
 
 
-def _explicit_bytes(job: Job, part: Part, n_outputs: int) -> int:
+def _explicit_bytes(job: NetworkRuns, part: Part, n_outputs: int) -> int:
     item = torch.finfo(job.accumulation).bits // 8
     return sum(job.counts) * n_outputs * job.numel(part) * item
 
@@ -93,7 +93,7 @@ def _add_direct(total: Total, part: Part, sides: Sequence[tuple[Run, list[Gradie
         total.add_jacobians(jacobians[0][k], jacobians[1][k] if len(sides) > 1 else None)
 
 
-def _sum_of_singles(job: Job) -> Tensor:
+def _sum_of_singles(job: NetworkRuns) -> Tensor:
     """For each layer `sum_o Gram(g_o)`, which grows some outputs at a time.
 
     The gradients of all outputs are never held together, but those at the end of the network, which
@@ -109,7 +109,7 @@ def _sum_of_singles(job: Job) -> Tensor:
     return sums[0].finished()
 
 
-def _singles(job: Job, parts: list[Part], at_once: int) -> list[GramSum]:
+def _singles(job: NetworkRuns, parts: list[Part], at_once: int) -> list[GramSum]:
     sides = range(len(job.runs))
     n, m, like = _extent(job)
     sums = [GramSum(n, m, like) for _ in parts]
@@ -128,7 +128,7 @@ def _singles(job: Job, parts: list[Part], at_once: int) -> list[GramSum]:
     return sums
 
 
-def _extent(job: Job) -> tuple[int, int | None, Tensor]:
+def _extent(job: NetworkRuns) -> tuple[int, int | None, Tensor]:
     """Row points, column points (None: the same), and a tensor of the dtype of sums."""
     like = torch.empty(0, dtype=job.accumulation, device=job.device)
     return job.counts[0], None if len(job.counts) == 1 else job.counts[1], like

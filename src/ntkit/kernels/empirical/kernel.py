@@ -10,10 +10,10 @@ from ntkit._core.copies import Copier, snapshot
 from ntkit.kernels.empirical.auto import Auto
 from ntkit.kernels.empirical.batch import Batch, Points
 from ntkit.kernels.empirical.lazy import LazyProduct
-from ntkit.kernels.empirical.method import AbstractMethod
+from ntkit.kernels.empirical.method import AbstractGramMethod
 from ntkit.kernels.empirical.outputs import Outputs, check_outputs
-from ntkit.kernels.empirical.parts import share_readings
-from ntkit.kernels.empirical.plan import Plan
+from ntkit.kernels.empirical.parameter_groups import share_readings
+from ntkit.kernels.empirical.plan import KernelPlan
 from ntkit.kernels.empirical.target import Selection, Target
 from ntkit.kernels.empirical.verify import product_error
 from ntkit.kernels.matrix_free import AbstractMatrixFree
@@ -37,7 +37,7 @@ class EmpiricalKernel(AbstractMatrixFree):
         module: nn.Module,
         outputs: Outputs = "trace",
         params: Selection | None = None,
-        method: AbstractMethod = _AUTO,
+        method: AbstractGramMethod = _AUTO,
     ) -> None:
         outputs = check_outputs(outputs)
         self.target = Target(module, params)
@@ -49,7 +49,7 @@ class EmpiricalKernel(AbstractMatrixFree):
         return f"<empirical NTK of {name}, outputs={self._outputs!r}, {self._method!r}>"
 
     @property
-    def method(self) -> AbstractMethod:
+    def method(self) -> AbstractGramMethod:
         """How it is computed."""
         return self._method
 
@@ -132,7 +132,7 @@ class EmpiricalKernel(AbstractMatrixFree):
             about=product.about,
         )
 
-    def plan(self, x: Points) -> Plan:
+    def plan(self, x: Points) -> KernelPlan:
         """How `kernel(x)` is computed: for each parameter the way, and why it is no better one."""
         with self.target.evaluation() as target:
             return self._method.plan(target, _batch(target, x), self._outputs)
@@ -180,7 +180,7 @@ def empirical_ntk(
     outputs: Outputs = "trace",
     *,
     params: Selection | None = None,
-    method: AbstractMethod = _AUTO,
+    method: AbstractGramMethod = _AUTO,
 ) -> EmpiricalKernel:
     """The tangent kernel `J(x) J(x')^T` of a module at its own weights and width, trained or not.
 
@@ -238,7 +238,7 @@ class _Diagonal:
     """The diagonal of the matrix of an operator."""
 
     target: Target
-    method: AbstractMethod
+    method: AbstractGramMethod
     outputs: Outputs
     first: Batch
     second: Batch | None

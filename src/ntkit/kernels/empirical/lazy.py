@@ -8,9 +8,9 @@ from torch import Tensor
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.derivatives import DerivativeProducts
 from ntkit.kernels.empirical.evaluation import evaluation
-from ntkit.kernels.empirical.job import Job
-from ntkit.kernels.empirical.kept import KeptProducts, kept_bytes
-from ntkit.kernels.empirical.multiply import AbstractProducts, mean_product, whole_product
+from ntkit.kernels.empirical.kept_products import KeptProducts, kept_bytes
+from ntkit.kernels.empirical.kernel_products import AbstractProducts, mean_product, whole_product
+from ntkit.kernels.empirical.network_runs import NetworkRuns
 from ntkit.kernels.empirical.outputs import Outputs
 from ntkit.kernels.empirical.target import Target
 
@@ -40,7 +40,7 @@ class LazyProduct:
         self._of = target, x1, x2, outputs, memory
         self._products: AbstractProducts
         with target.evaluation() as still:
-            job = Job(still, x1, x2, outputs, memory)
+            job = NetworkRuns(still, x1, x2, outputs, memory)
             self._n_outputs = len(job.outputs)
             self.block = self._n_outputs if job.full else 1
             if not job.left_out and kept_bytes(job) <= memory:

@@ -6,13 +6,13 @@ from torch import Tensor
 
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.outputs import Outputs
-from ntkit.kernels.empirical.plan import Plan
+from ntkit.kernels.empirical.plan import KernelPlan
 from ntkit.kernels.empirical.target import Target
 
-__all__ = ["AbstractMethod"]
+__all__ = ["AbstractGramMethod"]
 
 
-class AbstractMethod(ABC):
+class AbstractGramMethod(ABC):
     """A way to the Gram matrix; called within `target.evaluation()`, on batches that were probed."""
 
     @abstractmethod
@@ -28,5 +28,5 @@ class AbstractMethod(ABC):
         """What the kernel takes dot products of: `[n, f]`, or `[n, o, f]` with all outputs."""
 
     @abstractmethod
-    def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
+    def plan(self, target: Target, x: Batch, outputs: Outputs) -> KernelPlan:
         """What `gram(target, x, None, outputs)` would do."""

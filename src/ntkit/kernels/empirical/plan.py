@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Plan", "PlannedPart"]
+__all__ = ["KernelPlan", "PlannedPart"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class PlannedPart:
 
 
 @dataclass(frozen=True)
-class Plan:
+class KernelPlan:
     """How a kernel is computed for points like the ones given.
 
     Attributes:

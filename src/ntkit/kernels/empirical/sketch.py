@@ -14,17 +14,17 @@ from ntkit.kernels.empirical.contraction import sample_by_sample
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.hashing import add_projection
 from ntkit.kernels.empirical.jacobian import can_vmap, jacobians
-from ntkit.kernels.empirical.method import AbstractMethod
+from ntkit.kernels.empirical.method import AbstractGramMethod
 from ntkit.kernels.empirical.outputs import Outputs, positions
-from ntkit.kernels.empirical.parts import misplaced, read
-from ntkit.kernels.empirical.plan import Plan, PlannedPart
+from ntkit.kernels.empirical.parameter_groups import misplaced, read
+from ntkit.kernels.empirical.plan import KernelPlan, PlannedPart
 from ntkit.kernels.empirical.target import Target
 
 __all__ = ["Sketch"]
 
 
 @dataclass(frozen=True)
-class Sketch(AbstractMethod):
+class Sketch(AbstractGramMethod):
     """`J(x) S^T S J(x')^T` with a random projection `S` of the parameters onto `size` numbers.
 
     For networks whose Jacobian does not fit anywhere, and data that come by and by: a point becomes
@@ -102,7 +102,7 @@ class Sketch(AbstractMethod):
                 add_projection(found[samples, o if full else 0], rows, key)
         return found if full else found[:, 0] / sqrt(len(chosen))
 
-    def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
+    def plan(self, target: Target, x: Batch, outputs: Outputs) -> KernelPlan:
         """What is projected."""
         positions(outputs, target.probe(x))
         reading = read(target, x)
@@ -116,7 +116,7 @@ class Sketch(AbstractMethod):
             reason = "" if why is None else "; ".join(filter(None, (why, hindrance)))
             rows.append(PlannedPart(name, tuple(p.shape), f"{how}, projected", reason))
         words = f"Projected onto {self.size}: expected error {self.expected_error:.2g}."
-        return Plan("sketch", tuple(rows), words, self.memory)
+        return KernelPlan("sketch", tuple(rows), words, self.memory)
 
     def _blocks(
         self, target: Target, x: Batch, chosen: Sequence[int]

@@ -9,17 +9,17 @@ from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import jacobian_features
 from ntkit.kernels.empirical.diagonal import diagonal
 from ntkit.kernels.empirical.gram import gram
-from ntkit.kernels.empirical.job import Job
-from ntkit.kernels.empirical.method import AbstractMethod
+from ntkit.kernels.empirical.method import AbstractGramMethod
+from ntkit.kernels.empirical.network_runs import NetworkRuns
 from ntkit.kernels.empirical.outputs import Outputs
-from ntkit.kernels.empirical.plan import Plan
+from ntkit.kernels.empirical.plan import KernelPlan
 from ntkit.kernels.empirical.target import Target
 
 __all__ = ["Structured"]
 
 
 @dataclass(frozen=True)
-class Structured(AbstractMethod):
+class Structured(AbstractGramMethod):
     """For each layer the products of its inputs and of the gradients at its output.
 
     One backward pass an output gives all gradients; they are found on the autograd graph of an
@@ -39,16 +39,16 @@ class Structured(AbstractMethod):
 
     def gram(self, target: Target, x1: Batch, x2: Batch | None, outputs: Outputs) -> Tensor:
         """Each part in its best order, added up."""
-        return gram(Job(target, x1, x2, outputs, self.memory))
+        return gram(NetworkRuns(target, x1, x2, outputs, self.memory))
 
     def diag(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
         """Each sample with itself."""
-        return diagonal(Job(target, x, None, outputs, self.memory))
+        return diagonal(NetworkRuns(target, x, None, outputs, self.memory))
 
     def features(self, target: Target, x: Batch, outputs: Outputs) -> Tensor:
         """The Jacobian itself, whole: `o P` numbers a sample."""
         return jacobian_features(target, x, outputs)
 
-    def plan(self, target: Target, x: Batch, outputs: Outputs) -> Plan:
+    def plan(self, target: Target, x: Batch, outputs: Outputs) -> KernelPlan:
         """The order of each part, and what no rule holds for."""
-        return Job(target, x, None, outputs, self.memory).plan()
+        return NetworkRuns(target, x, None, outputs, self.memory).plan()

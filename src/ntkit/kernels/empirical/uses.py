@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ntkit._core.torch_internals import shape_of
 from ntkit.kernels.empirical.field import Field
-from ntkit.kernels.empirical.layout import Layout
+from ntkit.kernels.empirical.sample_layout import SampleLayout
 
 __all__ = ["AbstractUse", "OuterUse"]
 
@@ -37,10 +37,12 @@ class AbstractUse(ABC):
         return None
 
     @abstractmethod
-    def allows(self, layout: Layout) -> bool:
+    def allows(self, layout: SampleLayout) -> bool:
         """Whether samples may lie like this in the output for the rule to hold."""
 
-    def explicit(self, g: Tensor, layout: Layout, out: list[Tensor] | None = None) -> list[Tensor]:
+    def explicit(
+        self, g: Tensor, layout: SampleLayout, out: list[Tensor] | None = None
+    ) -> list[Tensor]:
         """The Jacobian by each of the parameters, `[o, n, p]`, from `g [o, *shape]`; into `out` if given."""
         found = self.jacobians(g, layout)
         if out is None:
@@ -50,7 +52,7 @@ class AbstractUse(ABC):
         return out
 
     @abstractmethod
-    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def jacobians(self, g: Tensor, layout: SampleLayout) -> list[Tensor]:
         """The Jacobian by each of the parameters, `[o, n, p]`, from `g [o, *shape]`."""
 
 
@@ -68,9 +70,9 @@ class OuterUse(AbstractUse):
     out_size: int
 
     @abstractmethod
-    def inputs(self, layout: Layout) -> Tensor:
+    def inputs(self, layout: SampleLayout) -> Tensor:
         """`a`: `[groups, n, t, k]`, a column of ones behind where a bias is used along."""
 
     @abstractmethod
-    def gradients(self, g: Tensor, layout: Layout) -> Tensor:
+    def gradients(self, g: Tensor, layout: SampleLayout) -> Tensor:
         """`g` as `[groups, o, n, t, c]`, a view."""

@@ -22,7 +22,7 @@ _JUDGED = 2048  # held-out points of a tile
 
 
 @dataclass(frozen=True)
-class _Tile:
+class _PointsTile:
     """One tile.
 
     Attributes:
@@ -67,7 +67,7 @@ class TiledProblem(AbstractProblem):
     """
 
     modes: Modes
-    _tiles: tuple[_Tile, ...] = field(repr=False)
+    _tiles: tuple[_PointsTile, ...] = field(repr=False)
 
     def __init__(self, network: nn.Module, task: AbstractSamples) -> None:
         kernel = ntk(network, variances="default")
@@ -143,10 +143,10 @@ def _distance(points: Tensor, centre: Tensor, scale: Tensor) -> Tensor:
 
 def _tile(
     kernel: InfiniteKernel, x: Tensor, y: Tensor, judged: tuple[Tensor, Tensor], region: _Region
-) -> _Tile:
+) -> _PointsTile:
     own, targets = x[region.index], y[region.index]
     values, vectors = torch.linalg.eigh(kernel(own, own).double())
     inside = region.holds(judged[0])
     points, field_there = some(judged[0][inside], judged[1][inside], _JUDGED)
     features = kernel(points, own).double() @ vectors if len(points) else vectors[:0]
-    return _Tile(values.clamp_min(0), vectors, vectors.T @ targets, features, field_there)
+    return _PointsTile(values.clamp_min(0), vectors, vectors.T @ targets, features, field_there)

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ntkit._core.torch_internals import saved
-from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.rules.explicit import shifted
 from ntkit.kernels.empirical.rules.registry import Operand, rule
+from ntkit.kernels.empirical.sample_layout import SampleLayout
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
 __all__ = ["ConvolutionUse", "windows"]
@@ -30,11 +30,11 @@ class ConvolutionUse(OuterUse):
         self.params = (weight.param,) if bias is None else (weight.param, bias.param)
         self.what = f"convolution {tuple(weight.shape)}"
 
-    def allows(self, layout: Layout) -> bool:
+    def allows(self, layout: SampleLayout) -> bool:
         """Samples lie along the axis of the images."""
         return layout.axis == 0
 
-    def inputs(self, layout: Layout) -> Tensor:
+    def inputs(self, layout: SampleLayout) -> Tensor:
         """Windows: `[groups, n, images * positions, channels * taps]`."""
         a = layout.by_sample(
             self._windows(saved(self.node, "input"))
@@ -44,12 +44,12 @@ class ConvolutionUse(OuterUse):
             a = torch.cat([a, a.new_ones(*a.shape[:-1], 1)], -1)
         return a
 
-    def gradients(self, g: Tensor, layout: Layout) -> Tensor:
+    def gradients(self, g: Tensor, layout: SampleLayout) -> Tensor:
         """`[groups, o, n, images * positions, c]`."""
         g = layout.by_sample(g.flatten(3).unflatten(2, (self.groups, -1)), 1)
         return g.permute(3, 0, 1, 2, 5, 4).flatten(3, 4)  # from [o, n, images, groups, c, t]
 
-    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def jacobians(self, g: Tensor, layout: SampleLayout) -> list[Tensor]:
         """`sum_t g_t a_t^T` of each group: the order of the weight's entries.
 
         A few images at a time, so that their windows stay in the cache.

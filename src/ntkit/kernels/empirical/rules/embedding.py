@@ -5,8 +5,8 @@ from typing import Any
 from torch import Tensor
 
 from ntkit._core.torch_internals import saved
-from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.rules.registry import Operand, rule
+from ntkit.kernels.empirical.sample_layout import SampleLayout
 from ntkit.kernels.empirical.uses import AbstractUse
 
 __all__ = ["EmbeddingUse"]
@@ -20,11 +20,11 @@ class EmbeddingUse(AbstractUse):
         self.params = (table.param,)
         self.what = "embedding"
 
-    def allows(self, layout: Layout) -> bool:
+    def allows(self, layout: SampleLayout) -> bool:
         """Samples lie along an axis of the tokens."""
         return layout.axis < saved(self.node, "indices").ndim
 
-    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def jacobians(self, g: Tensor, layout: SampleLayout) -> list[Tensor]:
         """The gradient by the whole table."""
         vocabulary, width = self._table.shape
         tokens = layout.by_sample(saved(self.node, "indices")).flatten(1)  # [n, t]

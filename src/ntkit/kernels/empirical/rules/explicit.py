@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ntkit._core.torch_internals import shape_of
 from ntkit.kernels.empirical.field import Field
-from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.rules.registry import Operand
+from ntkit.kernels.empirical.sample_layout import SampleLayout
 from ntkit.kernels.empirical.uses import AbstractUse
 
 __all__ = ["Part", "ScaledUse", "shifted"]
@@ -59,16 +59,16 @@ class ScaledUse(AbstractUse):
         ]
         return ScaledUse(self.node, self.what, parts, (len(rows), width))
 
-    def allows(self, layout: Layout) -> bool:
+    def allows(self, layout: SampleLayout) -> bool:
         """The parameters are the same for all entries of the axis of the samples."""
         return all(shape[layout.axis] == 1 for _, _, shape in self._parts)
 
-    def is_small(self, layout: Layout) -> bool:
+    def is_small(self, layout: SampleLayout) -> bool:
         """Whether the Jacobian takes no more room than the output."""
         n = self.shape[layout.axis] // layout.per_sample
         return n * sum(prod(each) for _, _, each in self._parts) <= prod(self.shape)
 
-    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def jacobians(self, g: Tensor, layout: SampleLayout) -> list[Tensor]:
         """`g` times the factor, summed over what the parameter is broadcast along."""
         found = []
         for _, factor, shape in self._parts:

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from ntkit._core.torch_internals import saved
 from ntkit.kernels.empirical.field import Field
-from ntkit.kernels.empirical.layout import Layout
 from ntkit.kernels.empirical.products import outer_sums
 from ntkit.kernels.empirical.rules.explicit import shifted
 from ntkit.kernels.empirical.rules.registry import Operand, rule
+from ntkit.kernels.empirical.sample_layout import SampleLayout
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
 __all__ = ["LinearUse"]
@@ -40,7 +40,7 @@ class LinearUse(OuterUse):
             return None
         return LinearUse(self.node, self._weight, self._bias, self._rows[rows])
 
-    def allows(self, layout: Layout) -> bool:
+    def allows(self, layout: SampleLayout) -> bool:
         """Samples lie along the rows."""
         return layout.axis == 0
 
@@ -49,22 +49,24 @@ class LinearUse(OuterUse):
         """Whether a bias is used along."""
         return self._bias is not None
 
-    def rows(self, layout: Layout) -> Tensor:
+    def rows(self, layout: SampleLayout) -> Tensor:
         """`a` alone, `[n, t, k]`."""
         return layout.by_sample(self._rows)
 
-    def inputs(self, layout: Layout) -> Tensor:
+    def inputs(self, layout: SampleLayout) -> Tensor:
         """`a`, and a one for the bias."""
         a = self.rows(layout)
         if self.has_bias:
             a = torch.cat([a, a.new_ones(*a.shape[:-1], 1)], -1)
         return a[None]
 
-    def gradients(self, g: Tensor, layout: Layout) -> Tensor:
+    def gradients(self, g: Tensor, layout: SampleLayout) -> Tensor:
         """Rows by sample."""
         return layout.by_sample(g, 1)[None]
 
-    def explicit(self, g: Tensor, layout: Layout, out: list[Tensor] | None = None) -> list[Tensor]:
+    def explicit(
+        self, g: Tensor, layout: SampleLayout, out: list[Tensor] | None = None
+    ) -> list[Tensor]:
         """`sum_t g_t a_t^T`, in the order of the parameter's entries."""
         if out is None or len(g) > 1:
             return super().explicit(g, layout, out)
@@ -75,7 +77,7 @@ class LinearUse(OuterUse):
             torch.sum(g, 1, out=out[1][0])
         return out
 
-    def jacobians(self, g: Tensor, layout: Layout) -> list[Tensor]:
+    def jacobians(self, g: Tensor, layout: SampleLayout) -> list[Tensor]:
         """The same for several outputs."""
         a, g = self.rows(layout), layout.by_sample(g, 1)
         outer = outer_sums(g.mT, a)

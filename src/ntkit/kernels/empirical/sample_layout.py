@@ -8,13 +8,13 @@ from torch import Tensor
 
 from ntkit.kernels.empirical.field import Field
 
-__all__ = ["Layout", "find_layout"]
+__all__ = ["SampleLayout", "find_layout"]
 
 _TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3}
 
 
 @dataclass(frozen=True)
-class Layout:
+class SampleLayout:
     """Samples along one axis, each with the same number of entries on it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Layout:
         return float((once * factor - graded).abs().max()) <= bound
 
 
-def find_layout(once: Tensor, graded: Tensor, n: int) -> Layout | None:
+def find_layout(once: Tensor, graded: Tensor, n: int) -> SampleLayout | None:
     """The layout of a gradient, from that of all samples and that of `i + 1` times sample `i`.
 
     None where no axis tells the samples apart: they are mixed, or too few of the entries are hit
@@ -72,11 +72,11 @@ def find_layout(once: Tensor, graded: Tensor, n: int) -> Layout | None:
     axes = [axis for axis, size in enumerate(once.shape) if not size % n]
     if not axes or not graded.numel() or not float(graded.abs().max()):
         return None
-    found: list[Layout] = []
+    found: list[SampleLayout] = []
     for axis in axes:
         size = once.shape[axis]
         for last in (False, True) if size > n > 1 else (False,):
-            layout = Layout(axis, size // n, last)
+            layout = SampleLayout(axis, size // n, last)
             if layout.holds(once, graded, n):
                 found.append(layout)
     return found[0] if len(found) == 1 else None

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ntkit.tasks.files import read_image
 
-__all__ = ["FINER", "Subject", "subject_of"]
+__all__ = ["FINER", "SimulatedPicture", "subject_of"]
 
 FINER = 2
 """Pixels of the fine grid along each side of one of the coarse grid."""
 
 
-class Subject:
+class SimulatedPicture:
     """A picture in the middle of an empty square.
 
     Attributes:
@@ -29,7 +29,7 @@ class Subject:
         self.truth = F.avg_pool2d(fine[None, None], FINER)[0, 0]
 
 
-def subject_of(path: Path, size: int, share: float) -> Subject:
+def subject_of(path: Path, size: int, share: float) -> SimulatedPicture:
     """The picture of a file, in grey, as large as fits.
 
     Args:
@@ -60,4 +60,4 @@ def subject_of(path: Path, size: int, share: float) -> Subject:
     middle = FINER * (size // 2) + (FINER - 1) / 2  # the pixel that scans turn around
     top, left = (max(0, min(side - n, round(middle - (n - 1) / 2))) for n in (h, w))
     fine[top : top + h, left : left + w] = resized
-    return Subject(fine)
+    return SimulatedPicture(fine)

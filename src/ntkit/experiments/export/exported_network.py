@@ -8,11 +8,11 @@ from torch import nn
 
 from ntkit.tasks import JOBS, Budget, Domain, Image
 
-__all__ = ["Subject"]
+__all__ = ["ExportedNetwork"]
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ExportedNetwork:
     """A network of a run.
 
     Attributes:

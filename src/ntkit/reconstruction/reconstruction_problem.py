@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from ntkit.reconstruction.asked import Bounds
+from ntkit.reconstruction.arguments import Bounds
 from ntkit.reconstruction.choice import Path, state_from_above, try_variations
 from ntkit.reconstruction.deviation import deviation_of, exact_deviation
 from ntkit.reconstruction.evidence import data_spectra, evidence, part_of_data
@@ -20,7 +20,7 @@ from ntkit.reconstruction.result import Choice, PriorRow
 from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import TorusPrior
 
-__all__ = ["BLIND_SHARE", "SHARES", "USUAL_STRENGTH", "Solved", "Work"]
+__all__ = ["BLIND_SHARE", "SHARES", "USUAL_STRENGTH", "ReconstructionProblem", "Solved"]
 
 SHARES = (0.3, 0.1)
 """Of the kernel's weight by marginal likelihood, where total variation describes the same field beside it."""
@@ -73,7 +73,7 @@ class Solved:
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class ReconstructionProblem:
     """Data and what is asked of them.
 
     Attributes:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.empirical.backward import Gradient
-from ntkit.kernels.empirical.job import Job
-from ntkit.kernels.empirical.multiply import AbstractProducts
+from ntkit.kernels.empirical.kernel_products import AbstractProducts
+from ntkit.kernels.empirical.network_runs import NetworkRuns
 
 __all__ = ["KeptProducts", "kept_bytes"]
 
@@ -26,9 +26,12 @@ class KeptProducts(AbstractProducts):
         job: The networks, all of whose parameters have rules.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: NetworkRuns) -> None:
         sides = [
-            [_OuterFactors(job, k, side) if outer else _Blocks(job, k, side) for k, outer in kinds]
+            [
+                _OuterFactors(job, k, side) if outer else _PartJacobian(job, k, side)
+                for k, outer in kinds
+            ]
             for side in range(len(job.runs))
             for kinds in [list(enumerate(_kinds(job)))]
         ]
@@ -54,7 +57,7 @@ class KeptProducts(AbstractProducts):
         return torch.stack(found).sum(0)
 
 
-def kept_bytes(job: Job) -> int:
+def kept_bytes(job: NetworkRuns) -> int:
     """What `KeptProducts(job)` would hold."""
     total = 0
     for k, outer in enumerate(_kinds(job)):
@@ -63,7 +66,7 @@ def kept_bytes(job: Job) -> int:
     return total * _item(job)
 
 
-def _kinds(job: Job) -> list[bool]:
+def _kinds(job: NetworkRuns) -> list[bool]:
     """For each part whether its factors are kept, else its Jacobian."""
     return [
         part.is_outer and _outer_entries(job, k, 0) <= _block_entries(job, k)
@@ -71,23 +74,23 @@ def _kinds(job: Job) -> list[bool]:
     ]
 
 
-def _item(job: Job) -> int:
+def _item(job: NetworkRuns) -> int:
     return torch.finfo(job.accumulation).bits // 8
 
 
-def _outer_entries(job: Job, k: int, side: int) -> int:
+def _outer_entries(job: NetworkRuns, k: int, side: int) -> int:
     s = job.sizes(job.parts[k], len(job.outputs), side)
     return s.groups * s.t * (s.k + s.outputs * s.c)
 
 
-def _block_entries(job: Job, k: int) -> int:
+def _block_entries(job: NetworkRuns, k: int) -> int:
     return len(job.outputs) * job.numel(job.parts[k])
 
 
 class _OuterFactors:
     """`a [groups, n, t, k]` and `g [groups, n, o, t c]` of one part."""
 
-    def __init__(self, job: Job, k: int, side: int) -> None:
+    def __init__(self, job: NetworkRuns, k: int, side: int) -> None:
         self._job, self._part, self._run = job, job.parts[k], job.runs[side]
         s = job.sizes(self._part, len(job.outputs), side)
         self._t, self._c = s.t, s.c
@@ -124,10 +127,10 @@ class _OuterFactors:
         return total
 
 
-class _Blocks:
+class _PartJacobian:
     """The Jacobian by the parameters of one part, `[n, o, p]`."""
 
-    def __init__(self, job: Job, k: int, side: int) -> None:
+    def __init__(self, job: NetworkRuns, k: int, side: int) -> None:
         self._part, self._run = job.parts[k], job.runs[side]
         shape = job.counts[side], len(job.outputs), job.numel(self._part)
         self._j = torch.empty(shape, dtype=job.accumulation, device=job.device)

@@ -11,21 +11,27 @@ from ntkit._core.memory import keep_freed_memory
 from ntkit.kernels.empirical.backward import Gradient, from_outputs, gradients
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.contraction import sample_by_sample
-from ntkit.kernels.empirical.ending import ending
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.jacobian import can_vmap
-from ntkit.kernels.empirical.orders import MACS, Order, Sizes, best_order
+from ntkit.kernels.empirical.output_gradients import ending
 from ntkit.kernels.empirical.outputs import Outputs, positions
-from ntkit.kernels.empirical.parts import Part, Reading, misplaced, read, remembered
-from ntkit.kernels.empirical.plan import Plan, PlannedPart
+from ntkit.kernels.empirical.parameter_groups import (
+    NetworkSummary,
+    Part,
+    misplaced,
+    read,
+    remembered,
+)
+from ntkit.kernels.empirical.plan import KernelPlan, PlannedPart
+from ntkit.kernels.empirical.product_orders import MACS, Order, ProductSizes, best_order
 from ntkit.kernels.empirical.rules.linear import LinearUse
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import OuterUse
 
-__all__ = ["Job"]
+__all__ = ["NetworkRuns"]
 
 
-class Job:
+class NetworkRuns:
     """A network, its points, and the parts that rules hold for.
 
     Attributes:
@@ -87,7 +93,7 @@ class Job:
                 run.uses[k] = use
         self.parts = tuple(part.narrowed(rows[0]) for part in self.parts)
 
-    def _misfit(self, reading: Reading) -> str | None:
+    def _misfit(self, reading: NetworkSummary) -> str | None:
         """None if all runs are laid out as was read, else what differs."""
         found = (reading.fits(run, n) for run, n in zip(self.runs, self.counts, strict=True))
         why = next((why for why in found if why is not None), None)
@@ -116,7 +122,7 @@ class Job:
                 here += pairs * numel / MACS
         return here, there
 
-    def plan(self) -> Plan:
+    def plan(self) -> KernelPlan:
         """The parameters with the order of their part, or why no rule holds."""
         way, hindrance = sample_by_sample(None)
         if self.left_out:
@@ -141,7 +147,7 @@ class Job:
                 zip(self.target.names, self.target.parameters, strict=True)
             )
         )
-        return Plan("structured", rows, "", self._bytes())
+        return KernelPlan("structured", rows, "", self._bytes())
 
     def order(self, part: Part, n_outputs: int) -> Order:
         """The cheapest way for a part."""
@@ -173,14 +179,14 @@ class Job:
         everything = self.target.parameters
         return sum(everything[k].numel() for k in part.params)
 
-    def sizes(self, part: Part, n_outputs: int, side: int = 0) -> Sizes:
+    def sizes(self, part: Part, n_outputs: int, side: int = 0) -> ProductSizes:
         """The sizes of a part of outer products, as the rows (0) or the columns (-1) have them."""
         run, n = self.runs[side], self.counts[side]
         uses = [run.uses[index] for index in part.uses]
         first = uses[0]
         assert isinstance(first, OuterUse)
         entries = sum(prod(use.shape) for use in uses)
-        return Sizes(
+        return ProductSizes(
             n=self.counts[0],
             m=self.counts[-1],
             t=entries // (n * first.groups * first.out_size),

@@ -15,9 +15,9 @@ from ntkit._core.whole_files import shown
 from ntkit.experiments.budgets import parse_budget
 from ntkit.experiments.data import digest
 from ntkit.experiments.options import AbstractSpec
+from ntkit.experiments.progress import Telling
 from ntkit.experiments.run_folder import RESULT, SPEC, RunFolder
 from ntkit.experiments.spec import DataSpec, FitSpec, TuneSpec
-from ntkit.experiments.telling import Telling
 from ntkit.tasks import AbstractSamples, AbstractTask, Budget, Domain
 from ntkit.tasks.timing import steps_within
 from ntkit.tuning import Candidate, NetworkPlan

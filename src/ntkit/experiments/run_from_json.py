@@ -8,7 +8,7 @@ import torch
 
 from ntkit._core.whole_files import shown
 from ntkit.experiments.options import AbstractSpec
-from ntkit.experiments.proof import Proof
+from ntkit.experiments.real_training import Proof
 from ntkit.experiments.reconstruct_content import reconstruction_from
 from ntkit.experiments.reconstruct_result import ReconstructRun
 from ntkit.experiments.reconstruct_spec import CtSpec, ImageSpec, MriSpec, ReconstructSpec

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ntkit.kernels.empirical.products import GramSum, RowsSum, rows_product, symmetric_rows_product
 
-__all__ = ["MACS", "Order", "Sizes", "Total", "best_order"]
+__all__ = ["MACS", "Order", "ProductSizes", "Total", "best_order"]
 
 Order = Literal["pair", "input side", "direct"]
 
@@ -23,7 +23,7 @@ _WORTHWHILE = 2**18
 
 
 @dataclass(frozen=True)
-class Sizes:
+class ProductSizes:
     """Samples, positions, inputs (a group), outputs of the layer (a group), groups, network outputs."""
 
     n: int
@@ -36,7 +36,7 @@ class Sizes:
     item: int
 
 
-def best_order(s: Sizes, *, full: bool) -> tuple[Order, float]:
+def best_order(s: ProductSizes, *, full: bool) -> tuple[Order, float]:
     """The order of least estimated seconds, and those: multiply-adds and bytes together."""
     if s.t == 1:
         pairs = s.n * s.m * s.groups / 2

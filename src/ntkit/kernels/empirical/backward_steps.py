@@ -12,7 +12,7 @@ from ntkit._core.torch_internals import metadata, saved, shape_of
 from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.rules import VIEWS
 
-__all__ = ["Step", "Way", "step_through"]
+__all__ = ["BackwardStep", "Way", "step_through"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Step:
+class BackwardStep:
     """From the gradient at the output of a node to those at its inputs.
 
     Attributes:
@@ -50,7 +50,7 @@ class Step:
     is_new: bool = False
 
 
-def step_through(node: Any, field: Field) -> Step | None:
+def step_through(node: Any, field: Field) -> BackwardStep | None:
     """The step through a node whose output has such a gradient; None if there is no rule for it."""
     rule = _RULES.get(node.name())
     return None if rule is None else rule(node, field)
@@ -62,7 +62,7 @@ def _below(node: Any, slot: int) -> tuple[int, ...] | None:
     return None if node is None else shape_of(node, output)
 
 
-def _view(node: Any, field: Field) -> Step | None:
+def _view(node: Any, field: Field) -> BackwardStep | None:
     """Another shape: places are counted through all entries, and stay."""
     shape = _below(node, 0)
     if shape is None:
@@ -71,21 +71,21 @@ def _view(node: Any, field: Field) -> Step | None:
     def apply(g: Tensor, _: bool) -> Tensor:
         return g if field.places is not None else g.reshape(len(g), *shape)
 
-    return Step((Way(0, Field(shape, field.places), apply),), is_entrywise=True)
+    return BackwardStep((Way(0, Field(shape, field.places), apply),), is_entrywise=True)
 
 
-def _copy(node: Any, field: Field) -> Step | None:
+def _copy(node: Any, field: Field) -> BackwardStep | None:
     """A copy, or an expansion that changes nothing."""
     if _below(node, 0) != field.shape:
         return None
-    return Step((Way(0, field, _same),), is_entrywise=True)
+    return BackwardStep((Way(0, field, _same),), is_entrywise=True)
 
 
 def _same(g: Tensor, _: bool) -> Tensor:
     return g
 
 
-def _moved(node: Any, field: Field, of: Callable[[Tensor], Tensor]) -> Step | None:
+def _moved(node: Any, field: Field, of: Callable[[Tensor], Tensor]) -> BackwardStep | None:
     """An operation that picks entries of its input, or orders them anew."""
     shape = _below(node, 0)
     if shape is None:
@@ -97,16 +97,16 @@ def _moved(node: Any, field: Field, of: Callable[[Tensor], Tensor]) -> Step | No
     for length, stride in zip(reversed(picked.shape), reversed(picked.stride()), strict=True):
         found += places // size % length * stride
         size *= length
-    return Step((Way(0, Field(shape, found), lambda g, _: g.flatten(1)),))
+    return BackwardStep((Way(0, Field(shape, found), lambda g, _: g.flatten(1)),))
 
 
-def _select(node: Any, field: Field) -> Step | None:
+def _select(node: Any, field: Field) -> BackwardStep | None:
     return _moved(
         node, field, lambda t: t.select(_signed(saved(node, "dim")), _signed(saved(node, "index")))
     )
 
 
-def _slice(node: Any, field: Field) -> Step | None:
+def _slice(node: Any, field: Field) -> BackwardStep | None:
     ends = slice(_signed(saved(node, "start")), _signed(saved(node, "end")), saved(node, "step"))
 
     def picked(t: Tensor) -> Tensor:
@@ -117,12 +117,12 @@ def _slice(node: Any, field: Field) -> Step | None:
     return _moved(node, field, picked)
 
 
-def _transpose(node: Any, field: Field) -> Step | None:
+def _transpose(node: Any, field: Field) -> BackwardStep | None:
     one, other = _signed(saved(node, "dim0")), _signed(saved(node, "dim1"))
     return _moved(node, field, lambda t: t.transpose(one, other))
 
 
-def _permute(node: Any, field: Field) -> Step | None:
+def _permute(node: Any, field: Field) -> BackwardStep | None:
     axes = [_signed(axis) for axis in saved(node, "dims")]
     return _moved(node, field, lambda t: t.permute(axes))
 
@@ -132,7 +132,7 @@ def _signed(number: int) -> int:
     return number - 2**64 if number >= 2**63 else number
 
 
-def _dense(node: Any, field: Field) -> Step | None:
+def _dense(node: Any, field: Field) -> BackwardStep | None:
     """`beta b + alpha a W`."""
     slot = 1 if node.name() == "AddmmBackward0" else 0
     shape, weight = _below(node, slot), saved(node, "mat2")
@@ -153,10 +153,10 @@ def _dense(node: Any, field: Field) -> Step | None:
         found = g.reshape(-1, len(weight)) @ weight
         return found.view(len(g), -1) if below.places is not None else found.view(len(g), *shape)
 
-    return Step((Way(slot, below, apply),), weight, is_new=True)
+    return BackwardStep((Way(slot, below, apply),), weight, is_new=True)
 
 
-def _entrywise(node: Any, field: Field) -> Step | None:
+def _entrywise(node: Any, field: Field) -> BackwardStep | None:
     """A function of each entry."""
     if _below(node, 0) != field.shape:
         return None
@@ -166,7 +166,7 @@ def _entrywise(node: Any, field: Field) -> Step | None:
     def apply(g: Tensor, may_overwrite: bool) -> Tensor:
         return g.mul_(slope) if may_overwrite else g * slope
 
-    return Step((Way(0, field, apply),), is_entrywise=True, is_new=True)
+    return BackwardStep((Way(0, field, apply),), is_entrywise=True, is_new=True)
 
 
 def _slope(node: Any, shape: tuple[int, ...]) -> Tensor:
@@ -176,37 +176,37 @@ def _slope(node: Any, shape: tuple[int, ...]) -> Tensor:
         return node(torch.ones(shape, dtype=meta.dtype, device=meta.device)).detach()
 
 
-def _add(node: Any, field: Field) -> Step | None:
+def _add(node: Any, field: Field) -> BackwardStep | None:
     """The sum of two tensors of the same shape, or of one and what has no gradient."""
     slots = tuple(k for k in (0, 1) if node.next_functions[k][0] is not None)
     if saved(node, "alpha") != 1 or any(_below(node, k) != field.shape for k in slots):
         return None
-    return Step(tuple(Way(k, field, _same) for k in slots))
+    return BackwardStep(tuple(Way(k, field, _same) for k in slots))
 
 
-def _multiply(node: Any, field: Field) -> Step | None:
+def _multiply(node: Any, field: Field) -> BackwardStep | None:
     """The product of two tensors, or of one and numbers that are spread over it."""
     ways = []
     for slot, other in enumerate((saved(node, "other"), saved(node, "self"))):
         if _below(node, slot) == field.shape:
             ways.append(Way(slot, field, partial(_times, _at(field, other))))
-    return Step(tuple(ways), is_entrywise=len(ways) == 1, is_new=True) if ways else None
+    return BackwardStep(tuple(ways), is_entrywise=len(ways) == 1, is_new=True) if ways else None
 
 
-def _divide(node: Any, field: Field) -> Step | None:
+def _divide(node: Any, field: Field) -> BackwardStep | None:
     """By a number, or by what has no gradient."""
     if _below(node, 0) != field.shape or _below(node, 1) is not None:
         return None
     other = _at(field, saved(node, "other"))
-    return Step((Way(0, field, lambda g, _: g / other),), is_entrywise=True, is_new=True)
+    return BackwardStep((Way(0, field, lambda g, _: g / other),), is_entrywise=True, is_new=True)
 
 
-def _scale(node: Any, field: Field) -> Step | None:
+def _scale(node: Any, field: Field) -> BackwardStep | None:
     """By a number."""
     factor = saved(node, "other")
     if _below(node, 0) != field.shape:
         return None
-    return Step((Way(0, field, lambda g, _: g * factor),), is_entrywise=True, is_new=True)
+    return BackwardStep((Way(0, field, lambda g, _: g * factor),), is_entrywise=True, is_new=True)
 
 
 def _at(field: Field, other: Tensor) -> Tensor:
@@ -221,7 +221,7 @@ def _times(factor: Tensor, g: Tensor, _: bool) -> Tensor:
     return g * factor
 
 
-def _layer_norm(node: Any, field: Field) -> Step | None:
+def _layer_norm(node: Any, field: Field) -> BackwardStep | None:
     """`(x - mean) / deviation * weight + bias` over the last axis."""
     x, weight = saved(node, "input"), saved(node, "weight")
     if tuple(saved(node, "normalized_shape")) != x.shape[-1:] or _below(node, 0) is None:
@@ -239,10 +239,10 @@ def _layer_norm(node: Any, field: Field) -> Step | None:
         along = (h * normal).mean(-1, keepdim=True)
         return ((h - h.mean(-1, keepdim=True) - normal * along) * scale).view(g.shape)
 
-    return Step((Way(0, field, apply),), is_new=True)
+    return BackwardStep((Way(0, field, apply),), is_new=True)
 
 
-def _softmax(node: Any, field: Field) -> Step | None:
+def _softmax(node: Any, field: Field) -> BackwardStep | None:
     """Over the last axis."""
     rows, chances = field.rows(field.shape[-1]), saved(node, "result").detach()
     if rows is None or _signed(saved(node, "dim")) not in (-1, chances.ndim - 1):
@@ -255,10 +255,10 @@ def _softmax(node: Any, field: Field) -> Step | None:
         h = g.view(len(g), *some.shape)
         return (some * (h - (h * some).sum(-1, keepdim=True))).view(g.shape)
 
-    return Step((Way(0, field, apply),), is_new=True)
+    return BackwardStep((Way(0, field, apply),), is_new=True)
 
 
-def _products(node: Any, field: Field) -> Step | None:
+def _products(node: Any, field: Field) -> BackwardStep | None:
     """`c + a b` of several matrices, in as many rows of each: `a` has few gradients too, `b` has all."""
     is_sum = node.name() == "BaddbmmBackward0"
     a, b = (
@@ -291,7 +291,7 @@ def _products(node: Any, field: Field) -> Step | None:
         assert a is not None
         left = a.detach().flatten(0, 1)[rows].view(several, -1, a.shape[2]).mT
         ways.append(Way(slots[1], Field(shape), lambda g, _: left @ grouped(g), expands=True))
-    return Step(tuple(ways), is_new=True) if ways else None
+    return BackwardStep(tuple(ways), is_new=True) if ways else None
 
 
 _ENTRYWISE = [
@@ -319,7 +319,7 @@ _ENTRYWISE = [
 ]
 """Act on each entry by itself, without parameters."""
 
-_RULES: dict[str, Callable[[Any, Field], Step | None]] = {
+_RULES: dict[str, Callable[[Any, Field], BackwardStep | None]] = {
     **dict.fromkeys(VIEWS, _view),
     **{f"{name}Backward0": _entrywise for name in _ENTRYWISE},
     "AddBackward0": _add,

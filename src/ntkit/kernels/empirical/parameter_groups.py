@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from ntkit.kernels.empirical.backward import Gradient, Sums, weighted
 from ntkit.kernels.empirical.batch import Batch
-from ntkit.kernels.empirical.ending import Ending, ending
 from ntkit.kernels.empirical.graph import Run
-from ntkit.kernels.empirical.layout import Layout, find_layout
+from ntkit.kernels.empirical.output_gradients import Ending, ending
 from ntkit.kernels.empirical.row_order import may_reorder
 from ntkit.kernels.empirical.rules.explicit import ScaledUse
+from ntkit.kernels.empirical.sample_layout import SampleLayout, find_layout
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse, OuterUse
 
-__all__ = ["Part", "Reading", "misplaced", "read", "remembered", "share_readings"]
+__all__ = ["NetworkSummary", "Part", "misplaced", "read", "remembered", "share_readings"]
 
 _FEW = (3, 5, 7)
 """Samples of the probe: with two, several ways to lay samples out look alike. So they do with three if
@@ -40,7 +40,7 @@ class Part:
 
     params: tuple[int, ...]
     uses: tuple[int, ...]
-    layouts: tuple[Layout, ...]
+    layouts: tuple[SampleLayout, ...]
     is_outer: bool
 
     def explicit(self, run: Run, g: Sequence[Gradient]) -> list[Tensor]:
@@ -85,20 +85,20 @@ class Part:
     def narrowed(self, rows: Mapping[int, int]) -> "Part":
         """With so many rows a sample at some of the uses, the samples one after the other."""
         layouts = [
-            Layout(0, rows[index], samples_last=False) if index in rows else layout
+            SampleLayout(0, rows[index], samples_last=False) if index in rows else layout
             for index, layout in zip(self.uses, self.layouts, strict=True)
         ]
         return replace(self, layouts=tuple(layouts))
 
 
 def _explicit(
-    use: AbstractUse, layout: Layout, g: Tensor, out: list[Tensor] | None
+    use: AbstractUse, layout: SampleLayout, g: Tensor, out: list[Tensor] | None
 ) -> list[Tensor]:
     return use.explicit(g, layout, out)
 
 
 @dataclass(frozen=True)
-class Reading:
+class NetworkSummary:
     """What is known of a network before anything large is computed.
 
     Attributes:
@@ -128,13 +128,13 @@ class Reading:
         return None
 
 
-_READ: WeakKeyDictionary[nn.Module, dict[Hashable, "Reading"]] = WeakKeyDictionary()
+_READ: WeakKeyDictionary[nn.Module, dict[Hashable, "NetworkSummary"]] = WeakKeyDictionary()
 
 
-def remembered(target: Target, batch: Batch) -> Reading | None:
+def remembered(target: Target, batch: Batch) -> NetworkSummary | None:
     """What was read of the module before, in the same modes and for points of the same kind.
 
-    Whether its present runs still are as was read, `Reading.fits` tells.
+    Whether its present runs still are as was read, `NetworkSummary.fits` tells.
     """
     return _READ.get(target.module, {}).get(target.kind(batch))
 
@@ -145,7 +145,7 @@ def share_readings(module: nn.Module, copy: nn.Module) -> None:
         _READ[copy] = {**_READ[module], **_READ.get(copy, {})}
 
 
-def read(target: Target, batch: Batch) -> Reading:
+def read(target: Target, batch: Batch) -> NetworkSummary:
     """Check the network on a few samples; find the uses of each parameter, and where samples lie in them.
 
     Where values may decide where rows go, all samples are looked at, each time; else what was found is
@@ -169,7 +169,7 @@ def read(target: Target, batch: Batch) -> Reading:
                 unclaimed.setdefault(k, f"{use.what}: {why}")
     parts = tuple(_connected(run.uses, probe.layouts, unclaimed))
     n_outputs = run.y.shape[1]
-    found = Reading(n_outputs, parts, unclaimed, run.signature, probe.has_end, may_move)
+    found = NetworkSummary(n_outputs, parts, unclaimed, run.signature, probe.has_end, may_move)
     if not may_move and None not in probe.layouts:  # no gradient at all: it may have one later
         _READ.setdefault(target.module, {})[target.kind(batch)] = found
     return found
@@ -180,7 +180,7 @@ def _run(target: Target, batch: Batch, n: int) -> Run:
     return Run(*target.probed(batch[torch.arange(n, device=target.device) % len(batch)]))
 
 
-def misplaced(reading: Reading, run: Run) -> bool:
+def misplaced(reading: NetworkSummary, run: Run) -> bool:
     """Whether some sample's gradients lie where the reading has another's, in a run that it fits.
 
     Two backward passes, where the network may order its samples by their values.
@@ -206,28 +206,28 @@ def _weights(run: Run) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class _Probe:
-    """How samples lie in the gradients at each use, and `Reading.has_end`."""
+class _LayoutProbe:
+    """How samples lie in the gradients at each use, and `NetworkSummary.has_end`."""
 
-    layouts: list[Layout | None]
+    layouts: list[SampleLayout | None]
     has_end: bool
 
 
-def _probed(run: Run, *, may_end: bool) -> _Probe:
+def _probed(run: Run, *, may_end: bool) -> _LayoutProbe:
     n = len(run.y)
     once, ramp = _weights(run)
     edges = run.edges(run.uses)
     if not edges:
-        return _Probe([], has_end=False)
+        return _LayoutProbe([], has_end=False)
     found = weighted(run.y, edges, once)
     graded = weighted(run.y, edges, once * ramp)
     layouts = [find_layout(a, b, n) for a, b in zip(found, graded, strict=True)]
     end = ending(run) if may_end else None
-    return _Probe(layouts, end is not None and _holds(end, run, once[0], found, layouts))
+    return _LayoutProbe(layouts, end is not None and _holds(end, run, once[0], found, layouts))
 
 
 def _holds(
-    end: Ending, run: Run, u: Tensor, found: list[Tensor], layouts: list[Layout | None]
+    end: Ending, run: Run, u: Tensor, found: list[Tensor], layouts: list[SampleLayout | None]
 ) -> bool:
     """Whether the gradients at the end are those found, the samples at few places one after the other."""
     for index, use in end.uses.items():
@@ -238,7 +238,7 @@ def _holds(
 
 
 def _connected(
-    uses: Sequence[AbstractUse], layouts: Sequence[Layout | None], unclaimed: dict[int, str]
+    uses: Sequence[AbstractUse], layouts: Sequence[SampleLayout | None], unclaimed: dict[int, str]
 ) -> list[Part]:
     """Groups of uses that share parameters; a group with an unclaimed one is unclaimed as a whole."""
     groups: list[tuple[set[int], list[int]]] = []
@@ -262,7 +262,7 @@ def _connected(
             Part(
                 tuple(sorted(params)),
                 tuple(sorted(members)),
-                tuple(cast(Layout, layouts[i]) for i in sorted(members)),
+                tuple(cast(SampleLayout, layouts[i]) for i in sorted(members)),
                 isinstance(first, OuterUse) and len(kinds) == 1,
             )
         )

@@ -15,10 +15,10 @@ from torch.autograd.graph import GradientEdge
 
 from ntkit._core.torch_internals import metadata, number_of, shape_of
 from ntkit.kernels.empirical.backward import Seed, gradients, one_hot
+from ntkit.kernels.empirical.backward_steps import BackwardStep, Way, step_through
 from ntkit.kernels.empirical.field import Field
 from ntkit.kernels.empirical.graph import Run
 from ntkit.kernels.empirical.rules import VIEWS
-from ntkit.kernels.empirical.steps import Step, Way, step_through
 from ntkit.kernels.empirical.uses import AbstractUse
 
 __all__ = ["Ending", "ending"]
@@ -31,7 +31,7 @@ class _Taken:
     """A step that is taken: the node that each way leads to, None where a pass goes on."""
 
     node: Any
-    step: Step
+    step: BackwardStep
     targets: list[Any]
 
 
@@ -284,7 +284,7 @@ def _is_small(field: Field, n: int) -> bool:
     return 2 * len(field.places) <= prod(field.shape)
 
 
-def _goes_on(run: Run, node: Any, step: Step) -> bool:
+def _goes_on(run: Run, node: Any, step: BackwardStep) -> bool:
     """Whether a step leads to all inputs of a node that are no parameters, and to no parameter."""
     slots = {way.slot for way in step.ways}
     for slot, (below, _) in enumerate(node.next_functions):

@@ -7,13 +7,13 @@ from typing import Generic, TypeVar
 
 from ntkit._core.errors import NumericalError
 from ntkit._core.whole_files import shown
-from ntkit.experiments.begin import Begun, Opened, begin, begin_again
-from ntkit.experiments.content import write_run
 from ntkit.experiments.options import AbstractSpec
-from ntkit.experiments.reading import is_planned, read_run, read_spec
+from ntkit.experiments.progress import Telling
 from ntkit.experiments.results import AbstractRun
 from ntkit.experiments.run_folder import RunFolder
-from ntkit.experiments.telling import Telling
+from ntkit.experiments.run_from_json import is_planned, read_run, read_spec
+from ntkit.experiments.run_start import Begun, Opened, begin, begin_again
+from ntkit.experiments.run_to_json import write_run
 
 __all__ = ["Stages", "go_on", "start"]
 
