@@ -78,6 +78,60 @@ def test_state_pickle_and_diagonals() -> None:
     assert_near(GPyTorchKernel(RBF(0.5))(X).to_dense(), RBF(0.5)(X))
 
 
+def test_a_batch_of_kernels_is_each_of_them() -> None:
+    """Axes of hyperparameters and of points, matched as GPyTorch's own kernels match them."""
+    values = torch.tensor([[1.3, 0.6], [0.7, 0.2]], dtype=torch.float64)
+    kernel = GPyTorchKernel(scaled_rbf, values, batch_shape=[2])
+    found = kernel(X, X[:4]).to_dense()
+    assert found.shape == (2, 12, 4)
+    for k in range(2):
+        alone = GPyTorchKernel(scaled_rbf, values[k])
+        assert_near(found[k].detach(), alone(X, X[:4]).to_dense().detach())
+        assert_near(kernel[k](X, X[:4]).to_dense().detach(), found[k].detach())
+    assert kernel(X, diag=True).shape == (2, 12)
+    points = X.reshape(3, 1, 4, 2)
+    own = gpytorch.kernels.ScaleKernel(
+        gpytorch.kernels.RBFKernel(batch_shape=torch.Size([2])), batch_shape=torch.Size([2])
+    ).double()
+    own.initialize(outputscale=values[:, 0])
+    own.base_kernel.initialize(lengthscale=values[:, 1, None, None])
+    assert kernel(points).shape == own(points).shape == (3, 2, 4, 4)
+    assert_near(kernel(points).to_dense().detach(), own(points).to_dense().detach(), loosen=10)
+    shared = GPyTorchKernel(RBF(0.5))(X.reshape(3, 4, 2)).to_dense()
+    assert_near(shared[1], RBF(0.5)(X[4:8]))
+
+
+def test_active_dims_are_the_features_seen() -> None:
+    """And sums of kernels on features of their own are sums."""
+    first, second = (GPyTorchKernel(scaled_rbf, [1.0, 0.5], active_dims=[k]) for k in (0, 1))
+    expected = [scaled_rbf(*torch.tensor([1.0, 0.5]).double())(X[:, k : k + 1]) for k in (0, 1)]
+    assert_near(first(X).to_dense().detach(), expected[0])
+    assert_near((first + second)(X).to_dense().detach(), sum(expected))
+
+
+def test_initialize_constraints_and_priors() -> None:
+    """Values are those that were set, stay within their bounds, and count in the likelihood."""
+    prior = gpytorch.priors.LogNormalPrior(0.0, 1.0)
+    bounds = gpytorch.constraints.Interval(0.1, 2.0)
+    kernel = GPyTorchKernel(scaled_rbf, [1.0, 0.5], values_constraint=bounds, values_prior=prior)
+    kernel.initialize(values=torch.tensor([1.5, 0.3]))
+    assert_near(kernel.values.detach(), torch.tensor([1.5, 0.3]).double(), loosen=1e9)
+    kernel.raw_values.data += 50.0
+    assert float(kernel.values.detach().max()) <= 2.0
+    kernel.values = [1.0, 0.5]
+    model = model_of(kernel)
+    score = gpytorch.mlls.ExactMarginalLogLikelihood(model.likelihood, model)(model(X), Y)
+    plain = model_of(GPyTorchKernel(scaled_rbf, [1.0, 0.5]))
+    without = gpytorch.mlls.ExactMarginalLogLikelihood(plain.likelihood, plain)(plain(X), Y)
+    expected = prior.log_prob(kernel.values).sum() / len(X)
+    assert_near((score - without).detach(), expected.detach(), loosen=1e4)
+    kernel.sample_from_prior("values_prior")
+    assert float(kernel.values.detach().min()) > 0
+
+
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match="without batch axes"):
-        GPyTorchKernel(Linear())(X[None], X[None]).to_dense()
+    with (
+        pytest.warns(DeprecationWarning, match="last_dim_is_batch"),
+        pytest.raises(ValueError, match="`active_dims` of their own"),
+    ):
+        GPyTorchKernel(Linear())(X, X, last_dim_is_batch=True).to_dense()
