@@ -16,7 +16,7 @@ PAGE := src/ntkit/studio/page/index.html
 NODE := PATH="$$PATH:$(abspath $(BIN))"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo studio page check-page test test-slow test-studio test-typed check format bench clean
+.PHONY: help demo docs studio page check-page test test-slow test-studio test-typed check format bench clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -25,6 +25,9 @@ help:  ## this list
 demo: $(VENV)/.demo  ## tune a real photo, train the recommended network, write runs/demo/report.html
 	$(BIN)/python examples/demo_photo.py runs/astronaut.png
 	$(BIN)/ntkit tune runs/astronaut.png --out runs/demo --force --budget 500 $(ARGS)
+
+docs: $(VENV)/.dev  ## this documentation as a site, into build/docs; whatever is not right ends the build
+	OMP_NUM_THREADS=1 $(BIN)/python docs/site/build.py
 
 studio: $(VENV)/.studio page  ## a local page that shows, live, what the theory says of a picture of yours
 	$(BIN)/ntkit studio $(ARGS)

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^ *```.*$", re.MULTILINE)
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+TOCTREE = re.compile(r"^```\{toctree\}\n((?:.+\n|\n)*?)```$", re.MULTILINE)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 NAME = re.compile(r"\bntkit((?:\.[A-Za-z]\w*)+)")
@@ -74,9 +75,15 @@ def test_names_exist(page: Path) -> None:
             found = getattr(found, name)
 
 
-def test_every_page_is_listed_in_the_index() -> None:
+def test_every_page_is_in_a_table_of_contents() -> None:
     docs = ROOT / "docs"
-    listed = {(docs / link).resolve() for link in links(docs / "index.md")}
+    listed = {
+        found.resolve()
+        for page in docs.rglob("*.md")
+        for block in TOCTREE.findall(page.read_text(encoding="utf-8"))
+        for entry in block.split()
+        for found in page.parent.glob(f"{entry}.md")
+    }
     assert set(docs.rglob("*.md")) - {docs / "index.md"} <= listed
 
 

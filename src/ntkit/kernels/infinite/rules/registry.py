@@ -96,3 +96,4 @@ class RuleBook:
 
 
 rules = RuleBook()
+"""From the exact type of a layer, or a function, to its rule of infinite width; `rules.register` adds one of your own."""
