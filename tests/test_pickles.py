@@ -78,11 +78,6 @@ DATA = randn(4)
 GAUSSIAN, REACHED = tuning.Candidate("gaussian", 2.0), tuning.Prediction(20, 11.0, 10.0)
 
 
-def _last(heard: list[Any], tell: Callable[[Callable[[Any], None]], object]) -> Any:
-    tell(heard.append)
-    return heard[-1]
-
-
 TUNED: dict[type, Make] = {
     tuning.Fit: lambda: ntkit.fit(
         Image(randn(8, 8).sigmoid()), encoding=encodings.Basic(2), steps=2, width=8, depth=1
@@ -90,9 +85,6 @@ TUNED: dict[type, Make] = {
     tuning.Rung: lambda: tuning.rungs(WAVE, [GAUSSIAN], **ASKED)[0],
     tuning.Stage: lambda: tuning.recommend(
         WAVE, lambda _: None, encodings=["gaussian"], bandwidths=[2.0, 4.0], **ASKED
-    ),
-    tuning.Seedling: lambda: _last(
-        [], lambda tell: tuning.train_seed(WAVE, GAUSSIAN, seed=1, tell=tell, **ASKED)
     ),
     tuning.Trained: lambda: [*tuning.trained(WAVE, GAUSSIAN, **ASKED)][-1],
     tuning.Rehearsal: lambda: tuning.Rehearsal(Image(randn(8, 8).sigmoid()), 2.0, steps=4),

@@ -15,7 +15,6 @@ from ntkit.tuning.recommend import recommend
 from ntkit.tuning.rehearsal import Act, Rehearsal
 from ntkit.tuning.result import TuneResult
 from ntkit.tuning.scale_model import ScaleModel
-from ntkit.tuning.seeds import Seedling, train_seed
 from ntkit.tuning.stage import Stage
 from ntkit.tuning.sweep import Rung, rungs, sweep
 from ntkit.tuning.tune import tune
@@ -36,7 +35,6 @@ __all__ = [
     "Row",
     "Rung",
     "ScaleModel",
-    "Seedling",
     "Stage",
     "Trained",
     "TuneResult",
@@ -45,7 +43,6 @@ __all__ = [
     "recommend",
     "rungs",
     "sweep",
-    "train_seed",
     "trained",
     "tune",
     "usual_of",

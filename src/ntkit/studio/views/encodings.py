@@ -110,32 +110,30 @@ def network(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """Train a network for as many steps, and show it some times on the way."""
     table, name = _table(desk, values), one_of(values, "name", NETWORKS)
     if name not in table.networks:
-        candidate, seen = table.candidate(name), None
-        run = trained(table.task, candidate, budget=table.budget, plan=table.plan)
-        for now in run:
-            seen = now if now.field is not None else seen
-            if now.step == table.budget.steps and seen is not None:
-                table.networks[name] = candidate, seen
+        candidate, shown, looked = table.candidate(name), None, 0
+        for now in trained(table.task, candidate, budget=table.budget, plan=table.plan):
+            if now.field is not shown:
+                shown, looked = now.field, now.step
+            if now.step == table.budget.steps:
+                table.networks[name] = candidate, now
             elif now.step == 1 or now.step % _TOLD == 0:
-                yield _trained(table, name, candidate, now.step, seen)
-    candidate, seen = table.networks[name]
-    yield _trained(table, name, candidate, table.budget.steps, seen)
+                yield _trained(table, name, candidate, now, looked)
+    candidate, last = table.networks[name]
+    yield _trained(table, name, candidate, last, last.step)
 
 
-def _trained(
-    table: _Table, name: str, candidate: Candidate, step: int, seen: Trained | None
-) -> Reply:
+def _trained(table: _Table, name: str, candidate: Candidate, now: Trained, looked: int) -> Reply:
     content: dict[str, Any] = {
         "name": name,
         "bandwidth": candidate.bandwidth,
         "width": table.plan.width_of(candidate),
-        "step": step,
+        "step": now.step,
         "steps": table.budget.steps,
     }
-    if seen is None or seen.field is None:
+    if now.field is None:
         return Reply(content)
-    content |= {"held_out": seen.held_out, "train": seen.train, "seen": seen.step}
-    return Reply(content, _pictures(table.task, seen.field, ""))
+    content |= {"held_out": now.held_out, "train": now.train, "seen": looked}
+    return Reply(content, _pictures(table.task, now.field, ""))
 
 
 def _pictures(task: Image, found: Tensor, suffix: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Error map and limits: where the recommended network under- and overfits, how seeds differ, and what to take along."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from math import nan
 from time import monotonic
 from typing import Any
 
@@ -16,10 +15,9 @@ from ntkit.studio.desk import Desk, Drawer
 from ntkit.studio.refusals import Refusal
 from ntkit.studio.report import report_of
 from ntkit.studio.shown import drawn
-from ntkit.studio.streamed import streamed
 from ntkit.studio.views.answer import answers, asked_of, coming
-from ntkit.tasks import Budget, error_map, psnr, spread
-from ntkit.tuning import Candidate, Seedling, Stage, train_seed
+from ntkit.tasks import Budget, error_map, spread
+from ntkit.tuning import Candidate, Stage, Trained, trained
 from ntkit.tuning.choice import Goal
 
 __all__ = ["ASKS", "Known"]
@@ -46,7 +44,7 @@ class Known:
     stage: Stage
     steps: int
     predicted: Tensor
-    seeds: dict[int, Seedling] = field(default_factory=dict)
+    seeds: dict[int, Trained] = field(default_factory=dict)
 
     @property
     def choice(self) -> Candidate:
@@ -54,7 +52,7 @@ class Known:
         return self.stage.choice
 
     @property
-    def whole(self) -> list[Seedling]:
+    def whole(self) -> list[Trained]:
         """The networks whose training came to its end."""
         return [s for s in self.seeds.values() if s.step == self.steps]
 
@@ -62,8 +60,8 @@ class Known:
         """Of a seed when it was looked at last, or as predicted; None where there is none yet."""
         if which == PREDICTED:
             return self.predicted
-        seedling = self.seeds.get(which)
-        return seedling.field if seedling else None
+        seen = self.seeds.get(which)
+        return seen.field if seen else None
 
 
 def _all_known(desk: Desk) -> Drawer[tuple[Goal, int], Known]:
@@ -120,14 +118,11 @@ def train(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
         if seed in known.seeds and known.seeds[seed].step == known.steps:
             continue
 
-        def work(tell: Callable[[Seedling], None], seed: int = seed) -> object:
-            return train_seed(task, known.choice, budget=budget, plan=plan, seed=seed, tell=tell)
-
         told, shown = 0.0, None
-        for seedling in streamed(work):
-            known.seeds[seed] = seedling
-            if seedling.field is not shown or monotonic() > told + _EVERY:
-                told, shown = monotonic(), seedling.field
+        for now in trained(task, known.choice, budget=budget, plan=plan, seed=seed):
+            known.seeds[seed] = now
+            if now.field is not shown or monotonic() > told + _EVERY:
+                told, shown = monotonic(), now.field
                 yield _look(desk, known, seed)
     yield _look(desk, known, max(known.seeds))
 
@@ -174,13 +169,12 @@ def _rows(known: Known) -> list[dict[str, Any]]:
     return [first, *(_row(s) for s in known.seeds.values())]
 
 
-def _row(seedling: Seedling) -> dict[str, Any]:
-    found = seedling.evaluation
+def _row(seen: Trained) -> dict[str, Any]:
     return {
-        "which": seedling.seed,
-        "step": seedling.step,
-        "train": psnr(found.train) if found else nan,
-        "held_out": psnr(found.held_out) if found else nan,
+        "which": seen.seed,
+        "step": seen.step,
+        "train": seen.train,
+        "held_out": seen.held_out,
     }
 
 
@@ -194,20 +188,20 @@ def export(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     what = one_of(values, "what", ("report", "weights", "code"))
     goal, steps = asked_of(values)
     stem = shown.name.rsplit(".", 1)[0] or "signal"
-    trained = known.whole
-    weights = f"{stem}-seed-{trained[0].seed}.safetensors" if trained else None
+    whole = known.whole
+    weights = f"{stem}-seed-{whole[0].seed}.safetensors" if whole else None
     if what == "weights":
         if weights is None:
             raise Refusal("no_weights", "No network was trained to its end yet. Train one first.")
         facts = about(Architecture.of(plan_of(shown.whole), known.choice), step=steps)
-        name, content = weights, tensor_bytes(trained[0].network.state_dict(), facts)
+        name, content = weights, tensor_bytes(whole[0].network.state_dict(), facts)
     elif what == "code":
         name = f"{stem}.py"
         content = weights_program(shown, known.choice, goal, steps, weights).encode()
     else:
         name = f"{stem}-report.html"
         fields = [("predicted", known.predicted)]
-        fields += [(f"trained, seed {s.seed}", s.field) for s in trained[:1] if s.field is not None]
+        fields += [(f"trained, seed {s.seed}", s.field) for s in whole[:1] if s.field is not None]
         content = report_of(shown, known.stage, goal, steps, _rows(known), fields).encode()
     yield Reply({"what": what, "name": name}, {"file": np.frombuffer(content, np.uint8)})
 
