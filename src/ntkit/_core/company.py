@@ -29,6 +29,7 @@ many rows round otherwise than those of one, by some tens of units of the last p
 long. Coarser types (bfloat16) have 0.02. What is above is weighed by `Rounding`."""
 
 _COARSE = 2e-2
+"""Of types coarser than these: five units in the last place of bfloat16, which are `2^-8`."""
 
 _NEGLIGIBLE = 1e-2
 """Outputs of a sample count as this large at least, relative to the largest of any: a zero that becomes

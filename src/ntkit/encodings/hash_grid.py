@@ -15,6 +15,8 @@ from ntkit.encodings.base import AbstractEncoding
 __all__ = ["HashGrid"]
 
 _PRIMES = (1, 2654435761, 805459861, 3674653429)
+"""Of Mueller et al. 2022 (arXiv:2201.05989), eq. 4; the fourth is that of their code, tiny-cuda-nn."""
+
 _HIGHEST = 2**30  # vertices an axis: products with the primes stay in 64 bits
 
 

@@ -20,6 +20,7 @@ __all__ = ["from_config", "to_config"]
 
 _PLACE = ("otype", "n_dims_to_encode", "dims_to_encode_begin")  # of any part of a Composite
 _THEIR_DEGREES, _THEIR_LEVELS, _THEIR_FEATURES = 8, 128, (1, 2, 4, 8)
+"""What the code of tiny-cuda-nn is compiled for: degrees of spherical harmonics, levels of a grid, features of a level."""
 
 Config = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ __all__ = ["OccupancyGrid"]
 
 _EVERY = 16  # steps between updates
 _DECAY = 0.7  # of what a cell held, each time it is looked at: one lucky point does not empty it
-_UNKNOWN = -1.0
+_UNKNOWN = -1.0  # of a cell that nobody looked at yet: what is held is 0 or more
 
 
 class OccupancyGrid(nn.Module):

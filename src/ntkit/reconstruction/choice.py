@@ -14,15 +14,15 @@ from ntkit.reconstruction.system import System
 
 __all__ = ["Path", "folds_of", "state_from_above", "try_variations"]
 
-N_FOLDS = 3
-_FACTOR = 1.8
+N_FOLDS = 3  # parts of the data, each held out once: each costs one more problem a strength
+_FACTOR = 1.8  # between neighbouring strengths: four of them a decade
 _FIRST = 60.0
 """Of the strengths, times the kernel's weight and scale: above what is usually best; where it is not, larger ones follow."""
 
 _LAST = 0.01
 """Likewise: below it total variation hardly moves the field, and only how far the iterations have come would be judged."""
 
-_LONGEST = 40
+_LONGEST = 40  # strengths, over ten decades: who still climbs then climbs without an end
 _RISES, _GAIN = 3, 0.005
 """After so many strengths that gain less than this on the score, smaller ones are left out. A smaller share of the kernel must
 gain as much, too, to be taken."""

@@ -15,12 +15,12 @@ from ntkit.reconstruction.torus import TorusPrior
 
 __all__ = ["deviation_of", "exact_deviation"]
 
-_CHUNK = 32
+_CHUNK = 32  # eigenvectors at a time, for the memory alone
 
 _SAMPLES = 32
 """Of the posterior: the deviation at a point is known to an eighth of itself."""
 
-_TOLERANCE, _EXCESS = 1e-4, 1.0
+_TOLERANCE, _EXCESS = 1e-4, 1.0  # of `kernel_fields`; 32 samples alone are off by an eighth
 _FEWEST, _WORK = 120, 3e7
 """Iterations for the samples' problems, or as many as make so many numbers of the torus, if these are more: 480 for 128 x 128. What
 they are short of the end makes the deviation 1 to 3 % too large, on CT with 1 % of noise."""

@@ -24,7 +24,7 @@ __all__ = [
     "units_among",
 ]
 
-_MOST_DATA = 640
+_MOST_DATA = 640  # data at most: each kernel costs the eigenvectors of a matrix of as many rows
 _MOST_WORK = 1.5e8
 """Numbers of the torus that are transformed for one kernel: above it fewer data are looked at, but never below 96."""
 

@@ -13,7 +13,7 @@ from ntkit.reconstruction.torus import TorusPrior
 
 __all__ = ["kernel_start", "of_kept_data"]
 
-_ITERATIONS = 300
+_ITERATIONS = 300  # at most: it is only where the iterations that count begin
 
 
 def kernel_start(method: PrimalDual, found: LinearFields, terms: Terms) -> State:

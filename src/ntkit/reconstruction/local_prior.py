@@ -22,6 +22,8 @@ from ntkit.reconstruction.variation import differences
 __all__ = ["LocalPrior", "local_prior"]
 
 _FLOORS, _BLURS = (0.1, 0.3, 1.0), (1.0, 2.0)
+"""Six priors, between which the evidence decides: what is added to slopes of mean square one, from nearly nothing to as much as
+they are, and the widths in samples by which they are blurred."""
 
 
 @dataclass(frozen=True, eq=False)

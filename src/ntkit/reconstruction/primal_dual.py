@@ -30,7 +30,7 @@ _OVERSHOOT = 1.8
 _SLOPE = 0.2
 """Typical difference of neighbours in standard deviations of the field, which balances the step of the variation."""
 
-_CHECK_EVERY = 10
+_CHECK_EVERY = 10  # iterations: to look costs a sum over all fields, and the last ones count little
 
 
 @dataclass(frozen=True, eq=False)

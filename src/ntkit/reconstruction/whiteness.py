@@ -8,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["Whiteness", "whiteness"]
 
-_LAGS = 8
+_LAGS = 8  # samples along each axis, both ways; the number that is reported is that of neighbours
 
 
 @dataclass(frozen=True, eq=False)

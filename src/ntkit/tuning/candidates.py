@@ -24,7 +24,7 @@ __all__ = [
 MLP = "mlp"
 """The family of ReLU networks on any of `ENCODINGS`; a candidate of another family has its name."""
 
-_DECADE = (1.0, 1.4, 2.0, 3.0, 4.5, 6.0, 9.0)
+_DECADE = (1.0, 1.4, 2.0, 3.0, 4.5, 6.0, 9.0)  # about half an octave apart, in few digits
 _LADDER = (
     *(0.25, 0.5, 1, 2, 4, 7, 10, 14, 20, 30, 45, 60, 90, 130, 200, 300, 450, 600),
     *(1000.0 * 10**k * b for k in range(4) for b in _DECADE),

@@ -15,8 +15,8 @@ EVERY_FAMILY = tuple(FAMILIES)
 USUAL = {1: "siren"}
 """By the number of coordinates, the family that is taken unless models say otherwise; ReLU networks elsewhere."""
 
-_OCTAVES = {1: (-1, 0, 1, 2)}
-_OCTAVES_ELSEWHERE = (-2, -1, 0, 1)
+_OCTAVES = {1: (-1, 0, 1, 2)}  # by the number of coordinates: sounds want rather more than is usual
+_OCTAVES_ELSEWHERE = (-2, -1, 0, 1)  # about the usual bandwidth
 _TURN = 0.6  # radians
 _BOUNDS: dict[str, Callable[[int], float]] = {
     "siren": lambda d: 1 / d,

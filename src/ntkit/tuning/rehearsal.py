@@ -23,7 +23,7 @@ __all__ = ["Act", "Rehearsal"]
 _MOST = 1024
 """Samples that are trained on: all of them at each step."""
 
-_DEPTH, _N_FREQUENCIES = 2, 64
+_DEPTH, _N_FREQUENCIES = 2, 64  # small, so that a width of 2,048 trains while one looks
 
 
 @dataclass(frozen=True)

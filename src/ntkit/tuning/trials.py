@@ -31,7 +31,7 @@ LONGEST = 5000
 
 _ENCODED = 2**25  # features kept for all models; beyond it they are made anew for each batch
 _JUDGED = 2048  # rows of a part and kind that a model is judged by, where they are points
-_JUDGED_ELSE = 512
+_JUDGED_ELSE = 512  # where a row is more than a point: a ray, or a line of k-space
 
 
 @dataclass(frozen=True, eq=False)

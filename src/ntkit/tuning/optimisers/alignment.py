@@ -16,7 +16,7 @@ __all__ = ["align"]
 _STEPS = 200
 """Steps in which what the signal is mostly made of is learned; see `benchmarks/adam_curves`."""
 
-_SUMMED = 2**15
+_SUMMED = 2**15  # samples, evenly spread, that a sum goes over at most
 _FLAT = 1e-20  # of the mean square: a constant, but for rounding
 
 

@@ -15,7 +15,7 @@ from ntkit.tuning.problems.parts import inverse_sum, some
 
 __all__ = ["LowRankProblem"]
 
-_JUDGED = 16_384
+_JUDGED = 16_384  # held-out points at most: a mean of so many squares is known to 1 %
 _AT_ONCE = 8192  # points of a field: 16 MB of features
 
 

@@ -15,7 +15,7 @@ from ntkit.tuning.problems.parts import inverse_sum, some
 __all__ = ["TiledProblem"]
 
 _WHOLE = 1500  # training points up to which one tile holds them all
-_TILES = 4
+_TILES = 4  # whose errors are averaged
 _TILE = 800  # training points of each, where there are more
 _INNER = 0.7  # of a tile's reach: held-out points beyond it lack neighbours
 _JUDGED = 2048  # held-out points of a tile
