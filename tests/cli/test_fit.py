@@ -90,6 +90,19 @@ def test_what_rendering_refuses(
         (["fit", "audio.npy", "--mask", "image.npy"], "`--mask` is not for audio"),
         (["fit", "points.csv", "--downscale", "2"], "`--downscale` is not for points"),
         (["fit", "image.npy", "--like", "none"], "is no folder"),
+        (
+            [
+                "fit",
+                "image.npy",
+                "--encoding",
+                "siren",
+                "--bandwidth",
+                "2",
+                "--precision",
+                "bfloat16",
+            ],
+            "is of networks that begin with Fourier features",
+        ),
         (["fit", "image.npy", "--out", "points.csv"], "cannot be written"),
         (["fit", "none.wav"], "does not exist"),
         (["render", "none", "--out", "a.png"], "is no folder"),
@@ -110,6 +123,24 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert error.startswith("ntkit: ")
     assert error.count("\n") == 1
     assert set(here.rglob("*")) - before <= {here / "runs"}  # which stays, empty
+
+
+def test_a_fit_in_bfloat16_says_so_and_is_kept_so(
+    monkeypatch: pytest.MonkeyPatch, here: Path
+) -> None:
+    asked = ["fit", "image.npy", *SMALL, *GAUSSIAN, "--precision", "bfloat16", "--out", "half"]
+    assert call(monkeypatch, *asked) == 0
+    run = ntkit.load("half")
+    assert isinstance(run, FitRun)
+    assert run.budget.precision == "bfloat16"
+    assert call(monkeypatch, "fit", "--config", "half/spec.json", "--out", "again") == 0
+    first, again = (ntkit.load(name).render().numbers for name in ("half", "again"))
+    np.testing.assert_array_equal(again, first)
+    plain = json.loads((here / "half/spec.json").read_text()) | {"precision": "float32"}
+    (here / "plain.json").write_text(json.dumps(plain))
+    assert call(monkeypatch, "fit", "--config", "plain.json", "--out", "plain") == 0
+    assert not np.array_equal(ntkit.load("plain").render().numbers, first)
+    assert "bfloat16" in (here / "half/report.html").read_text()
 
 
 def test_a_run_is_gone_on_with_by_its_own_command(

@@ -217,6 +217,39 @@ def test_weights_that_still_descend_are_left_as_they_are() -> None:
     assert not last[0].averaged
 
 
+def test_products_in_bfloat16_are_plain_steps_on_autocast_products() -> None:
+    """Weights, gradients and what is judged stay in float32; the loss is that of the rounded products."""
+    net = network()
+    twin = deepcopy(net)
+    train(net, SIGNAL, Budget("sgd", 0.3, 5, N, precision="bfloat16"))
+    x = SIGNAL.grid[SIGNAL.measurement.lattice].points().float()
+    y = SIGNAL.values[SIGNAL.measurement.lattice].flatten(0, 1).float()
+    features = twin[0](x)
+    for _ in range(5):
+        with torch.autocast("cpu", torch.bfloat16):
+            found = twin[1:](features)
+        assert found.dtype == torch.bfloat16
+        parameters = list(twin.parameters())
+        gradients = torch.autograd.grad(((found.float() - y) ** 2).mean(), parameters)
+        for p, g in zip(parameters, gradients, strict=True):
+            p.data -= 0.3 * g
+    assert_near(weights(net), weights(twin), loosen=1e3)
+    plain = network()
+    train(plain, SIGNAL, Budget("sgd", 0.3, 5, N))
+    moved = (weights(plain) - weights(network())).norm()
+    assert (
+        0 < (weights(net) - weights(plain)).norm() < 0.15 * moved
+    )  # 2^-8 of outputs of 1, and targets of 1 / 4
+
+
+def test_coordinates_do_not_go_into_products_in_bfloat16() -> None:
+    budget = Budget(steps=1, precision="bfloat16")
+    learned = encodings.LearnedFourier(encodings.Gaussian(2, 8, 2.0, seeded()))
+    for first in (encodings.Identity(2), learned):
+        with pytest.raises(ValueError, match="`precision='bfloat16'` is of networks that begin"):
+            Trainer(mlp(first, 2, width=4, depth=1), SIGNAL, budget)
+
+
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 @pytest.mark.parametrize("stopped", [1, 7, 19, 20, 40])
 def test_a_training_that_goes_on_from_a_state_ends_like_one_that_was_not_stopped(
@@ -322,6 +355,7 @@ def test_the_rest_of_the_module_is_left_alone() -> None:
         (lambda: Budget(steps=0), ValueError, "`steps=0` must be at least 1"),
         (lambda: Budget(steps=1.5), TypeError, "`steps=1.5` must be an int, got float"),
         (lambda: Budget(falling=1.5), ValueError, "`falling=1.5` must be a share of the steps"),
+        (lambda: Budget(precision="half"), ValueError, "`precision='half'` must be \"float32\" or"),  # pyright: ignore[reportArgumentType]
         (lambda: Budget(batch_size=-1), ValueError, "`batch_size=-1` must be at least 1"),
     ],
 )

@@ -1,5 +1,6 @@
 """`ntkit fit`: a network is trained on data, and kept."""
 
+from dataclasses import replace
 from math import isclose
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from ntkit.experiments.run_to_json import write_run
 from ntkit.experiments.spec import FitSpec
 from ntkit.experiments.training import KeptTraining, finished_proof, train_in
 from ntkit.tasks import AbstractTask
+from ntkit.tasks.trainer import check_precision
 from ntkit.tuning import Candidate, NetworkPlan, tune
 from ntkit.tuning.plan import check_sigmoid
 
@@ -120,6 +122,8 @@ def _planned(spec: FitSpec, begun: Begun[AbstractTask], telling: Telling) -> Fit
         network = (choice.plan if choice else plan).trainable(candidate)  # or it cannot be built
         task.check_network(network)
         own = choice.budget_of(candidate) if choice else plan.budget_of(candidate, budget)
+        own = replace(own, precision=spec.precision)
+        check_precision(network, task, own)
         budget = in_time(spec, network, task, own)
     except Exception:
         begun.folder.discard()

@@ -9,6 +9,7 @@ from ntkit._core.checks import positive
 from ntkit.experiments.budgets import parse_budget
 from ntkit.experiments.options import AbstractSpec, File, Names, Number, Numbers, Whole, Yes, said
 from ntkit.tasks import JOBS
+from ntkit.tasks.budget import Precision
 from ntkit.tuning import COMPARED
 
 __all__ = ["DataSpec", "FitSpec", "TuneSpec"]
@@ -168,6 +169,8 @@ class FitSpec(DataSpec):
         depth: Hidden layers; by default 4, of shapes 8, or those of --like.
         n_frequencies: Frequencies of the encoding, each of which gives two features; by default 256, or those of --like.
         sigmoid: Put a sigmoid behind the read-out, so that values stay between 0 and 1.
+        precision: bfloat16 multiplies matrices in half the length, of networks that begin with Fourier features: about twice
+            as fast where the processor has such products.
         out: Run folder, new or empty; by default runs/fit-NAME, or runs/fit-NAME-2 if that is taken, ...
         threads: CPU threads; the free cores by default.
         device: Where to train: cpu, or cuda where there is one.
@@ -197,6 +200,7 @@ class FitSpec(DataSpec):
     depth: Whole = None
     n_frequencies: Whole = None
     sigmoid: bool = False
+    precision: Precision = "float32"
     out: File = None
     threads: Whole = None
     device: str = "cpu"

@@ -1,6 +1,7 @@
 """One training of a coordinate network, step by step: it can be stopped anywhere, and goes on from there."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple
 from math import inf, isfinite, nan
 
@@ -11,16 +12,22 @@ from torch.optim.swa_utils import AveragedModel
 from ntkit._core.denormals import flushed_denormals
 from ntkit._core.devices import device_of
 from ntkit._core.errors import NumericalError
+from ntkit.encodings import AbstractFourier
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget, Evaluation
 from ntkit.tasks.split import split_encoding
 
-__all__ = ["Trainer", "average_share", "decayed_average", "evaluate"]
+__all__ = ["Trainer", "average_share", "check_precision", "decayed_average", "evaluate"]
 
 _EVALUATION_ROWS = 8192
 _ENCODED_ROWS = 2**19  # a gigabyte of 512 features
 _DECAY = 20  # `g` of the averaged weights
 _JUDGED_ROWS = 2**14  # of each kind, at evaluations before the last
+_COORDINATES = (
+    "`precision='bfloat16'` is of networks that begin with Fourier features of fixed frequencies, trained on samples of a "
+    "field. Here coordinates would go into the products, and bfloat16 rounds them to 1 part in 256. Take an encoding "
+    "such as gaussian, or float32."
+)
 
 
 class Trainer:
@@ -34,6 +41,9 @@ class Trainer:
         keep_best: Whether `take_better` gives the weights of that evaluation which fits best what is held out, of all so
             far.
         generator: Source of the batches, on the CPU; a fixed seed if left out.
+
+    Raises:
+        ValueError: The budget asks for bfloat16, and coordinates would go into the products.
 
     Attributes:
         step: Steps taken.
@@ -53,12 +63,14 @@ class Trainer:
         self.step = 0
         self.evaluations: list[Evaluation] = []
         self._budget = budget
+        self._products: AbstractContextManager[object] = nullcontext()
         self._task = task.for_training()
         self._generator = torch.Generator().manual_seed(0) if generator is None else generator
-        self._encoding, self._body = (
-            split_encoding(network) if task.takes_points else (nn.Identity(), network)
-        )
+        self._encoding, self._body = _split(network, task)
         device = device_of(network)
+        check_precision(network, task, budget)
+        if budget.precision == "bfloat16":
+            self._products = torch.autocast(device.type, torch.bfloat16)
         x, self._y = (part.float().to(device=device) for part in task.training())
         self._held_out = tuple(part.float().to(device=device) for part in task.judged())
         n = len(x)
@@ -206,7 +218,8 @@ class Trainer:
             group["lr"] = self._budget.rate(self.step)
         self._optimiser.zero_grad()
         rows = self._encoding_left(x)
-        loss = self._task.training_loss(self._body, rows, y, self._generator)
+        with self._products:
+            loss = self._task.training_loss(self._body, rows, y, self._generator)
         value = float(loss.detach())
         if not isfinite(value):
             raise NumericalError(
@@ -245,6 +258,22 @@ class Trainer:
             if averaged < error:
                 return self._mean.module, averaged
         return self._body, error
+
+
+def check_precision(network: nn.Module, task: AbstractTask, budget: Budget) -> None:
+    """Refuse bfloat16 where coordinates would go into the products.
+
+    Raises:
+        ValueError: They would.
+    """
+    is_encoded = isinstance(_split(network, task)[0], AbstractFourier)
+    if budget.precision == "bfloat16" and not is_encoded:
+        raise ValueError(_COORDINATES)
+
+
+def _split(network: nn.Module, task: AbstractTask) -> tuple[nn.Module, nn.Module]:
+    """What is computed once of the points of samples, and the rest."""
+    return split_encoding(network) if task.takes_points else (nn.Identity(), network)
 
 
 def decayed_average(averaged: Tensor, weight: Tensor, steps: Tensor | int) -> Tensor:

@@ -13,7 +13,7 @@ from ntkit._core.checks import positive, positive_int
 from ntkit.encodings import AbstractEncoding
 from ntkit.networks import mlp
 from ntkit.tasks.base import AbstractTask
-from ntkit.tasks.budget import Budget, Evaluation, Optimiser
+from ntkit.tasks.budget import Budget, Evaluation, Optimiser, Precision
 from ntkit.tasks.domain import Rendered
 from ntkit.tasks.timing import steps_within
 from ntkit.tasks.trainer import Trainer
@@ -81,6 +81,7 @@ def fit(
     seconds: float | None = None,
     batch_size: int = 4096,
     falling: float = 0.0,
+    precision: Precision = "float32",
     width: int = 256,
     depth: int = 4,
     n_frequencies: int = 256,
@@ -106,6 +107,8 @@ def fit(
         batch_size: Samples a step.
         falling: Share of the steps, the last ones, over which the rate falls evenly to 0. 0.5 does much good to networks
             of sines, as `ntkit.networks.siren`. What is chosen has as much as its family needs, at least.
+        precision: "bfloat16" for products of half the length, of networks that begin with Fourier features: about twice as
+            fast where the processor has them. Weights, features and errors stay in float32.
         width: Units of each hidden layer.
         depth: Hidden layers.
         n_frequencies: Frequencies of an encoding that the kernel chooses.
@@ -137,7 +140,7 @@ def fit(
         chosen_task = task.to_fit()
     else:
         chosen_task = task if hold_out is None else task.keep_out(hold_out)
-    budget = Budget(optimiser, lr, steps, batch_size, falling)
+    budget = Budget(optimiser, lr, steps, batch_size, falling, precision)
     seconds = None if seconds is None else positive("seconds", seconds)
     seed = 0 if generator is None else int(torch.randint(2**31, (1,), generator=generator))
     width, depth = positive_int("width", width), positive_int("depth", depth)
@@ -182,7 +185,8 @@ def fit(
         )
         trained = choice.build(choice.choice)
         own = choice.budget_of(choice.choice)
-        budget = replace(own, falling=max(own.falling, budget.falling))
+        falling = max(own.falling, budget.falling)
+        budget = replace(own, falling=falling, precision=budget.precision)
     trained = trained.to(device)
     if seconds is not None:
         probe = deepcopy(trained)
