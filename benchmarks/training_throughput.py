@@ -87,7 +87,7 @@ def loop(signal: Signal, *, once: bool) -> Step:
     points = signal.grid.points().float()
     inputs = net[0](points) if once else points
     values = signal.values.reshape(len(points), -1).float()
-    held_out = signal.held_out().flatten()
+    held_out = signal.held_out.flatten()
     x, y = inputs[~held_out], values[~held_out]
     generator = torch.Generator().manual_seed(0)
 

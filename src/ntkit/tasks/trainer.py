@@ -68,11 +68,11 @@ class Trainer:
         self._generator = torch.Generator().manual_seed(0) if generator is None else generator
         self._encoding, self._body = _split(network, task)
         device = device_of(network)
-        check_precision(network, task, budget)
-        if budget.precision == "bfloat16":
-            self._products = torch.autocast(device.type, torch.bfloat16)
         x, self._y = (part.float().to(device=device) for part in task.training())
         self._held_out = tuple(part.float().to(device=device) for part in task.judged())
+        check_precision(network, task, budget)
+        if budget.precision == "bfloat16":
+            self._products = torch.autocast(self._y.device.type, torch.bfloat16)
         n = len(x)
         self._encoding_left = self._encoding
         if (
