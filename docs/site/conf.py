@@ -13,7 +13,14 @@ author = "The ntkit authors"
 project_copyright = author
 release = version = version_of("ntkit")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "formulas"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "docstrings",
+    "formulas",
+    "languages",
+]
 suppress_warnings = ["toc.empty_glob"]  # the pages that others write
 exclude_patterns: list[str] = []
 
