@@ -93,9 +93,15 @@ def test_scale_models_have_their_say_and_their_level_has_none() -> None:
         scores = scores_of(table, models, "generalise", 100)
         assert [c.bandwidth for c in scores] == [2.0, 4.0, 8.0]  # without a model: out
         found = list(scores.values())
-        assert found == pytest.approx([21.5, 21.5, 20.0])  # models: 23, 22, 18 at the mean of 21
+        shifted = [23.0, 22.0, 18.0]  # what models reached, at the mean of the predictions, 21
+        shares = [
+            (s - p) / (m - p) for s, p, m in zip(found, (20.0, 21.0, 22.0), shifted, strict=True)
+        ]
+        assert shares == pytest.approx([shares[0]] * 3)
+        assert 0.5 < shares[0] < 1  # the predictions have a say, and models a larger one
         gaps = [b - a for a, b in pairwise(scores_of(table, models, "fit", 100).values())]
-        assert gaps == pytest.approx([0.0, -1.5], abs=0.05)  # half of -1 and -4, half of +1
+        wanted = [b - a for a, b in pairwise(found)]
+        assert gaps == pytest.approx(wanted, abs=0.05)  # but for the rounding to 8 bits
 
 
 def test_a_scale_model_that_diverged_is_out_and_where_all_did_the_kernel_decides() -> None:
@@ -118,8 +124,9 @@ def test_scale_models_are_of_the_bandwidths_predicted_best() -> None:
         for row in result.table
         if row.candidate.name == "gaussian"
     }
-    best = sorted(predicted, key=lambda c: -predicted[c])[:4]
+    best = sorted(predicted, key=lambda c: -predicted[c])[: len(result.models)]
     assert [m.candidate for m in result.models] == best
+    assert 2 <= len(best) < len(bandwidths)
     assert result.choice in best
     assert result.flat_range is not None
     assert result.flat_range[0] <= result.bandwidth <= result.flat_range[1]
@@ -134,7 +141,7 @@ def test_fitting_wants_at_least_the_bandwidth_of_generalising() -> None:
     best = max(row.at(100).train for row in train.table)
     assert train.predicted.train >= best - FLAT  # each is as good as the best of what it was asked
     best = max(row.at(100).held_out for row in held_out.table)
-    assert held_out.predicted.held_out >= best - 0.2
+    assert held_out.predicted.held_out >= best - FLAT
 
 
 @pytest.mark.parametrize("shape", [(64,), (16, 18, 3), (33,), (15, 17)])

@@ -32,8 +32,11 @@ _PLACE = 0.25
 """Where among those it stands: a quarter of the way up from the smallest, on a logarithmic axis."""
 
 _QUANTISED = 1 / (12 * 255**2)  # mean square of 8-bit rounding: a fit below it shows nowhere
-_MODELLED = 4
+_MODELLED = 5
 """How many bandwidths, of the best predictions, scale models are trained of."""
+
+_SAY = 0.75
+"""What scale models count in the choice between these, the predictions being the rest."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def shortlist(table: Sequence[Row], goal: Goal, steps: float) -> list[Candidate]
 def scores_of(
     table: Sequence[Row], models: Sequence[ScaleModel], goal: Goal, steps: float
 ) -> dict[Candidate, float]:
-    """Predicted PSNR; that of bandwidths with scale models is the mean of it and of what those reached.
+    """Predicted PSNR; that of bandwidths with scale models is moved towards what those reached.
 
     Decibels of a model are of a piece of the signal: they are shifted to the predictions' mean. Where
     there are models, bandwidths without one are out, and those whose model diverged.
@@ -94,7 +97,7 @@ def scores_of(
         return predicted
     shift = fmean(predicted[c] - r for c, r in reached.items())
     scores = {c: s for c, s in predicted.items() if c.name != "gaussian"}
-    return scores | {c: (predicted[c] + r + shift) / 2 for c, r in reached.items()}
+    return scores | {c: (1 - _SAY) * predicted[c] + _SAY * (r + shift) for c, r in reached.items()}
 
 
 def choose(scores: dict[Candidate, float]) -> Candidate:

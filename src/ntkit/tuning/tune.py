@@ -52,7 +52,7 @@ def tune(
     otherwise. Its quality on those samples and on the held-out rest is predicted, without training it, from the tangent kernel of each candidate:
     by gradient flow for SGD, by Adam's flow in function space (`ntkit.tuning.optimisers.adam_flow`) for Adam,
     whose clock is calibrated once by a short real run. For Adam, small scale models of the training
-    (`ntkit.tuning.scale_model`) have half of the say in the choice between the four bandwidths predicted best.
+    (`ntkit.tuning.scale_model`) have three quarters of the say in the choice between the five bandwidths predicted best.
 
     Other families of networks are compared with the best ReLU network so found by scale models of the same steps
     (`ntkit.tuning.families`). Tasks without a kernel (shapes, radiance fields) are asked by scale models alone.
