@@ -10,6 +10,7 @@ from pathlib import Path
 HELPERS = {
     "__init__",
     "__main__",
+    "ablation_runs",
     "choice_items",
     "choice_runs",
     "choice_seeds",

@@ -8,7 +8,7 @@ error when its mean over the ten bandwidths is taken off: what misleads the choi
 
 Three groups of signals (`benchmarks/signals.py`): the list of `bandwidth_choice`, nine others, and six that
 nothing was fitted to (of two, versions at 128 x 128 are among the nine). The constants of Adam's flow
-(`SPREAD`, `NOISE`, `GAIN`, `CROSS_TALK` in `ntkit.tuning.optimisers.adam_flow`; in `ntkit.tuning` of the clock the power of
+(`SPREAD`, `GAIN`, `CROSS_TALK` in `ntkit.tuning.optimisers.adam_flow`; in `ntkit.tuning` of the clock the power of
 the batch size and the default speed) were fitted to the training curves of the first two, by a random search,
 and rounded; those of `align` are older. Regrets were not fitted. The rows "with" show what each is worth on
 these, and how sharply it is determined.
@@ -265,8 +265,6 @@ def variants() -> Iterator[tuple[str, Any]]:
             changed(adam_flow, SPREAD=adam_flow.SPREAD * factor),
         )
     yield "no spread", changed(adam_flow, SPREAD=float("inf"))
-    for value in (0.0, adam_flow.NOISE / 2, adam_flow.NOISE * 2, 1.0):
-        yield f"{value:g} of the noise", changed(adam_flow, NOISE=value)
     for value in (0.0, adam_flow.GAIN / 4, adam_flow.GAIN * 4, 1.0):
         yield f"a gain of {value:g}", changed(adam_flow, GAIN=value)
     for value in (0.0, adam_flow.CROSS_TALK / 2, adam_flow.CROSS_TALK * 2):

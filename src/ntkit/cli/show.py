@@ -141,7 +141,7 @@ def _show_how(console: Console, run: TuneRun) -> None:
                 f"{m.candidate.bandwidth or 0:g}"
                 for m in reached
             )
-            + ": half of the choice between these.",
+            + ": three quarters of the choice between these.",
             style="dim",
         )
     console.print(

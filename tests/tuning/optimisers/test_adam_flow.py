@@ -153,11 +153,6 @@ def test_rates_of_no_spread_are_one_rate() -> None:
     assert float((found.weights - limit.weights).abs().max()) < 1e-5 * float(limit.weights.max())
 
 
-def test_without_their_noise_minibatches_are_full_batches() -> None:
-    modes = ladder_of()
-    assert torch.equal(run(modes, noise=0.0).decay, run(modes, batch_size=10**6).decay)
-
-
 def test_a_homogeneous_network_holds_what_it_has_learned_in_every_layers_kernel() -> None:
     """`K_g - f f^T / |theta_g|^2` is positive semi-definite."""
     draw = encodings.Gaussian(1, 8, 2.0, seeded())
@@ -255,7 +250,7 @@ def test_against_matrix_exponentials_step_by_step(shape: tuple[int, ...], batch_
         batch_size,
         STABILITY,
     )
-    options = {"speed": speed, "spread": inf, "noise": 1.0, "gain": 0.0}
+    options = {"speed": speed, "spread": inf, "gain": 0.0}
     found = run(problem.modes, [steps], lr=lr, batch_size=batch_size, **options)
     train = float((r**2).mean())
     start = float(problem.modes.energy.sum()) / r.numel()

@@ -104,7 +104,7 @@ export const en = {
   "answer.what.1":
     "Each encoding makes another tangent kernel of the same network. From the kernel and the picture follows what the network will have learned at the end of the budget, on the pixels it is shown (one in four) and between them.",
   "answer.what.2":
-    "A kernel is fixed, and a real network's moves. So for the bandwidths predicted best, networks a sixth as wide are trained on pieces of the picture for as many steps, and half of the choice is theirs.",
+    "A kernel is fixed, and a real network's moves. So for the bandwidths predicted best, networks a sixth as wide are trained on pieces of the picture for as many steps, and three quarters of the choice is theirs.",
   "answer.try.title": "What to try",
   "answer.try.1": "Click on no encoding. That is what the same network makes of raw coordinates.",
   "answer.try.2": "Change the goal. Why does a fit want a larger bandwidth, and what becomes of the pixels between?",
@@ -449,7 +449,7 @@ export const en = {
   "spectrum.try.1.audio": "Take the smallest bandwidth and find the time at which 500 cycles are learned. Then take a larger one. By how much is it sooner?",
   "spectrum.try.2.audio": "Which frequencies of your sound hold power that is worth learning? Choose the bandwidth whose curve is just flat up to there.",
   "answer.goal.generalise.audio": "find the samples it was not shown",
-  "answer.what.2.audio": "A kernel is fixed, and a real network's moves. So for the bandwidths predicted best, networks a sixth as wide are trained on pieces of the sound for as many steps, and half of the choice is theirs.",
+  "answer.what.2.audio": "A kernel is fixed, and a real network's moves. So for the bandwidths predicted best, networks a sixth as wide are trained on pieces of the sound for as many steps, and three quarters of the choice is theirs.",
   "kernel.what.2.audio": "On raw coordinates, neighbouring samples have nearly the same gradients, so that none can be learned without its surroundings. Random frequencies make the features of distant times nearly orthogonal: there the kernel falls to what all samples share, and above it stands a spike. For Gaussian features it depends on the difference $x - x_0$ alone, so that the spike has the same shape everywhere.",
   "kernel.try.1.audio": "Move the bandwidth. Width times bandwidth stays about the same. What does that say of the sampling of your sound?",
   "kernel.try.2.audio": "Take 8 frequencies: side lobes appear, by which far samples are mistaken for neighbours. How many frequencies make them small?",

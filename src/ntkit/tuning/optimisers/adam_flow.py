@@ -39,9 +39,7 @@ The rest is taken up in numbers that are not theory; `speed` is measured by a sh
 - `SPREAD`: what is left of a mode is `(1 + X / SPREAD)^-SPREAD`, which falls as fast at first and more
   slowly later: the mean over rates spread by a gamma distribution of this shape and mean 1, as if features
   aligned to some of what a mode holds and turned away from the rest. It is a law for amplitudes: the
-  square is taken for the energy. Infinity is the kernel's own `exp(-X)`;
-- `NOISE`: the share of `noise_g` that slows the run. Adam's mean squares are each parameter's own;
-  those that see little noise run on.
+  square is taken for the energy. Infinity is the kernel's own `exp(-X)`.
 
 `STABILITY` is the bound of the literature on the growth of `X` a step: beyond it Adam
 oscillates and its `v` grows until it is stable again (Cohen et al. 2022, arXiv:2207.14484: 38 over
@@ -59,7 +57,6 @@ from ntkit.dynamics.modes import Modes, Trajectory
 __all__ = [
     "CROSS_TALK",
     "GAIN",
-    "NOISE",
     "SPREAD",
     "STABILITY",
     "adam_trajectories",
@@ -70,9 +67,6 @@ STABILITY = 38.0
 
 SPREAD = 1.2
 """Shape of the law by which modes decay."""
-
-NOISE = 0.07
-"""Share of the minibatches' noise that enters the mean squares."""
 
 GAIN = 0.04
 """Share of the rate at which a homogeneous network stretches what it has learned."""
@@ -91,7 +85,6 @@ def adam_trajectories(
     batch_size: int,
     speed: float | Sequence[float] = 1.0,
     spread: float | None = None,
-    noise: float | None = None,
     gain: float | None = None,
     beta2: float = 0.999,
 ) -> list[Trajectory]:
@@ -106,8 +99,6 @@ def adam_trajectories(
             one each.
         spread: Shape of the law by which modes decay, above 0, infinity for the exponential;
             `SPREAD` if left out.
-        noise: Share of the minibatches' noise that enters the mean squares, 1 for one mean square a
-            layer; `NOISE` if left out.
         gain: Share of the rate at which what is learned is stretched, 0 for the kernel at its start;
             `GAIN` if left out.
         beta2: Adam's memory of squared gradients.
@@ -121,7 +112,6 @@ def adam_trajectories(
     Cost: O(g k) a step for all problems together; 2,000 steps of 10 problems take 0.2 s.
     """
     spread = SPREAD if spread is None else spread
-    noise = NOISE if noise is None else noise
     gain = GAIN if gain is None else gain
     values, energy = _pad([p.eigenvalues for p in problems]), _pad([p.energy for p in problems])
     diagonal = torch.stack([p.diagonal for p in problems])
@@ -134,7 +124,7 @@ def adam_trajectories(
     crowd = CROSS_TALK * outputs / (sizes * moves).sum(1).clamp_min(1)
     grows = torch.ones_like(energy).scatter_(1, values.sum(1).argmax(1, keepdim=True), 0.0)
     count = grows * _pad([p.multiplicity for p in problems])
-    noisy = torch.where(samples > batch_size, noise * samples / batch_size, 0 * samples)
+    noisy = torch.where(samples > batch_size, samples / batch_size, 0 * samples)
     if isinstance(speed, Sequence) and len(speed) != len(problems):
         raise ValueError(
             f"`speed` must be one number, or one for each of the {len(problems)} problems; "
