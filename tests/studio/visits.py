@@ -27,7 +27,7 @@ PICTURES = ("reality", "encodings")
 CLASSES = {v: f".view.{'spectra' if v == 'spectrum' else v}" for v in VIEWS}
 WIDE, NARROW = (1280, 850), (390, 844)
 DONE = "main .view[aria-busy=false]"
-WAIT = 90_000.0
+WAIT = 240_000.0
 SHOTS = WEB / "screenshots"
 AXE = WEB / "node_modules/axe-core/axe.min.js"
 
