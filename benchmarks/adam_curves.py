@@ -9,9 +9,9 @@ error when its mean over the ten bandwidths is taken off: what misleads the choi
 Three groups of signals (`benchmarks/signals.py`): the list of `bandwidth_choice`, nine others, and six that
 nothing was fitted to (of two, versions at 128 x 128 are among the nine). The constants of Adam's flow
 (`SPREAD`, `GAIN`, `CROSS_TALK` in `ntkit.tuning.optimisers.adam_flow`; in `ntkit.tuning` of the clock the power of
-the batch size and the default speed) were fitted to the training curves of the first two, by a random search,
-and rounded; those of `align` are older. Regrets were not fitted. The rows "with" show what each is worth on
-these, and how sharply it is determined.
+the batch size) were fitted to the training curves of the first two, by a random search, with a share of the
+noise of minibatches that has gone since, and rounded; those of `align` are older. Regrets were not fitted. The rows
+"with" show what each is worth on these, and how sharply it is determined.
 
 "Elsewhere" is off the settings of those trainings: two photos, bandwidths 10 and 20, 300 steps, with another
 learning rate, batch size, network or number of frequencies, trained here with averaged weights.
