@@ -3,7 +3,6 @@
 python docs/site/build.py
 """
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from sphinx.cmd.build import build_main
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import check
 import gallery
 import pages
 import reference
@@ -43,13 +43,14 @@ def lay_out() -> None:
 
 
 def main() -> int:
-    """Sphinx's exit code."""
-    if "--fresh" in sys.argv:
-        shutil.rmtree(OUT, ignore_errors=True)
+    """0, or 1 where something is not right."""
     lay_out()
     here = str(Path(__file__).parent)
     options = ["-q", "-W", "--keep-going", "-n", "-j", "auto", "-b", "html", "-c", here]
-    return build_main([*options, "-d", str(OUT.parent / "docs-trees"), str(SOURCE), str(OUT)])
+    code = build_main([*options, "-d", str(OUT.parent / "docs-trees"), str(SOURCE), str(OUT)])
+    wrong = list(check.complaints(OUT))
+    print(*wrong, f"{OUT / 'index.html'}", sep="\n")  # noqa: T201
+    return int(bool(code or wrong))
 
 
 if __name__ == "__main__":

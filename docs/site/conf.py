@@ -50,6 +50,7 @@ html_theme = "furo"
 html_title = "ntkit"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_domain_indices = False
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}
