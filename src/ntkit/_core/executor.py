@@ -21,6 +21,10 @@ class Executor(Protocol):
     Attributes:
         shares_memory: Whether calls run in this process, where tensors keep their gradients. Elsewhere the
             function, the items and the results are pickled.
+
+    Example:
+        >>> list(Threads().map(abs, [-1, 2]))
+        [1, 2]
     """
 
     shares_memory: bool

@@ -35,6 +35,14 @@ class Comparison:
         validation_predicted: `[s]`, mean squared error on validation points; NaN without.
         validation_trained: `[s]`, that of the network.
         network: The trained network.
+
+    Example:
+        >>> import torch
+        >>> steps, loss = torch.tensor([0, 10]), torch.tensor([1.0, 0.5])
+        >>> nothing = torch.full((2,), torch.nan)
+        >>> found = Comparison(steps, loss, loss, 0 * loss, nothing, nothing, torch.nn.Identity())
+        >>> float(found.distance.max())
+        0.0
     """
 
     steps: Int[Tensor, " s"]

@@ -29,6 +29,13 @@ class Seen:
         trained: `[m, o]`, of the network.
         distance: Between the two, relative to how far the prediction has moved: `|f - p| / |p - p_0|`; NaN at step 0.
         lazy: How far weights and tangent kernel have moved.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.dynamics import LazyRow
+        >>> row = LazyRow(0, 1.0, 0.0, 0.0, 1.0, 0.0, {})
+        >>> Seen(torch.zeros(3, 1), torch.zeros(3, 1), 0.0, row).distance
+        0.0
     """
 
     predicted: Float[Tensor, "m o"]
@@ -46,6 +53,10 @@ class Followed:
         predicted_loss: `1/2 * sum w (f - y)^2` of the prediction on the training points.
         trained_loss: That of the network.
         seen: More of it, where this is a step to look at.
+
+    Example:
+        >>> Followed(step=10, predicted_loss=0.5, trained_loss=0.6, seen=None).trained_loss
+        0.6
     """
 
     step: int

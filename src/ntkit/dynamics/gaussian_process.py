@@ -31,6 +31,10 @@ class Fit:
         log_marginal_likelihood: At the values found.
         converged: Whether the slope in the logarithms of all of them fell below the tolerance.
         evaluations: Likelihoods computed.
+
+    Example:
+        >>> Fit(log_marginal_likelihood=-1.5, converged=True, evaluations=9).converged
+        True
     """
 
     log_marginal_likelihood: float

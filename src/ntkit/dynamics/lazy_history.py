@@ -24,6 +24,16 @@ class LazyRow:
             linearised at the start with the present weights: the part of what was learned that the
             linear model does not have. 0 is lazy, 1 and more is not.
         movements: `movement` of each parameter alone, by name; infinite if it left zero.
+
+    Example:
+        >>> import ntkit, torch
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Identity(2), 1, width=16, depth=1)
+        >>> probe = ntkit.LazyProbe(net, torch.rand(4, 2), steps=[0])
+        >>> probe.record(0)
+
+        >>> row = probe.history.table[0]
+        >>> row.step, row.movement
+        (0, 0.0)
     """
 
     step: int
@@ -41,6 +51,15 @@ class LazyHistory:
 
     Attributes:
         table: One row a recorded step.
+
+    Example:
+        >>> import ntkit, torch
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Identity(2), 1, width=16, depth=1)
+        >>> probe = ntkit.LazyProbe(net, torch.rand(4, 2), steps=[0])
+        >>> probe.record(0)
+
+        >>> probe.history.movement.tolist()
+        [0.0]
     """
 
     table: tuple[LazyRow, ...]

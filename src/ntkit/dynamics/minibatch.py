@@ -19,6 +19,10 @@ class NoiseFloor:
         loss: Expected `1/2 * sum w (f - y)^2` in the end: `rest + excess`.
         rest: What full batches leave of it: targets beyond the kernel's reach, or kept by a ridge.
         excess: What the noise of the batches adds.
+
+    Example:
+        >>> NoiseFloor(loss=0.5, rest=0.4, excess=0.1).excess
+        0.1
     """
 
     loss: float

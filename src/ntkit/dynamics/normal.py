@@ -17,6 +17,11 @@ class Normal:
     Attributes:
         mean: `[m]` or `[m, o]`; times first where there are any.
         covariance: `[m, m]`; times first where there are any.
+
+    Example:
+        >>> import torch
+        >>> Normal(torch.zeros(3), 4 * torch.eye(3)).deviation
+        tensor([2., 2., 2.])
     """
 
     mean: Float[Tensor, "..."]

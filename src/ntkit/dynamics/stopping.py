@@ -28,6 +28,12 @@ class Stopping:
         error: Mean squared validation error then.
         times: Moments that were tried, in order.
         errors: The validation error at each.
+
+    Example:
+        >>> import torch
+        >>> stop = Stopping(2.0, 0.1, torch.tensor([1.0, 2.0]), torch.tensor([0.3, 0.1]))
+        >>> stop.time
+        2.0
     """
 
     time: float

@@ -64,6 +64,14 @@ class TrainingOptions(TypedDict, total=False):
         max_rank: Columns of a low-rank factor.
         executor: Where the kernel's tiles are computed, as in `ntkit.gram`: nothing is stored, and `structure` is "tiled".
         on_step: Called once a product with the operator, for progress bars.
+
+    Example:
+        >>> import ntkit, torch
+        >>> options: TrainingOptions = {"ridge": 0.1}
+        >>> x = torch.rand(4, 1).double()
+        >>> flow = ntkit.GradientFlow(ntkit.kernels.RBF(0.5), x, x[:, 0], **options)
+        >>> flow.predict(x, [1.0]).shape
+        torch.Size([1, 4])
     """
 
     f0: Callable[[Tensor], Tensor] | None

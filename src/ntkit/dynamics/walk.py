@@ -21,6 +21,12 @@ class Walk:
         shares: Of the way, 0 at the start and 1 at the end.
         network: `[s, n, ...]`, of the network with the weights there.
         expansion: `[s, n, ...]`, of its Taylor expansion about the start, with the same weights.
+
+    Example:
+        >>> import torch
+        >>> walk = Walk((0.0, 1.0), torch.zeros(2, 3), torch.zeros(2, 3))
+        >>> walk.network.shape
+        torch.Size([2, 3])
     """
 
     shares: tuple[float, ...]

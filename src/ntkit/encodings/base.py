@@ -19,6 +19,12 @@ class AbstractEncoding(nn.Module, ABC):
         out_dim: Number of features.
         is_fixed: Whether a point has the same features throughout a training, which may then compute
             them once: no parameters, and nothing that is changed on the way.
+
+    Example:
+        >>> import ntkit, torch
+        >>> encoding = ntkit.encodings.Basic(2)
+        >>> isinstance(encoding, AbstractEncoding), encoding.in_dim, encoding.out_dim
+        (True, 2, 4)
     """
 
     in_dim: int
@@ -55,6 +61,12 @@ class AbstractFourier(AbstractEncoding):
         include_input: Whether the raw coordinates stand before the waves.
         order: `[2 m]`, which of the cosines (`0..m-1`) and sines (`m..2m-1`) each wave of the output
             is; None for the order above. No dot product depends on it.
+
+    Example:
+        >>> import ntkit
+        >>> encoding = ntkit.encodings.Basic(2)
+        >>> isinstance(encoding, AbstractFourier), encoding.frequencies.tolist()
+        (True, [[1.0, 0.0], [0.0, 1.0]])
     """
 
     frequencies: Tensor

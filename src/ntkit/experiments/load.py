@@ -21,5 +21,14 @@ def load(run: Path | str) -> AbstractRun:
         run: The folder. Those of earlier versions are read as well.
 
     A folder that holds no run, a damaged one, or one from before there was a recommendation is refused.
+
+    Example:
+        >>> network = load("runs/fit-photo").network  # doctest: +SKIP
+        >>> import tempfile
+        >>> try:
+        ...     load(tempfile.mkdtemp())  # a folder that holds no run
+        ... except FileNotFoundError:
+        ...     print("refused")
+        refused
     """
     return read_run(Path(run))

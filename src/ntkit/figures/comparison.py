@@ -22,6 +22,13 @@ def comparison_figure(
         steps: `[s]`, rising, from 0.
         pairs: Title, `[s]` predicted, `[s]` measured; one of which nothing was measured is left out.
         distance: `[s]`, between network and prediction, as a share of the change.
+
+    Example:
+        >>> figure = comparison_figure(
+        ...     [1, 10, 100], [("loss", [3.0, 2.0, 1.0], [3.1, 2.1, 1.2])], [0.1, 0.1, 0.2]
+        ... )
+        >>> len(figure.axes) >= 2
+        True
     """
     shown = [pair for pair in pairs if np.isfinite(array(pair[2])).any()]
     count = len(shown) + 1

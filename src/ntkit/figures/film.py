@@ -25,6 +25,12 @@ def film_figure(
         n_frames: Frames to draw, the first and the last included; fewer where there are fewer.
         rate: Frames a second, for the titles; numbers of frames if left out.
         limits: What is black and what is white.
+
+    Example:
+        >>> import numpy as np
+        >>> figure = film_figure([("film", np.zeros((8, 6, 6, 3)))], n_frames=4)
+        >>> len(figure.axes) >= 4
+        True
     """
     films = [array(values) for _, values in fields]
     length = len(films[0])

@@ -35,6 +35,13 @@ def grid_figure(
         columns: Titles.
         sizes: Height and width of each column's pictures in one unit, where pixels are not square.
         limits: What is black and what is white.
+
+    Example:
+        >>> import numpy as np
+        >>> picture = np.zeros((8, 8))
+        >>> figure = grid_figure([[picture, picture]], rows=["photo"], columns=["truth", "fit"])
+        >>> len(figure.axes) >= 2
+        True
     """
     cells = [[as_picture(values, limits) for values in row] for row in pictures]
     sizes = sizes or [shown_size(*cell.shape[:2]) for cell in cells[0]]

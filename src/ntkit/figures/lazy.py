@@ -30,6 +30,14 @@ def lazy_figure(
         kernel_alignment: `[r]`, with the kernel at the start, 1 where only its size changed.
         nonlinearity: `[r]`, the share of the change that the linearisation does not explain.
         loss: `[r]`, NaN where it is not known.
+
+    Example:
+        >>> one = [0.0, 0.1, 0.2]
+        >>> figure = lazy_figure(
+        ...     [0, 10, 100], movement=one, kernel_change=one, kernel_alignment=[1, 0.9, 0.8], nonlinearity=one, loss=one
+        ... )
+        >>> len(figure.axes) >= 3
+        True
     """
     x = array(steps)
     panels = [

@@ -21,6 +21,11 @@ class LearningPanel:
         predicted: By the name of the encoding: steps, and the prediction at each.
         measured: By the name of the encoding: steps, and what was measured at each.
         level: A name and a number to compare with: a horizontal line.
+
+    Example:
+        >>> panel = LearningPanel("unseen pixels", predicted={"gaussian": ([1, 10, 100], [10.0, 20.0, 25.0])})
+        >>> len(learning_figure([panel]).axes)
+        1
     """
 
     title: str
@@ -43,6 +48,11 @@ def learning_figure(
         emphasised: The name of the encoding to draw in orange.
         xlabel: What the curves are over, with its unit.
         ylabel: What the curves are, with their unit.
+
+    Example:
+        >>> panel = LearningPanel("unseen pixels", predicted={"gaussian": ([1, 10, 100], [10.0, 20.0, 25.0])})
+        >>> len(learning_figure([panel]).axes)
+        1
     """
     names = {n: None for p in panels for n in (*p.predicted, *p.measured) if n != emphasised}
     colors = {name: (BLUE, GREEN, GREY)[i % 3] for i, name in enumerate(names)}

@@ -25,6 +25,13 @@ def lines_figure(
         curves: Name, and `[n]` values.
         xlabel: The coordinate, with its unit.
         ylabel: The values, with their unit.
+
+    Example:
+        >>> figure = lines_figure(
+        ...     [0.0, 0.5, 1.0], [("truth", [0, 1, 0]), ("fit", [0, 0.9, 0])]
+        ... )
+        >>> len(figure.axes) >= 1
+        True
     """
     colors = ("black", BLUE, ORANGE, GREEN)
     with mpl.rc_context(STYLE):

@@ -28,6 +28,11 @@ class MapPanel:
         limits: Least and largest of the scale.
         label: What the numbers are, with their unit; empty to leave the scale out.
         colours: A colour map of matplotlib's.
+
+    Example:
+        >>> panel = MapPanel("error", np.zeros((2, 2)), (0.0, 0.5), label="PSNR (dB)")
+        >>> panel.title
+        'error'
     """
 
     title: str
@@ -43,6 +48,11 @@ def maps_figure(panels: Sequence[MapPanel], *, columns: int = 2) -> Figure:
     Args:
         panels: The maps, all of one shape.
         columns: How many stand side by side.
+
+    Example:
+        >>> figure = maps_figure([MapPanel("error", np.zeros((2, 2)), (0.0, 0.5))])
+        >>> len(figure.axes) >= 1
+        True
     """
     height, width = shown_size(*_flat(panels[0].values).shape[:2])
     columns = min(columns, len(panels), 1 if width > 2 * height else columns)

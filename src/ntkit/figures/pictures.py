@@ -21,6 +21,12 @@ def pictures_figure(
         panels: Title, and `[h, w]` or `[h, w, o]`; three outputs are colours, four have alpha, and of
             any other number the first is drawn, in grey. Longer shapes show their middle slice.
         limits: What is black and what is white.
+
+    Example:
+        >>> import numpy as np
+        >>> figure = pictures_figure([("truth", np.zeros((8, 8))), ("fit", np.ones((8, 8)))])
+        >>> len(figure.axes) >= 2
+        True
     """
     pictures = [as_picture(values, limits) for _, values in panels]
     height, width = shown_size(*pictures[0].shape[:2])

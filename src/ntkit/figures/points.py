@@ -33,6 +33,12 @@ def points_figure(
 
     Raises:
         ValueError: The points have another number of coordinates.
+
+    Example:
+        >>> import numpy as np
+        >>> figure = points_figure(np.random.rand(9, 2), [("rain", np.arange(9.0))])
+        >>> len(figure.axes) >= 1
+        True
     """
     places = array(points)
     if places.ndim != 2 or places.shape[1] not in {1, 2}:
@@ -69,6 +75,11 @@ def agreement_figure(
         truth: `[n]`, at points that were not trained on.
         fits: Name, and `[n]` values.
         value: The values, with their unit.
+
+    Example:
+        >>> figure = agreement_figure([0.0, 1.0, 2.0], [("fit", [0.1, 0.9, 2.0])])
+        >>> len(figure.axes) >= 1
+        True
     """
     x = array(truth)
     with mpl.rc_context(STYLE):

@@ -18,6 +18,11 @@ def ranking_figure(names: Sequence[str], scores: Values, *, xlabel: str) -> Figu
         names: In the order that they are drawn, from above.
         scores: `[n]`, more is better.
         xlabel: What the distance is.
+
+    Example:
+        >>> figure = ranking_figure(["gaussian", "basic"], [30.0, 25.0], xlabel="PSNR (dB)")
+        >>> len(figure.axes) >= 1
+        True
     """
     score = array(scores)
     behind = score.max() - score

@@ -30,6 +30,13 @@ def rates_figure(
             The first one is drawn thicker, in orange.
         nyquist: Half the density of the training samples: a vertical line.
         xlabel: What the frequency is, with its unit.
+
+    Example:
+        >>> figure = rates_figure(
+        ...     [1, 2, 4], [1.0, 0.5, 0.1], {"basic": ([1, 2, 4], [1.0, 0.1, 0.01])}
+        ... )
+        >>> len(figure.axes) >= 1
+        True
     """
     k, level = array(frequency)[1:], array(power)[1:]
     with mpl.rc_context(STYLE):

@@ -19,6 +19,13 @@ def shapes_figure(surfaces: Sequence[tuple[str, Values]], *, up: int = 1) -> Fig
     Args:
         surfaces: Name, and triangles `[f, 3, 3]`, anticlockwise as seen from outside; the truth first.
         up: Which axis is up.
+
+    Example:
+        >>> import numpy as np
+        >>> triangle = np.array([[[0.2, 0.2, 0.5], [0.8, 0.2, 0.5], [0.5, 0.8, 0.5]]])
+        >>> figure = shapes_figure([("one triangle", triangle)])
+        >>> len(figure.axes) >= 2
+        True
     """
     views = [rendered(array(triangles), _AZIMUTHS, up=up) for _, triangles in surfaces]
     return grid_figure(

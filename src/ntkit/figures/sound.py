@@ -31,6 +31,12 @@ def sound_figure(
         rate: Samples a second.
         start: Seconds, where the first sample stands.
         depth: Decibels below the peak that are still told apart.
+
+    Example:
+        >>> import numpy as np
+        >>> figure = sound_figure([("tone", np.sin(np.arange(4000) / 3))], 8000.0)
+        >>> len(figure.axes) >= 2
+        True
     """
     waves = [(title, _mono(samples)) for title, samples in sounds]
     spectra = [_decibels(wave, rate, start) for _, wave in waves]

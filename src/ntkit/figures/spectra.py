@@ -29,6 +29,11 @@ def spectrum_figure(
         xlabel: What `place` is, with its unit.
         power: `[k]`, of a target.
         loss: Times, in learning rate times steps, and the losses at them.
+
+    Example:
+        >>> figure = spectrum_figure([1, 2, 3], [9.0, 3.0, 1.0], xlabel="mode")
+        >>> len(figure.axes) >= 1
+        True
     """
     modes = [("Eigenvalues", eigenvalues, BLUE), ("Power of the target", power, ORANGE)]
     modes = [(title, array(v), color) for title, v, color in modes if v is not None]
@@ -54,6 +59,13 @@ def density_figure(places: Values, density: Values, count: Values, error: Values
         density: `[q]`, eigenvalues per decade there.
         count: `[q]`, how many are above.
         error: `[q]`, the standard error of `count`.
+
+    Example:
+        >>> figure = density_figure(
+        ...     [0.1, 1.0, 10.0], [1.0, 5.0, 2.0], [8.0, 7.0, 2.0], [0.5, 0.5, 0.5]
+        ... )
+        >>> len(figure.axes) >= 2
+        True
     """
     x, number, spread = array(places), array(count), array(error)
     with mpl.rc_context(STYLE):

@@ -27,6 +27,13 @@ def strengths_figure(
         chosen: Strength and error of what was chosen: a star.
         xlabel: What the strength is.
         ylabel: What the error is.
+
+    Example:
+        >>> figure = strengths_figure(
+        ...     {"kernel": ([0.0, 0.1, 1.0], [0.5, 0.3, 0.4])}, chosen=(0.1, 0.3)
+        ... )
+        >>> len(figure.axes) >= 1
+        True
     """
     known = np.concatenate([array(strength) for strength, _ in curves.values()])
     above = known[known > 0]

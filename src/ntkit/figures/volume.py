@@ -32,6 +32,12 @@ def slices_figure(
             drawn to the right and the later upwards. Else rows run down, as in a stack of pictures.
         titles: Of the three columns.
         limits: What is black and what is white; the first field's smallest and largest if left out.
+
+    Example:
+        >>> import numpy as np
+        >>> figure = slices_figure([("scan", np.random.rand(6, 6, 6))])
+        >>> len(figure.axes) >= 3
+        True
     """
     volumes = [array(values) for _, values in fields]
     shape = volumes[0].shape

@@ -30,6 +30,12 @@ def whiteness_figure(
         xlabel: What runs from left to right in the picture.
         ylabel: What runs from above to below.
         unit: Of the residual.
+
+    Example:
+        >>> import numpy as np
+        >>> figure = whiteness_figure(np.random.randn(8, 8), {"along rows": [0.1, 0.0, 0.05]}, chance=0.1)
+        >>> len(figure.axes) >= 2
+        True
     """
     values = array(residual)
     size = shown_size(*values.shape)

@@ -31,6 +31,13 @@ class AbstractKernel(Kept, ABC):
     """A positive semi-definite function of pairs of points.
 
     Kernels add and multiply, with each other and with numbers of 0 or more: `2 * k1 + k2 * k3 + 1`.
+
+    Example:
+        >>> import ntkit, torch
+        >>> kernel = 2 * ntkit.kernels.RBF(1.0) + ntkit.kernels.Linear()
+        >>> x = torch.rand(3, 2).double()
+        >>> isinstance(kernel, AbstractKernel), kernel(x).shape, kernel.diag(x).shape
+        (True, torch.Size([3, 3]), torch.Size([3]))
     """
 
     @abstractmethod
@@ -86,7 +93,13 @@ class AbstractKernel(Kept, ABC):
 
 
 class AbstractLagKernel(AbstractKernel):
-    """A kernel that may be stationary, and then has a table of lags: the door to the grid engine."""
+    """A kernel that may be stationary, and then has a table of lags: the door to the grid engine.
+
+    Example:
+        >>> import ntkit
+        >>> isinstance(ntkit.kernels.RBF(1.0), AbstractLagKernel)
+        True
+    """
 
     @property
     @abstractmethod

@@ -25,6 +25,12 @@ class Profile:
         lobe: The highest value behind a first minimum on either side, as a share of the fall, 0 at the floor and
             1 at the peak; 0 where it only falls.
         lobe_at: How far from the point that is, in samples; 0 where there is none.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.kernels import profile_of
+        >>> profile_of(torch.tensor([0.0, 0.5, 1.0, 0.5, 0.0]), 2).width
+        2.0
     """
 
     floor: float

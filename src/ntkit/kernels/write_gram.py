@@ -113,7 +113,16 @@ def is_zarr(out: object) -> TypeGuard[str | Path]:
 
 
 def missing_chunks(path: str | Path) -> tuple[int, int]:
-    """Chunks of an array that `write_gram` began which are not there yet, and chunks in all."""
+    """Chunks of an array that `write_gram` began which are not there yet, and chunks in all.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from ntkit.kernels import RBF
+        >>> path = tempfile.mkdtemp() + "/K.zarr"
+        >>> _ = write_gram(RBF(0.5), torch.rand(50, 3), path=path)
+        >>> missing_chunks(path)[0]
+        0
+    """
     work = ChunkWriter.found(Path(path))
     every = list(work.grid())
     return sum(not work.is_whole(index) for index in every), len(every)

@@ -24,6 +24,13 @@ class AbstractMeasurement(ABC):
         dtype: Of the data for a real field.
         device: Where it computes; what it is given is on the same one.
         is_complex: Whether field and data are complex numbers. Where it is False, real fields have real data.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.measurements import Radon
+        >>> A = Radon.parallel((8, 8), torch.tensor([0.0, 1.5]))
+        >>> isinstance(A, AbstractMeasurement), A.field_shape, A.data_shape[0]
+        (True, (8, 8), 2)
     """
 
     field_shape: tuple[int, ...]

@@ -23,6 +23,12 @@ class Camera:
         focal: Focal lengths along x and y, in pixels.
         centre: Where the optical axis meets the picture: pixels from its left and upper border.
         size: Height and width, in pixels.
+
+    Example:
+        >>> pose = ((1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 4))  # four units up the z axis, looking down
+        >>> camera = Camera(pose, focal=(16, 16), centre=(4, 4), size=(8, 8))
+        >>> camera.size
+        (8, 8)
     """
 
     pose: tuple[tuple[float, ...], ...]
@@ -50,6 +56,13 @@ class Rays(NamedTuple):
         radius: `[n]`, of the pixel's cone where `t = 1`: that of the disc with a pixel's variance.
         near: `[n]`, the depth where it begins.
         far: `[n]`, where it ends.
+
+    Example:
+        >>> import torch
+        >>> one = torch.ones(1, 1)
+        >>> down = Rays(torch.tensor([[0.5, 0.5, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]]), 0 * one, 2 * one, 3 * one)
+        >>> (down.origin + down.near * down.direction).tolist()
+        [[0.5, 0.5, 1.0]]
     """
 
     origin: Tensor
@@ -126,7 +139,16 @@ def camera_rays(
 
 
 def clip_to_unit_box(rays: Rays) -> Rays:
-    """The part of each ray inside of `[0, 1]^3`; where there is none, it ends where it begins."""
+    """The part of each ray inside of `[0, 1]^3`; where there is none, it ends where it begins.
+
+    Example:
+        >>> import torch
+        >>> one = torch.ones(1, 1)
+        >>> down = Rays(torch.tensor([[0.5, 0.5, 3.0]]), torch.tensor([[0.0, 0.0, -1.0]]), 0 * one, 0 * one, 9 * one)
+        >>> inside = clip_to_unit_box(down)
+        >>> float(inside.near), float(inside.far)
+        (2.0, 3.0)
+    """
     # A direction of 0 along an axis gives infinities, of which the larger and the smaller decide nothing.
     inverse = 1 / torch.where(rays.direction == 0, 1e-20, rays.direction)
     first, second = -rays.origin * inverse, (1 - rays.origin) * inverse

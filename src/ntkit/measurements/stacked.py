@@ -22,6 +22,13 @@ class Stacked(AbstractMeasurement):
     Attributes:
         parts: The measurements.
         index: `[n]`, which of the parts' data are kept, counted through all parts.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.measurements import Samples, stack
+        >>> first, second = (Samples((4,), torch.tensor(i)) for i in ([0], [2, 3]))
+        >>> stack(first, second).data_shape
+        (3,)
     """
 
     parts: tuple[AbstractMeasurement, ...]

@@ -19,6 +19,12 @@ class Strata(NamedTuple):
     Attributes:
         edges: `[n, s + 1]`, depths where pieces begin and end.
         points: `[n, s]`, a depth in each.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.measurements import stratified
+        >>> stratified(torch.zeros(1), torch.ones(1), 2).edges
+        tensor([[0.0000, 0.5000, 1.0000]])
     """
 
     edges: Tensor
@@ -38,6 +44,12 @@ class Seen(NamedTuple):
         depth: `[n]`, mean depth of what is seen; the background counts as the ray's end.
         opacity: `[n]`, how much of the light is of the scene and not of the background, in [0, 1].
         weights: `[n, s]`, the share of each piece; they sum to the opacity.
+
+    Example:
+        >>> import torch
+        >>> seen = Seen(torch.ones(1, 3), torch.tensor([2.0]), torch.tensor([1.0]), torch.ones(1, 4) / 4)
+        >>> float(seen.depth)
+        2.0
     """
 
     colour: Tensor
@@ -62,6 +74,10 @@ def stratified(
         far: Where it ends.
         count: Pieces.
         generator: Source of the points, on the CPU; the middles if left out.
+
+    Example:
+        >>> stratified(torch.zeros(1), torch.ones(1), 2).points
+        tensor([[0.2500, 0.7500]])
     """
     steps = torch.linspace(0, 1, count + 1, dtype=near.dtype, device=near.device)
     edges = near[:, None] + (far - near)[:, None] * steps
@@ -87,6 +103,12 @@ def importance(
 
     Source: Mildenhall et al. 2020 (arXiv:2003.08934), section 5.2; cuts in place of points as in
     Barron et al. 2021 (arXiv:2103.13415), section 3.3.
+
+    Example:
+        >>> edges, weights = torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([[0.0, 1.0]])
+        >>> finer = importance(edges, weights, 4)
+        >>> bool((finer.edges[0] > 0.5).sum() >= 4)  # cut where the weight is
+        True
     """
     share = weights.detach() + _FLOOR
     total = torch.cat([torch.zeros_like(share[:, :1]), share.cumsum(1)], 1)
@@ -110,6 +132,10 @@ def widened(weights: Float[Tensor, "n s"]) -> Float[Tensor, "n s"]:
     """Weights that reach half into the pieces next to them: where a surface begins, the piece before it may hold it.
 
     Source: Barron et al. 2021 (arXiv:2103.13415), eq. 18, without its constant.
+
+    Example:
+        >>> widened(torch.tensor([[0.0, 1.0, 0.0]])).shape
+        torch.Size([1, 3])
     """
     padded = nn.functional.pad(weights, (1, 1))
     larger = torch.maximum(padded[:, :-1], padded[:, 1:])

@@ -335,4 +335,9 @@ FAMILIES = {
         ),
     )
 }
-"""By name. `mlp` is the one on Gaussian features; other encodings are chosen by the kernel."""
+"""By name. `mlp` is the one on Gaussian features; other encodings are chosen by the kernel.
+
+Example:
+    >>> sorted(FAMILIES)[:3]
+    ['finer', 'hash', 'mlp']
+"""

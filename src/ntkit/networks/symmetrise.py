@@ -15,6 +15,12 @@ class Symmetrised(nn.Module):
     Attributes:
         plus: The network.
         minus: Its twin.
+
+    Example:
+        >>> import ntkit, torch
+        >>> net = ntkit.networks.symmetrise(torch.nn.Linear(2, 1))
+        >>> isinstance(net, Symmetrised), float(net(torch.ones(1, 2)).detach())  # zero at the start
+        (True, 0.0)
     """
 
     def __init__(self, plus: nn.Module, minus: nn.Module) -> None:

@@ -47,6 +47,13 @@ def affine(op: AbstractOperator, scale: float, shift: float) -> AbstractOperator
 
     Raises:
         ValueError: `op` is not square.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.operators import DenseOperator
+        >>> K = affine(DenseOperator(torch.ones(2, 2).double()), 2.0, 1.0)
+        >>> (K @ torch.tensor([1.0, 0.0]).double()).tolist()  # the shift is a multiple of the identity
+        [3.0, 2.0]
     """
     if op.shape[0] != op.shape[1]:
         raise ValueError(f"`op` must be square to be shifted by the identity, got {op.shape}.")

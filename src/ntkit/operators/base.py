@@ -20,6 +20,12 @@ class AbstractOperator(Kept, ABC):
         device: Where the products are computed.
         kind: One word for how: "dense", "tiled", "matrix-free", "low-rank", "toeplitz" or
             "circulant".
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.gram(ntkit.kernels.RBF(0.1), ntkit.Grid(8))
+        >>> isinstance(K, AbstractOperator), K.shape, (K @ torch.ones(8).double()).shape
+        (True, (8, 8), torch.Size([8]))
     """
 
     shape: tuple[int, int]

@@ -47,7 +47,15 @@ class ScaledOperator(AbstractOperator):
 
 
 def scaled(op: AbstractOperator, scale: Float[Tensor, " n"]) -> AbstractOperator:
-    """`D K D` in the cheapest form: dense and low-rank operators keep their kind."""
+    """`D K D` in the cheapest form: dense and low-rank operators keep their kind.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.operators import DenseOperator
+        >>> K = scaled(DenseOperator(torch.ones(2, 2).double()), torch.tensor([1.0, 3.0]).double())
+        >>> (K @ torch.tensor([1.0, 1.0]).double()).tolist()
+        [4.0, 12.0]
+    """
     if isinstance(op, DenseOperator):
         d = scale.to(op.dtype)
         return DenseOperator(op.matrix * d * d[:, None])

@@ -17,6 +17,10 @@ def default_priors(ndim: int) -> dict[str, AbstractKernel]:
 
     Args:
         ndim: Axes of the field.
+
+    Example:
+        >>> list(default_priors(2))
+        ['NTK, bandwidth 2', 'NTK, bandwidth 4', 'NTK, bandwidth 8', 'Matern-1/2, length 0.1']
     """
     found: dict[str, AbstractKernel] = {}
     for bandwidth in BANDWIDTHS:

@@ -32,6 +32,15 @@ class TrainedNetwork:
         evaluations: The errors behind it, and those of what was trained on.
         task: What it was trained on.
         seconds: How long it took.
+
+    Example:
+        >>> import ntkit, torch
+        >>> A = ntkit.measurements.Samples.every_other((16,))
+        >>> y = torch.sin(torch.arange(8.0)).double()
+        >>> found = ntkit.reconstruct(y, A, total_variation=False, error_bars=False)
+        >>> trained = found.network(steps=5)
+        >>> isinstance(trained, TrainedNetwork), trained.field.shape
+        (True, torch.Size([16]))
     """
 
     network: FieldNetwork

@@ -37,6 +37,14 @@ class PredictedTraining:
         method: "eigh" where the matrix was stored, else "chebyshev" and for the end of training "cg".
         products: With `A K A^H`, where it was not stored.
         error: Relative error of what is left of the data, as of `ntkit.solvers.FlowSolution`.
+
+    Example:
+        >>> import ntkit, torch
+        >>> A = ntkit.measurements.Samples.every_other((8,))
+        >>> y, kernel = torch.ones(4).double(), ntkit.kernels.RBF(0.2)
+        >>> found = ntkit.reconstruction.predict_training(y, A, kernel, times=[0.0, float("inf")])
+        >>> isinstance(found, PredictedTraining), found.field.shape
+        (True, torch.Size([2, 8]))
     """
 
     moments: tuple[float, ...]

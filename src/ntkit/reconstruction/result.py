@@ -27,6 +27,10 @@ class PriorRow:
         mean: The constant about which the field varies.
         leave_one_out: Root mean square error of each datum predicted from the others, in the unit of the data.
         cross_validation: The same by generalised cross-validation.
+
+    Example:
+        >>> PriorRow("matern12", -10.0, 1.0, 0.01, 0.2, 0.5, 0.1, 0.1).name
+        'matern12'
     """
 
     name: str
@@ -50,6 +54,10 @@ class Trial:
         deviation: Its standard error, over groups.
         score: What is made small: the mean of `log(1 + (error / noise)^2)` over the data held out. Few large errors, as at
             edges that the grid cannot hold, count little in it.
+
+    Example:
+        >>> Trial(share=1.0, total_variation=0.1, held_out=0.5, deviation=0.1, score=0.6).score
+        0.6
     """
 
     share: float
@@ -71,6 +79,10 @@ class Choice:
         mean: The constant about which the field varies.
         noise: Standard deviation of the noise, in the unit of the data.
         scale: Standard deviation of the field, in its unit.
+
+    Example:
+        >>> Choice("matern12", 1.0, 0.1, (0.0, None), 0.5, 0.01, 0.2).total_variation
+        0.1
     """
 
     prior: str | None
@@ -105,6 +117,15 @@ class Reconstruction:
         data: `y`.
         groups: What was held out together, one number a row of the data.
         weights: Of the data, as they were given; None where all are alike.
+
+    Example:
+        >>> import torch, ntkit
+        >>> A = ntkit.measurements.Radon.parallel((8, 8), torch.arange(6) * torch.pi / 6)
+        >>> disc = (A.pixels.norm(dim=1) < 0.3).double().reshape(8, 8, 1)
+
+        >>> found = ntkit.reconstruct(A(disc)[..., 0], A, error_bars=False)
+        >>> isinstance(found, Reconstruction), found.field.shape
+        (True, torch.Size([8, 8]))
     """
 
     field: Shaped[Tensor, "..."]

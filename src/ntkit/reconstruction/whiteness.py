@@ -20,6 +20,11 @@ class Whiteness:
             so far from each other.
         neighbours: Correlation of values beside each other, along the axis where it is largest in size.
         chance: Standard deviation of that number for white noise.
+
+    Example:
+        >>> import torch
+        >>> Whiteness(torch.zeros(3, 3), neighbours=0.01, chance=0.05).neighbours
+        0.01
     """
 
     autocorrelation: Float[Tensor, "..."]

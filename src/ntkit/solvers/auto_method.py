@@ -41,6 +41,12 @@ class Auto(AbstractMethod):
     factor take; else conjugate gradients with `10 sqrt(n)` columns of pivoted Cholesky, at most
     1 GiB of them; float32 products where the tolerance is 1e-5 or more.
     Operators known by products alone: with a Nystrom sketch of rank 100.
+
+    Example:
+        >>> import ntkit
+        >>> K = ntkit.operators.DenseOperator(torch.eye(3).double())
+        >>> ntkit.solvers.solve(K, torch.ones(3).double(), method=Auto()).method
+        'cholesky'
     """
 
     def solve(

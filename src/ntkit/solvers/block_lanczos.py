@@ -25,6 +25,13 @@ class EigenPairs:
         residuals: `[k]`, `|K v - value v|`: an eigenvalue lies within that distance of each value.
         products: Products with the operator, of a whole block each.
         converged: Whether every residual is within the tolerance.
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.operators.DenseOperator(torch.diag(torch.arange(1.0, 9.0).double()))
+        >>> pairs = ntkit.solvers.block_lanczos(K, count=2)
+        >>> [round(v) for v in pairs.values.tolist()]
+        [8, 7]
     """
 
     values: Float[Tensor, " k"]

@@ -37,6 +37,11 @@ def chebyshev_series(
         One row a function, zero behind its own cut.
 
     Source: Trefethen, Approximation Theory and Practice, theorem 7.2 and chapter 3 (by FFT).
+
+    Example:
+        >>> series = chebyshev_series([lambda s: (-s).exp()], upper=1.0, tolerances=[1e-6], degree=20)
+        >>> series.shape[0], series.shape[1] < 20
+        (1, True)
     """
     n = 2 * degree + 16
     angles = torch.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n
@@ -94,6 +99,15 @@ def chebyshev_apply(
         NumericalError: The recurrence grows: `upper` is below the largest eigenvalue.
 
     Cost: `k` products; `8 c n` numbers of memory beside the results.
+
+    Example:
+        >>> import ntkit
+        >>> K = ntkit.operators.DenseOperator(0.5 * torch.eye(2).double())
+        >>> series = chebyshev_series([lambda s: (-s).exp()], upper=1.0, tolerances=[1e-9], degree=20)
+        >>> nothing = torch.zeros(0, 2).double()
+        >>> found = chebyshev_apply(K, torch.ones(1, 2).double(), series, upper=1.0, deflate=nothing)
+        >>> bool(torch.isclose(found[0, 0, 0], torch.tensor(-0.5).exp().double()))
+        True
     """
     c, n = v.shape
     lengths = (coefficients != 0).cumsum(1).argmax(1) + 1

@@ -23,6 +23,13 @@ class CholeskyFactor:
     Attributes:
         lower: `[n, n]`, lower triangular.
         jitter: What was added to the diagonal, in the units of the matrix; 0 where none was needed.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.solvers import cholesky
+        >>> factor = cholesky(4 * torch.eye(2).double())
+        >>> factor.lower.diagonal().tolist(), factor.jitter
+        ([2.0, 2.0], 0.0)
     """
 
     lower: Float[Tensor, "n n"]

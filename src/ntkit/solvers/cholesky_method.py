@@ -16,7 +16,15 @@ __all__ = ["Cholesky"]
 
 @dataclass(frozen=True)
 class Cholesky(AbstractMethod):
-    """The dense factor, with as little jitter as it needs; `n^3 / 3` multiply-adds, `2 n^2` numbers."""
+    """The dense factor, with as little jitter as it needs; `n^3 / 3` multiply-adds, `2 n^2` numbers.
+
+    Example:
+        >>> import torch
+        >>> import ntkit
+        >>> K = ntkit.operators.DenseOperator(2 * torch.eye(3).double())
+        >>> ntkit.solvers.solve(K, torch.ones(3).double(), method=Cholesky()).method
+        'cholesky'
+    """
 
     def solve(
         self,

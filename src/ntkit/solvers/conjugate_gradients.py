@@ -34,6 +34,13 @@ def conjugate_gradients(
         on_step: Called once an iteration, for progress.
 
     Source: Golub and Van Loan, Matrix Computations, algorithm 11.5.1.
+
+    Example:
+        >>> import ntkit
+        >>> K = ntkit.operators.DenseOperator(torch.diag(torch.tensor([1.0, 4.0]).double()))
+        >>> found = conjugate_gradients(K, torch.ones(1, 2).double(), tolerance=1e-10, max_iterations=5)
+        >>> [round(v, 6) for v in found.x[0].tolist()], found.iterations
+        ([1.0, 0.25], 2)
     """
 
     def step(_: float) -> None:
@@ -135,6 +142,12 @@ def chan_circulant(op: ToeplitzOperator) -> CirculantOperator:
     modes, so that they are not negative if the matrix is positive semi-definite.
 
     Source: T. Chan 1988, "An optimal circulant preconditioner for Toeplitz systems", eq. 7.
+
+    Example:
+        >>> import ntkit
+        >>> K = ntkit.gram(ntkit.kernels.RBF(0.1), ntkit.Grid(8))
+        >>> chan_circulant(K).shape
+        (8, 8)
     """
     table = op.table
     for axis, n in enumerate(op.row_shape):
@@ -152,6 +165,12 @@ def chan_preconditioner(
     """The inverse of `chan_circulant(op) + ridge I` on rows; of a circulant operator, its own.
 
     Eigenvalues are kept above 1e-15 of the largest so that the inverse is bounded.
+
+    Example:
+        >>> import ntkit
+        >>> K = ntkit.gram(ntkit.kernels.RBF(0.1), ntkit.Grid(8))
+        >>> chan_preconditioner(K, ridge=1.0)(torch.ones(1, 8).double()).shape
+        torch.Size([1, 8])
     """
     circulant = op if isinstance(op, CirculantOperator) else chan_circulant(op)
     shape = circulant.grid_shape

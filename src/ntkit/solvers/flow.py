@@ -46,6 +46,13 @@ class FlowSolution:
         error: Relative error of `decay`, truncation and rounding: twice what `decay + K weights = r`
             misses, measured, or the tolerance of a series; the relative residual of the linear
             solve where training has ended.
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.operators.DenseOperator(torch.eye(2).double())
+        >>> found = ntkit.solvers.solve_flow(K, torch.ones(1, 2).double(), [1.0], tolerance=1e-8)
+        >>> found.decay.shape, round(float(found.decay[0, 0, 0]), 3)
+        (torch.Size([1, 1, 2]), 0.368)
     """
 
     decay: Float[Tensor, "t c n"]
@@ -56,7 +63,15 @@ class FlowSolution:
 
 
 class AbstractPrepared(ABC):
-    """A residual in front of an operator, with all that its answers at all moments share."""
+    """A residual in front of an operator, with all that its answers at all moments share.
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.operators.DenseOperator(torch.eye(2).double())
+        >>> ready = ntkit.solvers.prepare(K, torch.ones(1, 2).double(), tolerance=1e-8)
+        >>> isinstance(ready, AbstractPrepared)
+        True
+    """
 
     @abstractmethod
     def solve(self, responses: Sequence[AbstractResponse]) -> FlowSolution:
@@ -92,6 +107,13 @@ def solve_flow(
         tolerance: Bound on the relative error.
         dtype: As in `prepare`.
         on_step: Called once a product, for progress.
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.operators.DenseOperator(torch.eye(2).double())
+        >>> found = solve_flow(K, torch.ones(1, 2).double(), [0.0, 1.0], tolerance=1e-8)
+        >>> [round(float(left), 3) for left in found.decay[:, 0, 0]]
+        [1.0, 0.368]
     """
     responses = [Limit() if isinf(t) else FlowResponse(t) for t in times]
     return prepare(op, r, tolerance=tolerance, dtype=dtype, on_step=on_step).solve(responses)
@@ -120,6 +142,13 @@ def prepare(
         dtype: Precision of the Chebyshev recurrence and of the eigenvectors of dense matrices;
             everything else is float64.
         on_step: Called once a product, for progress.
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.operators.DenseOperator(torch.eye(2).double())
+        >>> ready = prepare(K, torch.ones(1, 2).double(), tolerance=1e-8)
+        >>> type(ready).__name__
+        'Eigenbasis'
     """
     settings = _Settings(tolerance, dtype, on_step or (lambda: None))
     method = _methods[op]
@@ -142,6 +171,12 @@ class Eigenbasis(AbstractPrepared):
         method: Name of the way.
         into: From rows over points to rows over the basis, where `project` is to work.
         problem: The operator and the residual, as they were given.
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.operators.DenseOperator(torch.eye(2).double())
+        >>> isinstance(ntkit.solvers.prepare(K, torch.ones(1, 2).double(), tolerance=1e-8), Eigenbasis)
+        True
     """
 
     def __init__(

@@ -20,6 +20,13 @@ class RitzPairs:
         residuals: `[k]`, `|K v - value v|`: an eigenvalue lies within that distance of each value.
         rotation: `[k, k]`, the vectors as columns in the basis.
         basis: `[k, n]`, orthonormal rows.
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.operators.DenseOperator(torch.diag(torch.tensor([3.0, 1.0]).double()))
+        >>> pairs = ntkit.solvers.lanczos(K, steps=2, start=torch.ones(2).double())
+        >>> [round(v, 6) for v in pairs.values.tolist()]
+        [3.0, 1.0]
     """
 
     values: Float[Tensor, " k"]
@@ -43,6 +50,13 @@ def lanczos(op: AbstractOperator, *, steps: int, start: Float[Tensor, " n"]) -> 
     Cost: `steps` products, `steps * n` numbers of memory, `2 steps^2 n` multiply-adds.
 
     Source: Golub and Van Loan, Matrix Computations, section 10.1 and theorem 10.1.3.
+
+    Example:
+        >>> import ntkit
+        >>> K = ntkit.operators.DenseOperator(torch.diag(torch.tensor([3.0, 1.0]).double()))
+        >>> pairs = lanczos(K, steps=2, start=torch.ones(2).double())
+        >>> [round(v, 6) for v in pairs.values.tolist()]
+        [3.0, 1.0]
     """
     n = op.shape[0]
     basis = torch.zeros(min(steps, n) + 1, n, dtype=op.dtype, device=op.device)

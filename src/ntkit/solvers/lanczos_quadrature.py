@@ -26,6 +26,13 @@ def lanczos_coefficients(
     Cost: `steps` products of `c` rows; `3 c` vectors of memory.
 
     Source: Golub and Van Loan, Matrix Computations, section 10.1; Greenbaum 1989 for the rounding.
+
+    Example:
+        >>> import ntkit
+        >>> K = ntkit.operators.DenseOperator(torch.diag(torch.tensor([3.0, 1.0]).double()))
+        >>> diagonal, beside = lanczos_coefficients(K, torch.ones(1, 2).double(), steps=2)
+        >>> [round(v, 6) for v in diagonal[0].tolist()]
+        [2.0, 2.0]
     """
     rows = starts.to(op.dtype)
     current = rows / rows.norm(dim=1, keepdim=True)
@@ -85,6 +92,13 @@ def radau_coefficients(
         beside: The same.
 
     Source: Golub and Meurant 1994, theorem 3.2 and section 4.
+
+    Example:
+        >>> diagonal, beside = torch.tensor([[2.0, 2.0]]).double(), torch.tensor([[1.0]]).double()
+        >>> found = radau_coefficients(diagonal, beside)
+        >>> matrix = torch.diag(found[0]) + torch.diag(beside[0], 1) + torch.diag(beside[0], -1)
+        >>> bool(torch.linalg.eigvalsh(matrix)[0].abs() < 1e-12)  # a node at zero
+        True
     """
     alphas, betas = diagonal.double(), beside.double()
     pivot, last = torch.ones_like(alphas[:, 0]), torch.zeros_like(alphas[:, 0])

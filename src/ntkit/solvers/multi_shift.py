@@ -18,6 +18,13 @@ class ShiftedSolutions:
         values: `[s, c, n]`.
         residuals: `[s]`, relative, the largest over the right-hand sides, as the recurrence carries it.
         iterations: Products with `K`.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.solvers import multi_shift_cg
+        >>> found = multi_shift_cg(lambda v: v, torch.ones(1, 2).double(), [1.0, 3.0])
+        >>> found.values[:, 0, 0].tolist()
+        [0.5, 0.25]
     """
 
     values: Float[Tensor, "s c n"]

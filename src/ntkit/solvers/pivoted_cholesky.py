@@ -28,6 +28,13 @@ class Factor:
         triangle: `[r, r]`, lower triangular; `K(pivots, pivots) = triangle @ triangle.T`.
         error: Trace of what is left out over the trace of the matrix: the relative error.
         converged: Whether `error` reached the tolerance within the rank allowed.
+
+    Example:
+        >>> import ntkit, torch
+        >>> x = torch.linspace(0, 1, 20).double()[:, None]
+        >>> factor = ntkit.solvers.pivoted_cholesky(ntkit.kernels.RBF(1.0), x, tolerance=1e-6, max_rank=20)
+        >>> len(factor.pivots) < 20 and factor.converged
+        True
     """
 
     left: Float[Tensor, "n r"]
@@ -64,6 +71,14 @@ def pivoted_cholesky(
 
     Source: Harbrecht, Peters and Schneider 2012, algorithm 1, with the random pivots of Chen et al.
     2022 (arXiv:2207.06503), drawn in blocks (Epperly, Tropp and Webber 2024, arXiv:2410.03969).
+
+    Example:
+        >>> import ntkit
+        >>> x = torch.linspace(0, 1, 20).double()[:, None]
+        >>> kernel = ntkit.kernels.RBF(1.0)
+        >>> factor = pivoted_cholesky(kernel, x, tolerance=1e-6, max_rank=20)
+        >>> bool((factor.left @ factor.left.T - kernel(x)).abs().max() < 1e-4)
+        True
     """
     tolerance, max_rank = positive("tolerance", tolerance), positive_int("max_rank", max_rank)
     left, chosen, error = pivoted_columns(

@@ -35,6 +35,11 @@ class AbstractPreconditioner(ABC):
 
     Attributes:
         name: As `solution.method` names it.
+
+    Example:
+        >>> import ntkit
+        >>> [issubclass(kind, AbstractPreconditioner) for kind in (ntkit.solvers.Circulant, ntkit.solvers.PivotedCholesky)]
+        [True, True]
     """
 
     name: ClassVar[str]
@@ -132,6 +137,13 @@ class Circulant(AbstractPreconditioner):
     """The nearest circulant matrix to a grid's; exact for a circulant operator. One FFT each way.
 
     Source: T. Chan 1988, as in `chan_circulant`.
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.gram(ntkit.kernels.Matern(0.5, 0.1), ntkit.Grid(16))
+        >>> method = ntkit.solvers.ConjugateGradients(Circulant())
+        >>> ntkit.solvers.solve(K, torch.ones(16).double(), method=method).converged
+        True
     """
 
     name: ClassVar[str] = "circulant"

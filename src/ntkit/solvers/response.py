@@ -18,7 +18,14 @@ _NEAR, _TERMS = 0.5, 13
 
 
 def phi(eigenvalues: Tensor, t: float) -> Tensor:
-    """`(1 - exp(-t s)) / s`, with its limit `t` at zero eigenvalues; `1 / s` (or 0) at `t = inf`."""
+    """`(1 - exp(-t s)) / s`, with its limit `t` at zero eigenvalues; `1 / s` (or 0) at `t = inf`.
+
+    Example:
+        >>> phi(torch.tensor([0.0, 2.0]), 3.0)[0]
+        tensor(3.)
+        >>> phi(torch.tensor([4.0]), float("inf"))
+        tensor([0.2500])
+    """
     if isinf(t):
         alive = eigenvalues > 0
         return torch.where(alive, 1 / torch.where(alive, eigenvalues, 1), 0)
@@ -37,6 +44,12 @@ class AbstractResponse(ABC):
 
     Every method that moves along gradients, in continuous time or in steps, is one such pair a
     moment: the residual is `G(K) r`, and predictions elsewhere are `K(x, train) H(K) r`.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.solvers import FlowResponse, Limit
+        >>> [round(float(r.left(torch.tensor(1.0))), 3) for r in (FlowResponse(1.0), Limit())]
+        [0.368, 0.0]
     """
 
     @abstractmethod
@@ -58,6 +71,12 @@ class FlowResponse(AbstractResponse):
 
     Attributes:
         t: A finite time.
+
+    Example:
+        >>> import torch
+        >>> response = FlowResponse(2.0)
+        >>> bool(torch.isclose(response.left(torch.tensor(0.5)), torch.tensor(-1.0).exp()))
+        True
     """
 
     t: float
@@ -81,6 +100,11 @@ class Limit(AbstractResponse):
 
     Attributes:
         shift: A ridge, 0 or more; without one a mode of eigenvalue zero is never learned.
+
+    Example:
+        >>> import torch
+        >>> Limit().learned(torch.tensor([2.0, 4.0]))
+        tensor([0.5000, 0.2500])
     """
 
     shift: float = 0.0
@@ -109,6 +133,12 @@ class Shifted(AbstractResponse):
     Attributes:
         response: The method without a ridge, at a moment.
         shift: The ridge, above 0.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.solvers import FlowResponse
+        >>> float(Shifted(FlowResponse(1e9), shift=1.0).learned(torch.tensor(1.0)))
+        0.5
     """
 
     response: AbstractResponse
@@ -132,6 +162,11 @@ def with_ridge(response: AbstractResponse, ridge: float) -> AbstractResponse:
     """The same method on `loss + ridge / 2 * |parameters - start|^2`.
 
     With `A = K + ridge`, the parameters move by `J^T H(A) r`, so the function learns `K H(A) r`.
+
+    Example:
+        >>> import torch
+        >>> with_ridge(Limit(), 1.0)
+        Limit(shift=1.0)
     """
     if ridge == 0:
         return response

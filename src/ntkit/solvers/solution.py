@@ -20,6 +20,13 @@ class Solution:
         iterations: Iterations of an iterative method; 0 for a direct one.
         method: What was used: "cholesky", "cg", or "cg" and its preconditioner.
         why: Why that, and what it was: ranks, precision, jitter.
+
+    Example:
+        >>> import ntkit, torch
+        >>> K = ntkit.operators.DenseOperator(torch.eye(2).double())
+        >>> found = ntkit.solvers.solve(K, torch.ones(2).double(), ridge=1.0)
+        >>> found.method, found.converged
+        ('cholesky', True)
     """
 
     x: Float[Tensor, "..."]

@@ -31,6 +31,10 @@ class Estimate:
         value: The number.
         error: Its standard error over the probes, and what the products leave open: the change that
             the last fifth of them made, or that a node at zero makes, in quadrature.
+
+    Example:
+        >>> Estimate(10.0, 0.5).value
+        10.0
     """
 
     value: float
@@ -156,6 +160,13 @@ def spectral_density(
     Cost: `steps` products of `n_probes` vectors; `3 n_probes n` numbers of memory.
 
     Source: Ubaru, Chen and Saad 2017; Lin, Saad and Yang 2016 (densities); Hutchinson 1990 (signs).
+
+    Example:
+        >>> import ntkit
+        >>> K = ntkit.operators.DenseOperator(torch.diag(torch.arange(1.0, 41.0).double()))
+        >>> density = spectral_density(K, generator=torch.Generator().manual_seed(0))
+        >>> abs(density.count_above(20.5).value - 20) < 5
+        True
     """
     n, m = op.shape
     if n != m:

@@ -53,6 +53,12 @@ def power_spectrum(values: Float[Tensor, "..."]) -> tuple[Float[Tensor, " r"], F
 
     Returns:
         Frequencies (cycles per unit) and the mean power of a coefficient at each.
+
+    Example:
+        >>> x = torch.arange(16) / 16
+        >>> radius, power = power_spectrum(torch.cos(2 * torch.pi * 3 * x)[:, None])
+        >>> float(radius[power.argmax()])
+        3.0
     """
     shape = tuple(values.shape[:-1])
     channels = values.double().movedim(-1, 0).contiguous()  # strided transforms take thrice as long

@@ -26,6 +26,10 @@ class Baseline:
     Attributes:
         name: Of the method.
         held_out: Its quality on what is held out, by the metric of the task.
+
+    Example:
+        >>> Baseline("bicubic interpolation", 0.01).name
+        'bicubic interpolation'
     """
 
     name: str
@@ -37,6 +41,12 @@ class AbstractTask(ABC):
 
     A measurement is a row of numbers that says what is measured (a point; a ray), and what was found there. Where
     the rows are points and the measurements the field itself, derive from `AbstractSamples`.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.tasks import Image
+        >>> isinstance(Image(torch.rand(8, 8)), AbstractTask)
+        True
     """
 
     kind: ClassVar[str]

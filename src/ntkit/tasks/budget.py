@@ -101,6 +101,10 @@ class Evaluation:
         train: Error on what is trained on, by the metric of the task: the mean square error, or one less the IoU.
         held_out: The same on what is held out; NaN if nothing is.
         averaged: Whether they are those of the averaged weights.
+
+    Example:
+        >>> Evaluation(step=100, train=0.01, held_out=0.02).held_out
+        0.02
     """
 
     step: int

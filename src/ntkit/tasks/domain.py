@@ -42,6 +42,10 @@ class Domain:
         scale: How many times as many samples a rendering has along each axis, if nothing else is asked.
         up: Of a shape: which axis is up, in pictures.
         field_units: Of a measured field: its scale, bounds and grid.
+
+    Example:
+        >>> Domain("image", (8, 8), 3).n_outputs
+        3
     """
 
     kind: str
@@ -204,6 +208,14 @@ class Rendered:
     Attributes:
         values: `[*shape, o]`, in fitted units.
         domain: What they stand for.
+
+    Example:
+        >>> import torch, ntkit
+        >>> picture = ntkit.tasks.Image(torch.rand(8, 8))
+        >>> found = ntkit.fit(picture, encoding=ntkit.encodings.Basic(2), steps=2, width=8, depth=1)
+        >>> rendered = found.render(size=(4, 4))
+        >>> isinstance(rendered, Rendered), rendered.values.shape
+        (True, (4, 4, 1))
     """
 
     values: np.ndarray

@@ -22,6 +22,11 @@ class ErrorMap:
     Attributes:
         seen: `[*cells]`, on the sample trained on.
         unseen: `[*cells]`, on the others of the cell.
+
+    Example:
+        >>> import torch
+        >>> ErrorMap(torch.zeros(4, 4), torch.ones(4, 4)).unseen.shape
+        torch.Size([4, 4])
     """
 
     seen: Float[Tensor, "..."]

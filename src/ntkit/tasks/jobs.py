@@ -15,6 +15,11 @@ class AbstractJob(AbstractTask):
     """A task that people have files of: `ntkit tune`, `fit` and `render` know it by its `kind`.
 
     Its first argument is a file, or what is in one; the others may be options of the command line.
+
+    Example:
+        >>> from ntkit.tasks import Image
+        >>> issubclass(Image, AbstractJob), Image.kind
+        (True, 'image')
     """
 
     suffixes: ClassVar[tuple[str, ...]]
@@ -34,7 +39,12 @@ class AbstractJob(AbstractTask):
 _Job = TypeVar("_Job", bound=type[AbstractJob])
 
 JOBS: dict[str, type[AbstractJob]] = {}
-"""The jobs by the name that the command line gives them."""
+"""The jobs by the name that the command line gives them.
+
+Example:
+    >>> sorted(JOBS)
+    ['audio', 'field', 'image', 'points', 'shape', 'video', 'volume']
+"""
 
 
 def job(found: _Job) -> _Job:
@@ -42,6 +52,11 @@ def job(found: _Job) -> _Job:
 
     Raises:
         ValueError: There is one of its name.
+
+    Example:
+        >>> from ntkit.tasks import Image
+        >>> JOBS["image"] is Image  # `@job` stands above its class
+        True
     """
     if found.kind in JOBS:
         raise ValueError(

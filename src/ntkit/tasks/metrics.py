@@ -33,7 +33,13 @@ def psnr_between(found: Float[Tensor, "*n"], truth: Float[Tensor, "*n"]) -> floa
 
 
 class AbstractMetric(ABC):
-    """A quality of a fit, from sums that add up over batches of rows."""
+    """A quality of a fit, from sums that add up over batches of rows.
+
+    Example:
+        >>> from ntkit.tasks import PSNR
+        >>> issubclass(PSNR, AbstractMetric)
+        True
+    """
 
     name: ClassVar[str]
     """What it is called."""

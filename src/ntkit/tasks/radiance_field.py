@@ -67,6 +67,20 @@ class RadianceField(AbstractJob):
 
     Source: Mildenhall et al. 2020 (arXiv:2003.08934), as simplified by Tancik et al. 2020 (arXiv:2006.10739),
     section 6.4. The density is `softplus` and not ReLU with noise: it has a derivative everywhere.
+
+    Example:
+        >>> import numpy as np
+        >>> from ntkit.measurements import Camera
+        >>> from ntkit.tasks.files import Views
+        >>> def pose(turn):  # columns: right, up, back, and the place
+        ...     back, right = [np.cos(turn), np.sin(turn), 0], [-np.sin(turn), np.cos(turn), 0]
+        ...     rows = np.stack([right, [0, 0, 1], back, 3 * np.array(back)], 1)
+        ...     return tuple(tuple(row) for row in rows.tolist())
+        >>> cameras = tuple(Camera(pose(turn), (15, 15), (6, 6), (12, 12)) for turn in range(6))
+        >>> red = np.full((12, 12, 4), [0.8, 0.3, 0.1, 1.0], np.float32)
+        >>> scene = RadianceField(Views((red,) * 6, cameras, (False,) * 6, None), n_samples=16)
+        >>> scene.kind
+        'field'
     """
 
     kind: ClassVar[str] = "field"

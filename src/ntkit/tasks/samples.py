@@ -25,6 +25,12 @@ class AbstractSamples(AbstractTask):
         values: `[*shape, o]`, float64, on the CPU: the field at all points, in levels whose peak is 1.
         measurement: Which of the points are trained on.
         held_out: `[*shape]`, True at the points that a fit is judged on; it may be True nowhere.
+
+    Example:
+        >>> import torch
+        >>> from ntkit.tasks import Image
+        >>> isinstance(Image(torch.rand(8, 8)), AbstractSamples)
+        True
     """
 
     values: Float[Tensor, "..."]

@@ -67,6 +67,14 @@ class Shape(AbstractSamples, AbstractJob):
 
     Raises:
         ValueError: The source is no surface, or an option is out of range, or not for occupancy.
+
+    Example:
+        >>> import numpy as np
+        >>> corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]) * 1.0
+        >>> faces = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+        >>> pyramid = Shape((corners, faces), n_points=400)
+        >>> pyramid.solid.inside(np.array([[0.2, 0.2, 0.2], [0.9, 0.9, 0.9]])).tolist()
+        [True, False]
     """
 
     kind: ClassVar[str] = "shape"

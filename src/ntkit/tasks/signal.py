@@ -28,6 +28,11 @@ class Signal(AbstractSamples):
 
     Attributes:
         values: `[*shape, o]`, float64, on the CPU.
+
+    Example:
+        >>> signal = Signal(torch.rand(8, 8, 3))
+        >>> signal.grid.shape
+        (8, 8)
     """
 
     kind: ClassVar[str] = "signal"

@@ -48,6 +48,13 @@ class Trainer:
     Attributes:
         step: Steps taken.
         evaluations: What was measured so far.
+
+    Example:
+        >>> import torch, ntkit
+        >>> picture = ntkit.tasks.Image(torch.rand(8, 8))
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(2), 1, width=8, depth=1)
+        >>> isinstance(Trainer(net, picture, ntkit.tasks.Budget(steps=2)), Trainer)
+        True
     """
 
     def __init__(

@@ -49,6 +49,13 @@ def train(
         One `Evaluation` a step of `evaluate_at`.
 
     A loss that is no longer finite is a `NumericalError`; the network is left as that step found it.
+
+    Example:
+        >>> import torch, ntkit
+        >>> picture = ntkit.tasks.Image(torch.rand(8, 8))
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(2), 1, width=8, depth=1)
+        >>> train(net, picture, ntkit.tasks.Budget(steps=2), evaluate_at=[2])[-1].step
+        2
     """
     trainer = Trainer(
         network, task, budget, average=average, keep_best=keep_best, generator=generator

@@ -39,6 +39,12 @@ class Video(AbstractField):
         every: Take one frame of so many.
         step: Seconds between the frames of an array.
         downscale: Whole factor to shrink each frame by first.
+
+    Example:
+        >>> import torch
+        >>> video = Video(torch.rand(8, 8, 8, 3))
+        >>> video.grid.shape
+        (8, 8, 8)
     """
 
     kind: ClassVar[str] = "video"

@@ -32,6 +32,12 @@ class Volume(AbstractField):
         downscale: Whole factor to shrink by first, averaging boxes.
         channels: Whether the last of four axes of an array file is one of channels.
         frame: Which volume of a file that holds several.
+
+    Example:
+        >>> import torch
+        >>> volume = Volume(torch.rand(8, 8, 8))
+        >>> volume.grid.shape
+        (8, 8, 8)
     """
 
     kind: ClassVar[str] = "volume"

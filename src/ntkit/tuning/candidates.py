@@ -43,6 +43,10 @@ class Candidate:
         bandwidth: Standard deviation of the frequencies of "gaussian", the largest frequency of
             "positional" and "nerf", the bandwidth of a family (cycles per unit); None for the others.
         axes: What the bandwidth of "gaussian" is multiplied by along each axis; empty for 1 along all.
+
+    Example:
+        >>> Candidate("gaussian", 8.0).bandwidth
+        8.0
     """
 
     name: str
@@ -130,10 +134,20 @@ _BUILDERS: dict[str, _Builder] = {
 }
 
 ENCODINGS = tuple(_BUILDERS)
-"""Names that `tune(encodings=...)` takes."""
+"""Names that `tune(encodings=...)` takes.
+
+Example:
+    >>> "gaussian" in ENCODINGS
+    True
+"""
 
 COMPARED = ("identity", "basic", "positional", "gaussian")
-"""Those that are compared unless others are asked for."""
+"""Those that are compared unless others are asked for.
+
+Example:
+    >>> COMPARED
+    ('identity', 'basic', 'positional', 'gaussian')
+"""
 
 
 def _octaves(top: float) -> int:

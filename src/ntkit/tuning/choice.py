@@ -46,6 +46,11 @@ class Row:
     Attributes:
         candidate: Encoding and bandwidth.
         predictions: One a budget, the last for training without end.
+
+    Example:
+        >>> row = Row(Candidate("gaussian", 8.0), (Prediction(1000, 30.0, 25.0),))
+        >>> row.candidate.name
+        'gaussian'
     """
 
     candidate: Candidate

@@ -27,6 +27,10 @@ class Lead:
     Attributes:
         gain: Above 0 where it is better.
         noise: Standard error of that, from the parts that the models are of.
+
+    Example:
+        >>> Lead(gain=0.4, noise=0.1).gain  # in dB
+        0.4
     """
 
     gain: float

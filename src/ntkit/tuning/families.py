@@ -44,6 +44,13 @@ class FamilyRow:
         seconds_a_step: Of its training, measured.
         behind: How much the recommended row is better, with its noise, by what the row is recommended by.
         curve: Quality on the way.
+
+    Example:
+        >>> from ntkit.tuning import Lead
+        >>> at = Prediction(1000, 30.0, 25.0)
+        >>> row = FamilyRow(Candidate("siren", 10.0), at, at, 5000, 1e-3, Lead(0.0, 0.1), (at,))
+        >>> row.n_parameters
+        5000
     """
 
     candidate: Candidate

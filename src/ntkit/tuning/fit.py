@@ -35,6 +35,14 @@ class Fit:
         budget: How long, and how.
         evaluations: Errors on the way and at the end.
         choice: The recommendation of the kernel, where no encoding was given.
+
+    Example:
+        >>> import torch, ntkit
+        >>> picture = ntkit.tasks.Image(torch.rand(16, 16, generator=torch.Generator().manual_seed(0)))
+
+        >>> fit = ntkit.fit(picture, encoding=ntkit.encodings.Basic(2), steps=2, width=8, depth=1)
+        >>> isinstance(fit, Fit), fit.render(size=(4, 4)).values.shape
+        (True, (4, 4, 1))
     """
 
     task: AbstractTask

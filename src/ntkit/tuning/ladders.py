@@ -10,7 +10,12 @@ from ntkit.tuning.candidates import MLP, Candidate
 __all__ = ["EVERY_FAMILY", "USUAL", "asked_families", "is_steady", "ladder_of", "usual_of"]
 
 EVERY_FAMILY = tuple(FAMILIES)
-"""Names that `tune(families=...)` takes."""
+"""Names that `tune(families=...)` takes.
+
+Example:
+    >>> "siren" in EVERY_FAMILY
+    True
+"""
 
 USUAL = {1: "siren"}
 """By the number of coordinates, the family that is taken unless models say otherwise; ReLU networks elsewhere."""
@@ -27,7 +32,13 @@ _MOST_HASHED = 4  # coordinates of a hash grid
 
 
 def usual_of(family: str, task: AbstractTask) -> Candidate:
-    """A family at the bandwidth that does well without any choice, for samples as dense as those of the task."""
+    """A family at the bandwidth that does well without any choice, for samples as dense as those of the task.
+
+    Example:
+        >>> import torch, ntkit
+        >>> usual_of("siren", ntkit.tasks.Image(torch.rand(8, 8))).name
+        'siren'
+    """
     samples = None
     if task.takes_points:  # the constants are of every other sample
         samples = 2 * prod(task.axis_counts) ** (1 / task.in_dim)

@@ -30,6 +30,11 @@ class Trained:
         field: `[*shape, o]`, what it said when it was looked at last; None before.
         train: PSNR of that on the training samples, dB.
         held_out: PSNR of that on the held-out samples, dB.
+
+    Example:
+        >>> from torch import nn
+        >>> Trained(10, nn.Linear(1, 1)).step
+        10
     """
 
     step: int

@@ -36,6 +36,10 @@ class NetworkPlan:
         parametrisation: That of `ntkit.networks.mlp`.
         sigmoid: Whether what is trained has a sigmoid behind its read-out. Kernels are of the network before it.
         factory: Makes a network of one's own instead; its weights are drawn with the seed as well.
+
+    Example:
+        >>> NetworkPlan(in_dim=2, n_outputs=3).width
+        256
     """
 
     in_dim: int

@@ -24,6 +24,10 @@ class Prediction:
         steps: Steps of the budget's optimiser; infinity for the end of training.
         train: PSNR on the training samples, dB.
         held_out: PSNR on the held-out samples, dB.
+
+    Example:
+        >>> Prediction(steps=1000, train=30.0, held_out=25.0).held_out
+        25.0
     """
 
     steps: float

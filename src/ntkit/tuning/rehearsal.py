@@ -38,6 +38,10 @@ class Act:
         distance: Between the two, as a share of how far the prediction has moved; NaN at step 0.
         movement: Of the weights, as a share of their size.
         kernel_change: Of the tangent kernel, as a share of its size.
+
+    Example:
+        >>> Act(step=10, error=0.1).error
+        0.1
     """
 
     step: int

@@ -50,6 +50,14 @@ class TuneResult:
         families: One row a family of networks that was compared, the recommended one first.
         equal: What they were compared with as much of: "steps" or "time".
         by_models: Whether the table is of scale models, which is so where no kernel knows the training.
+
+    Example:
+        >>> import torch, ntkit
+        >>> picture = ntkit.tasks.Image(torch.rand(16, 16, generator=torch.Generator().manual_seed(0)))
+
+        >>> result = ntkit.tune(picture, encodings=["gaussian"], steps=20, pilot=False, width=8, depth=1, n_frequencies=8)
+        >>> isinstance(result, TuneResult), result.encoding.in_dim
+        (True, 2)
     """
 
     choice: Candidate

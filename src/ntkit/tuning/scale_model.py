@@ -29,6 +29,11 @@ class ScaleModel:
         candidate: Encoding and bandwidth.
         train: PSNR on the training samples of the pieces, dB.
         held_out: PSNR on their held-out samples, dB.
+
+    Example:
+        >>> from ntkit.tuning import Candidate
+        >>> ScaleModel(Candidate("gaussian", 8.0), train=30.0, held_out=25.0).held_out
+        25.0
     """
 
     candidate: Candidate

@@ -26,6 +26,15 @@ class Stage:
         models: What scale models reached; empty before they are done.
         trained: Share of their steps that are taken.
         is_whole: Whether nothing follows.
+
+    Example:
+        >>> import ntkit, torch
+        >>> wave = ntkit.tasks.Signal(torch.sin(torch.arange(64.0) / 5))
+        >>> plan, budget = ntkit.tuning.NetworkPlan(1, 1, width=16, depth=1), ntkit.tasks.Budget(steps=20)
+        >>> known = []
+        >>> last = ntkit.tuning.recommend(wave, known.append, budget=budget, plan=plan, encodings=["basic"])
+        >>> isinstance(last, Stage), last is known[-1]
+        (True, True)
     """
 
     _question: Question = field(repr=False)

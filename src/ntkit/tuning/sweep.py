@@ -31,6 +31,14 @@ class Rung:
 
     Attributes:
         row: Predicted quality at several budgets, the last for training without end.
+
+    Example:
+        >>> import torch, ntkit
+        >>> wave = ntkit.tasks.Signal(0.5 + 0.4 * torch.sin(torch.arange(64.0)))
+        >>> plan, budget = ntkit.tuning.NetworkPlan(1, 1), ntkit.tasks.Budget(steps=50)
+        >>> [rung] = ntkit.tuning.sweep(wave, [4.0], budget=budget, plan=plan)
+        >>> isinstance(rung, Rung), rung.field(50).shape
+        (True, torch.Size([64, 1]))
     """
 
     row: Row

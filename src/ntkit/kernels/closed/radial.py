@@ -28,6 +28,11 @@ class AbstractRadial(AbstractLagKernel):
 
     Attributes:
         power: 2 for squares, 1 for absolute values.
+
+    Example:
+        >>> import ntkit
+        >>> isinstance(ntkit.kernels.Matern(1.5, 0.2), AbstractRadial)
+        True
     """
 
     power: int

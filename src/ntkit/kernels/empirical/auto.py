@@ -26,6 +26,12 @@ class Auto(AbstractGramMethod):
 
     Args:
         memory: Bytes for gradients and Jacobians, as in either method.
+
+    Example:
+        >>> import ntkit, torch
+        >>> net = torch.nn.Linear(2, 1)
+        >>> ntkit.empirical_ntk(net, method=Auto())(torch.eye(2)).tolist()  # x.x' + 1, whatever the weights
+        [[2.0, 1.0], [1.0, 2.0]]
     """
 
     memory: int = 2**30

@@ -36,6 +36,12 @@ class Contraction(AbstractGramMethod):
             for each pair of blocks.
 
     Cost: `n m o^2 P` multiply-adds for `P` parameters (`n m o P` for the trace).
+
+    Example:
+        >>> import ntkit, torch
+        >>> net = torch.nn.Linear(2, 1)
+        >>> ntkit.empirical_ntk(net, method=Contraction())(torch.eye(2)).tolist()  # x.x' + 1, whatever the weights
+        [[2.0, 1.0], [1.0, 2.0]]
     """
 
     memory: int = 2**30

@@ -30,6 +30,12 @@ class EmpiricalKernel(AbstractMatrixFree):
     Parameters are read at each call, so the kernel of a network in training is that of the moment.
     Results have the dtype of float32 or float64 points, and otherwise that of the parameters, at
     least float32; sums are formed in the parameters' dtype, at least float32.
+
+    Example:
+        >>> import ntkit, torch
+        >>> kernel = ntkit.empirical_ntk(torch.nn.Linear(2, 1))
+        >>> isinstance(kernel, EmpiricalKernel)
+        True
     """
 
     def __init__(

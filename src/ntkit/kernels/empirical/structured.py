@@ -30,6 +30,12 @@ class Structured(AbstractGramMethod):
     Args:
         memory: Bytes for the gradients inside the network, and for Jacobians where they are needed.
             Above it, layers and outputs are taken in groups, each with backward passes of its own.
+
+    Example:
+        >>> import ntkit, torch
+        >>> net = torch.nn.Linear(2, 1)
+        >>> ntkit.empirical_ntk(net, method=Structured())(torch.eye(2)).tolist()  # x.x' + 1, whatever the weights
+        [[2.0, 1.0], [1.0, 2.0]]
     """
 
     memory: int = 2**30

@@ -55,6 +55,12 @@ class InfiniteKernel(AbstractLagKernel):
     several outputs give a tuple of matrices. If the module's output keeps positions (an image of
     outputs), they follow: `[n, m, *positions]`, each position with itself, or
     `[n, m, *positions, *positions]` with `positions="pairs"`.
+
+    Example:
+        >>> import ntkit
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(1), 1, width=8, depth=1)
+        >>> isinstance(ntkit.ntk(net), InfiniteKernel)
+        True
     """
 
     forgotten: ClassVar[dict[str, Any]] = {

@@ -51,6 +51,12 @@ class PairState:
             part.
         trains: Whether the weights and the biases of the layer at hand are trained; `affine` leaves
             out what frozen ones would add to the tangent kernel.
+
+    Example:
+        >>> import torch
+        >>> state = PairState(cov=torch.eye(2), ntk=None, var1=torch.ones(2, 1), var2=torch.ones(1, 2))
+        >>> state.cov.shape
+        torch.Size([2, 2])
     """
 
     cov: Tensor

@@ -41,6 +41,10 @@ class Clock:
         predicted: The prediction for that moment at the default speed, dB.
         error: Prediction at `fitted` less measurement half-way through the short run, dB: how well one
             number fits a whole curve.
+
+    Example:
+        >>> Clock(speed=3.0).speed
+        3.0
     """
 
     speed: float

@@ -33,6 +33,12 @@ duals: ExactTypeRegistry[Build] = ExactTypeRegistry("dual activation", Unsupport
 
 A class of your own with formulas: `duals.register(Mine)(lambda layer: MyDual(layer.width))`. Without
 formulas, one line: `register_activation(Mine, kinks=(0,))`.
+
+
+Example:
+    >>> from torch import nn
+    >>> nn.ReLU in duals
+    True
 """
 
 

@@ -96,4 +96,10 @@ class RuleBook:
 
 
 rules = RuleBook()
-"""From the exact type of a layer, or a function, to its rule of infinite width; `rules.register` adds one of your own."""
+"""From the exact type of a layer, or a function, to its rule of infinite width; `rules.register` adds one of your own.
+
+Example:
+    >>> from torch import nn
+    >>> nn.Linear in rules
+    True
+"""
