@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(
-    r"`(ntkit (?:tune|fit|reconstruct|simulate|render|export|runs|studio)[^`]*--[^`]*)`"
+    r"`(ntkit (?:tune|fit|reconstruct|simulate|render|export|gram|runs|studio)[^`]*--[^`]*)`"
 )
 
 
@@ -47,6 +47,7 @@ def test_there_are_commands_of_each_kind() -> None:
         "simulate",
         "render",
         "export",
+        "gram",
         "studio",
     }
 
@@ -76,7 +77,7 @@ def test_commands_are_taken(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
         return kind(Path("x")) if {"--resume", "--config"} & set(arguments) else None
 
     monkeypatch.setattr(main, "_run", run)
-    for name in ("render", "export", "ct", "mri", "studio"):
+    for name in ("render", "export", "gram", "ct", "mri", "studio"):
         monkeypatch.setattr(main, name, taking(getattr(main, name)))
     monkeypatch.setattr(main, "_default", default)
     if "DATA" in words or "RUN" in words or "..." in words:

@@ -145,13 +145,13 @@ class TiledOperator(AbstractOperator):
         width = max(1, min(self.shape[1], side))
         return side if self.is_symmetric else max(1, self._tile_bytes // (8 * width)), width
 
-    def _runs(self, length: int) -> Iterator["_Run"]:
+    def _runs(self, length: int) -> Iterator["_TileRun"]:
         """All tiles, up to `length` of a row together; of a symmetric matrix those from the diagonal on."""
         n, m = self.shape
         height, width = self._sides
         for i in range(0, n, height):
             for j in range(i if self.is_symmetric else 0, m, length * width):
-                yield _Run(i, min(n, i + height), j, min(m, j + length * width))
+                yield _TileRun(i, min(n, i + height), j, min(m, j + length * width))
 
     def _refuse_gradients(self, v: Tensor) -> None:
         """Refuse to lose gradients without a word.
@@ -169,7 +169,7 @@ class TiledOperator(AbstractOperator):
 
 
 @dataclass(frozen=True)
-class _Run:
+class _TileRun:
     """Tiles side by side: rows `start` to `stop`, columns `first` to `last`."""
 
     start: int
@@ -185,7 +185,7 @@ class _Multiply:
     width: int
     dtype: torch.dtype
 
-    def __call__(self, run: _Run, source: Source, v: Tensor) -> tuple[Tensor, Tensor | None]:
+    def __call__(self, run: _TileRun, source: Source, v: Tensor) -> tuple[Tensor, Tensor | None]:
         kernel, x1, x2 = source
         left = x1[run.start : run.stop]
         own = v.new_zeros(len(v), len(left), dtype=self.dtype)
@@ -207,7 +207,7 @@ class _Entries:
 
     dtype: torch.dtype
 
-    def __call__(self, at: _Run, source: Source) -> Tensor:
+    def __call__(self, at: _TileRun, source: Source) -> Tensor:
         kernel, x1, x2 = source
         left = x1[at.start : at.stop]
         is_diagonal = x2 is None and at.first == at.start
