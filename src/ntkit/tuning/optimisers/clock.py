@@ -17,7 +17,7 @@ from ntkit.tuning.optimisers.adam_flow import adam_trajectories
 
 __all__ = ["Clock", "calibrate", "pilot_of", "theory_clock"]
 
-_DEFAULT = (4.6, 4096)  # a speed, and the batches that it holds for; of 4.1, 4.6 and 5.1 a good one (`docs/tuning.md`)
+_DEFAULT = (4.6, 4096)  # a speed, and the batches that it holds for; fitted: see `docs/tuning.md`
 _BY_BATCH = 0.4  # the speed grows with this power of the batch size
 _PILOT_STEPS = 100  # of the short run; with its batch 1/320 of 2,000 steps of 4,096
 _PILOT_BATCH = 256  # samples; what larger batches change, `_BY_BATCH` says
