@@ -23,7 +23,7 @@ PUBLIC = {
 # of its own, and add none.
 INFINITE = {
     "Choice", "Erf", "Estimate", "Exponential", "Gabor", "Gaussian", "NormalisedExponential", "Polynomial",
-    "RectifiedMonomial", "Sign", "Step", "Watch",
+    "RectifiedMonomial", "Sign", "Watch",
 }  # fmt: skip
 
 STUDIO = {"Known"}

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from ntkit import encodings, nngp, ntk
 from ntkit.kernels.infinite import gram_matrix
-from ntkit.kernels.infinite.plain_scales import plain_scales
 from ntkit.networks import Erf, Linear
 from tests.cases import randn, seeded
 from tests.tolerances import assert_near
@@ -143,14 +142,6 @@ def test_scales_that_change_are_seen() -> None:
     ):
         assert torch.equal(kernel(x), ntk(net)(x))
     assert not torch.allclose(kernel(x), before, rtol=1e-3)
-
-
-def test_plain_chains_are_told_by_their_scales() -> None:
-    assert plain_scales(dense(2)) is not None
-    assert plain_scales(dense(2)) != plain_scales(dense(3))
-    assert plain_scales(dense(2, plain=True)) is None  # its rule reads the weights
-    assert plain_scales(nn.Sequential(Linear(6, 8), nn.PReLU())) is None
-    assert plain_scales(nn.Sequential(Linear(6, 8), nn.LayerNorm(8))) is None
 
 
 def test_weights_that_change_are_seen() -> None:

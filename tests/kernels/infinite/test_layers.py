@@ -10,7 +10,7 @@ from ntkit import encodings, ntk
 from ntkit._core.errors import NumericalError
 from ntkit.kernels.infinite.angle import fit, state_at_angle
 from ntkit.kernels.infinite.enter import enter
-from ntkit.kernels.infinite.prepared import Prepared
+from ntkit.kernels.infinite.executable import Executable
 from ntkit.kernels.infinite.read import read
 from ntkit.kernels.infinite.trace import trace
 from ntkit.kernels.infinite.variances import Variances
@@ -34,10 +34,11 @@ NETS = {
 LAGS = [torch.linspace(-0.5, 0.6, 23).double(), torch.linspace(0, 1, 16).double()]
 
 
-def prepared(net: nn.Module, x: Tensor, variances: Variances) -> Prepared:
+def prepared(net: nn.Module, x: Tensor, variances: Variances) -> Executable:
     """The network's steps for points like `x`."""
     traced = trace(net)
-    return Prepared(read(traced, traced.sample("x", [x.float()]), variances), with_ntk=True)
+    reading = read(traced, traced.sample("x", [x.float()]), variances)
+    return Executable(reading.program.bind(), 1, with_ntk=True)
 
 
 @pytest.mark.parametrize("d", [1, 2])

@@ -12,8 +12,8 @@ from ntkit.kernels.infinite.angle import AngleProfile, Polynomial
 from ntkit.kernels.infinite.compiled import loops_for
 from ntkit.kernels.infinite.engine import run_tiles
 from ntkit.kernels.infinite.enter import close_pairs
+from ntkit.kernels.infinite.executable import Executable
 from ntkit.kernels.infinite.job import Job
-from ntkit.kernels.infinite.prepared import Prepared
 
 __all__ = ["Choice", "chosen", "gram_by_angle"]
 
@@ -38,10 +38,12 @@ class Choice:
     scales: tuple[Tensor, Tensor] | None
 
 
-def chosen(prepared: Prepared, z1: Tensor, z2: Tensor | None, dtype: torch.dtype) -> Choice | None:
+def chosen(
+    executable: Executable, z1: Tensor, z2: Tensor | None, dtype: torch.dtype
+) -> Choice | None:
     """The function that serves these points; None where there is none, or it does not pay."""
     cols = z1 if z2 is None else z2
-    if not prepared.is_elementwise or len(z1) * len(cols) < _WORTH:
+    if not executable.is_elementwise or len(z1) * len(cols) < _WORTH:
         return None
     norms1 = torch.linalg.vector_norm(z1, dim=1)
     norms2 = norms1 if z2 is None else torch.linalg.vector_norm(z2, dim=1)
@@ -50,11 +52,11 @@ def chosen(prepared: Prepared, z1: Tensor, z2: Tensor | None, dtype: torch.dtype
     low = float(torch.minimum(var1.min(), var2.min()))
     high = float(torch.maximum(var1.max(), var2.max()))
     if high > 0 and high - low <= _SAME_NORM * high:
-        profile = prepared.profile(high, dtype)
+        profile = executable.profile(high, dtype)
         return None if profile is None else Choice(profile, norms, None)
-    if not prepared.is_homogeneous:
+    if not executable.is_homogeneous:
         return None
-    profile = prepared.profile(1.0, dtype)
+    profile = executable.profile(1.0, dtype)
     scales = var1.sqrt().to(dtype), var2.sqrt().to(dtype)
     return None if profile is None else Choice(profile, norms, scales)
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.engine import propagate, run_tiles
 from ntkit.kernels.infinite.enter import enter_pairs
+from ntkit.kernels.infinite.executable import Executable
 from ntkit.kernels.infinite.job import Job
-from ntkit.kernels.infinite.prepared import Prepared
+from ntkit.kernels.infinite.program.context import Context, Side, Watch
 from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Side, Watch
 
 __all__ = ["gram_by_cosine", "pays"]
 
@@ -33,18 +33,18 @@ _AT_ONCE = 2**15
 """Close pairs that are computed at a time."""
 
 
-def pays(prepared: Prepared, n: int, m: int, job: Job) -> bool:
+def pays(executable: Executable, n: int, m: int, job: Job) -> bool:
     """Whether an `[n, m]` matrix is worth it, and the budget holds a tile."""
-    return prepared.is_elementwise and n * m >= _WORTH and _side(prepared, job) >= _LEAST
+    return executable.is_elementwise and n * m >= _WORTH and _side(executable, job) >= _LEAST
 
 
 def gram_by_cosine(
-    prepared: Prepared, z1: Tensor, z2: Tensor | None, out: Tensor, job: Job
+    executable: Executable, z1: Tensor, z2: Tensor | None, out: Tensor, job: Job
 ) -> None:
     """The matrix, into `out` `[n, m]`; for networks of which `pays` is true.
 
     Args:
-        prepared: The steps.
+        executable: The program.
         z1: Features of the rows.
         z2: Features of the columns; those of the rows if left out.
         out: Where it goes.
@@ -54,12 +54,12 @@ def gram_by_cosine(
     n, m = out.shape
     symmetric = z2 is None
     var1, var2 = (z1**2).mean(1), (cols**2).mean(1)
-    zero = torch.zeros((), dtype=z1.dtype, device=z1.device) if prepared.with_ntk else None
-    context = Context(Side({}), Side({}), prepared.with_ntk)
+    zero = torch.zeros((), dtype=z1.dtype, device=z1.device) if executable.with_ntk else None
+    context = Context(Side({}), Side({}), executable.with_ntk)
 
     def values(points: PairState, watch: Watch | None) -> Tensor:
         found = replace(context, points=points, watch=watch)
-        return prepared.value(propagate(prepared.reading, prepared.wanted, found)[0])
+        return executable.value(propagate(executable.program, executable.wanted, found)[0])
 
     def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
         rows, columns = z1[i:i_stop], cols[j:j_stop]
@@ -71,7 +71,7 @@ def gram_by_cosine(
             places = watch.close.nonzero(as_tuple=True)
             pieces = zip(*(index.split(_AT_ONCE) for index in places), strict=True)
             exact = [
-                values(enter_pairs(rows[r], columns[c], with_ntk=prepared.with_ntk), None)
+                values(enter_pairs(rows[r], columns[c], with_ntk=executable.with_ntk), None)
                 for r, c in pieces
             ]
             here = here.index_put(places, torch.cat(exact))
@@ -81,14 +81,14 @@ def gram_by_cosine(
         if symmetric and j > i:
             out[j:j_stop, i:i_stop] = here.T
 
-    side = _side(prepared, job)
+    side = _side(executable, job)
     width = min(m, max(side, side**2 // n))  # of few rows, long ones: each call has its own cost
     sizes = (side, side) if symmetric else (side**2 // width, width)
-    threads = job.threads(prepared.plan().bytes_per_pair)
+    threads = job.threads(executable.bytes_per_pair)
     run_tiles(tile, n, m, sizes, job, symmetric=symmetric, threads=threads)
 
 
-def _side(prepared: Prepared, job: Job) -> int:
+def _side(executable: Executable, job: Job) -> int:
     """Of a square tile within the budget."""
-    bytes_per_pair = prepared.plan().bytes_per_pair
+    bytes_per_pair = executable.bytes_per_pair
     return min(_SIDE, isqrt(job.memory // (job.threads(bytes_per_pair) * bytes_per_pair)))

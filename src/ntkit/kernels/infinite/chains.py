@@ -4,7 +4,7 @@ Layer by layer, each table of covariances goes to memory and comes back several 
 longer than the arithmetic. Here a pair of inputs passes through all layers of a chain before the next.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,8 +13,12 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear, lengths
 from ntkit.kernels.infinite.compiled import loops_for
+from ntkit.kernels.infinite.program.context import Context
+from ntkit.kernels.infinite.program.ops.affine import Convolve
+from ntkit.kernels.infinite.program.ops.bend import Bend
+from ntkit.kernels.infinite.program.program import Program
+from ntkit.kernels.infinite.program.units import Demand
 from ntkit.kernels.infinite.state import PairState, covariance_only
-from ntkit.kernels.infinite.steps import Context, Demand, Step
 from ntkit.kernels.infinite.windows import Windows, loop_arguments, loop_order
 
 __all__ = ["Chain", "chains", "through"]
@@ -28,15 +32,15 @@ class Link:
     """A convolution and the nonlinearity after it.
 
     Attributes:
-        place: The step of the convolution, under which the variances after it are kept.
-        last: The step of the nonlinearity.
-        windows: The convolution, as its weights are now.
+        place: Of the convolution, under which the variances after it are kept.
+        last: The place of the nonlinearity.
+        windows: The convolution.
         bend: The nonlinearity.
     """
 
     place: int
     last: int
-    windows: Callable[[], Windows]
+    windows: Windows
     bend: PiecewiseLinear
 
 
@@ -46,7 +50,7 @@ class Chain:
 
     Attributes:
         links: At least one.
-        source: The step before the first.
+        source: The place before the first.
     """
 
     links: tuple[Link, ...]
@@ -54,40 +58,41 @@ class Chain:
 
     @property
     def last(self) -> int:
-        """The step whose state they lead to."""
+        """The place whose state they lead to."""
         return self.links[-1].last
 
     @property
     def within(self) -> tuple[int, ...]:
-        """All steps before it, in order."""
+        """All places before it, in order."""
         return tuple(k for link in self.links for k in (link.place, link.last))[:-1]
 
 
-def chains(
-    steps: Sequence[Step], outputs: Sequence[int], wanted: Sequence[Demand | None]
-) -> dict[int, Chain]:
-    """The chains of a plan, by their last steps; nothing else asks for what is within them."""
+def chains(program: Program, wanted: Sequence[Demand | None]) -> dict[int, Chain]:
+    """The chains of a program, by their last places; nothing else asks for what is within them."""
     takers: dict[int, list[int]] = {}
-    for index, (step, demand) in enumerate(zip(steps, wanted, strict=True)):
-        for before in step.inputs if demand is not None else ():
+    for index, (op, demand) in enumerate(zip(program.ops, wanted, strict=True)):
+        for before in op.inputs if demand is not None else ():
             takers.setdefault(before, []).append(index)
 
     def is_within(index: int) -> bool:
-        return len(takers.get(index, ())) == 1 and index not in outputs
+        return len(takers.get(index, ())) == 1 and index not in program.outputs
 
     found: dict[int, Chain] = {}
-    for index, step in enumerate(steps):
-        demand, windows = wanted[index], step.windows
-        if demand is None or demand.layout != "pairs" or windows is None or not is_within(index):
+    for index, op in enumerate(program.ops):
+        demand = wanted[index]
+        if demand is None or demand.layout != "pairs" or not is_within(index):
             continue
-        (taker,) = takers[index]
-        bend, source = steps[taker].activation, step.inputs[0]
-        if not isinstance(bend, PiecewiseLinear) or steps[taker].inputs != (index,):
+        if not isinstance(op, Convolve) or not op.windows.is_plain:
             continue
-        if len(step.value.positions) not in _AXES or not windows().is_plain:
+        (taker,), source = takers[index], op.inputs[0]
+        bend = program.ops[taker]
+        if not isinstance(bend, Bend) or not isinstance(bend.activation, PiecewiseLinear):
+            continue
+        if len(op.units.positions) not in _AXES:
             continue
         before = found.pop(source, None) if is_within(source) else None
-        links = (*(() if before is None else before.links), Link(index, taker, windows, bend))
+        link = Link(index, taker, op.windows, bend.activation)
+        links = (*(() if before is None else before.links), link)
         found[taker] = Chain(links, source if before is None else before.source)
     return {c.last: c for c in (_cut(chain, wanted) for chain in found.values()) if c.links}
 
@@ -118,8 +123,7 @@ def through(chain: Chain, state: PairState, context: Context) -> PairState | Non
     if ntk is not None and ntk.ndim == 0 and float(ntk) != 0:
         return None
     loops = loops_for(cov.numel(), *((cov,) if ntk is None or ntk.ndim == 0 else (cov, ntk)))
-    layers = tuple(link.windows() for link in chain.links)
-    if loops is None or not all(windows.is_plain for windows in layers):
+    if loops is None:
         return None
     order = loop_order(cov.ndim, len(state.positions))
     back = [order.index(k) for k in range(cov.ndim)]
@@ -130,12 +134,12 @@ def through(chain: Chain, state: PairState, context: Context) -> PairState | Non
         before = ntk.expand_as(cov).permute(order).contiguous().view(shape).numpy()
     results = [torch.empty_like(stored) for _ in range(1 if ntk is None else 2)]
     places = [link.place for link in chain.links]
-    first = torch.stack([context.first.records[k] for k in places])
-    second = torch.stack([context.second.records[k] for k in places])
+    first = torch.stack([context.first.variances[k] for k in places])
+    second = torch.stack([context.second.variances[k] for k in places])
     loops.chain(
         stored.view(shape).numpy(),
         before,
-        *loop_arguments(layers, cov.dtype),
+        *loop_arguments(tuple(link.windows for link in chain.links), cov.dtype),
         _rows(lengths(first)),
         _rows(lengths(second)),
         np.stack([link.bend.constants(cov).numpy() for link in chain.links]),

@@ -1,6 +1,6 @@
-"""Running a plan: each point alone where that is needed, then the pairs, tile by tile."""
+"""Running a program: each point alone where that is needed, then the pairs, tile by tile."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,10 +10,10 @@ from ntkit._core.memory import keep_freed_memory
 from ntkit._core.threads import in_threads
 from ntkit.kernels.infinite.chains import Chain, through
 from ntkit.kernels.infinite.job import Job
-from ntkit.kernels.infinite.plan import demands
-from ntkit.kernels.infinite.read import Reading
+from ntkit.kernels.infinite.program.context import At, Context, Side
+from ntkit.kernels.infinite.program.program import Program, demands
+from ntkit.kernels.infinite.program.units import Demand
 from ntkit.kernels.infinite.state import PairState, covariance_only
-from ntkit.kernels.infinite.steps import Context, Demand, Side
 
 __all__ = ["learn_alone", "propagate", "run_tiles"]
 
@@ -28,34 +28,34 @@ _AT_ONCE = 2**18
 
 
 def propagate(
-    reading: Reading, wanted: list[Demand | None], context: Context, within: Chains = NO_CHAINS
+    program: Program, wanted: Sequence[Demand | None], context: Context, within: Chains = NO_CHAINS
 ) -> list[PairState]:
-    """The states of the module's outputs, on the points of `context`.
+    """The states of a program's outputs, on the points of `context`.
 
     Args:
-        reading: The steps.
+        program: The operations.
         wanted: What each must deliver.
         context: The points.
-        within: Layers that may be computed together, by their last step.
+        within: Layers that may be computed together, by their last operation.
     """
-    states: list[PairState | None] = [None] * len(reading.steps)
-    last_use = _last_uses(reading, wanted)
+    states: list[PairState | None] = [None] * len(program.ops)
+    last_use = _last_uses(program, wanted)
     later = {k for chain in within.values() for k in chain.within}
 
     def run(index: int) -> None:
-        step, demand = reading.steps[index], wanted[index]
+        op, demand = program.ops[index], wanted[index]
         if demand is None:
             return
-        need = step.demand_of_inputs(demand)
-        taken = tuple(_narrowed(states[k], need) for k in step.inputs)
-        states[index] = step.run(taken, context, demand)
+        need = op.needs(demand)
+        taken = tuple(_narrowed(states[k], need) for k in op.inputs)
+        states[index] = op.apply(taken, At(context, index, demand))
         release(index)
 
     def release(index: int) -> None:
         for k in last_use.get(index, ()):
             states[k] = None  # large tables are let go at once
 
-    for index in range(len(reading.steps)):
+    for index in range(len(program.ops)):
         if index in later:
             continue
         chain = within.get(index)
@@ -70,30 +70,30 @@ def propagate(
             for k in chain.within:
                 run(k)
         run(index)
-    found = [states[k] for k in reading.outputs]
+    found = [states[k] for k in program.outputs]
     return [state for state in found if state is not None]
 
 
-def learn_alone(reading: Reading, wanted: list[Demand | None], side: Side) -> None:
-    """Let each point meet itself, where a later step needs to know its variances."""
-    learners = [
-        k
-        for k, (step, demand) in enumerate(zip(reading.steps, wanted, strict=True))
-        if step.records(demand)
-    ]
+def learn_alone(program: Program, wanted: Sequence[Demand | None], side: Side) -> None:
+    """Let each point meet itself, where a later operation needs to know its variances."""
+    pairs = zip(program.ops, wanted, strict=True)
+    learners = [k for k, (op, demand) in enumerate(pairs) if op.learns(demand)]
     if not learners:
         return
-    short = replace(reading, outputs=tuple(learners))
-    asked = demands(short, Demand("each", True))
+    short = replace(program, outputs=tuple(learners))
+    asked = demands(short.ops, short.outputs, Demand("each", True))
     n = len(next(iter(side.features.values())))
-    chunk = max(1, _AT_ONCE // _largest(reading, asked))
-    pieces: dict[int, list[Tensor]] = {}
+    chunk = max(1, _AT_ONCE // _largest(program, asked))
+    variances: dict[int, list[Tensor]] = {}
+    maps: dict[int, list[Tensor]] = {}
     for start in range(0, n, chunk):
         part = side.rows(start, min(n, start + chunk))
         propagate(short, asked, Context(part, None, with_ntk=False))
-        for key, value in part.records.items():
-            pieces.setdefault(key, []).append(value)
-    side.records.update({key: torch.cat(values) for key, values in pieces.items()})
+        for pieces, learned in ((variances, part.variances), (maps, part.maps)):
+            for key, value in learned.items():
+                pieces.setdefault(key, []).append(value)
+    side.variances.update({key: torch.cat(values) for key, values in variances.items()})
+    side.maps.update({key: torch.cat(values) for key, values in maps.items()})
 
 
 def run_tiles(
@@ -151,23 +151,23 @@ def _narrowed(state: PairState | None, need: Demand) -> PairState:
     return state if need.variances else covariance_only(state)
 
 
-def _last_uses(reading: Reading, wanted: list[Demand | None]) -> dict[int, list[int]]:
+def _last_uses(program: Program, wanted: Sequence[Demand | None]) -> dict[int, list[int]]:
     last: dict[int, int] = {}
-    for index, (step, demand) in enumerate(zip(reading.steps, wanted, strict=True)):
+    for index, (op, demand) in enumerate(zip(program.ops, wanted, strict=True)):
         if demand is not None:
-            last.update(dict.fromkeys(step.inputs, index))
+            last.update(dict.fromkeys(op.inputs, index))
     uses: dict[int, list[int]] = {}
     for before, index in last.items():
-        if before not in reading.outputs:
+        if before not in program.outputs:
             uses.setdefault(index, []).append(before)
     return uses
 
 
-def _largest(reading: Reading, wanted: list[Demand | None]) -> int:
+def _largest(program: Program, wanted: Sequence[Demand | None]) -> int:
     """Numbers that one point takes in the largest table."""
     sizes = [1]
-    for step, demand in zip(reading.steps, wanted, strict=True):
+    for op, demand in zip(program.ops, wanted, strict=True):
         if demand is not None:
-            size = torch.Size(step.value.positions).numel()
+            size = torch.Size(op.units.positions).numel()
             sizes.append(size**2 if demand.layout == "pairs" else size)
     return max(sizes)

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.pair import safe_sqrt
-from ntkit.kernels.infinite.state import Layout, PairState
-from ntkit.kernels.infinite.steps import columns_last
+from ntkit.kernels.infinite.state import Layout, PairState, columns_last
 
 __all__ = ["close_pairs", "enter", "enter_pairs", "enter_self"]
 

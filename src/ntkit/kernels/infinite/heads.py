@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.engine import propagate
-from ntkit.kernels.infinite.plan import demands
+from ntkit.kernels.infinite.program.context import Context, Side
+from ntkit.kernels.infinite.program.program import demands
+from ntkit.kernels.infinite.program.units import Demand
 from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.steps import Context, Demand, Side
 from ntkit.kernels.infinite.trace import refuse
 
 __all__ = ["check_heads"]
@@ -24,8 +25,8 @@ def check_heads(reading: Reading, point: Side) -> None:
     scale differ in one of them.
     """
     for node, parts in reading.heads:
-        each = replace(reading, outputs=parts)
-        wanted = demands(each, Demand("each"))
+        each = replace(reading.program.bind(), outputs=parts)
+        wanted = demands(each.ops, parts, Demand("each"))
         with torch.no_grad():
             states = propagate(each, wanted, Context(point, None, with_ntk=True))
         for get in ("cov", "ntk"):

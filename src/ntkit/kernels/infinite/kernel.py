@@ -1,7 +1,7 @@
 """The NNGP and NTK of a module in the limit of infinite width."""
 
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -20,7 +20,6 @@ from ntkit.kernels.infinite.heads import check_heads
 from ntkit.kernels.infinite.job import MEMORY, Job
 from ntkit.kernels.infinite.lag_values import layers_at_gaps, values_at_gaps
 from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
-from ntkit.kernels.infinite.plain_scales import plain_scales
 from ntkit.kernels.infinite.plan import LAYERS, Plan
 from ntkit.kernels.infinite.points import (
     Points,
@@ -30,9 +29,9 @@ from ntkit.kernels.infinite.points import (
     side,
 )
 from ntkit.kernels.infinite.prepared import Prepared
+from ntkit.kernels.infinite.program.context import Side
 from ntkit.kernels.infinite.range import check_range
 from ntkit.kernels.infinite.result_file import Out
-from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import Traced
 from ntkit.kernels.infinite.traces import Traces, modes_of
 from ntkit.kernels.infinite.uniform_waves import read_with_waves
@@ -185,7 +184,9 @@ class InfiniteKernel(AbstractLagKernel):
                 )
             right = side(prepared.reading.traced, prepared.reading, second)
         self._look_at(first, second)
-        found = gram_matrices(prepared, left, right, first[0].dtype, Job(out, memory, progress))
+        found = gram_matrices(
+            prepared.bound(), left, right, first[0].dtype, Job(out, memory, progress)
+        )
         found = [self._finished(k.to(first[0].dtype)) for k in found]
         return found[0] if len(found) == 1 else tuple(found)
 
@@ -194,7 +195,8 @@ class InfiniteKernel(AbstractLagKernel):
         inputs = checked("x", x, self._traces.counts)
         prepared, points = self._ready("x", inputs)
         self._look_at(inputs)
-        found = [self._finished(k.to(inputs[0].dtype)) for k in diagonal_values(prepared, points)]
+        values = diagonal_values(prepared.bound(), points)
+        found = [self._finished(k.to(inputs[0].dtype)) for k in values]
         return found[0] if len(found) == 1 else tuple(found)
 
     def monte_carlo(
@@ -239,7 +241,7 @@ class InfiniteKernel(AbstractLagKernel):
         reading = self._ready("x", inputs)[0].reading
         self._look_at(inputs)
         if len(reading.outputs) > 1 or any(
-            reading.steps[k].value.positions for k in reading.outputs
+            reading.steps[k].units.positions for k in reading.outputs
         ):
             raise ValueError(
                 "`monte_carlo` takes modules of one result without positions, `[n, outputs]`. Return "
@@ -275,8 +277,9 @@ class InfiniteKernel(AbstractLagKernel):
         inputs = checked("x", x, self._traces.counts)
         prepared, points = self._ready("x", inputs)
         self._look_at(inputs)
-        quick = is_by_angle(prepared, points, inputs[0].dtype)
-        return prepared.plan(len(inputs[0]), "one function of the angle" if quick else LAYERS)
+        executable = prepared.bound()
+        quick = is_by_angle(executable, points, inputs[0].dtype)
+        return executable.plan(len(inputs[0]), "one function of the angle" if quick else LAYERS)
 
     @property
     def is_stationary(self) -> bool:
@@ -297,7 +300,7 @@ class InfiniteKernel(AbstractLagKernel):
         """
         fourier, prepared = self._stationary()
         table = values_at_gaps(
-            prepared,
+            prepared.bound(),
             fourier.gap_table(lags) / fourier.out_dim,
             fourier.energy / fourier.out_dim,
             with_ntk=self._which == "ntk",
@@ -319,7 +322,7 @@ class InfiniteKernel(AbstractLagKernel):
         """
         fourier, prepared = self._stationary()
         return layers_at_gaps(
-            prepared,
+            prepared.bound(),
             fourier.gap_table(lags) / fourier.out_dim,
             fourier.energy / fourier.out_dim,
             tolerance=tolerance,
@@ -361,7 +364,7 @@ class InfiniteKernel(AbstractLagKernel):
         points = torch.zeros(2, encoding.in_dim, dtype=like.dtype, device=like.device)
         prepared = self._ready("points", (points,))[0]
         alone = sees_encoding_alone(prepared.reading, encoding, self._traced)
-        return encoding if prepared.is_elementwise and alone else None
+        return encoding if prepared.bound().is_elementwise and alone else None
 
     def _stationary(self) -> tuple[AbstractFourier, Prepared]:
         if self._fourier is None:
@@ -388,7 +391,6 @@ class InfiniteKernel(AbstractLagKernel):
                 traced, sample, self._variances, less_means=self._which == "nngp"
             )
             scaled = [layer for layer in self._traced.root.modules() if hasattr(layer, "w_std")]
-            scales = partial(plain_scales, self._traced.root)
             if ("means", key) not in self._said:
                 self._said.add(("means", key))
                 warn_of_means(reading)
@@ -396,9 +398,7 @@ class InfiniteKernel(AbstractLagKernel):
             evidence = Evidence(traced, reading, self._variances)
             sizes = n_outputs(traced, reading, sample)
             evidence.check(self._which, inputs, sizes, self._said)
-            prepared = Prepared(
-                reading, self._which == "ntk", self._positions, scaled, scales, evidence
-            )
+            prepared = Prepared(reading, self._which == "ntk", self._positions, scaled, evidence)
             self._prepared[key] = prepared
         return prepared, side(prepared.reading.traced, prepared.reading, inputs)
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ntkit._core.errors import NumericalError
 from ntkit.kernels.infinite.angle import AngleProfile, fit_profile, state_at_angle
-from ntkit.kernels.infinite.prepared import Prepared
+from ntkit.kernels.infinite.executable import Executable
 from ntkit.kernels.infinite.state import PairState
 
 __all__ = ["layers_at_gaps", "values_at_gaps"]
@@ -22,7 +22,7 @@ _LAYERS_REACH = (0.25,)
 
 
 def values_at_gaps(
-    prepared: Prepared, gap: Float[Tensor, "..."], variance: float, *, with_ntk: bool
+    executable: Executable, gap: Float[Tensor, "..."], variance: float, *, with_ntk: bool
 ) -> Float[Tensor, "..."]:
     """The kernel of inputs of one variance at squared distances `gap` (a feature), float64.
 
@@ -30,23 +30,23 @@ def values_at_gaps(
     are wanted; the layers' own formulas are its oracle.
     """
     flat = gap.flatten()
-    is_tracked = torch.is_grad_enabled() and (gap.requires_grad or prepared.has_live_scales)
+    is_tracked = torch.is_grad_enabled() and (gap.requires_grad or executable.is_live)
     profile = None
     if len(flat) >= _WORTH and not is_tracked and gap.device.type == "cpu":
-        profile = prepared.profile(variance, torch.float64)
+        profile = executable.profile(variance, torch.float64)
     if profile is not None:
         return _read_off(profile, flat, variance)[0].reshape(gap.shape)
     var = torch.tensor(variance, dtype=torch.float64, device=gap.device)
     ntk = torch.zeros_like(var) if with_ntk else None
     parts = [
-        prepared.of_state(PairState(var - g / 2, ntk, var, var, g, (4 * var - g).clamp_min(0)))
+        executable.of_state(PairState(var - g / 2, ntk, var, var, g, (4 * var - g).clamp_min(0)))
         for g in flat.split(_TILE)
     ]
     return torch.cat(parts).reshape(gap.shape)
 
 
 def layers_at_gaps(
-    prepared: Prepared, gap: Float[Tensor, "..."], variance: float, *, tolerance: float
+    executable: Executable, gap: Float[Tensor, "..."], variance: float, *, tolerance: float
 ) -> Float[Tensor, "g ..."]:
     """The layers' parts of the tangent kernel, always by polynomials of the angle.
 
@@ -54,7 +54,7 @@ def layers_at_gaps(
         NumericalError: None of degree up to 128 meets the tolerance.
     """
     profile = fit_profile(
-        lambda angle: prepared.layers_of_state(state_at_angle(angle, variance, with_ntk=True)),
+        lambda angle: executable.layers_of_state(state_at_angle(angle, variance, with_ntk=True)),
         tolerance,
         _LAYERS_REACH,
     )

@@ -15,7 +15,7 @@ _CHANNELS = 6
 """With which a map is probed, to see that it treats each of them alike."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mixing:
     """A linear map of positions: one matrix an axis, or one for all axes at once.
 
@@ -29,6 +29,16 @@ class Mixing:
     factors: tuple[Tensor, ...]
     positions: tuple[int, ...]
     moves_channels: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mixing) or self.positions != other.positions:
+            return False
+        pairs = list(zip(self.factors, other.factors, strict=False))
+        same = len(self.factors) == len(other.factors) and all(torch.equal(*pair) for pair in pairs)
+        return same and self.moves_channels == other.moves_channels
+
+    def __hash__(self) -> int:
+        return hash((self.positions, self.moves_channels, *(f.shape for f in self.factors)))
 
     @property
     def mixes(self) -> bool:

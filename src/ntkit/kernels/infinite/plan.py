@@ -1,12 +1,13 @@
 """What is kept at each step, decided from the graph before anything is computed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.steps import Demand
+from ntkit.kernels.infinite.program.program import Program
+from ntkit.kernels.infinite.program.units import Demand
 
-__all__ = ["LAYERS", "Plan", "PlannedStep", "demands", "plan"]
+__all__ = ["LAYERS", "Plan", "PlannedStep", "plan"]
 
 LAYERS = "layer by layer"
 """The route that is always open."""
@@ -52,11 +53,13 @@ class Plan:
         rows: The steps, in order.
         n_points: Points whose symmetric matrix it is.
         route: "one function of the angle" of two points, whatever the depth, or "layer by layer".
+        program: The operations with their numbers, which can be printed, compared and pickled.
     """
 
     rows: tuple[PlannedStep, ...]
     n_points: int
     route: str
+    program: Program
 
     @property
     def bytes_per_pair(self) -> int:
@@ -97,29 +100,13 @@ def _shortened(name: str) -> str:
     return name if len(name) <= _NAME else name[: _NAME - 3] + "..."
 
 
-def demands(reading: Reading, last: Demand) -> list[Demand | None]:
-    """What each step must deliver so that the outputs get `last`; None where nothing asks."""
-    found: list[Demand | None] = [None] * len(reading.steps)
-    for index in reading.outputs:
-        found[index] = last | (found[index] or last)
-    for index in range(len(reading.steps) - 1, -1, -1):
-        demand = found[index]
-        if demand is None:
-            continue
-        step = reading.steps[index]
-        for before in step.inputs:
-            wanted = step.demand_of_inputs(demand)
-            found[before] = wanted | (found[before] or wanted)
-    return found
-
-
-def plan(reading: Reading, wanted: list[Demand | None], n_points: int, route: str) -> Plan:
+def plan(program: Program, wanted: Sequence[Demand | None], n_points: int, route: str) -> Plan:
     """The table of what is kept."""
     rows = []
-    for step, demand in zip(reading.steps, wanted, strict=True):
+    for op, demand in zip(program.ops, wanted, strict=True):
         if demand is None:
             continue
-        size = prod(step.value.positions)
+        size = prod(op.units.positions)
         entries = size**2 if demand.layout == "pairs" else size
-        rows.append(PlannedStep(step.name, step.value.positions, demand, entries))
-    return Plan(tuple(rows), n_points, route)
+        rows.append(PlannedStep(op.name, op.units.positions, demand, entries))
+    return Plan(tuple(rows), n_points, route, program)

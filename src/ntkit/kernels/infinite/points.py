@@ -10,8 +10,8 @@ from torch.fx.node import map_arg
 from ntkit._core.checks import finite, floating_tensor
 from ntkit._core.copies import Copier, cloned
 from ntkit.encodings.base import AbstractEncoding, AbstractFourier
+from ntkit.kernels.infinite.program.context import Side
 from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import Traced
 
 __all__ = ["Points", "checked", "first_encoding", "sees_encoding_alone", "side"]
@@ -58,19 +58,18 @@ def checked(name: str, points: Points, counts: tuple[int, int]) -> tuple[Tensor,
 
 def side(traced: Traced, reading: Reading, inputs: Sequence[Tensor]) -> Side:
     """The features of the points that the steps take, in float64."""
-    values = _forward(traced, list(reading.features.values()), inputs)
+    values = _forward(traced, [wanted.node for wanted in reading.features], inputs)
     found = {}
     n = len(inputs[0])
-    for index, node in reading.features.items():
-        z = values[node]
+    for number, wanted in enumerate(reading.features):
+        z = values[wanted.node]
         z = z.double() if z.is_floating_point() else z
-        z = z.reshape(*(1,) * (reading.ranks.get(index, 0) - z.ndim), *z.shape)
-        axis = reading.channel_axes[index]
-        if axis is not None:
-            z = z.movedim(axis, -1)
-        if index in reading.transforms:
-            z = reading.transforms[index](z)
-        found[index] = z.expand(n, *z.shape[1:]) if len(z) == 1 else z
+        z = z.reshape(*(1,) * (wanted.ndim - z.ndim), *z.shape)
+        if wanted.channel_axis is not None:
+            z = z.movedim(wanted.channel_axis, -1)
+        if wanted.transform is not None:
+            z = wanted.transform(z)
+        found[number] = z.expand(n, *z.shape[1:]) if len(z) == 1 else z
     return Side(found)
 
 
@@ -88,9 +87,10 @@ def first_encoding(traced: Traced) -> AbstractFourier | None:
 
 def sees_encoding_alone(reading: Reading, encoding: AbstractFourier, traced: Traced) -> bool:
     """Whether the steps take the encoding's own features, untouched: then the kernel is stationary."""
-    nodes = set(reading.features.values())
+    nodes = {wanted.node for wanted in reading.features}
     layers = [traced.layer(node) for node in nodes if node.op == "call_module"]
-    return len(nodes) == 1 and layers == [encoding] and not reading.transforms
+    plain = all(wanted.transform is None for wanted in reading.features)
+    return len(nodes) == 1 and layers == [encoding] and plain
 
 
 def _forward(

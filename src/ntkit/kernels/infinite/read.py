@@ -12,8 +12,8 @@ from ntkit.kernels.infinite.calls.concatenation import pieces
 from ntkit.kernels.infinite.calls.covariance import covariance
 from ntkit.kernels.infinite.calls.parameters import detached, note_parameter
 from ntkit.kernels.infinite.calls.table import read_function, read_module
-from ntkit.kernels.infinite.reader import Drawn, Reader
-from ntkit.kernels.infinite.steps import Step, Transform
+from ntkit.kernels.infinite.program.program import UnboundProgram
+from ntkit.kernels.infinite.reader import Drawn, Features, Reader, Step
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.kernels.infinite.variances import Variances
 
@@ -26,32 +26,33 @@ _DRAWS = re.compile(r"(rand|randn|randint|normal|bernoulli|uniform|multinomial|p
 
 @dataclass(frozen=True)
 class Reading:
-    """A module as steps.
+    """A module as a program, for points of given shapes.
 
     Attributes:
         traced: The module.
-        steps: In order of computation.
-        outputs: The steps that the module returns.
-        features: By step, the node of the traced module whose tensor it takes from the points.
-        ranks: By such a step, the rank that the tensor is brought to by axes in front.
-        transforms: By such a step, a function that the features go through first.
-        channel_axes: By such a step, where that tensor has its channels; None for weights of
-            positions.
+        program: What it computes, its numbers still to be read.
+        features: What the program takes from the points, by the numbers that it has for it.
         heads: Outputs that are concatenations, and the steps that they are made of.
         with_means: Outputs whose units have a mean that is not known.
         drawn: By step, the numbers of the module that it takes as draws, or by their mean.
     """
 
     traced: Traced
-    steps: tuple[Step, ...]
-    outputs: tuple[int, ...]
-    features: dict[int, fx.Node]
-    channel_axes: dict[int, int | None]
-    ranks: dict[int, int]
-    transforms: dict[int, Transform]
+    program: UnboundProgram
+    features: tuple[Features, ...]
     heads: tuple[tuple[fx.Node, tuple[int, ...]], ...] = ()
     with_means: tuple[fx.Node, ...] = ()
     drawn: dict[int, Drawn] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Of the program, in order of computation."""
+        return self.program.steps
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The steps that the module returns."""
+        return self.program.outputs
 
 
 def read(
@@ -104,18 +105,8 @@ def _read(reader: Reader, *, less_means: bool) -> Reading:
     steps, with_means = [k for _, k in outputs], ()
     if less_means:
         steps, with_means = _less_means(reader, outputs)
-    return Reading(
-        traced,
-        tuple(reader.steps),
-        tuple(steps),
-        reader.features,
-        reader.channel_axes,
-        reader.ranks,
-        reader.transforms,
-        heads,
-        with_means,
-        reader.drawn,
-    )
+    program = UnboundProgram(tuple(reader.steps), tuple(steps))
+    return Reading(traced, program, tuple(reader.features), heads, with_means, reader.drawn)
 
 
 def _check_chance(reader: Reader, node: fx.Node) -> None:
@@ -179,10 +170,10 @@ def _heads(
     """The outputs that are concatenations; refuse those whose units differ and have no parts any more."""
     found = []
     for node, index in outputs:
-        value, concat = reader.value(index), reader.concats.get(index)
+        value, concat = reader.units(index), reader.concats.get(index)
         if value.is_alike:
             continue
-        values = [reader.value(part) for part in concat.parts] if concat else []
+        values = [reader.units(part) for part in concat.parts] if concat else []
         if not concat or any(v.positions != value.positions or not v.sources for v in values):
             refuse(
                 node,

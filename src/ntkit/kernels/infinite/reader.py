@@ -1,7 +1,7 @@
 """From a traced module to the steps of a plan."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -9,15 +9,37 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
 from ntkit.kernels.infinite.activations import AbstractActivation
-from ntkit.kernels.infinite.branches import weighted_sum
-from ntkit.kernels.infinite.enter import enter, enter_self
 from ntkit.kernels.infinite.layouts import Layout, Scores
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Transform, Value
+from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
+from ntkit.kernels.infinite.program.ops.branches import Concatenate
+from ntkit.kernels.infinite.program.ops.points import TakePoints
+from ntkit.kernels.infinite.program.units import Source, Units
 from ntkit.kernels.infinite.trace import Traced, refuse
 from ntkit.kernels.infinite.variances import Variances
 
-__all__ = ["Concat", "Drawn", "Handler", "Pointwise", "Reader", "is_size"]
+__all__ = ["Concat", "Drawn", "Features", "Handler", "Pointwise", "Reader", "Step", "is_size"]
+
+Step = AbstractOp | AbstractUnbound
+"""What a call becomes."""
+
+Transform = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Features:
+    """A tensor that steps take from the points.
+
+    Attributes:
+        node: Of the traced module, whose tensor it is.
+        channel_axis: Where that has its channels; None for weights of positions, which have none.
+        ndim: The number of axes that it is brought to by new ones in front; 0 for as many as it has.
+        transform: A function that it goes through last; None for none.
+    """
+
+    node: fx.Node
+    channel_axis: int | None
+    ndim: int = 0
+    transform: Transform | None = None
 
 
 @dataclass(frozen=True)
@@ -75,14 +97,10 @@ class Reader:
         variances: Where those of plain layers come from.
         steps: What has been read, in order.
         states: For each node its step, or None where it depends on no weights.
-        features: By step, the node whose tensor it takes from the points.
-        channel_axes: By such a step, where that tensor has its channels; None for weights of
-            positions, which have none.
+        features: What steps take from the points, by the numbers that they have for it.
         concats: The steps that are concatenations.
         cuts: By step of a share of the channels, the step that it was taken from, where it begins and
             ends, and of how many.
-        ranks: By such a step, the rank that the tensor is brought to by axes in front.
-        transforms: By such a step, a function that the features go through first.
         entries: By node, channel axis, positions and transform, the step that makes a state of its features.
         pointwise: The steps that are elementwise functions of one step of Gaussian units.
         shifted: The steps that are another one plus a constant.
@@ -92,8 +110,8 @@ class Reader:
         unbound: Of those, the nodes that are entries along an axis, and which.
         pieces: The nodes that split a tensor, which is the state that `states` has for them.
         drawn: By step, the numbers that it takes as draws.
-        known_means: By step, for units that are numbers of the module's own, from the shape of their
-            variances to their means over the channels.
+        known_means: By step, for units that are numbers of the module's own, the number of these
+            among the features.
         with_means: Whether shifts that are no zero-mean draws are taken with their mean.
     """
 
@@ -102,10 +120,7 @@ class Reader:
     variances: Variances
     steps: list[Step] = field(default_factory=list)
     states: dict[fx.Node, int | None] = field(default_factory=dict)
-    features: dict[int, fx.Node] = field(default_factory=dict)
-    channel_axes: dict[int, int | None] = field(default_factory=dict)
-    ranks: dict[int, int] = field(default_factory=dict)
-    transforms: dict[int, Transform] = field(default_factory=dict)
+    features: list[Features] = field(default_factory=list)
     concats: dict[int, Concat] = field(default_factory=dict)
     cuts: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
     entries: dict[tuple[fx.Node, int, tuple[int, ...], str], int] = field(default_factory=dict)
@@ -116,7 +131,7 @@ class Reader:
     pieces: set[fx.Node] = field(default_factory=set)
     drawn: dict[int, Drawn] = field(default_factory=dict)
     with_means: bool = True
-    known_means: dict[int, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    known_means: dict[int, int] = field(default_factory=dict)
     layouts: dict[fx.Node, Layout | Scores] = field(default_factory=dict)
     unbound: dict[fx.Node, int] = field(default_factory=dict)
 
@@ -126,10 +141,27 @@ class Reader:
         wrapped = dict(self.traced.root.named_children()).get("0") is self.traced.body
         return name.removeprefix("0").lstrip(".") if wrapped else name
 
-    def add(self, step: Step) -> int:
-        """File a step; its index."""
+    def add(self, step: Step, drawn: Drawn | None = None, *, has_weights: bool = False) -> int:
+        """File a step; its index.
+
+        Args:
+            step: It.
+            drawn: The numbers that it takes as draws.
+            has_weights: Whether its units depend on weights of its own.
+        """
+        index = len(self.steps)
+        if has_weights:
+            sources = step.units.sources | {Source(index)}
+            step = replace(step, units=replace(step.units, sources=sources))
+        if drawn is not None:
+            self.drawn[index] = drawn
         self.steps.append(step)
-        return len(self.steps) - 1
+        return index
+
+    def take(self, features: Features) -> int:
+        """File a tensor that a step takes from the points; its number."""
+        self.features.append(features)
+        return len(self.features) - 1
 
     def shape(self, node: fx.Node) -> torch.Size:
         """The shape of a node's tensor, batch first."""
@@ -143,9 +175,9 @@ class Reader:
         """The step of an argument, if it depends on weights."""
         return self.states.get(node) if isinstance(node, fx.Node) else None
 
-    def value(self, index: int) -> Value:
+    def units(self, index: int) -> Units:
         """What is known of a step's units."""
-        return self.steps[index].value
+        return self.steps[index].units
 
     def argument(self, value: Any) -> Any:
         """An argument with plain values in place of the nodes that compute them."""
@@ -199,50 +231,17 @@ class Reader:
         key = (node, axis, positions, "" if through is None else through[0])
         if key in self.entries:
             return self.entries[key]
-        index = len(self.steps)
 
-        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-            if context.points is not None:
-                return context.points
-            z1 = context.first.features[index]
-            if context.second is None:
-                return enter_self(z1, demand.layout, with_ntk=context.with_ntk)
-            return enter(
-                z1,
-                context.second.features[index],
-                demand.layout,
-                with_ntk=context.with_ntk,
-                with_variances=demand.variances,
-            )
+        def repeated(z: Tensor) -> Tensor:
+            return z.expand(len(z), *positions, z.shape[-1])
 
-        value = Value(axis, positions, False, False, False, frozenset())
-        self.add(Step(f"points ({node.name})", (), run, value, back="none"))
-        self.features[index] = node
-        self.channel_axes[index] = axis
-        self.ranks[index] = len(shape)
-        if through is not None:
-            self.transforms[index] = through[1]
-        elif like is not None and self.shape(node) != like:
-            self.transforms[index] = lambda z: z.expand(len(z), *positions, z.shape[-1])
+        transform = None if like is None or self.shape(node) == like else repeated
+        transform = transform if through is None else through[1]
+        number = self.take(Features(node, axis, len(shape), transform))
+        units = Units(axis, positions, False, False, False, frozenset())
+        index = self.add(TakePoints(f"points ({node.name})", (), units, number))
         self.entries[key] = index
         return index
-
-    def apply(
-        self,
-        name: str,
-        index: int,
-        on_state: Callable[[PairState], PairState],
-        value: Value,
-        *,
-        back: Any = "same",
-        is_homogeneous: bool = True,
-    ) -> int:
-        """File a step that maps one state to another."""
-
-        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-            return on_state(states[0])
-
-        return self.add(Step(name, (index,), run, value, back, is_homogeneous, is_linear=True))
 
     def per_part(self, index: int, each: Callable[[int], int]) -> int:
         """Apply what acts on each unit alone: to each part of a concatenation by itself."""
@@ -253,28 +252,21 @@ class Reader:
 
     def join(self, parts: tuple[int, ...], weights: tuple[float, ...]) -> int:
         """File a concatenation of features; flattened units beside others count by their means."""
-        values = [self.value(part) for part in parts]
-        first = values[0]
-        is_ragged = any(
-            (v.is_flat, v.positions) != (first.is_flat, first.positions) for v in values
-        )
-        value = Value(
+        every = [self.units(part) for part in parts]
+        first = every[0]
+        is_ragged = any((v.is_flat, v.positions) != (first.is_flat, first.positions) for v in every)
+        units = Units(
             first.channel_axis,
             () if is_ragged else first.positions,
             first.is_flat and not is_ragged,
             False,
-            all(v.is_centred for v in values),
-            frozenset().union(*(v.sources for v in values)),
+            all(v.is_centred for v in every),
+            frozenset().union(*(v.sources for v in every)),
             is_alike=False,
         )
-
-        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-            if is_ragged:
-                states = tuple(state.read_out() for state in states)
-            return weighted_sum(states, weights)
-
         back = "each" if is_ragged else "same"
-        index = self.add(Step("concatenation", parts, run, value, back, is_linear=True))
+        op = Concatenate("concatenation", parts, units, weights, is_ragged, back=back)
+        index = self.add(op)
         self.concats[index] = Concat(parts, weights)
         return index
 

@@ -12,7 +12,7 @@ from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.scaled_slope import scaled_slope
 from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
-__all__ = ["Layout", "PairState", "covariance_only", "memory_order"]
+__all__ = ["Layout", "PairState", "columns_last", "covariance_only", "memory_order"]
 
 Layout = Literal["each", "pairs"]
 """Which positions of the two inputs are paired: each with itself, or all with all."""
@@ -374,6 +374,11 @@ class PairState:
 def covariance_only(state: PairState) -> PairState:
     """The state without what only a nonlinearity would need."""
     return replace(state, var1=None, var2=None, apart=None, together=None)
+
+
+def columns_last(table: Tensor) -> Tensor:
+    """`[1, m, ...]` with the points innermost in memory, as in the tables that it meets."""
+    return table.movedim(1, -1).contiguous().movedim(-1, 1)
 
 
 def _scaled(state: PairState, w: Scale) -> dict[str, Tensor | None]:

@@ -7,9 +7,11 @@ from torch import nn
 
 from ntkit._core.outside import warn
 from ntkit.kernels.infinite.engine import propagate
-from ntkit.kernels.infinite.plan import demands
+from ntkit.kernels.infinite.program.context import Context, Side, Watch
+from ntkit.kernels.infinite.program.ops.scale import Mask
+from ntkit.kernels.infinite.program.program import demands
+from ntkit.kernels.infinite.program.units import Demand
 from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.steps import Context, Demand, Side, Watch
 from ntkit.kernels.infinite.trace import Traced, where
 
 __all__ = [
@@ -29,7 +31,7 @@ _MANY = 4
 
 def warn_of_dropout(reading: Reading) -> None:
     """Say which semantics dropout gets where it is on: in a module in training mode, or as a function."""
-    found = next((step.name for step in reading.steps if step.name.startswith("dropout(")), None)
+    found = next((step.name for step in reading.steps if isinstance(step, Mask)), None)
     if found is not None:
         warn(
             f"`{found}` is on, as in training mode: the kernel is that of masks drawn anew for each "
@@ -69,10 +71,10 @@ def warn_of_means(reading: Reading) -> None:
 def sizes_at(reading: Reading, point: Side) -> tuple[dict[int, float], Watch]:
     """The variance of the units of each step with numbers of its own, at a point."""
     places = [
-        k for k, step in enumerate(reading.steps) if k in step.value.places or k in reading.drawn
+        k for k, step in enumerate(reading.steps) if k in step.units.places or k in reading.drawn
     ]
-    every = replace(reading, outputs=tuple(places))
-    wanted = demands(every, Demand("each", True))
+    every = replace(reading.program.bind(), outputs=tuple(places))
+    wanted = demands(every.ops, places, Demand("each", True))
     with torch.no_grad():
         watch = Watch()
         states = propagate(every, wanted, Context(point, None, with_ntk=True, watch=watch))
@@ -92,7 +94,7 @@ def warn_of_scales(traced: Traced, reading: Reading, found: dict[int, float], wa
         found: The variance of the units of each step, as `sizes_at` finds it.
         watch: What it saw.
     """
-    layers = [k for k, step in enumerate(reading.steps) if k in step.value.places]
+    layers = [k for k, step in enumerate(reading.steps) if k in step.units.places]
     if watch.has_factorised and any(_is_scaled_by_us(layer) for layer in traced.root.modules()):
         warn(
             "A normalisation layer with a trained scale comes before a nonlinearity, and between "

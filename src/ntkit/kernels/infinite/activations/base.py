@@ -1,6 +1,7 @@
 """What the limit needs of an activation: its dual functions."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -28,6 +29,10 @@ class Dual:
     together: Tensor | None = None
 
 
+_KNOWN = ("is_", "keeps_", "kinks")
+"""How names of attributes begin that follow from the others."""
+
+
 class AbstractActivation(ABC):
     """An elementwise function `s` as the infinite-width limit sees it.
 
@@ -42,6 +47,25 @@ class AbstractActivation(ABC):
     is_homogeneous: bool = False
     is_elementwise: bool = True
     kinks: tuple[float, ...] = ()
+
+    @property
+    def identity(self) -> Hashable:
+        """What two activations of one class that are the same have in common: their numbers.
+
+        One that holds anything else is the same as itself alone, unless it says otherwise.
+        """
+        held = tuple(sorted(vars(self).items()))
+        return held if all(_is_plain(value) for _, value in held) else id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.identity == other.identity  # type: ignore[union-attr]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.identity))
+
+    def __repr__(self) -> str:
+        held = [f"{k}={v}" for k, v in vars(self).items() if not k.startswith(("_", *_KNOWN))]
+        return f"{type(self).__name__}({', '.join(held)})"
 
     @abstractmethod
     def variance(self, var: Tensor) -> Tensor:
@@ -63,3 +87,10 @@ class AbstractActivation(ABC):
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:
         """The function itself, `s(x)`: what the tests integrate, and finite networks apply."""
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is a number, a text, another activation, or a tuple of such."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, int | float | str | AbstractActivation | None)

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from math import inf, pi
 
 import torch
@@ -72,7 +73,19 @@ def _clamp(min: float | None = None, max: float | None = None) -> nn.Module:
         return nn.ReLU()
     low, high = -inf if min is None else float(min), inf if max is None else float(max)
     kinks = [t for t in (low, high) if abs(t) < inf]
-    return networks.Elementwise(lambda x: x.clamp(low, high), kinks)
+    return networks.Elementwise(Clamp(low, high), kinks)
+
+
+@dataclass(frozen=True)
+class Clamp:
+    """`x` between two numbers."""
+
+    low: float
+    high: float
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Cut off at both."""
+        return x.clamp(self.low, self.high)
 
 
 def _power(exponent: float) -> nn.Module:

@@ -67,7 +67,7 @@ def hermite(degree: int) -> Polynomial:
     return Polynomial(table)
 
 
-def _hermite_table(coefficients: Sequence[float]) -> list[list[float]]:
+def _hermite_table(coefficients: Sequence[float]) -> tuple[tuple[float, ...], ...]:
     """Row `k`: `a_k` as coefficients of powers of the variance."""
     size = len(coefficients)
     rows: list[list[float]] = []
@@ -78,7 +78,7 @@ def _hermite_table(coefficients: Sequence[float]) -> list[list[float]]:
             pairs = comb(j, k) * factorial(2 * m) / (factorial(m) * 2**m)  # of m pairings
             row[m] = coefficients[j] * pairs * factorial(k) ** 0.5
         rows.append(row)
-    return rows
+    return tuple(map(tuple, rows))
 
 
 def _horner(row: Sequence[float], x: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def _horner(row: Sequence[float], x: Tensor) -> Tensor:
     return total
 
 
-def _series(table: list[list[float]], pair: Pair) -> Tensor:
+def _series(table: tuple[tuple[float, ...], ...], pair: Pair) -> Tensor:
     total = torch.zeros_like(pair.cov)
     for row in reversed(table):
         total = total * pair.cov + _horner(row, pair.var1) * _horner(row, pair.var2)

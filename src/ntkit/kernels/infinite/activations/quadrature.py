@@ -1,6 +1,6 @@
 """Any elementwise function: Hermite coefficients by quadrature, and close pairs over the plane."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 
 import torch
@@ -69,6 +69,7 @@ class Quadrature(AbstractActivation):
         NumericalError: (when used) The integrals do not settle.
 
     Attributes:
+        function: As given.
         kinks: As given.
 
     Source: O'Donnell 2014, section 11.2; Daniely et al. 2016 (arXiv:1602.05897), section 4.
@@ -87,10 +88,15 @@ class Quadrature(AbstractActivation):
         *,
         is_odd: bool = False,
     ) -> None:
-        self._function, self.kinks = function, tuple(float(t) for t in kinks)
+        self.function, self.kinks = function, tuple(float(t) for t in kinks)
         self._table = HermiteTable(function, self.kinks)
         self._recent: list[tuple[Tensor, int, tuple[Tensor, Tensor]]] = []
         self.is_odd = is_odd
+
+    @property
+    def identity(self) -> Hashable:
+        """The function: tables are made from it."""
+        return self.function, self.kinks, self.is_odd
 
     def variance(self, var: Tensor) -> Tensor:
         """`E[s(u)^2]`, by the same quadrature."""
@@ -143,7 +149,7 @@ class Quadrature(AbstractActivation):
 
     def value(self, x: Tensor) -> Tensor:
         """The function itself."""
-        return self._function(x)
+        return self.function(x)
 
     def _coefficients(self, scale: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Those of the table, kept for the next tile of the same columns."""
@@ -217,7 +223,7 @@ class Quadrature(AbstractActivation):
             return 0.0
         with torch.inference_mode(False), torch.enable_grad():
             zero = torch.zeros((), dtype=torch.float64, requires_grad=True)
-            slope = derivative_of(self._function, zero)
+            slope = derivative_of(self.function, zero)
             if not slope.requires_grad:
                 return 0.0
             (second,) = torch.autograd.grad(slope, zero, allow_unused=True, materialize_grads=True)
@@ -242,7 +248,7 @@ class Quadrature(AbstractActivation):
         sources = (scale1, scale2, near)
         is_tracked = torch.is_grad_enabled() and any(t.requires_grad for t in sources)
         found = integrate_pairs(
-            *(self._function, self.kinks, scale1, scale2, near, opposite),
+            *(self.function, self.kinks, scale1, scale2, near, opposite),
             *(taken(length) for length in lengths),
             with_partials=is_tracked,
         )

@@ -1,6 +1,7 @@
 """Which dual goes with which module, and which module with which function of torch."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from math import factorial
 from typing import Any
@@ -142,7 +143,29 @@ def _shared(
     is_odd: bool = False,
 ) -> Quadrature:
     """One quadrature for all layers alike: its tables are made once."""
-    return Quadrature(kind(**dict(options)), kinks, is_odd=is_odd)
+    return Quadrature(OfModule(kind, options), kinks, is_odd=is_odd)
+
+
+@dataclass(frozen=True)
+class OfModule:
+    """What a module of torch's does, as a value.
+
+    Attributes:
+        kind: Its type.
+        options: By name.
+    """
+
+    kind: type[nn.Module]
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The module's result."""
+        return _module(self)(x)
+
+
+@cache
+def _module(of: OfModule) -> nn.Module:
+    return of.kind(**dict(of.options))
 
 
 def _numerical(kind: type[nn.Module], *options: str, kinks: Any = (), is_odd: bool = False) -> None:

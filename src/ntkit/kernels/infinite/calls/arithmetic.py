@@ -6,15 +6,16 @@ from numbers import Real
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 
-from ntkit.kernels.infinite.branches import multiply, weighted_sum
 from ntkit.kernels.infinite.calls import parameters, shapes
-from ntkit.kernels.infinite.calls.pointwise import Scaled, composed, means_of
+from ntkit.kernels.infinite.calls.functions import Combination, Mixture, Over
+from ntkit.kernels.infinite.calls.pointwise import Scaled, composed, means_of, plus
 from ntkit.kernels.infinite.calls.position_weights import weighted
+from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans, MultiplyBranches
+from ntkit.kernels.infinite.program.ops.scale import Times
+from ntkit.kernels.infinite.program.units import Units
 from ntkit.kernels.infinite.reader import Pointwise, Reader
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Step
 from ntkit.kernels.infinite.trace import refuse
 
 __all__ = [
@@ -74,7 +75,7 @@ def quotient(reader: Reader, node: fx.Node) -> int:
         if a is not None:
             found = composed(reader, [a, b], torch.div, node.name)
         elif isinstance(left, Real):
-            found = composed(reader, [b], lambda x: float(left) / x, node.name)
+            found = composed(reader, [b], Over(float(left)), node.name)
         if found is None:
             refuse(node, "a quotient by random units has no limit of this kind.")
         return found
@@ -97,7 +98,7 @@ def multiplied(reader: Reader, node: fx.Node, a: int, b: int) -> int:
         pairs = zip(one.parts, other.parts, strict=True)
         return reader.join(tuple(multiplied(reader, node, *pair) for pair in pairs), one.weights)
     _check_independent(reader, node, [a, b], "multiplied")
-    values = [reader.value(a), reader.value(b)]
+    values = [reader.units(a), reader.units(b)]
     if not (values[0].is_alike or values[1].is_alike):
         refuse(
             node,
@@ -105,7 +106,7 @@ def multiplied(reader: Reader, node: fx.Node, a: int, b: int) -> int:
             "multiplied: the product of their means is not the mean of their products. Multiply the "
             "parts before they are concatenated.",
         )
-    value = replace(
+    units = replace(
         values[0],
         is_gaussian=False,
         is_centred=any(v.is_centred for v in values),
@@ -113,19 +114,14 @@ def multiplied(reader: Reader, node: fx.Node, a: int, b: int) -> int:
         is_alike=all(v.is_alike for v in values),
     )
 
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        return multiply(states[0], states[1])
-
-    return reader.add(Step("product", (a, b), run, value, is_homogeneous=False))
+    return reader.add(MultiplyBranches("product", (a, b), units))
 
 
 def times(reader: Reader, index: int, factor: float) -> int:
     """Each unit times a number."""
 
     def each(part: int) -> int:
-        new = reader.apply(
-            f"times {factor:g}", part, lambda state: state.scaled(factor**2), reader.value(part)
-        )
+        new = reader.add(Times(f"times {factor:g}", (part,), reader.units(part), factor**2))
         reader.terms[new] = {k: factor * c for k, c in _terms(reader, part).items()}
         found = reader.pointwise.get(part)
         if found is not None:
@@ -152,8 +148,8 @@ def _sum(reader: Reader, node: fx.Node, left: Any, right: Any, factor: float) ->
                 return parameters.trained_table(reader, index, of_other) if trains else index
             return parameters.shift(reader, node, index, other, of_other)
         if reader.state(other) is None:
-            axis = reader.value(index).channel_axis
-            if reader.value(index).is_flat or not axis:
+            axis = reader.units(index).channel_axis
+            if reader.units(index).is_flat or not axis:
                 refuse(
                     node,
                     "features are added to flattened units, or to one unit without its axis. "
@@ -172,14 +168,13 @@ def _plus(reader: Reader, node: fx.Node, index: int, constant: float) -> int:
         return index
 
     def each(part: int) -> int:
-        found = composed(reader, [part], lambda x: x + constant, f"plus {constant:g}")
+        found = plus(reader, part, constant, f"plus {constant:g}")
         if found is None:
             refuse(
                 node,
                 f"adding the constant {constant:g} gives units a mean that cannot be followed here: "
                 "they are no elementwise function of one layer's output. Use a layer's bias.",
             )
-        reader.shifted[found] = part
         return found
 
     return reader.per_part(index, each)
@@ -198,16 +193,16 @@ def added(reader: Reader, node: fx.Node, a: int, b: int, of_a: float, of_b: floa
         ((only, factor),) = terms.items()
         return times(reader, only, factor)
     if _dependent(reader, list(terms)):
-        found = composed(reader, [a, b], lambda x, y: of_a * x + of_b * y, node.name)
+        found = composed(reader, [a, b], Combination((of_a, of_b)), node.name)
         if found is None:
             found = _gathered(reader, node, terms)
         if found is not None:
             return found
     indices = list(terms)
     _check_independent(reader, node, indices, "added")
-    values = [reader.value(k) for k in indices]
+    values = [reader.units(k) for k in indices]
     uncentred = [k for k, v in zip(indices, values, strict=True) if not v.is_centred]
-    value = replace(
+    units = replace(
         values[0],
         is_gaussian=all(v.is_gaussian for v in values),
         is_centred=not uncentred,
@@ -216,13 +211,9 @@ def added(reader: Reader, node: fx.Node, a: int, b: int, of_a: float, of_b: floa
     )
     squares = tuple(c**2 for c in terms.values())
     if len(uncentred) > 1:
-        new = _with_means(reader, node, indices, terms, value)
+        new = _with_means(reader, node, indices, terms, units)
     else:
-
-        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-            return weighted_sum(states, squares)
-
-        new = reader.add(Step("sum", tuple(indices), run, value, is_linear=True))
+        new = reader.add(AddBranches("sum", tuple(indices), units, squares))
     reader.terms[new] = terms
     return new
 
@@ -241,11 +232,7 @@ def _gathered(reader: Reader, node: fx.Node, terms: dict[int, float]) -> int | N
         if len(members) == 1:
             part = _scaled(reader, members[0], factors[0])
         else:
-
-            def mix(*xs: Tensor, factors: list[float] = factors) -> Tensor:
-                return torch.stack([c * x for c, x in zip(factors, xs, strict=True)]).sum(0)
-
-            part = composed(reader, members, mix, node.name)
+            part = composed(reader, members, Mixture(tuple(factors)), node.name)
             if part is None:
                 return None
         total_ = part if total_ is None else added(reader, node, total_, part, 1.0, 1.0)
@@ -257,7 +244,7 @@ def _with_means(
     node: fx.Node,
     indices: list[int],
     terms: dict[int, float],
-    value: Any,
+    units: Units,
 ) -> int:
     """A sum of several branches that have means: `E[a b'] = E[a] E[b']` for independent ones."""
     parts = means_of(reader, indices, terms)
@@ -268,38 +255,8 @@ def _with_means(
             "output whose mean is known (raw input, pooled units). Put a layer with weights before.",
         )
     squares = tuple(c**2 for c in terms.values())
-    count = len(indices)
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        state = weighted_sum(states[:count], squares)
-        first, second = [], []
-        for base, part in zip(states[count:], parts, strict=True):
-            assert base.var1 is not None and base.var2 is not None
-            first.append(part.factor * part.mean(base.var1))
-            second.append(part.factor * part.mean(base.var2))
-
-        def crossed(left: list[Tensor], right: list[Tensor]) -> Tensor:
-            pairs = [x * y for i, x in enumerate(left) for j, y in enumerate(right) if i != j]
-            return torch.stack(torch.broadcast_tensors(*pairs)).sum(0)
-
-        return replace(
-            state,
-            cov=state.cov + crossed(first, second),
-            var1=None if state.var1 is None else state.var1 + crossed(first, first),
-            var2=None if state.var2 is None else state.var2 + crossed(second, second),
-            apart=None,
-            together=None,
-        )
-
-    step = Step(
-        "sum",
-        (*indices, *(part.base for part in parts)),
-        run,
-        value,
-        "variances",
-        is_homogeneous=False,
-    )
-    return reader.add(step)
+    inputs = (*indices, *(part.base for part in parts))
+    return reader.add(AddWithMeans("sum", inputs, units, squares, tuple(parts)))
 
 
 def _terms(reader: Reader, index: int) -> dict[int, float]:
@@ -342,7 +299,7 @@ def _check_channels(reader: Reader, node: fx.Node, *operands: fx.Node) -> None:
     """Refuse one unit that meets many."""
     sizes = set()
     for operand in operands:
-        value = reader.value(reader.states[operand] or 0)
+        value = reader.units(reader.states[operand] or 0)
         sizes.add(reader.shape(operand)[value.channel_axis] if value.channel_axis else 1)
     if len(sizes) > 1:
         refuse(
@@ -353,12 +310,12 @@ def _check_channels(reader: Reader, node: fx.Node, *operands: fx.Node) -> None:
 
 
 def _dependent(reader: Reader, indices: list[int]) -> bool:
-    values = [reader.value(k) for k in indices]
+    values = [reader.units(k) for k in indices]
     return any(v.shared(w) for i, v in enumerate(values) for w in values[:i])
 
 
 def _check_independent(reader: Reader, node: fx.Node, indices: list[int], verb: str) -> None:
-    values = [reader.value(k) for k in indices]
+    values = [reader.units(k) for k in indices]
     first = values[0]
     for other in values[1:]:
         if first.channel_axis != other.channel_axis:

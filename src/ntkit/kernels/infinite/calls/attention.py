@@ -1,35 +1,34 @@
 """Calls of attention layers, in the limit of infinitely many heads."""
 
 import warnings
-from collections.abc import Callable
-from dataclasses import replace
-from math import prod
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, fx, nn
 
-from ntkit.kernels.infinite.reader import Drawn, Reader
-from ntkit.kernels.infinite.state import PairState, covariance_only
-from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value, settle
+from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
+from ntkit.kernels.infinite.program.ops.attend import AttendByLayer, AttendExactly
+from ntkit.kernels.infinite.program.table import Table
+from ntkit.kernels.infinite.program.units import Units
+from ntkit.kernels.infinite.program.weights import Weights
+from ntkit.kernels.infinite.reader import Drawn, Features, Reader
 from ntkit.kernels.infinite.trace import refuse
 from ntkit.kernels.infinite.variances import Variances, mean_square
 from ntkit.networks.attention import SelfAttention
 
-__all__ = ["attention", "by_maps", "warn_of_scores"]
+__all__ = ["attention", "warn_of_scores"]
 
 
 def attention(reader: Reader, node: fx.Node) -> int:
     """`ntkit.networks.SelfAttention`, exactly, or `nn.MultiheadAttention`, approximately."""
     layer = reader.layer(node)
     if isinstance(layer, SelfAttention):
-        run_of: Callable[..., Any] = _ours
         bound = dict(zip(("x", "key_padding_mask"), node.args, strict=False)) | dict(node.kwargs)
         argument, mask = bound["x"], bound.get("key_padding_mask")
         others = None
     else:
         assert isinstance(layer, nn.MultiheadAttention)
-        run_of = _torch
         names = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask")
         bound = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
         argument, mask = bound["query"], bound.get("key_padding_mask")
@@ -37,28 +36,61 @@ def attention(reader: Reader, node: fx.Node) -> int:
         _check_torch(node, layer, bound)
     assert isinstance(argument, fx.Node)
     index = reader.entered(argument, -1)
-    value = reader.value(index)
+    value = reader.units(index)
     if value.channel_axis != len(reader.shape(argument)) - 1 or not value.positions:
         refuse(node, "attention takes units `[n, *positions, channels]`.")
-    place = len(reader.steps)
-    if isinstance(mask, fx.Node):
-        reader.features[place] = mask
-        reader.channel_axes[place] = None
-    frozen = _is_frozen(node, layer)
-    new = Value(value.channel_axis, value.positions, False, True, True, frozenset({Source(place)}))
-    reader.drawn[place] = Drawn(reader.name_of(node), layer, "layer")
-    inner = run_of(layer, place, reader.variances, isinstance(mask, fx.Node), others)
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        before = replace(states[0], trains=(not frozen, not frozen))
-        return replace(inner((before,), context, demand), trains=(True, True), scales=0.0)
-
-    return reader.add(
-        Step(str(layer), (index,), run, new, "pairs", is_homogeneous=False, learns_alone=True)
+    hidden = reader.take(Features(mask, None)) if isinstance(mask, fx.Node) else None
+    _check_training(node, layer)
+    units = Units(value.channel_axis, value.positions, False, True, True, frozenset())
+    step = AttentionCall(
+        str(layer),
+        (index,),
+        units,
+        layer,
+        reader.variances,
+        hidden,
+        None if others is None else Table(others),
+        bool(node.meta.get("no_grad")),
+        back="pairs",
+        is_homogeneous=False,
     )
+    return reader.add(step, Drawn(reader.name_of(node), layer, "layer"), has_weights=True)
 
 
-def _is_frozen(node: fx.Node, layer: SelfAttention | nn.MultiheadAttention) -> bool:
+@dataclass(frozen=True)
+class AttentionCall(AbstractUnbound):
+    """A call of an attention layer.
+
+    Attributes:
+        layer: It.
+        variances: Where those of a plain layer come from.
+        hidden: The number of the mask of keys among the points' features; None for none.
+        added: What is added to the scores, `[positions, positions]`; None for nothing.
+        no_grad: Whether it is called where no gradients are taken.
+    """
+
+    layer: SelfAttention | nn.MultiheadAttention
+    variances: Variances
+    hidden: int | None
+    added: Table | None
+    no_grad: bool
+
+    learns_alone: ClassVar[bool] = True
+
+    def bind(self) -> AbstractOp:
+        """Exactly for the layer of `ntkit.networks`; for torch's by its mean squares."""
+        layer = self.layer
+        trains = not self.no_grad and any(p.requires_grad for p in layer.parameters())
+        same = self.name, self.inputs, self.units
+        if isinstance(layer, SelfAttention):
+            return AttendExactly(*same, layer, self.hidden, trains)
+        scores, values, out = _numbers(layer, self.variances)
+        values, out = (weights.trained(trains, trains) for weights in (values, out))
+        return AttendByLayer(*same, scores, self.hidden, self.added, values, out)
+
+
+def _check_training(node: fx.Node, layer: SelfAttention | nn.MultiheadAttention) -> None:
+    """Refuse weights of which some are trained, and scores that cannot be frozen."""
     asks = {p.requires_grad and not node.meta.get("no_grad") for p in layer.parameters()}
     odd = isinstance(layer, SelfAttention) and (
         layer.scaling != "linear" or layer.embedding != "none"
@@ -69,7 +101,6 @@ def _is_frozen(node: fx.Node, layer: SelfAttention | nn.MultiheadAttention) -> b
             f"only some weights of `{layer}` are trained, or none of an attention whose scores are "
             "trained along. Train all of them.",
         )
-    return asks == {False}
 
 
 def _added_scores(reader: Reader, node: fx.Node, given: Any) -> Tensor | None:
@@ -87,111 +118,11 @@ def _added_scores(reader: Reader, node: fx.Node, given: Any) -> Tensor | None:
     return table
 
 
-def _ours(
-    layer: SelfAttention, place: int, variances: Variances, has_mask: bool, others: Tensor | None
-) -> Any:
-    """Source: Hron et al. 2020 (arXiv:2006.10540), theorems 3 and 4, and section 4 for embeddings."""
+def _numbers(layer: nn.MultiheadAttention, variances: Variances) -> tuple[float, Weights, Weights]:
+    """The factor of the scores, and the weights of values and output, in the standard parametrisation.
 
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        state = covariance_only(states[0])
-        embedded = _embedded(layer, state)
-        values = embedded if layer.embed_values else state
-        b = layer.b_std**2 if layer.bias is not None else 0.0
-        inner = (layer.query_std * layer.key_std) ** 2
-        outer = (layer.value_std * layer.out_std) ** 2
-        if layer.scaling == "linear":
-            scores = _scores(layer, place, embedded, context, has_mask=has_mask)
-            state = by_maps(values, place, context, scores)
-            state = state.affine(outer, b, own_weight=2 * outer, own_bias=b)
-        else:
-            seen = _seen(place, state.positions, context) if has_mask else 1.0
-            state = _by_products(layer, state, embedded, values, inner * outer, b, seen)
-        return settle(state, place, context, demand)
-
-    return run
-
-
-def _embedded(layer: SelfAttention, state: PairState) -> PairState:
-    """The state with the embedding of positions, which is trained along."""
-    if layer.embedding == "none":
-        return state
-    share, own = layer.embedding_shares()
-    table = layer.position_covariance(state.positions).to(state.cov)
-    ntk = None if state.ntk is None else share * state.ntk + own * table
-    return replace(state, cov=share * state.cov + own * table, ntk=ntk)
-
-
-def _scores(
-    layer: SelfAttention, place: int, embedded: PairState, context: Context, *, has_mask: bool
-) -> Callable[[], Tensor]:
-    size = prod(embedded.positions)
-
-    def scores() -> Tensor:
-        table = embedded.cov[:, 0].reshape(-1, size, size)
-        hidden = context.first.features[place].reshape(-1, 1, size).bool() if has_mask else None
-        return layer.score(layer.query_std * layer.key_std * table, hidden)
-
-    return scores
-
-
-def by_maps(
-    state: PairState, place: int, context: Context, scores: Callable[[], Tensor]
-) -> PairState:
-    """Each point's own attention weights on both sides of the covariance."""
-    key = -1 - place  # beside the variances, which are filed under `place`
-    if context.second is None:
-        context.first.records[key] = scores()
-    left, right = context.first_record(key), context.second_record(key)
-    size, shape = prod(state.positions), state.positions
-
-    def on_pairs(table: Tensor) -> Tensor:
-        lead = table.shape[:2]
-        flat = table.reshape(*lead, size, size)
-        return (left @ flat @ right.mT).reshape(*lead, *shape, *shape)
-
-    return state.mixed(on_pairs, shape)
-
-
-def _by_products(
-    layer: SelfAttention,
-    state: PairState,
-    embedded: PairState,
-    values: PairState,
-    w: float,
-    b: float,
-    seen: Tensor | float,
-) -> PairState:
-    """Identity scores over the root of the dimension: products of covariances.
-
-    Source: Hron et al. 2020, theorem 3, eqs. 12 and 13.
+    The scores are taken as if queries and keys had the same weights.
     """
-    axes = tuple(range(-2 * len(state.positions), 0))
-    weight = (seen * embedded.cov * values.cov).sum(axes, keepdim=True)
-    cov = w * weight * embedded.cov + b
-    ntk = None
-    if state.ntk is not None and embedded.ntk is not None and values.ntk is not None:
-        moved = embedded.cov * values.ntk + values.cov * embedded.ntk
-        moved = (seen * moved).sum(axes, keepdim=True)
-        ntk = w * (moved * embedded.cov + weight * (embedded.ntk + 4 * embedded.cov)) + b
-    return replace(state, cov=cov, ntk=ntk)
-
-
-def _seen(place: int, positions: tuple[int, ...], context: Context) -> Tensor:
-    """One where both keys of a pair of positions are seen, `[n, m, *positions, *positions]`."""
-    left, right = (~hidden.bool() for hidden in context.both_features(place))
-    blank = (1,) * len(positions)
-    left = left.reshape(*left.shape[:2], *positions, *blank)
-    return (left & right.reshape(*right.shape[:2], *blank, *positions)).double()
-
-
-def _torch(
-    layer: nn.MultiheadAttention,
-    place: int,
-    variances: Variances,
-    has_mask: bool,
-    others: Tensor | None,
-) -> Any:
-    """Standard parametrisation; the scores as if queries and keys had the same weights."""
     e = layer.embed_dim
     assert layer.in_proj_weight is not None
     if variances == "default":  # Xavier's uniform for the stacked [3 e, e], default of nn.Linear
@@ -205,26 +136,7 @@ def _torch(
         if layer.in_proj_bias is not None:
             uv, uo = mean_square(layer.in_proj_bias[2 * e :]), mean_square(layer.out_proj.bias)
     own_bias = 0.0 if layer.in_proj_bias is None else 1.0
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        state = covariance_only(states[0])
-        size = prod(state.positions)
-
-        def scores() -> Tensor:
-            table = (q * k) ** 0.5 * e * state.cov[:, 0].reshape(-1, size, size)
-            if has_mask:
-                hidden = context.first.features[place].reshape(-1, 1, size).bool()
-                table = table.masked_fill(hidden, -torch.inf)
-            if others is not None:
-                table = table + others.to(table)
-            return table.softmax(-1)
-
-        state = by_maps(state, place, context, scores)
-        state = state.affine(v * e, uv, own_weight=e, own_bias=own_bias)
-        state = state.affine(o * e, uo, own_weight=e, own_bias=own_bias)
-        return settle(state, place, context, demand)
-
-    return run
+    return (q * k) ** 0.5 * e, Weights(v * e, uv, e, own_bias), Weights(o * e, uo, e, own_bias)
 
 
 def _check_torch(node: fx.Node, layer: nn.MultiheadAttention, bound: dict[str, Any]) -> None:

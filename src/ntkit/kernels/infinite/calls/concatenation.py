@@ -1,7 +1,6 @@
 """Concatenation of features and of positions, and splitting features again."""
 
 from dataclasses import dataclass, replace
-from math import nan
 from typing import Any
 
 import torch
@@ -10,9 +9,10 @@ from torch import Tensor, fx, nn
 from ntkit.kernels.infinite.activations import duals
 from ntkit.kernels.infinite.calls import arithmetic, parameters, shapes
 from ntkit.kernels.infinite.calls.pointwise import activated
+from ntkit.kernels.infinite.program.ops.branches import SideBySide
+from ntkit.kernels.infinite.program.ops.positions import Rename
+from ntkit.kernels.infinite.program.units import Units
 from ntkit.kernels.infinite.reader import Concat, Reader
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Step, Value
 from ntkit.kernels.infinite.trace import refuse
 
 __all__ = ["channels", "concatenate", "gated", "piece", "pieces", "split", "stack"]
@@ -27,8 +27,8 @@ def concatenate(reader: Reader, node: fx.Node) -> int:
     )
     parts = _parts(reader, node, given)
     known = [part.index for part in parts if part.index is not None]
-    axis, dim = reader.value(known[0]).channel_axis, dim % len(reader.shape(node))
-    if any(reader.value(k).channel_axis != axis for k in known):
+    axis, dim = reader.units(known[0]).channel_axis, dim % len(reader.shape(node))
+    if any(reader.units(k).channel_axis != axis for k in known):
         refuse(node, "units are concatenated whose channels are at different axes.")
     if dim == 0:
         refuse(node, "a concatenation of points (axis 0) has no rule.")
@@ -97,7 +97,7 @@ def _piece(reader: Reader, node: fx.Node, argument: fx.Node, number: int) -> int
     (source,) = [n for n in argument.all_input_nodes if reader.states.get(n) is not None]
     index = reader.states[source]
     assert index is not None
-    axis, before = reader.value(index).channel_axis, reader.shape(source)
+    axis, before = reader.units(index).channel_axis, reader.shape(source)
     pieces = reader.sample[argument]
     number = number % len(pieces)
     if axis and len(pieces[0]) == len(before) and pieces[number][axis] != before[axis]:
@@ -117,7 +117,7 @@ def gated(reader: Reader, node: fx.Node) -> int:
     (argument,) = node.all_input_nodes
     bound: dict[str, Any] = dict(zip(("input", "dim"), node.args, strict=False)) | dict(node.kwargs)
     index, before = reader.only_state(node), reader.shape(argument)
-    axis = reader.value(index).channel_axis
+    axis = reader.units(index).channel_axis
     if (
         bound.get(
             "dim", getattr(reader.traced.layer(node), "dim", -1) if node.op == "call_module" else -1
@@ -129,7 +129,7 @@ def gated(reader: Reader, node: fx.Node) -> int:
     half = before[axis] // 2
     value = channels(reader, node, index, 2 * half, 0, half)
     gate = channels(reader, node, index, 2 * half, half, half)
-    if not reader.value(gate).is_gaussian:
+    if not reader.units(gate).is_gaussian:
         refuse(
             node, "the gate acts on units that are not Gaussian. Put a layer with weights before."
         )
@@ -140,7 +140,7 @@ def gated(reader: Reader, node: fx.Node) -> int:
 
 def channels(reader: Reader, node: fx.Node, index: int, total: int, start: int, count: int) -> int:
     """A share of the channels: as good as another layer's, for its weights are its own."""
-    value = reader.value(index)
+    value = reader.units(index)
     if count == total:
         return index
     if index in reader.concats and not value.is_flat and _is_ordered(value):
@@ -156,12 +156,12 @@ def channels(reader: Reader, node: fx.Node, index: int, total: int, start: int, 
     share = start / total, (start + count) / total
     sources = frozenset(source.part(*share) for source in value.sources)
     name = f"channels {start} to {start + count}"
-    new = reader.apply(name, index, lambda state: state, replace(value, sources=sources))
+    new = reader.add(Rename(name, (index,), replace(value, sources=sources)))
     reader.cuts[new] = (index, start, start + count, total)
     return new
 
 
-def _is_ordered(value: Value) -> bool:
+def _is_ordered(value: Units) -> bool:
     return not any(source.is_scattered for source in value.sources)
 
 
@@ -212,7 +212,7 @@ def _put_together(reader: Reader, indices: list[int]) -> int | None:
 
 
 def _positions(reader: Reader, node: fx.Node, parts: list[_Part], beside: int, dim: int) -> int:
-    axis = reader.value(beside).channel_axis
+    axis = reader.units(beside).channel_axis
     indices = []
     for part in parts:
         if part.node in reader.parameters:
@@ -221,7 +221,7 @@ def _positions(reader: Reader, node: fx.Node, parts: list[_Part], beside: int, d
             refuse(node, "features are concatenated with units along positions. Embed them first.")
         else:
             indices.append(part.index)
-    values = [reader.value(k) for k in indices]
+    values = [reader.units(k) for k in indices]
     shared = any(v.shared(w) for i, v in enumerate(values) for w in values[:i])
     if shared or sum(not v.is_centred for v in values) > 1 or any(v.is_flat for v in values):
         refuse(
@@ -233,12 +233,7 @@ def _positions(reader: Reader, node: fx.Node, parts: list[_Part], beside: int, d
     sizes = [v.positions[place] for v in values]
     positions = list(values[0].positions)
     positions[place] = sum(sizes)
-    count = len(positions)
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        return _side_by_side(states, place, count, tuple(positions))
-
-    value = replace(
+    units = replace(
         values[0],
         positions=tuple(positions),
         is_gaussian=all(v.is_gaussian for v in values),
@@ -246,60 +241,4 @@ def _positions(reader: Reader, node: fx.Node, parts: list[_Part], beside: int, d
         sources=frozenset().union(*(v.sources for v in values)),
         is_alike=all(v.is_alike for v in values),
     )
-    return reader.add(
-        Step("concatenation of positions", tuple(indices), run, value, is_linear=True)
-    )
-
-
-def _side_by_side(
-    states: tuple[PairState, ...], place: int, count: int, positions: tuple[int, ...]
-) -> PairState:
-    """Independent units at positions of their own: blocks on the diagonal of the tables of pairs."""
-    pairs = states[0].layout == "pairs"
-    covs = [state.cov for state in states]
-    covs = [
-        c.expand(*_lead(covs, 2 * count if pairs else count), *_tail(c, pairs, count)) for c in covs
-    ]
-    first = covs[0].ndim - (2 * count if pairs else count) + place
-
-    def joined(tables: list[Tensor]) -> Tensor:
-        if not pairs:
-            return torch.cat(tables, first)
-        shape = list(tables[0].shape)
-        shape[first] = shape[first + count] = positions[place]
-        whole, start = tables[0].new_zeros(shape), 0
-        for table in tables:
-            size = table.shape[first]
-            whole.narrow(first, start, size).narrow(first + count, start, size).copy_(table)
-            start += size
-        return whole
-
-    def alone(name: str, shift: int) -> Tensor | None:
-        tables = [getattr(state, name) for state in states]
-        if any(table is None for table in tables):
-            return None
-        lengths = [max(t.shape[k] for t in tables) for k in range(2)]
-        at = tables[0].ndim - shift + place
-        return torch.cat([t.expand(*lengths, *t.shape[2:]) for t in tables], at)
-
-    ntks = [state.ntk for state in states]
-    ntk = None
-    if all(table is not None for table in ntks):
-        ntk = joined([t.expand_as(c) for t, c in zip(ntks, covs, strict=True)])  # type: ignore
-    return PairState(
-        joined(covs),
-        ntk,
-        alone("var1", 2 * count if pairs else count),
-        alone("var2", count),
-        positions=positions,
-        layout=states[0].layout,
-        scales=nan if any(state.scales != 0 for state in states) else 0.0,
-    )
-
-
-def _lead(tables: list[Tensor], tail: int) -> list[int]:
-    return [max(t.shape[k] for t in tables) for k in range(tables[0].ndim - tail)]
-
-
-def _tail(table: Tensor, pairs: bool, count: int) -> torch.Size:
-    return table.shape[table.ndim - (2 * count if pairs else count) :]
+    return reader.add(SideBySide("concatenation of positions", tuple(indices), units, place))

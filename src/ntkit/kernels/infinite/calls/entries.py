@@ -22,7 +22,7 @@ def taken(reader: Reader, node: fx.Node) -> int:
     if not isinstance(reader.sample[argument], torch.Size):
         return index  # an entry of a layer's tuple of results
     before, after = reader.shape(argument), reader.shape(node)
-    value = reader.value(index)
+    value = reader.units(index)
     if value.is_flat:
         if before.numel() != after.numel():
             refuse(node, "it takes some of the features that positions were flattened into.")
@@ -63,7 +63,7 @@ def _of_channels(reader: Reader, node: fx.Node, index: int, total: int, chosen: 
     chosen = torch.as_tensor(chosen)
     if chosen.dtype == torch.bool:
         chosen = chosen.nonzero()[:, 0]
-    value = reader.value(index)
+    value = reader.units(index)
     if chosen.ndim != 1 or len(chosen.unique()) < len(chosen) or not value.is_alike:
         refuse(
             node,

@@ -13,10 +13,11 @@ from torch.nn import functional
 
 from ntkit.kernels.infinite.calls import attention, concatenation, shapes
 from ntkit.kernels.infinite.layouts import Layout, Scores
-from ntkit.kernels.infinite.pair import safe_sqrt
+from ntkit.kernels.infinite.program.ops.attend import AttendByHand
+from ntkit.kernels.infinite.program.ops.positions import Rename
+from ntkit.kernels.infinite.program.ops.scale import Times
+from ntkit.kernels.infinite.program.table import Table
 from ntkit.kernels.infinite.reader import Reader
-from ntkit.kernels.infinite.state import PairState, covariance_only
-from ntkit.kernels.infinite.steps import Context, Demand, Step, settle
 from ntkit.kernels.infinite.trace import refuse
 
 __all__ = ["fused", "products", "read", "split"]
@@ -38,7 +39,7 @@ _SOFTMAX: set[Hashable] = {torch.softmax, functional.softmax, "softmax"}
 
 def split(reader: Reader, node: fx.Node, index: int, before: torch.Size, after: torch.Size) -> bool:
     """File a reshape that splits the channels of one layer into heads; whether it is one."""
-    value = reader.value(index)
+    value = reader.units(index)
     groups = shapes.groups(before, after)
     if groups is None or value.is_flat or not value.is_alike or not value.channel_axis:
         return False
@@ -105,7 +106,7 @@ def fused(reader: Reader, node: fx.Node) -> int:
             "attention takes queries, keys and values `[n, heads, positions, channels]` of one sequence, "
             "with channels that come from one layer each.",
         )
-    size = prod(reader.value(query.index).positions)
+    size = prod(reader.units(query.index).positions)
     mask = None
     if bound.get("is_causal"):
         mask = _from_seen(torch.ones(size, size).tril().bool())
@@ -213,35 +214,15 @@ def _attended(reader: Reader, node: fx.Node, scores: Scores, values: Layout) -> 
     """The values by each point's own weights, with queries and keys as if they had the same weights."""
     attention.warn_of_scores()
     indices = scores.query.index, scores.key.index, values.index
-    query, key, value = (reader.value(k) for k in indices)
+    query, key, value = (reader.units(k) for k in indices)
     if not (query.positions == key.positions == value.positions):
         refuse(node, "only self-attention has a rule: queries, keys and values of one sequence.")
     if not all(v.is_centred and v.is_gaussian for v in (query, key, value)):
         refuse(node, "queries, keys and values must each come out of a layer with weights.")
-    place, size = len(reader.steps), prod(value.positions)
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        one, two, three = map(covariance_only, states)
-
-        def weights() -> Tensor:
-            first, second = (s.cov[:, 0].reshape(-1, size, size) for s in (one, two))
-            table = scores.factor * first.sign() * safe_sqrt((first * second).abs())
-            return (table if scores.mask is None else table + scores.mask.to(table)).softmax(-1)
-
-        return settle(attention.by_maps(three, place, context, weights), place, context, demand)
-
     sources = query.sources | key.sources | value.sources
-    new = reader.add(
-        Step(
-            f"attention ({node.name})",
-            indices,
-            run,
-            replace(value, sources=sources),
-            "pairs",
-            is_homogeneous=False,
-            learns_alone=True,
-        )
-    )
+    name, units = f"attention ({node.name})", replace(value, sources=sources)
+    added = None if scores.mask is None else Table(scores.mask)
+    new = reader.add(AttendByHand(name, indices, units, scores.factor, added))
     if len(values.factors) > 1:
         reader.layouts[node] = replace(values, index=new)
     return new
@@ -253,9 +234,9 @@ def _layout(reader: Reader, node: fx.Node, operand: Any) -> Layout:
     if isinstance(known, Layout):
         return known
     index = reader.state(operand)
-    if index is None or known is not None or reader.value(index).is_flat:
+    if index is None or known is not None or reader.units(index).is_flat:
         _refuse(node)
-    axis, shape = reader.value(index).channel_axis, reader.shape(operand)
+    axis, shape = reader.units(index).channel_axis, reader.shape(operand)
     axes = (k - (axis < k) for k in range(len(shape)))
     return Layout(index, tuple(-1 if k == axis else a for k, a in enumerate(axes)), (shape[axis],))
 
@@ -286,8 +267,8 @@ def _merged(reader: Reader, node: fx.Node, layout: Layout) -> int:
     expected = (*before[:first], whole, *before[first + count :])
     if after != expected or not in_order or positions != sorted(positions) or layout.axes[0] != 0:
         _refuse(node)
-    value = replace(reader.value(layout.index), channel_axis=first)
-    return reader.apply("heads together", layout.index, lambda state: state, value)
+    value = replace(reader.units(layout.index), channel_axis=first)
+    return reader.add(Rename("heads together", (layout.index,), value))
 
 
 def _picked(reader: Reader, node: fx.Node, layout: Layout) -> int:
@@ -322,12 +303,8 @@ def _scaled(reader: Reader, node: fx.Node, layout: Layout) -> int:
     if not isinstance(number, Real) or (divides and not is_left):
         _refuse(node)
     factor = 1 / float(number) if divides else float(number)
-    index = reader.apply(
-        f"times {factor:g}",
-        layout.index,
-        lambda state: state.scaled(factor**2),
-        reader.value(layout.index),
-    )
+    name, units = f"times {factor:g}", reader.units(layout.index)
+    index = reader.add(Times(name, (layout.index,), units, factor**2))
     reader.layouts[node] = replace(layout, index=index)
     return index
 

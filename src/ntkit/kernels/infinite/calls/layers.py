@@ -1,24 +1,25 @@
 """Calls of layers: weights, scalings, activations, dropout."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
-from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations import AbstractActivation, duals
+from ntkit.kernels.infinite.calls.functions import ValueOf
 from ntkit.kernels.infinite.calls.normalisation import BATCH, of_features, scaled
 from ntkit.kernels.infinite.calls.parameters import trained
 from ntkit.kernels.infinite.calls.pointwise import activated, composed, raised
 from ntkit.kernels.infinite.calls.shapes import flattened
+from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
+from ntkit.kernels.infinite.program.ops.affine import Affine, Convolve, Custom
+from ntkit.kernels.infinite.program.ops.scale import Mask
+from ntkit.kernels.infinite.program.units import Units
 from ntkit.kernels.infinite.reader import Drawn, Reader
 from ntkit.kernels.infinite.rules import rules
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value, settle
-from ntkit.kernels.infinite.trace import refuse
+from ntkit.kernels.infinite.rules.registry import Rule
+from ntkit.kernels.infinite.trace import refuse, where
 from ntkit.kernels.infinite.variances import Taken, mean_of, spread_of
-from ntkit.kernels.infinite.windows import Windows
 
 __all__ = ["activation", "dropout", "layer"]
 
@@ -31,10 +32,10 @@ def layer(reader: Reader, node: fx.Node) -> int:
     if reader.states.get(argument) is None and isinstance(module, BATCH):
         return of_features(reader, node, argument)
     index = reader.entered(argument, rule.channel_axis)
-    value, shape = reader.value(index), reader.shape(argument)
+    value, shape = reader.units(index), reader.shape(argument)
     if value.channel_axis == 0 and len(shape) == 2 and rule.channel_axis == -1:
         index = flattened(reader, index)  # one unit at each position: as features
-        value = reader.value(index)
+        value = reader.units(index)
     if value.channel_axis != rule.channel_axis % len(shape):
         refuse(
             node,
@@ -48,52 +49,33 @@ def layer(reader: Reader, node: fx.Node) -> int:
             f"`{module}` takes each group from some of the channels, and in a concatenation (or what was "
             "made of it) these differ, so that the groups do. Use a layer for each part, or `groups=1`.",
         )
-    trains = trained(node, module)
+    trained(where(node), module, no_grad=False)
     if rule.effect == "scaling":
-        return reader.per_part(index, lambda part: scaled(reader, node, part, trains))
+        return reader.per_part(index, lambda part: scaled(reader, node, part))
 
     out = reader.shape(node)
     axis = rule.channel_axis % len(out)
     positions = tuple(s for k, s in enumerate(out) if k not in {0, axis})
-    place = len(reader.steps)
-    windows = rule.effect == "windows"
     depthwise = is_depthwise(module)
     mean = 0.0 if depthwise else _mean_of_bias(reader, module, positions)
-    variances: Taken = "centred" if mean else reader.variances
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        before = replace(states[0].read_out(), trains=trains)
-        state = replace(_ruled(node, rule, module, before, variances), trains=(True, True))
-        return settle(state, place, context, demand) if windows else state
-
-    of_layer = rule.windows
-
-    def as_windows() -> Windows:
-        assert of_layer is not None
-        return of_layer(module, value.positions, variances).trained(*trains)
-
-    back = "windows" if windows else "each" if value.is_flat else "same"
-    sources = frozenset({Source(place)}) | (value.sources if depthwise else frozenset())
-    reader.drawn[place] = Drawn(reader.name_of(node), module, "layer", mean)
-    new = reader.add(
-        Step(
-            str(module),
-            (index,),
-            run,
-            Value(
-                axis,
-                positions,
-                False,
-                not depthwise,
-                True,
-                sources,
-                value.is_alike or not depthwise,
-            ),
-            back=back,
-            is_homogeneous=not _has_bias(module),
-            windows=None if of_layer is None or value.is_flat else as_windows,
-        )
+    windows = rule.effect == "windows"
+    sources = value.sources if depthwise else frozenset()
+    step = LayerCall(
+        str(module),
+        (index,),
+        Units(
+            axis, positions, False, not depthwise, True, sources, value.is_alike or not depthwise
+        ),
+        module,
+        rule,
+        "centred" if mean else reader.variances,
+        None if value.is_flat else value.positions,
+        bool(node.meta.get("no_grad")),
+        where(node),
+        back="windows" if windows else "each" if value.is_flat else "same",
     )
+    drawn = Drawn(reader.name_of(node), module, "layer", mean)
+    new = reader.add(step, drawn, has_weights=True)
     return raised(reader, new, mean) if mean else new
 
 
@@ -122,12 +104,12 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
     dual: AbstractActivation = duals[module](module)
 
     def each(index: int) -> int:
-        value = reader.value(index)
+        value = reader.units(index)
         if value.is_gaussian and value.is_centred:
             return activated(reader, index, dual, str(module))
         found = None
         if dual.is_elementwise:
-            found = composed(reader, [index], dual.value, node.name, dual.kinks)
+            found = composed(reader, [index], ValueOf(dual), node.name, dual.kinks)
         if found is None:
             refuse(
                 node,
@@ -150,69 +132,51 @@ def dropout(reader: Reader, node: fx.Node, rate: float, *, whole_channels: bool 
         node: The call.
         rate: Share of what is dropped.
         whole_channels: Whether all positions of a channel share their fate.
-
-    Source: Schoenholz et al. 2017 (arXiv:1611.01232), section 5.
     """
     index = reader.only_state(node)
     if rate == 0:
         return index
-    value = reader.value(index)
+    value = reader.units(index)
     if whole_channels and (value.channel_axis != 1 or value.is_flat):
         refuse(node, "it drops entries of axis 1, which are no channels here.")
     if rate >= 1:
         refuse(node, f"dropout with rate {rate:g} keeps no unit.")
-    keep = 1 - rate
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        return _masked(states[0], context, keep, whole_channels)
-
-    value = replace(value, is_gaussian=False)
-    return reader.add(Step(f"dropout({rate:g})", (index,), run, value))
+    units = replace(value, is_gaussian=False)
+    return reader.add(Mask(f"dropout({rate:g})", (index,), units, 1 - rate, whole_channels))
 
 
-def _masked(state: PairState, context: Context, keep: float, whole_channels: bool) -> PairState:
-    """One over `keep` where a unit meets itself: the same input at the same position."""
-    same = context.same
-    if context.second is None:
-        same = torch.ones((1, 1), dtype=torch.bool, device=state.cov.device)
-    factor: Tensor | float = 1.0
-    if same is not None:
-        k = len(state.positions)
-        if k and state.layout == "pairs" and whole_channels:
-            same = same.reshape(*same.shape, *(1,) * (2 * k))
-        elif k and state.layout == "pairs":
-            total = torch.Size(state.positions).numel()
-            eye = torch.eye(total, dtype=torch.bool, device=state.cov.device)
-            eye = eye.reshape(*state.positions, *state.positions)
-            same = same.reshape(*same.shape, *(1,) * (2 * k)) & (eye | whole_channels)
-        else:
-            same = same.reshape(*same.shape, *(1,) * k)
-        factor = torch.where(same, 1 / keep, 1.0).to(state.cov.dtype)
-    ntk = None if state.ntk is None else state.ntk * factor
-    masked = replace(state, cov=state.cov * factor, ntk=ntk)
-    if state.var1 is None or state.var2 is None:
-        return masked
-    pair = state.pair
-    norms = pair.norms / keep
-    return replace(
-        masked,
-        var1=state.var1 / keep,
-        var2=state.var2 / keep,
-        apart=torch.where(same, pair.apart / keep, 2 * (norms - pair.cov))
-        if same is not None
-        else 2 * (norms - pair.cov),
-        together=None,
-    )
+@dataclass(frozen=True)
+class LayerCall(AbstractUnbound):
+    """A call of a layer with weights.
 
+    Attributes:
+        layer: It.
+        rule: What it does to a state.
+        variances: Where those of plain layers come from.
+        positions: Sizes of its inputs' axes of positions; None where they are flattened.
+        no_grad: Whether it is called where no gradients are taken.
+        where: What an error calls its place.
+    """
 
-def _ruled(
-    node: fx.Node, rule: Any, module: nn.Module, state: PairState, variances: Taken
-) -> PairState:
-    """The state after a layer; its rule's refusal is given the place."""
-    try:
-        return rule(module, state, variances)
-    except UnsupportedLayerError as error:
-        refuse(node, str(error))
+    layer: nn.Module
+    rule: Rule
+    variances: Taken
+    positions: tuple[int, ...] | None
+    no_grad: bool
+    where: str
+
+    def bind(self) -> AbstractOp:
+        """By the numbers of the layer, where its rule says them."""
+        layer, rule, variances = self.layer, self.rule, self.variances
+        trains = trained(self.where, layer, no_grad=self.no_grad)
+        same = self.name, self.inputs, self.units
+        options: dict[str, Any] = {"back": self.back, "is_homogeneous": not _has_bias(layer)}
+        if rule.numbers is not None:
+            return Affine(*same, rule.numbers(layer, variances).trained(*trains), **options)
+        if rule.windows is not None and self.positions is not None:
+            windows = rule.windows(layer, self.positions, variances)
+            return Convolve(*same, windows.trained(*trains), **options)
+        return Custom(*same, layer, rule.apply, variances, trains, True, self.where, **options)
 
 
 def _has_bias(module: nn.Module) -> bool:

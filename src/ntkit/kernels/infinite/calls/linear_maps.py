@@ -1,15 +1,13 @@
 """Calls that multiply positions by matrices: the same for all points, or of each point (graphs)."""
 
 from dataclasses import replace
-from math import prod
 from typing import Any
 
-import torch
-from torch import Tensor, fx
+from torch import fx
 
 from ntkit.kernels.infinite.calls import shapes
-from ntkit.kernels.infinite.reader import Reader
-from ntkit.kernels.infinite.steps import Context, Step
+from ntkit.kernels.infinite.program.ops.positions import MapByPoint
+from ntkit.kernels.infinite.reader import Features, Reader
 from ntkit.kernels.infinite.trace import refuse
 from ntkit.networks.aggregate import Aggregate
 
@@ -27,7 +25,7 @@ def aggregate(reader: Reader, node: fx.Node) -> int:
     argument, pattern = bound["x"], bound["pattern"]
     assert isinstance(argument, fx.Node) and isinstance(pattern, fx.Node)
     index = reader.entered(argument, -1)
-    count = len(reader.value(index).positions)
+    count = len(reader.units(index).positions)
     axes = tuple(range(count)) if layer.axes is None else tuple(k - 1 for k in layer.axes)
     return _by_matrices(reader, node, index, pattern, axes, turned=False)
 
@@ -51,7 +49,7 @@ def matmul(reader: Reader, node: fx.Node) -> int:
     else:
         return shapes.positions(reader, node)
     index = reader.only_state(node)
-    value, ndim = reader.value(index), len(reader.shape(operands[place]))
+    value, ndim = reader.units(index), len(reader.shape(operands[place]))
     axis = ndim - (1 if place == 0 else 2)
     if axis == value.channel_axis or len(reader.shape(matrix)) != 3 or ndim != 3:
         refuse(
@@ -72,43 +70,13 @@ def _by_matrices(
     turned: bool,
 ) -> int:
     """Positions `axes` times matrices `[n, *out, *in]` (`turned`: `[n, *in, *out]`) of the points."""
-    value = reader.value(index)
+    value = reader.units(index)
     if value.is_flat or not value.positions or reader.states.get(pattern) is not None:
         refuse(node, "it takes units `[n, *positions, channels]` and a pattern from the input.")
-    place = len(reader.steps)
-    reader.features[place] = pattern
-    reader.channel_axes[place] = None
     sizes = list(value.positions)
     shape, k = reader.shape(pattern), len(axes)
     for axis, size in zip(axes, shape[1 + (k if turned else 0) :], strict=False):
         sizes[axis] = size
-    positions = tuple(sizes)
-
-    def on_pairs(table: Tensor, context: Context) -> Tensor:
-        count = len(value.positions)
-        for matrix, shift in zip(context.both_features(place), (0, count), strict=True):
-            table = _apply(table, _flat(matrix.to(table), k, turned), [2 + shift + a for a in axes])
-        return table
-
-    run = shapes.mixed_by_record(place, positions, on_pairs)
-    new = replace(value, positions=positions)
-    return reader.add(Step("aggregate", (index,), run, new, back="pairs", is_linear=True))
-
-
-def _flat(matrix: Tensor, k: int, turned: bool) -> tuple[Tensor, torch.Size]:
-    """Matrices `[n, m, out, in]` of patterns with `k` axes each way, and the axes of `out`."""
-    first = matrix.shape[2 : 2 + k]
-    rows = matrix.reshape(*matrix.shape[:2], prod(first), -1)
-    if turned:
-        return rows.mT, matrix.shape[2 + k :]
-    return rows, first
-
-
-def _apply(table: Tensor, map_: tuple[Tensor, torch.Size], axes: list[int]) -> Tensor:
-    """Matrices along chosen axes of `[n, m, ...]`, each pair of points its own."""
-    matrix, out = map_
-    last = list(range(table.ndim - len(axes), table.ndim))
-    moved = table.movedim(axes, last)
-    rest = moved.shape[2 : table.ndim - len(axes)]
-    flat = moved.reshape(*moved.shape[:2], prod(rest), -1) @ matrix.mT
-    return flat.reshape(*flat.shape[:2], *rest, *out).movedim(last, axes)
+    number = reader.take(Features(pattern, None))
+    units = replace(value, positions=tuple(sizes))
+    return reader.add(MapByPoint("aggregate", (index,), units, number, axes, turned))

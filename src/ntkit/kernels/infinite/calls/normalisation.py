@@ -1,20 +1,25 @@
 """Calls of layers that treat each unit alone, or all units of a point by what they have in common."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.calls.parameters import trained
-from ntkit.kernels.infinite.calls.pointwise import Mean, means_of, raised
+from ntkit.kernels.infinite.calls.pointwise import means_of, raised
+from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
+from ntkit.kernels.infinite.program.ops.affine import Custom
+from ntkit.kernels.infinite.program.ops.bend import Mean
+from ntkit.kernels.infinite.program.ops.embed import TrainFeatures
+from ntkit.kernels.infinite.program.ops.normalise import Normalise, ScaleWithMeans
+from ntkit.kernels.infinite.program.ops.scale import TrainedScale
+from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.kernels.infinite.reader import Drawn, Reader
 from ntkit.kernels.infinite.rules import rules
-from ntkit.kernels.infinite.rules.normalisation import scale_and_shift
-from ntkit.kernels.infinite.state import PairState, covariance_only
-from ntkit.kernels.infinite.steps import Context, Demand, Source, Step
-from ntkit.kernels.infinite.trace import refuse
+from ntkit.kernels.infinite.rules.normalisation import own_cross, scale_and_shift
+from ntkit.kernels.infinite.rules.registry import Rule
+from ntkit.kernels.infinite.trace import refuse, where
 from ntkit.kernels.infinite.variances import Taken, mean_of, mean_square, spread_of
 
 __all__ = ["BATCH", "normalised", "of_features", "scaled"]
@@ -40,7 +45,7 @@ def normalised(reader: Reader, node: fx.Node) -> int:
     index = reader.states.get(argument)
     if index is None:
         return of_features(reader, node, argument)
-    value, ndim = reader.value(index), len(reader.shape(node))
+    value, ndim = reader.units(index), len(reader.shape(node))
     groups = isinstance(layer, nn.GroupNorm)
     axes = range(1, ndim) if groups else range(ndim - len(layer.normalized_shape), ndim)
     concat = reader.concats.get(index)
@@ -58,7 +63,7 @@ def normalised(reader: Reader, node: fx.Node) -> int:
             "`nn.LayerNorm`.",
         )
     parts = concat.parts if concat else (index,)
-    if any(reader.value(part).is_flat != value.is_flat for part in parts):
+    if any(reader.units(part).is_flat != value.is_flat for part in parts):
         refuse(
             node,
             f"`{layer}` acts on flattened positions beside other features. Normalise the parts before "
@@ -82,58 +87,92 @@ def normalised(reader: Reader, node: fx.Node) -> int:
             )
         means = found
     weights = concat.weights if concat else (1.0,)
-    trains = trained(node, layer)
+    trains = trained(where(node), layer, no_grad=bool(node.meta.get("no_grad")))
     # With a number a position, the mean over all is that of none of them.
     mean = 0.0 if by_position else _mean_of(reader, getattr(layer, "bias", None))
 
     def each(part: int) -> int:
-        which, place, old = parts.index(part), len(reader.steps), reader.value(part)
-
-        def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-            mine, bases = list(states[: len(parts)]), states[len(parts) :]
-            if means:
-                mine = [_centred(mine[0], bases, means)]
-            eps = torch.tensor(_epsilon(layer), dtype=torch.float64)
-            first = second = eps.to(mine[0].cov.device)
-            for w, s in zip(weights, mine, strict=True):
-                first = first + w * _mean_variance(s, averaged, 0)
-                second = second + w * _mean_variance(s, averaged, 1)
-            state = mine[which].normalised(first, second)
-            if layer.weight is None:
-                return state
-            if by_position and state.layout == "pairs" and len(averaged) < len(state.positions):
-                refuse(
-                    node,
-                    f"`{layer}` has scales of its own at some positions and not at others. "
-                    "Use `elementwise_affine=False`, or normalise over all positions or none.",
-                )
-            return _scaled_and_shifted(layer, replace(state, trains=trains), by_position, known)
-
+        old = reader.units(part)
         known = mean if old.is_gaussian and not means else 0.0
-        new = replace(
+        units = replace(
             old,
             is_gaussian=old.is_gaussian and not means,
             is_centred=old.is_centred or not isinstance(layer, nn.RMSNorm),
-            sources=old.sources
-            | (frozenset({Source(place)}) if trains != (False, False) else frozenset()),
         )
-        inputs = (*parts, *(part.base for part in means))
-        reader.drawn[place] = Drawn(reader.name_of(node), layer, "norm", known)
-        step = reader.add(Step(str(layer), inputs, run, new, "variances", is_homogeneous=False))
-        return raised(reader, step, known) if known else step
+        step = NormCall(
+            str(layer),
+            (*parts, *(one.base for one in means)),
+            units,
+            layer,
+            parts.index(part),
+            weights,
+            averaged,
+            tuple(means),
+            by_position,
+            known != 0,
+            bool(node.meta.get("no_grad")),
+            where(node),
+            back="variances",
+            is_homogeneous=False,
+        )
+        drawn = Drawn(reader.name_of(node), layer, "norm", known)
+        new = reader.add(step, drawn, has_weights=trains != (False, False))
+        return raised(reader, new, known) if known else new
 
     return reader.per_part(index, each)
 
 
-def _mean_variance(state: PairState, averaged: tuple[int, ...], which: int) -> Tensor:
-    """The variance of the first or second inputs, over the normalised positions."""
-    table = (state.var1, state.var2)[which]
-    assert table is not None
-    k = len(state.positions)
-    if not averaged or table.ndim < k + 2:
-        return table
-    shift = k if which and state.layout == "pairs" else 0
-    return table.mean([2 + shift + j for j in averaged], keepdim=True)
+@dataclass(frozen=True)
+class NormCall(AbstractUnbound):
+    """A call of a normalisation layer.
+
+    Attributes:
+        layer: It.
+        part: Which part of a concatenation this is; 0 without one.
+        shares: Of the parts in all units.
+        averaged: Axes of positions over which variances are means.
+        means: What is taken off before.
+        by_position: Whether each position has scales of its own.
+        has_mean: Whether a later step adds the mean of the shifts.
+        no_grad: Whether it is called where no gradients are taken.
+        where: What an error calls its place.
+    """
+
+    layer: Normalisation
+    part: int
+    shares: tuple[float, ...]
+    averaged: tuple[int, ...]
+    means: tuple[Mean, ...]
+    by_position: bool
+    has_mean: bool
+    no_grad: bool
+    where: str
+
+    def bind(self) -> Normalise:
+        """Scales and shifts by their mean squares."""
+        return Normalise(
+            self.name,
+            self.inputs,
+            self.units,
+            self.part,
+            self.shares,
+            self.averaged,
+            self.means,
+            _epsilon(self.layer),
+            self._scale(),
+            self.by_position,
+            self.where,
+        )
+
+    def _scale(self) -> Weights | None:
+        weight, bias = self.layer.weight, getattr(self.layer, "bias", None)
+        if weight is None:
+            return None
+        shift = 0.0
+        if bias is not None:
+            shift = spread_of(bias) if self.has_mean else mean_square(bias)
+        weights = Weights(mean_square(weight), shift, 1.0, 0.0 if bias is None else 1.0)
+        return weights.trained(*trained(self.where, self.layer, no_grad=self.no_grad))
 
 
 def _epsilon(layer: Normalisation) -> float:
@@ -148,24 +187,10 @@ def _mean_of(reader: Reader, shift: Tensor | None) -> float:
     return 0.0 if shift is None or not reader.with_means else mean_of(shift)
 
 
-def _scaled_and_shifted(
-    layer: Normalisation, state: PairState, by_position: bool, mean: float
-) -> PairState:
-    bias = getattr(layer, "bias", None)
-    state = state.trained_scale(
-        mean_square(layer.weight),
-        0.0 if bias is None else spread_of(bias) if mean else mean_square(bias),
-        own_weight=1.0,
-        own_bias=0.0 if bias is None else 1.0,
-        by_position=by_position,
-    )
-    return replace(state, trains=(True, True))
-
-
-def scaled(reader: Reader, node: fx.Node, index: int, trains: tuple[bool, bool]) -> int:
+def scaled(reader: Reader, node: fx.Node, index: int) -> int:
     """A layer with the effect "scaling"."""
     module: Any = reader.layer(node)
-    value, place = reader.value(index), len(reader.steps)
+    value = reader.units(index)
     means: list[Mean] = []
     if isinstance(module, BATCH) and not value.is_centred:
         found = means_of(reader, [index])
@@ -176,31 +201,64 @@ def scaled(reader: Reader, node: fx.Node, index: int, trains: tuple[bool, bool])
                 "after a nonlinearity, or mixed with raw input). Put a layer with weights before it.",
             )
         means = found
-    rule = rules[module]
     known = 0.0
     if isinstance(module, BATCH) and value.is_gaussian and value.is_centred:
         known = _mean_of(reader, scale_and_shift(module)[1])
-    variances: Taken = "centred" if known else reader.variances
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        state = replace(states[0], trains=trains)
-        try:
-            if means:
-                state = _batch_norm(module, rule, state, states[1:], means, variances)
-            else:
-                state = rule(module, state, variances)
-        except UnsupportedLayerError as error:
-            refuse(node, str(error))
-        return replace(state, trains=(True, True))
-
-    has_parameters = any(True for _ in module.parameters())
-    own = frozenset({Source(place)}) if has_parameters else frozenset()
-    new = replace(value, is_gaussian=value.is_gaussian and not means, sources=value.sources | own)
-    inputs = (index, *(part.base for part in means))
+    step = ScalingCall(
+        str(module),
+        (index, *(part.base for part in means)),
+        replace(value, is_gaussian=value.is_gaussian and not means),
+        module,
+        rules[module],
+        "centred" if known else reader.variances,
+        tuple(means),
+        bool(node.meta.get("no_grad")),
+        where(node),
+        back="variances",
+        is_homogeneous=False,
+    )
+    drawn = None
     if isinstance(module, BATCH):
-        reader.drawn[place] = Drawn(reader.name_of(node), module, "norm", known)
-    step = reader.add(Step(str(module), inputs, run, new, "variances", is_homogeneous=False))
-    return raised(reader, step, known) if known else step
+        drawn = Drawn(reader.name_of(node), module, "norm", known)
+    new = reader.add(step, drawn, has_weights=any(True for _ in module.parameters()))
+    return raised(reader, new, known) if known else new
+
+
+@dataclass(frozen=True)
+class ScalingCall(AbstractUnbound):
+    """A call of a layer with the effect "scaling".
+
+    Attributes:
+        layer: It.
+        rule: What it does to a state.
+        variances: Where those of plain layers come from.
+        means: Of the units, where they have one.
+        no_grad: Whether it is called where no gradients are taken.
+        where: What an error calls its place.
+    """
+
+    layer: nn.Module
+    rule: Rule
+    variances: Taken
+    means: tuple[Mean, ...]
+    no_grad: bool
+    where: str
+
+    def bind(self) -> AbstractOp:
+        """By the numbers of the layer, where its rule says them."""
+        layer, variances = self.layer, self.variances
+        trains = trained(self.where, layer, no_grad=self.no_grad)
+        same = self.name, self.inputs, self.units
+        options: dict[str, Any] = {"back": self.back, "is_homogeneous": self.is_homogeneous}
+        if self.rule.numbers is None:
+            rule = self.rule.apply
+            return Custom(*same, layer, rule, variances, trains, False, self.where, **options)
+        weights = self.rule.numbers(layer, variances).trained(*trains)
+        if not self.means:
+            return TrainedScale(*same, weights, **options)
+        scale, shift = scale_and_shift(layer)
+        own = own_cross(layer) if trains[0] else 0.0
+        return ScaleWithMeans(*same, weights, float((scale * shift).mean()), own, self.means)
 
 
 def of_features(reader: Reader, node: fx.Node, argument: fx.Node) -> int:
@@ -235,69 +293,11 @@ def of_features(reader: Reader, node: fx.Node, argument: fx.Node) -> int:
     name = str(node.target)
     bare = reader.entered(argument, axis, through=(f"{name} hat", hat))
     full = bare if plain else reader.entered(argument, axis, through=(name, whole))
-    own_weight, own_bias = trained(node, module)
+    no_grad = bool(node.meta.get("no_grad"))
+    own_weight, own_bias = trained(where(node), module, no_grad=no_grad)
     own_bias = own_bias and bias is not None
 
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        state = states[0]
-        if state.ntk is None:
-            return state
-        return replace(state, ntk=own_weight * states[-1].cov + float(own_bias))
-
-    reader.drawn[len(reader.steps)] = Drawn(reader.name_of(node), module, "inputs")
-    new = replace(reader.value(full), sources=frozenset({Source(len(reader.steps))}))
-    return reader.add(
-        Step(str(module), (full, bare) if full != bare else (full,), run, new, is_homogeneous=False)
-    )
-
-
-def _means(bases: tuple[PairState, ...], means: list[Mean]) -> tuple[Tensor, Tensor]:
-    first = second = torch.zeros(())
-    for base, part in zip(bases, means, strict=True):
-        assert base.var1 is not None and base.var2 is not None
-        first = first + part.factor * part.mean(base.var1)
-        second = second + part.factor * part.mean(base.var2)
-    return first, second
-
-
-def _centred(state: PairState, bases: tuple[PairState, ...], means: list[Mean]) -> PairState:
-    """With the mean over many channels taken away."""
-    first, second = _means(bases, means)
-    assert state.var1 is not None and state.var2 is not None
-    return replace(
-        covariance_only(state),
-        cov=state.cov - first * second,
-        var1=state.var1 - first**2,
-        var2=state.var2 - second**2,
-    )
-
-
-def _batch_norm(
-    layer: Any,
-    rule: Any,
-    state: PairState,
-    bases: tuple[PairState, ...],
-    means: list[Mean],
-    variances: Any,
-) -> PairState:
-    """The rule for centred units, and what a mean `m` adds: `E[scale shift] (m + m')`."""
-    first, second = _means(bases, means)
-    inverse = (layer.running_var.double() + layer.eps).rsqrt()
-    mean = layer.running_mean.double()
-    scale, shift = inverse, -mean * inverse
-    own = 0.0
-    if layer.weight is not None:
-        weight, bias = layer.weight.detach().double(), layer.bias.detach().double()
-        scale, shift = weight * scale, weight * shift + bias
-        own = -float((mean * inverse**2).mean()) * state.trains[0]
-    cross = float((scale * shift).mean())
-    after = rule(layer, state, variances)
-    ntk = None if after.ntk is None else after.ntk + own * (first + second)
-    assert after.var1 is not None and after.var2 is not None
-    return replace(
-        covariance_only(after),
-        cov=after.cov + cross * (first + second),
-        ntk=ntk,
-        var1=after.var1 + 2 * cross * first,
-        var2=after.var2 + 2 * cross * second,
-    )
+    units = replace(reader.units(full), sources=frozenset())
+    inputs = (full, bare) if full != bare else (full,)
+    op = TrainFeatures(str(module), inputs, units, float(own_weight), float(own_bias))
+    return reader.add(op, Drawn(reader.name_of(node), module, "inputs"), has_weights=True)

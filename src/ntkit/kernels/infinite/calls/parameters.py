@@ -2,20 +2,25 @@
 
 import operator
 from collections.abc import Hashable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import fx, nn
 
+from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations.quadrature import Quadrature
-from ntkit.kernels.infinite.branches import weighted_sum
+from ntkit.kernels.infinite.calls.functions import identity
 from ntkit.kernels.infinite.calls.pointwise import Stopped, raised
 from ntkit.kernels.infinite.evidence.draws import of_matrix
+from ntkit.kernels.infinite.program.op import AbstractUnbound
+from ntkit.kernels.infinite.program.ops.embed import AddTable, TakeToken, TrainTable
+from ntkit.kernels.infinite.program.ops.points import TakePoints
+from ntkit.kernels.infinite.program.ops.scale import Detach, TrainedScale
+from ntkit.kernels.infinite.program.units import Units
+from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.kernels.infinite.reader import Drawn, Pointwise, Reader
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Source, Step, Value
 from ntkit.kernels.infinite.trace import refuse
 from ntkit.kernels.infinite.tracer import attribute
 from ntkit.kernels.infinite.variances import mean_of, mean_square, spread_of
@@ -81,38 +86,39 @@ def is_table(reader: Reader, node: fx.Node) -> bool:
     return True
 
 
-def trained(node: fx.Node, layer: nn.Module) -> tuple[bool, bool]:
-    """Whether the weights and the biases of a layer are trained."""
+def trained(place: str, layer: nn.Module, *, no_grad: bool) -> tuple[bool, bool]:
+    """Whether the weights and the biases of a layer are trained, at present.
+
+    Args:
+        place: What an error calls the layer's place.
+        layer: It.
+        no_grad: Whether it is called where no gradients are taken.
+
+    Raises:
+        UnsupportedLayerError: Some of its weights are, and others not.
+    """
     found = []
     for is_bias in (False, True):
         asks = {
             p.requires_grad for name, p in layer.named_parameters() if ("bias" in name) is is_bias
         }
         if len(asks) > 1:
-            refuse(
-                node,
-                f"some weights of `{layer}` are frozen and others are not. Freeze all or none of them.",
+            raise UnsupportedLayerError(
+                f"At {place}: some weights of `{layer}` are frozen and others are not. Freeze all or "
+                "none of them."
             )
-        found.append(asks != {False} and not node.meta.get("no_grad", False))
+        found.append(asks != {False} and not no_grad)
     return found[0], found[1]
 
 
 def detached(reader: Reader, index: int) -> int:
     """Without what the layers before add to the tangent kernel."""
-
-    def cut(state: PairState) -> PairState:
-        return (
-            state
-            if state.ntk is None
-            else replace(state, ntk=torch.zeros_like(state.cov), scales=0.0)
-        )
-
-    new = reader.apply("detach", index, cut, reader.value(index))
-    value, found = reader.value(index), reader.pointwise.get(index)
+    new = reader.add(Detach("detach", (index,), reader.units(index)))
+    value, found = reader.units(index), reader.pointwise.get(index)
     if found is not None:
         reader.pointwise[new] = Pointwise(found.base, Stopped(found.dual))
     elif value.is_gaussian and value.is_centred:
-        reader.pointwise[new] = Pointwise(index, Stopped(Quadrature(lambda x: x)))
+        reader.pointwise[new] = Pointwise(index, Stopped(Quadrature(identity)))
     return new
 
 
@@ -123,36 +129,36 @@ def shift(reader: Reader, node: fx.Node, index: int, other: fx.Node, factor: flo
     chance have it added as a number.
     """
     parameter = reader.parameters[other]
-    value, sizes = reader.value(index), _aligned(reader, node, index, other)
-    own = factor**2 * parameter.requires_grad
-    place = len(reader.steps)
+    value, sizes = reader.units(index), _aligned(reader, node, index, other)
+    name = name_of(reader, other)
     if all(s == 1 for k, s in enumerate(sizes) if k not in {0, value.channel_axis}):
         known = value.is_gaussian and value.is_centred and reader.with_means
         mean = mean_of(parameter) if known else 0.0
-        square = factor**2 * (spread_of(parameter) if mean else mean_square(parameter))
-        reader.drawn[place] = Drawn(name_of(reader, other), parameter, "shift", mean)
-        new = reader.apply(
+        step = BareShift(
             f"bias ({other.name})",
-            index,
-            lambda state: state.trained_scale(1.0, square, own_weight=0.0, own_bias=own),
-            replace(value, sources=value.sources | {Source(place)}),
+            (index,),
+            value,
+            parameter,
+            factor,
+            mean != 0,
             is_homogeneous=False,
         )
+        new = reader.add(step, Drawn(name, parameter, "shift", mean), has_weights=True)
         return raised(reader, new, factor * mean) if mean else new
-    square = factor**2 * mean_square(parameter)
-    reader.drawn[place] = Drawn(name_of(reader, other), parameter, "table")
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        return weighted_sum((states[0], _embedding(states[0], square, own)), (1.0, 1.0))
-
-    new = replace(value, sources=value.sources | {Source(len(reader.steps))})
-    name = f"embedding of positions ({other.name})"
-    return reader.add(Step(name, (index,), run, new, is_homogeneous=False))
+    table = BareTable(
+        f"embedding of positions ({other.name})",
+        (index,),
+        value,
+        parameter,
+        factor,
+        is_homogeneous=False,
+    )
+    return reader.add(table, Drawn(name, parameter, "table"), has_weights=True)
 
 
 def is_known_table(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> bool:
     """Whether a bare parameter is a number for each position and channel that nobody drew: sinusoids."""
-    sizes, axis = _aligned(reader, node, index, other), reader.value(index).channel_axis
+    sizes, axis = _aligned(reader, node, index, other), reader.units(index).channel_axis
     if not reader.with_means or prod(sizes[1:]) == sizes[axis]:
         return False
     return of_matrix(_by_position(reader, other, sizes, axis)) is not None
@@ -160,7 +166,7 @@ def is_known_table(reader: Reader, node: fx.Node, index: int, other: fx.Node) ->
 
 def known_table(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> int:
     """The state of such a table: its own Gram matrix over the channels, and its own means."""
-    value, sizes = reader.value(index), _aligned(reader, node, index, other)
+    value = reader.units(index)
 
     def as_it_is(z: torch.Tensor) -> torch.Tensor:
         return z.detach().expand(len(z), *value.positions, z.shape[-1])
@@ -172,28 +178,16 @@ def known_table(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> in
         through=(f"{other.name} as it is", as_it_is),
     )
 
-    def mean(var: torch.Tensor) -> torch.Tensor:
-        """Of each position's channels, along the axes of positions that `var` has."""
-        table = _by_position(reader, other, sizes, value.channel_axis).mean(1)
-        k, tail = len(value.positions), var.shape[2:]
-        front = len(tail) == 2 * k and tail[k:] == (1,) * k
-        return table.to(var).reshape(*value.positions, *((1,) * k if front else ()))
-
-    reader.known_means[entered] = mean
+    op = reader.steps[entered]
+    assert isinstance(op, TakePoints)
+    reader.known_means[entered] = op.features
     return entered
 
 
 def trained_table(reader: Reader, index: int, factor: float) -> int:
     """What a trained table itself adds to the tangent kernel: one where a position meets itself."""
-    place, value = len(reader.steps), reader.value(index)
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        own = _embedding(states[0], 0.0, factor**2).ntk
-        ntk = states[0].ntk
-        return states[0] if ntk is None or own is None else replace(states[0], ntk=ntk + own)
-
-    new = replace(value, sources=value.sources | {Source(place)})
-    step = reader.add(Step("table of positions, trained", (index,), run, new, is_homogeneous=False))
+    op = TrainTable("table of positions, trained", (index,), reader.units(index), factor**2)
+    step = reader.add(op, has_weights=True)
     reader.terms[step] = reader.terms.get(index, {index: 1.0})
     return step
 
@@ -220,7 +214,7 @@ def scale(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> int:
             "a single trained number scales all units, and its part of the tangent kernel does not "
             "settle with the width. Freeze it (`requires_grad_(False)`), or make it a number.",
         )
-    value, sizes = reader.value(index), _aligned(reader, node, index, other)
+    value, sizes = reader.units(index), _aligned(reader, node, index, other)
     if value.is_flat or any(
         s != 1 for k, s in enumerate(sizes) if k not in {0, value.channel_axis}
     ):
@@ -229,75 +223,115 @@ def scale(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> int:
             f"a parameter of shape {tuple(parameter.shape)} scales units of shape "
             f"{tuple(reader.shape(node))}; only one factor a channel has a rule.",
         )
-    square, own = mean_square(parameter), float(parameter.requires_grad)
-    reader.drawn[len(reader.steps)] = Drawn(name_of(reader, other), parameter, "factor")
     first = parameter.detach().flatten()
     even = bool((first.abs() == first[0].abs()).all())
-    new = replace(
-        value,
-        is_gaussian=value.is_gaussian and even,
-        sources=value.sources | {Source(len(reader.steps))},
-    )
-    return reader.apply(
-        f"scale ({other.name})",
-        index,
-        lambda state: state.trained_scale(square, 0.0, own_weight=own, own_bias=0.0),
-        new,
+    units = replace(value, is_gaussian=value.is_gaussian and even)
+    return reader.add(
+        BareScale(f"scale ({other.name})", (index,), units, parameter),
+        Drawn(name_of(reader, other), parameter, "factor"),
+        has_weights=True,
     )
 
 
 def token(reader: Reader, node: fx.Node, other: fx.Node, beside: int, axis: int) -> int:
     """A bare parameter as units of its own, the same for all inputs (class tokens)."""
     parameter, shape = reader.parameters[other], reader.shape(other)
-    value = reader.value(beside)
     positions = tuple(s for k, s in enumerate(shape) if k not in {0, axis})
     if prod(positions) * shape[axis] != parameter.numel():
         refuse(node, "a parameter that is repeated along positions has no rule.")
-    square, own = mean_square(parameter), float(parameter.requires_grad)
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        state, k = states[0], len(value.positions)
-        pairs = state.layout == "pairs"
-        lead = state.cov.shape[: state.cov.ndim - (2 * k if pairs else k)]
-        blank = state.cov.new_zeros(*lead, *positions, *(positions if pairs else ()))
-        found = _embedding(replace(state, cov=blank, positions=positions), square, own)
-        if state.var1 is None:
-            return found
-        ones = (1,) * k if pairs else ()
-        var = square * blank.new_ones(1, 1, *positions)
-        return replace(
-            found,
-            var1=var.reshape(1, 1, *positions, *ones),
-            var2=var.reshape(1, 1, *ones, *positions),
-            apart=None,
-            together=None,
-        )
-
-    new = Value(axis, positions, False, True, True, frozenset({Source(len(reader.steps))}))
-    reader.drawn[len(reader.steps)] = Drawn(name_of(reader, other), parameter, "token")
-    return reader.add(Step(f"token ({other.name})", (beside,), run, new, is_homogeneous=False))
-
-
-def _embedding(like: PairState, square: float, own: float) -> PairState:
-    """Units that are drawn for each position and are the same for all inputs."""
-    one = torch.ones_like(like.cov)
-    whole = like.cov.new_ones(())
-    table = replace(
-        like,
-        scales=0.0,
-        cov=square * one,
-        ntk=None if like.ntk is None else own * one,
-        var1=None if like.var1 is None else square * whole,
-        var2=None if like.var2 is None else square * whole,
-        apart=None if like.apart is None else 0 * whole,
-        together=None if like.apart is None else 4 * square * whole,
+    units = Units(axis, positions, False, True, True, frozenset())
+    return reader.add(
+        BareToken(f"token ({other.name})", (beside,), units, parameter, is_homogeneous=False),
+        Drawn(name_of(reader, other), parameter, "token"),
+        has_weights=True,
     )
-    return table.decorrelated()
+
+
+@dataclass(frozen=True)
+class BareShift(AbstractUnbound):
+    """A bias of each channel.
+
+    Attributes:
+        parameter: It.
+        factor: What it is multiplied by.
+        has_mean: Whether a later step adds its mean.
+    """
+
+    parameter: nn.Parameter
+    factor: float
+    has_mean: bool
+
+    is_linear: ClassVar[bool] = True
+
+    def bind(self) -> TrainedScale:
+        """By its mean square, or what is left of it without the mean."""
+        square = spread_of(self.parameter) if self.has_mean else mean_square(self.parameter)
+        own = self.factor**2 * self.parameter.requires_grad
+        weights = Weights(1.0, self.factor**2 * square, 0.0, own)
+        return TrainedScale(*_same(self), weights, is_homogeneous=False)
+
+
+@dataclass(frozen=True)
+class BareTable(AbstractUnbound):
+    """A random embedding of each position.
+
+    Attributes:
+        parameter: It.
+        factor: What it is multiplied by.
+    """
+
+    parameter: nn.Parameter
+    factor: float
+
+    def bind(self) -> AddTable:
+        """By its mean square."""
+        square = self.factor**2
+        own = square * self.parameter.requires_grad
+        return AddTable(*_same(self), square * mean_square(self.parameter), own)
+
+
+@dataclass(frozen=True)
+class BareScale(AbstractUnbound):
+    """A factor of each channel.
+
+    Attributes:
+        parameter: It.
+    """
+
+    parameter: nn.Parameter
+
+    is_linear: ClassVar[bool] = True
+
+    def bind(self) -> TrainedScale:
+        """By its mean square."""
+        own = float(self.parameter.requires_grad)
+        return TrainedScale(*_same(self), Weights(mean_square(self.parameter), 0.0, own, 0.0))
+
+
+@dataclass(frozen=True)
+class BareToken(AbstractUnbound):
+    """A parameter as units of its own.
+
+    Attributes:
+        parameter: It.
+    """
+
+    parameter: nn.Parameter
+
+    def bind(self) -> TakeToken:
+        """By its mean square."""
+        own = float(self.parameter.requires_grad)
+        return TakeToken(*_same(self), mean_square(self.parameter), own)
+
+
+def _same(step: AbstractUnbound) -> tuple[str, tuple[int, ...], Units]:
+    """What a step has in common with the operation that it becomes."""
+    return step.name, step.inputs, step.units
 
 
 def _aligned(reader: Reader, node: fx.Node, index: int, other: fx.Node) -> list[int]:
     """The sizes of a parameter along the axes of the units: one number a channel (and position)."""
-    value, full, shape = reader.value(index), reader.shape(node), reader.shape(other)
+    value, full, shape = reader.units(index), reader.shape(node), reader.shape(other)
     sizes = [1] * (len(full) - len(shape)) + list(shape)
     places = [k for k in range(1, len(full)) if k != value.channel_axis]
     positions = [sizes[k] for k in places]

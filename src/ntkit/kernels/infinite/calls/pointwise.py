@@ -1,7 +1,7 @@
 """Elementwise functions written out in several calls, taken together as one activation; their means."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -10,12 +10,21 @@ from torch import Tensor
 from ntkit.kernels.infinite.activations import AbstractActivation
 from ntkit.kernels.infinite.activations.base import Dual
 from ntkit.kernels.infinite.activations.quadrature import Quadrature
+from ntkit.kernels.infinite.calls.functions import Chained, Multiple, Plus, ValueOf, identity
 from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.program.ops.bend import Bend, Mean, MeanOf, MeanOfTable
 from ntkit.kernels.infinite.reader import Pointwise, Reader
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Step
 
-__all__ = ["Scaled", "Stopped", "activated", "as_function", "composed", "means_of", "raised"]
+__all__ = [
+    "Scaled",
+    "Stopped",
+    "activated",
+    "as_function",
+    "composed",
+    "means_of",
+    "plus",
+    "raised",
+]
 
 _REACH = 64.0
 """Largest input within which kinks of composed functions are looked for."""
@@ -68,18 +77,12 @@ class Stopped(AbstractActivation):
         return self._inner.value(x).detach()
 
 
-def activated(reader: Reader, index: int, dual: AbstractActivation, name: str) -> int:
-    """An activation of Gaussian units."""
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        if context.watch is not None:
-            context.watch.see(states[0])
-        return states[0].activated(dual, with_variances=demand.variances)
-
-    value = replace(reader.value(index), is_gaussian=False, is_centred=dual.is_odd)
-    new = reader.add(
-        Step(name, (index,), run, value, "variances", dual.is_homogeneous, activation=dual)
-    )
+def activated(
+    reader: Reader, index: int, dual: AbstractActivation, name: str, *, adds: bool = False
+) -> int:
+    """An activation of Gaussian units; `adds` where all that it does is to add a number."""
+    units = replace(reader.units(index), is_gaussian=False, is_centred=dual.is_odd)
+    new = reader.add(Bend(name, (index,), units, dual, adds, is_homogeneous=dual.is_homogeneous))
     if dual.is_elementwise:
         reader.pointwise[new] = Pointwise(index, dual)
     return new
@@ -88,26 +91,23 @@ def activated(reader: Reader, index: int, dual: AbstractActivation, name: str) -
 def as_function(reader: Reader, index: int) -> tuple[int, Function, tuple[float, ...]] | None:
     """A step as an elementwise function of Gaussian units: their step, it, and its kinks."""
     found = reader.pointwise.get(index)
-    value = reader.value(index)
+    value = reader.units(index)
     if found is not None:
-        base, function, kinks = found.base, found.dual.value, found.dual.kinks
+        base, function, kinks = found.base, ValueOf(found.dual), found.dual.kinks
     elif value.is_gaussian and value.is_centred:
-        base, function, kinks = index, lambda x: x, ()
+        base, function, kinks = index, identity, ()
     else:
         return None
     through = reader.pointwise.get(base)
     if through is not None and base != index:  # units that were detached before
-        outer, inner = function, through.dual.value
+        function = Chained(function, (ValueOf(through.dual),))
         base, kinks = through.base, kinks + through.dual.kinks
-
-        def function(x: Tensor) -> Tensor:
-            return outer(inner(x))
-
     terms = reader.terms.get(base, {})
     if len(terms) != 1:
         return base, function, kinks
     ((origin, factor),) = terms.items()  # a multiple of other units
-    return origin, lambda x: function(factor * x), tuple(t / factor for t in kinks)
+    scaled = Chained(function, (Multiple(factor),))
+    return origin, scaled, tuple(t / factor for t in kinks)
 
 
 def composed(
@@ -116,6 +116,8 @@ def composed(
     function: Callable[..., Tensor],
     name: str,
     kinks: Sequence[float] = (),
+    *,
+    adds: bool = False,
 ) -> int | None:
     """`function(s1(u), s2(u), ...)` of steps that are functions of the same units; None if they are not.
 
@@ -125,6 +127,7 @@ def composed(
         function: Elementwise, of as many tensors.
         name: Of the new step.
         kinks: Of the function, if it has one argument.
+        adds: Whether all that it does is to add a number.
     """
     parts = [as_function(reader, k) for k in indices]
     known = [part for part in parts if part is not None]
@@ -135,33 +138,23 @@ def composed(
     for t in kinks:
         bends |= _crossings(inner[0], t)
 
-    def whole(x: Tensor) -> Tensor:
-        return function(*(f(x) for f in inner))
+    whole = Chained(function, tuple(inner))
+    return activated(reader, known[0][0], Quadrature(whole, sorted(bends)), name, adds=adds)
 
-    return activated(reader, known[0][0], Quadrature(whole, sorted(bends)), name)
+
+def plus(reader: Reader, index: int, number: float, name: str) -> int | None:
+    """A step plus a number; None if it is no elementwise function of Gaussian units."""
+    found = composed(reader, [index], Plus(number), name, adds=True)
+    if found is not None:
+        reader.shifted[found] = index
+    return found
 
 
 def raised(reader: Reader, index: int, mean: float) -> int:
     """Gaussian units plus a known number."""
-    found = composed(reader, [index], lambda x: x + mean, f"plus {mean:.3g}")
+    found = plus(reader, index, mean, f"plus {mean:.3g}")
     assert found is not None
-    reader.shifted[found] = index
     return found
-
-
-@dataclass(frozen=True)
-class Mean:
-    """One part of the mean of units.
-
-    Attributes:
-        base: The step of the Gaussian units.
-        mean: From their variance to the mean.
-        factor: Of the part.
-    """
-
-    base: int
-    mean: Callable[[Tensor], Tensor]
-    factor: float
 
 
 def means_of(
@@ -174,32 +167,16 @@ def means_of(
         if terms is None:
             own = reader.terms.get(index, own)
         for k, factor in own.items():
-            if reader.value(k).is_centred:
+            if reader.units(k).is_centred:
                 continue
             found = reader.pointwise.get(k)
             if k in reader.known_means:
-                parts.append(Mean(k, reader.known_means[k], factor))
+                parts.append(Mean(k, MeanOfTable(reader.known_means[k]), factor))
                 continue
             if found is None:
                 return None
-            parts.append(Mean(found.base, _mean_of(found.dual), factor))
+            parts.append(Mean(found.base, MeanOf(found.dual), factor))
     return parts
-
-
-def _mean_of(dual: AbstractActivation) -> Callable[[Tensor], Tensor]:
-    """`E[s(u)]` as a function of the variance: independent units have the product as covariance."""
-
-    def mean(var: Tensor) -> Tensor:
-        zero, twice = torch.zeros_like(var), 2 * var
-        square = dual.dual(Pair(zero, twice, twice, var, var), slope=False).cov
-        nodes = torch.linspace(-8, 8, 4001, dtype=torch.float64, device=var.device)
-        weights = torch.exp(-(nodes**2) / 2)
-        samples = var.detach().double().reshape(-1, 1).sqrt() * nodes
-        sign = torch.sign((dual.value(samples) * weights).sum(-1)).reshape(var.shape).to(var)
-        positive = square > 1e-15 * dual.variance(var)
-        return sign * torch.where(positive, square, 1).sqrt() * positive
-
-    return mean
 
 
 def _crossings(function: Function, level: float) -> set[float]:

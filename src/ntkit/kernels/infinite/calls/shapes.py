@@ -3,16 +3,20 @@
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
 from ntkit.kernels.infinite.mixing import probe
+from ntkit.kernels.infinite.program.ops.positions import (
+    Flattened,
+    MapPositions,
+    Rename,
+    Resize,
+    Transpose,
+)
 from ntkit.kernels.infinite.reader import Reader
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.steps import Context, Demand, Step, settle
 from ntkit.kernels.infinite.trace import refuse
 
 __all__ = [
@@ -21,7 +25,6 @@ __all__ = [
     "flattened",
     "groups",
     "mapped",
-    "mixed_by_record",
     "of_position",
     "one_unit",
     "positions",
@@ -52,7 +55,7 @@ def reshape(reader: Reader, node: fx.Node) -> int:
     if before == after:
         return index
     dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
-    if node.target in _ONE_AXIS and isinstance(dim, int) and not reader.value(index).is_flat:
+    if node.target in _ONE_AXIS and isinstance(dim, int) and not reader.units(index).is_flat:
         taken = node.target in {torch.squeeze, "squeeze"}
         return (squeezed if taken else unsqueezed)(
             reader, index, dim % max(len(before), len(after))
@@ -62,13 +65,11 @@ def reshape(reader: Reader, node: fx.Node) -> int:
 
 def unsqueezed(reader: Reader, index: int, dim: int) -> int:
     """A new axis `dim`, of one position."""
-    value = reader.value(index)
+    value = reader.units(index)
     axis = value.channel_axis
     place = dim - 1 - (0 < axis < dim)
     if axis == 0 and place == len(value.positions):  # one unit gets its axis back
-        return reader.apply(
-            "unsqueeze", index, lambda state: state, replace(value, channel_axis=dim)
-        )
+        return reader.add(Rename("unsqueeze", (index,), replace(value, channel_axis=dim)))
     moved = axis + 1 if 0 < dim <= axis else axis
     sizes = (*value.positions[:place], 1, *value.positions[place:])
     return reader.per_part(index, lambda part: _resized(reader, part, moved, sizes))
@@ -76,7 +77,7 @@ def unsqueezed(reader: Reader, index: int, dim: int) -> int:
 
 def squeezed(reader: Reader, index: int, dim: int) -> int:
     """Without the axis `dim`, of one position or one unit."""
-    value = reader.value(index)
+    value = reader.units(index)
     axis = value.channel_axis
     if dim == axis:
         return one_unit(reader, index)
@@ -88,43 +89,27 @@ def squeezed(reader: Reader, index: int, dim: int) -> int:
 
 def _resized(reader: Reader, index: int, axis: int, sizes: tuple[int, ...]) -> int:
     """The same positions in the same order, under other sizes."""
-    value = reader.value(index)
-    old = len(value.positions)
-
-    def on_positions(table: Tensor, end: int) -> Tensor:
-        start = table.ndim - end - old
-        shape = table.shape
-        ones = prod(shape[start : start + old]) == 1
-        new = (1,) * len(sizes) if ones else sizes
-        return table.reshape(*shape[:start], *new, *shape[start + old :])
-
-    return reader.apply(
-        "reshape",
-        index,
-        lambda state: state.rearranged(on_positions, sizes),
-        replace(value, channel_axis=axis, positions=sizes),
-    )
+    units = replace(reader.units(index), channel_axis=axis, positions=sizes)
+    return reader.add(Resize("reshape", (index,), units))
 
 
 def flattened(reader: Reader, index: int) -> int:
     """Positions and channels as one axis of features."""
-    flat = replace(reader.value(index), channel_axis=1, is_flat=True)
-    return reader.apply(
-        "flatten", index, lambda state: replace(state, is_flat=True), flat, back="each"
-    )
+    flat = replace(reader.units(index), channel_axis=1, is_flat=True)
+    return reader.add(Flattened("flatten", (index,), flat))
 
 
 def one_unit(reader: Reader, index: int) -> int:
     """One unit, without the axis that it was taken from."""
-    value = replace(reader.value(index), channel_axis=0)
-    return reader.apply("one unit", index, lambda state: state, value)
+    value = replace(reader.units(index), channel_axis=0)
+    return reader.add(Rename("one unit", (index,), value))
 
 
 def reshaped(
     reader: Reader, node: fx.Node, index: int, before: torch.Size, after: torch.Size
 ) -> int:
     """One state after a reshape."""
-    value = reader.value(index)
+    value = reader.units(index)
     axis = value.channel_axis
     means_features = len(after) == 2 and prod(value.positions) > 1 and node.target in _FLATTENING
     drops = axis and before[axis] == 1 and after == (*before[:axis], *before[axis + 1 :])
@@ -154,7 +139,7 @@ def reshaped(
 def transpose(reader: Reader, node: fx.Node) -> int:
     """A permutation of axes, read off its action on a tensor whose sizes are all different."""
     index = reader.only_state(node)
-    value = reader.value(index)
+    value = reader.units(index)
     (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
     ndim = len(reader.shape(argument))
     marked = call_of(reader, node, argument)(torch.empty([k + 2 for k in range(ndim)]))
@@ -165,17 +150,9 @@ def transpose(reader: Reader, node: fx.Node) -> int:
     moved = [axes.index(k) for k in order if k in axes]
     sizes = tuple(value.positions[k] for k in moved)
 
-    def on_positions(table: Tensor, end: int) -> Tensor:
-        start = table.ndim - end - len(moved)
-        head, tail = range(start), range(start + len(moved), table.ndim)
-        return table.permute(*head, *(start + k for k in moved), *tail)
-
     new = replace(value, channel_axis=order.index(value.channel_axis), positions=sizes)
     return reader.per_part(
-        index,
-        lambda part: reader.apply(
-            "transpose", part, lambda state: state.rearranged(on_positions, sizes), new
-        ),
+        index, lambda part: reader.add(Transpose("transpose", (part,), new, tuple(moved)))
     )
 
 
@@ -184,7 +161,7 @@ def positions(reader: Reader, node: fx.Node) -> int:
     index = reader.only_state(node)
     (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
     call = call_of(reader, node, argument)
-    if node.target in _REORDERING and not reader.value(index).positions:
+    if node.target in _REORDERING and not reader.units(index).positions:
         marked = torch.arange(float(reader.shape(argument).numel())).view(reader.shape(argument))
         if torch.equal(call(marked).sort(1).values, marked):
             return reordered(reader, index)
@@ -193,16 +170,15 @@ def positions(reader: Reader, node: fx.Node) -> int:
 
 def reordered(reader: Reader, index: int) -> int:
     """The same channels in another order: in sums and products they meet others than before."""
-    value = reader.value(index)
+    value = reader.units(index)
     sources = frozenset(replace(source, is_scattered=True) for source in value.sources)
-    return reader.apply(
-        "channels in another order", index, lambda state: state, replace(value, sources=sources)
-    )
+    units = replace(value, sources=sources)
+    return reader.add(Rename("channels in another order", (index,), units))
 
 
 def mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], index: int) -> int:
     """One state after a linear map of positions that is given as a function."""
-    value = reader.value(index)
+    value = reader.units(index)
     if value.is_flat or not value.positions:
         refuse(node, "it acts on features that have no positions (any more).")
     one = value.channel_axis == 0
@@ -223,16 +199,9 @@ def mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], inde
     name = f"map of positions {value.positions} to {mixing.positions} ({node.name})"
     if mixing.moves_channels:
         index = reordered(reader, index)
-        new = replace(new, sources=reader.value(index).sources)
-    if not mixing.mixes:
-        return reader.apply(name, index, mixing.select, new)
-    place = len(reader.steps)
-
-    def on_pairs(table: Tensor, context: Context) -> Tensor:
-        return mixing.on_both(table, value.positions)
-
-    run = mixed_by_record(place, mixing.positions, on_pairs)
-    return reader.add(Step(name, (index,), run, new, back="pairs", is_linear=True))
+        new = replace(new, sources=reader.units(index).sources)
+    back = "pairs" if mixing.mixes else "same"
+    return reader.add(MapPositions(name, (index,), new, mixing, back=back))
 
 
 def _with_channels(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -247,7 +216,7 @@ def _with_channels(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tenso
 
 def broadcast(reader: Reader, node: fx.Node, a: int, b: int) -> tuple[int, int]:
     """Two states with positions of size one repeated to the other's sizes."""
-    one, other = reader.value(a), reader.value(b)
+    one, other = reader.units(a), reader.units(b)
     same_place = one.channel_axis == other.channel_axis and not (one.is_flat or other.is_flat)
     if one.positions == other.positions or not same_place:
         return a, b
@@ -256,7 +225,7 @@ def broadcast(reader: Reader, node: fx.Node, a: int, b: int) -> tuple[int, int]:
     sizes = tuple(max(p, q) for p, q in zip(one.positions, other.positions, strict=True))
 
     def to_sizes(index: int) -> int:
-        value = reader.value(index)
+        value = reader.units(index)
         if value.positions == sizes or not all(
             p in {1, q} for p, q in zip(value.positions, sizes, strict=True)
         ):
@@ -277,26 +246,6 @@ def broadcast(reader: Reader, node: fx.Node, a: int, b: int) -> tuple[int, int]:
 def of_position(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor]) -> int:
     """A linear map of positions that is given as a function."""
     return reader.per_part(reader.only_state(node), lambda part: mapped(reader, node, call, part))
-
-
-def mixed_by_record(
-    place: int,
-    sizes: tuple[int, ...],
-    on_pairs: Callable[[Tensor, Context], Tensor],
-) -> Any:
-    """A step that mixes positions: each point alone first, to know the variances, then the pairs.
-
-    Args:
-        place: Index of the step, under which the variances are kept.
-        sizes: Positions afterwards.
-        on_pairs: The map of a table `[..., *positions, *positions]`.
-    """
-
-    def run(states: tuple[PairState, ...], context: Context, demand: Demand) -> PairState:
-        state = states[0].mixed(lambda table: on_pairs(table, context), sizes)
-        return settle(state, place, context, demand)
-
-    return run
 
 
 def call_of(reader: Reader, node: fx.Node, argument: fx.Node) -> Callable[[Tensor], Tensor]:

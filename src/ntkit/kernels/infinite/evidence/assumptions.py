@@ -193,9 +193,8 @@ def _found(
 
 def _beside_a_mean(reading: Reading, place: int) -> bool:
     """Whether a shift is added to units that have a mean of their own, so that both multiply."""
-    step = reading.steps[place]
-    added = step.name.startswith(("bias (", "embedding of positions ("))
-    return added and not all(reading.steps[k].value.is_centred for k in step.inputs)
+    added = reading.drawn[place].kind in {"shift", "table"}
+    return added and not all(reading.steps[k].units.is_centred for k in reading.steps[place].inputs)
 
 
 def _joined(name: str, part: str) -> str:

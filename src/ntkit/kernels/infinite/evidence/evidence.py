@@ -117,5 +117,5 @@ def n_outputs(traced: Traced, reading: Reading, sample: dict[fx.Node, Any]) -> l
     for node in list(returned) if isinstance(returned, list | tuple) else [returned]:
         shape = sample[node]
         shapes += [shape] if isinstance(shape, torch.Size) else list(shape)  # of pieces
-    axes = [reading.steps[k].value.channel_axis for k in reading.outputs]
+    axes = [reading.steps[k].units.channel_axis for k in reading.outputs]
     return [shape[axis] if axis else 1 for shape, axis in zip(shapes, axes, strict=True)]

@@ -10,8 +10,8 @@ from torch.quasirandom import SobolEngine
 from ntkit._core.outside import warn
 from ntkit.kernels.infinite.evidence.first_layers import ENOUGH, FirstLayer, first_layers
 from ntkit.kernels.infinite.evidence.segment import End, Segment, segment
+from ntkit.kernels.infinite.program.context import Side
 from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.steps import Side
 from ntkit.kernels.infinite.trace import Traced
 from ntkit.kernels.infinite.variances import Variances
 

@@ -6,8 +6,10 @@ from math import sqrt
 from torch import Tensor, fx, nn
 
 from ntkit._core.running import StandIn
+from ntkit.kernels.infinite.calls.waves import WaveCall
 from ntkit.kernels.infinite.evidence.draws import are_uniform
 from ntkit.kernels.infinite.evidence.later import Graph
+from ntkit.kernels.infinite.program.ops.points import TakePoints
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.reader import Drawn
 from ntkit.kernels.infinite.trace import Traced
@@ -32,7 +34,7 @@ class FirstLayer:
         name: The layer's.
         node: Its call.
         layer: It.
-        source: The step of the features.
+        source: The number of the features.
         weight: The variance of its weights.
         bias: The mean and the variance of its biases.
         is_bias_uniform: Whether these are drawn uniformly too.
@@ -134,11 +136,12 @@ def first_layers(traced: Traced, reading: Reading, variances: Variances) -> list
         layer, inputs = drawn.owner, reading.steps[place].inputs
         if not isinstance(layer, nn.Linear | CONVOLUTIONS) or len(inputs) != 1:
             continue
-        if reading.steps[inputs[0]].back != "none" or not is_uniform(layer, variances):
+        points = reading.steps[inputs[0]]
+        if not isinstance(points, TakePoints) or not is_uniform(layer, variances):
             continue
-        if any(reading.steps[k].sees_points for k in graph.users(place)):
+        if any(isinstance(reading.steps[k], WaveCall) for k in graph.users(place)):
             continue  # sines, by the law of the weights
-        found.append(_first(drawn, layer, calls[id(layer)], inputs[0], variances))
+        found.append(_first(drawn, layer, calls[id(layer)], points.features, variances))
     return found
 
 

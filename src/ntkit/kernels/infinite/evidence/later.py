@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from ntkit.kernels.infinite.program.ops.bend import Bend
+from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.rules import rules
 
@@ -42,12 +44,14 @@ class Graph:
                 continue
             seen.add(k)
             step, drawn = self._reading.steps[k], self._reading.drawn.get(k)
-            if step.activation is not None:
+            if isinstance(step, Bend):
                 return k
             if drawn is not None and isinstance(drawn.owner, nn.LayerNorm | nn.GroupNorm):
                 return k
-            others = [self._reading.steps[i].value for i in step.inputs if i not in seen]
-            if step.name == "sum" and not all(value.is_centred for value in others):
+            others = [self._reading.steps[i].units for i in step.inputs if i not in seen]
+            if isinstance(step, AddBranches | AddWithMeans) and not all(
+                u.is_centred for u in others
+            ):
                 return k
             waiting += self.users(k)
         return None

@@ -5,6 +5,7 @@ from math import prod
 from torch import nn
 
 from ntkit._core.outside import warn
+from ntkit.kernels.infinite.program.ops.points import TakePoints
 from ntkit.kernels.infinite.read import Reading
 
 __all__ = ["check_width"]
@@ -26,11 +27,11 @@ def check_width(reading: Reading) -> str | None:
         layer = drawn.owner
         if drawn.kind != "layer" or not type(layer).__module__.startswith("torch."):
             continue
-        source = reading.steps[place].inputs[0]
-        if reading.steps[source].back == "none":
+        source = reading.steps[reading.steps[place].inputs[0]]
+        if isinstance(source, TakePoints):
             continue  # the points' own features, of any number
         width = _inputs(layer)
-        value = reading.steps[source].value
+        value = source.units
         width = width // max(1, prod(value.positions)) if value.is_flat else width
         if 0 < width < _NARROW:
             warn(

@@ -6,6 +6,8 @@ from torch import fx, nn
 
 from ntkit._core.outside import warn
 from ntkit.kernels.infinite.evidence.later import Graph
+from ntkit.kernels.infinite.program.ops.bend import Bend
+from ntkit.kernels.infinite.program.ops.branches import MultiplyBranches
 from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.trace import Traced, refuse
 
@@ -79,8 +81,8 @@ def _ends(reading: Reading, n_outputs: Sequence[int]) -> None:
                 continue
             seen.add(k)
             step = reading.steps[k]
-            bent = step.activation is not None and not step.name.startswith("plus ")
-            if (bent or step.name == "product") and graph.is_last(k):
+            bent = isinstance(step, Bend) and not step.adds
+            if (bent or isinstance(step, MultiplyBranches)) and graph.is_last(k):
                 warn(
                     f"`{step.name}` comes after the last layer with weights: the tangent kernel hangs "
                     "on the random output itself, at any width, and this is its mean over draws. "

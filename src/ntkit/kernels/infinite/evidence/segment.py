@@ -12,9 +12,9 @@ from torch.fx.node import map_arg
 from ntkit._core.copies import Copier
 from ntkit.kernels.infinite.calls.normalisation import BATCH
 from ntkit.kernels.infinite.evidence.first_layers import CONVOLUTIONS, FirstLayer
-from ntkit.kernels.infinite.plan import demands
+from ntkit.kernels.infinite.program.program import demands
+from ntkit.kernels.infinite.program.units import Demand
 from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.steps import Demand
 from ntkit.kernels.infinite.trace import Traced
 
 __all__ = ["End", "Segment", "segment"]
@@ -174,7 +174,7 @@ def _taken(traced: Traced, node: fx.Node, pairs: Mapping[int, bool]) -> tuple[in
 
 def _keepers_of_pairs(reading: Reading) -> dict[int, bool]:
     """By the identity of a layer, whether moments of different positions count in its inputs."""
-    wanted = demands(reading, Demand())
+    wanted = demands(reading.steps, reading.outputs, Demand())
     found = {}
     for place, drawn in reading.drawn.items():
         asked = [wanted[k] for k in reading.steps[place].inputs]

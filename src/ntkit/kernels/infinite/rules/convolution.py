@@ -53,7 +53,12 @@ def standard_convolution(
 
 
 @rules.register(
-    nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, effect="windows", channel_axis=1
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+    effect="windows",
+    channel_axis=1,
+    windows=_standard,
 )
 def standard_transposed(
     layer: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d,
@@ -70,7 +75,14 @@ def ntk_convolution(layer: Any, state: PairState, variances: Taken) -> PairState
     return convolved(state, _ntk(layer, state.positions, variances))
 
 
-@rules.register(ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, effect="windows", channel_axis=1)
+@rules.register(
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    effect="windows",
+    channel_axis=1,
+    windows=_ntk,
+)
 def ntk_transposed(layer: Any, state: PairState, variances: Taken) -> PairState:
     """As the convolution, each input spread over its window."""
     return convolved(state, _ntk(layer, state.positions, variances))

@@ -4,11 +4,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.kernels.infinite.rules.registry import rules
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.variances import Taken, spread_of
 
-__all__ = ["batch_norm", "scale_and_shift"]
+__all__ = ["batch_norm", "own_cross", "scale_and_shift"]
 
 
 def scale_and_shift(layer: Any) -> tuple[Tensor, Tensor]:
@@ -21,20 +22,43 @@ def scale_and_shift(layer: Any) -> tuple[Tensor, Tensor]:
     return weight * inverse, bias - weight * mean * inverse
 
 
-@rules.register(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, effect="scaling", channel_axis=1)
-def batch_norm(layer: Any, state: PairState, variances: Taken) -> PairState:
+def own_cross(layer: Any) -> float:
+    """What the scales' own part of the tangent kernel has of the means of units, over their sum."""
+    if layer.weight is None:
+        return 0.0
+    inverse = (layer.running_var.double() + layer.eps).rsqrt()
+    return -float((layer.running_mean.double() * inverse**2).mean())
+
+
+def _numbers(layer: Any, variances: Taken) -> Weights:
     """At the running statistics: a scale and a shift of each channel, taken by their mean squares.
 
-    Exact where all channels have the same statistics (as after the start); channels that differ are
-    taken as random draws, as the weights are. "centred" leaves the mean of the shifts out.
+    "centred" leaves the mean of the shifts out.
     """
     inverse = (layer.running_var.double() + layer.eps).rsqrt()
     mean = layer.running_mean.double()
     scale, shift = scale_and_shift(layer)
     own = float((inverse**2).mean()) if layer.weight is not None else 0.0
-    return state.trained_scale(
+    return Weights(
         float((scale**2).mean()),
         spread_of(shift) if variances == "centred" else float((shift**2).mean()),
-        own_weight=own,
-        own_bias=float((mean**2 * inverse**2).mean()) + 1 if layer.weight is not None else 0.0,
+        own,
+        float((mean**2 * inverse**2).mean()) + 1 if layer.weight is not None else 0.0,
     )
+
+
+@rules.register(
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.BatchNorm3d,
+    effect="scaling",
+    channel_axis=1,
+    numbers=_numbers,
+)
+def batch_norm(layer: Any, state: PairState, variances: Taken) -> PairState:
+    """At the running statistics: a scale and a shift of each channel.
+
+    Exact where all channels have the same statistics (as after the start); channels that differ are
+    taken as random draws, as the weights are.
+    """
+    return _numbers(layer, variances).of_units(state)

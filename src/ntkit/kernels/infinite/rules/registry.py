@@ -8,6 +8,7 @@ from torch import nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.registry import ExactTypeRegistry
+from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.kernels.infinite.state import PairState
 from ntkit.kernels.infinite.variances import Taken
 from ntkit.kernels.infinite.windows import Windows
@@ -21,6 +22,7 @@ covariances alone, and each point meets itself first to know the variances); "sc
 unit alone and keeps what it was."""
 
 Apply = Callable[[Any, PairState, Taken], PairState]
+NumbersOf = Callable[[Any, Taken], Weights]
 WindowsOf = Callable[[Any, tuple[int, ...], Taken], Windows]
 
 
@@ -34,12 +36,16 @@ class Rule:
         channel_axis: Where the layer expects the channels: 1 (convolutions) or -1.
         windows: What the rule hands to `convolved`, if that is all it does: `windows(layer,
             positions, variances)`. Several layers are then computed together.
+        numbers: What the rule hands to `PairState.affine` (with the effect "scaling" to
+            `PairState.trained_scale`), if that is all it does: `numbers(layer, variances)`. The layer
+            is then read once a call.
     """
 
     apply: Apply
     effect: Effect
     channel_axis: int
     windows: WindowsOf | None = None
+    numbers: NumbersOf | None = None
 
     def __call__(self, layer: nn.Module, state: PairState, variances: Taken) -> PairState:
         """The state after `layer`."""
@@ -69,6 +75,7 @@ class RuleBook:
         effect: Effect = "weights",
         channel_axis: int = -1,
         windows: WindowsOf | None = None,
+        numbers: NumbersOf | None = None,
     ) -> Callable[[Apply], Apply]:
         """A decorator that files `rule(layer, state, variances) -> state` under each of `types`.
 
@@ -77,10 +84,11 @@ class RuleBook:
             effect: What the layer does to a unit, see `Effect`.
             channel_axis: Where the layer expects the channels, 1 or -1.
             windows: See `Rule`.
+            numbers: See `Rule`.
         """
 
         def file(apply: Apply) -> Apply:
-            self._entries.register(*types)(Rule(apply, effect, channel_axis, windows))
+            self._entries.register(*types)(Rule(apply, effect, channel_axis, windows, numbers))
             return apply
 
         return file

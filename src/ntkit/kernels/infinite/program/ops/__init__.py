@@ -1,0 +1,1 @@
+"""The operations of a program, by what they do to the statistics of a pair."""
