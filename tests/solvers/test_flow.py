@@ -15,7 +15,7 @@ from ntkit.operators import (
     ToeplitzOperator,
 )
 from ntkit.solvers import solve_flow
-from ntkit.solvers.flow import LANCZOS_STEPS
+from ntkit.solvers.flow_by_products import LANCZOS_STEPS
 from tests import oracles
 from tests.cases import layered, randn, seeded
 from tests.tolerances import assert_near, relative_error

@@ -25,7 +25,9 @@ from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
 from ntkit.operators.scaled import scaled
-from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare
+from ntkit.solvers.eigenbasis import Eigenbasis
+from ntkit.solvers.flow import prepare
+from ntkit.solvers.flow_solution import AbstractPrepared, FlowSolution
 from ntkit.solvers.pivoted_cholesky import Factor
 from ntkit.solvers.response import AbstractResponse, with_ridge
 
@@ -39,9 +41,7 @@ _TOGETHER = 64
 _MOST, _MOST_PRODUCTS = 5_000, 400
 """Moments of a search where a moment is a scaling, and where it is a series of its own."""
 
-_DEFAULT_TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-6}
-"""Relative error that is asked for: half of the digits of float64; in float32 ten units in the last place, below which its
-products do not go."""
+_DEFAULT_TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-6}  # half the digits; ten ulp
 
 
 class TrainingOptions(TypedDict, total=False):

@@ -11,7 +11,9 @@ from ntkit.solvers.conjugate_gradients import (
     conjugate_gradients,
 )
 from ntkit.solvers.conjugate_gradients_method import ConjugateGradients
-from ntkit.solvers.flow import AbstractPrepared, Eigenbasis, FlowSolution, prepare, solve_flow
+from ntkit.solvers.eigenbasis import Eigenbasis
+from ntkit.solvers.flow import prepare, solve_flow
+from ntkit.solvers.flow_solution import AbstractPrepared, FlowSolution
 from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.lanczos_quadrature import (
     gauss_rule,

@@ -9,15 +9,17 @@ from torch import Tensor
 from ntkit._core.checks import positive_int
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.budget import Budget, Optimiser
+from ntkit.tasks.samples import AbstractSamples
 from ntkit.tasks.signal import Signal
 from ntkit.tuning.answer import KernelAnswer, answered, has_kernel
-from ntkit.tuning.candidates import COMPARED, MLP, candidates
+from ntkit.tuning.candidates import COMPARED, MLP, Candidate, candidates
 from ntkit.tuning.choice import Goal
 from ntkit.tuning.families import Equal, FamilyComparison, compared, notes_on
 from ntkit.tuning.ladders import asked_families, usual_of
 from ntkit.tuning.optimisers import optimiser_of
 from ntkit.tuning.optimisers.base import Engine
 from ntkit.tuning.plan import NetworkFactory, NetworkPlan, check_sigmoid, plan_seed
+from ntkit.tuning.predict import Prediction
 from ntkit.tuning.question import Question, chosen_engine
 from ntkit.tuning.result import TuneResult
 
@@ -129,10 +131,7 @@ def tune(
     say = on_progress or (lambda _: None)
     answer = KernelAnswer()
     if MLP in names and has_kernel(whole):
-        trains = optimiser_of(budget)
-        chosen, why = chosen_engine(engine, trains, whole)
-        question = Question(whole, goal, trains, plan, tried, chosen, pilot, say)
-        answer = answered(question, why)
+        answer = _by_kernel(whole, goal, budget, plan, tried, engine, pilot, say)
     relu = [answer.choice] if answer.choice else tried
     models = FamilyComparison()
     if may_try and (answer.choice is None or len(names) > 1):
@@ -142,8 +141,7 @@ def tune(
     unknown = usual_of(next(iter(names)), whole)
     rows, table = models.families, answer.table or models.table
     choice = next((row.candidate for row in rows), answer.choice or unknown)
-    told = {str(r.candidate): r.predictions for r in models.table if r.candidate.name == "identity"}
-    curves = told | {str(row.candidate): row.curve for row in rows[:1]}
+    notes = notes_on(rows, names, whole.metric, knows=answer.choice is not None)
     return TuneResult(
         choice=choice,
         bandwidth=choice.bandwidth,
@@ -156,11 +154,8 @@ def tune(
         clock=answer.clock,
         models=answer.models,
         baseline=whole.baseline(),
-        notes=(
-            *answer.notes,
-            *notes_on(rows, names, whole.metric, knows=answer.choice is not None),
-        ),
-        curves={**curves, **answer.curves},
+        notes=(*answer.notes, *notes),
+        curves={**_curves(models), **answer.curves},
         plan=plan,
         code=plan.code(choice),
         seconds=perf_counter() - start,
@@ -168,3 +163,25 @@ def tune(
         equal=equal,
         by_models=bool(models.table),
     )
+
+
+def _by_kernel(
+    task: AbstractSamples,
+    goal: Goal,
+    budget: Budget,
+    plan: NetworkPlan,
+    tried: tuple[Candidate, ...],
+    engine: str,
+    pilot: bool,
+    say: Callable[[str], None],
+) -> KernelAnswer:
+    """What kernels say of ReLU networks on the encodings, by the engine asked for or the one that suits."""
+    trains = optimiser_of(budget)
+    chosen, why = chosen_engine(engine, trains, task)
+    return answered(Question(task, goal, trains, plan, tried, chosen, pilot, say), why)
+
+
+def _curves(models: FamilyComparison) -> dict[str, tuple[Prediction, ...]]:
+    """What scale models say of bare coordinates, and of the family that is recommended."""
+    told = {str(r.candidate): r.predictions for r in models.table if r.candidate.name == "identity"}
+    return told | {str(row.candidate): row.curve for row in models.families[:1]}
