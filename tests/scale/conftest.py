@@ -18,5 +18,5 @@ def cluster() -> Iterator[object]:
 def client(cluster: object) -> Iterator[object]:
     distributed = pytest.importorskip("distributed")
     with distributed.Client(cluster) as made:
-        made.wait_for_workers(2)
+        made.wait_for_workers(2, timeout=120)
         yield made

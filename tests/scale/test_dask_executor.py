@@ -53,7 +53,7 @@ class SlowRBF(RBF):
     """Time enough for a worker to die in the middle of a product."""
 
     def __call__(self, x1: torch.Tensor, x2: torch.Tensor | None = None) -> torch.Tensor:
-        time.sleep(0.002)
+        time.sleep(0.006)
         return super().__call__(x1, x2)
 
 
@@ -108,7 +108,7 @@ def killed_meanwhile(client: Client, which: slice, run: Callable[[], Any]) -> An
         return run()
     finally:
         killer.join()
-        client.wait_for_workers(2)
+        client.wait_for_workers(2, timeout=120)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

@@ -75,7 +75,7 @@ class DaskExecutor:
             _refuse_other(address, versions, self._versions)
 
     def share(self, value: Any) -> "SharedValue":
-        """A handle of the value, which every worker of now is sent at once and others fetch from them."""
+        """A handle of the value, which one worker is sent, and the others fetch from it and from each other."""
         return SharedValue(self.client, value)
 
     def map(self, work: Callable[..., Out], items: Iterable[In], *shared: Any) -> Iterator[Out]:
@@ -176,13 +176,20 @@ class SharedValue:
         if self._future is None or self._future.cancelled():
             if self._client.status != "running":
                 raise ConnectionError(_GONE)
-            try:
-                sent: Any = self._client.scatter(self._value, broadcast=True, hash=False)
-            except OSError as error:  # Dask's own words for a closed connection, and a refused one
-                raise ConnectionError(_GONE) from error
-            self._future = sent
+            self._future = self._sent()
         assert self._future is not None
         return self._future
+
+    def _sent(self) -> Future:
+        """To one worker, from which the others fetch it: Dask would wait without end for a dead one of many."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                found: Any = self._client.scatter(self._value, hash=False)
+                return found
+            except OSError as error:  # of a worker that has just died, or of the scheduler
+                if self._client.status != "running" or attempt == _ATTEMPTS - 1:
+                    raise ConnectionError(_GONE) from error
+        raise AssertionError
 
     def forget(self) -> None:
         """Send it again when it is next needed."""
