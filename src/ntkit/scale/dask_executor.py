@@ -181,15 +181,20 @@ class SharedValue:
         return self._future
 
     def _sent(self) -> Future:
-        """To one worker, from which the others fetch it: Dask would wait without end for a dead one of many."""
-        for attempt in range(_ATTEMPTS):
+        """To one worker, from which the others fetch it: Dask would wait without end for a dead one of many.
+
+        Raises:
+            ConnectionError: The scheduler has gone.
+        """
+        tries = 0
+        while True:
             try:
                 found: Any = self._client.scatter(self._value, hash=False)
                 return found
             except OSError as error:  # of a worker that has just died, or of the scheduler
-                if self._client.status != "running" or attempt == _ATTEMPTS - 1:
+                tries += 1
+                if self._client.status != "running" or tries == _ATTEMPTS:
                     raise ConnectionError(_GONE) from error
-        raise AssertionError
 
     def forget(self) -> None:
         """Send it again when it is next needed."""
