@@ -124,7 +124,7 @@ def test_the_bar_counts_every_pair(capsys: pytest.CaptureFixture[str]) -> None:
             ValueError,
             "`out` asks for gradients",
         ),
-        ({"out": "gram.txt"}, ValueError, "a tensor or the path of an .npy file"),
+        ({"out": "gram.txt"}, ValueError, "a tensor, or end in .npy or .zarr"),
         ({"out": [[0.0]]}, TypeError, "`out` must be a tensor, an array or the path .* got list"),
         ({"out": np.zeros((5, 5), np.float32)}, ValueError, "`out` is torch.float32"),
         ({"out": np.zeros((4, 5))}, ValueError, r"`out` has shape \(4, 5\)"),
