@@ -169,7 +169,7 @@ def kills(client: Client) -> list[Row]:
 def measure() -> list[Row]:
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit=0
         ) as cluster,
         Client(cluster) as client,
     ):

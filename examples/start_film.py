@@ -73,7 +73,8 @@ def main() -> None:
     plain = film(Identity(2), image, times, structure="low-rank", max_rank=600)
     encoded = film(features, image, times)
     frames = [frame([plain[k], encoded[k]], k / (len(times) - 1)) for k in range(len(times))]
-    durations = [120] * (len(frames) - 1) + [2500]
+    frames = [frames[-1], *frames[:-1]]  # who sees no films sees the end
+    durations = [2500] + [120] * (len(frames) - 1)
     frames[0].save(
         path,
         save_all=True,

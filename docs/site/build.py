@@ -19,6 +19,7 @@ import tables
 OUT = pages.ROOT / "build" / "docs"
 SOURCE = pages.ROOT / "build" / "docs-source"
 BENCHMARKS = pages.ROOT / "benchmarks" / "README.md"
+GALLERY = pages.ROOT / "docs" / "gallery.md"
 
 
 def lay_out() -> None:
@@ -30,6 +31,8 @@ def lay_out() -> None:
         if path.suffix != ".py"
     }
     made["benchmarks/index.md"] = pages.relinked(BENCHMARKS, where) + tables.contents()
+    contents = pages.relinked(GALLERY, where)
+    made["gallery.md"] = contents + gallery.thumbnails(contents)
     made |= tables.pages() | reference.pages() | gallery.pages(SOURCE / "gallery")
     for path in SOURCE.rglob("*"):
         if path.is_file() and str(path.relative_to(SOURCE)) not in made:

@@ -32,6 +32,27 @@ def pages(drawn: Path) -> dict[str, str | bytes]:
     return made
 
 
+def thumbnails(contents: str) -> str:
+    """All pictures in rows of three, in the order of a table of contents, each a link to its page."""
+    made = []
+    for path in sorted(SCRIPTS, key=lambda path: contents.index(f"gallery/{path.stem}.md")):
+        title, *_, picture = _doc(path).split("\n\n")
+        alt = f"{title.rstrip('.')}. {_words(picture)}"
+        made.append(f'[![{alt}](gallery/{path.stem}.png){{width="32%"}}](gallery/{path.stem}.md)')
+    return "\n" + "\n".join(made) + "\n"
+
+
+def _doc(path: Path) -> str:
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert doc is not None
+    return doc
+
+
+def _words(picture: str) -> str:
+    """The last paragraph of a docstring: the picture in words."""
+    return picture.removeprefix("Picture: ").replace("\n", " ")
+
+
 def _module(path: Path) -> ModuleType:
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
@@ -50,16 +71,13 @@ def _picture(script: ModuleType) -> bytes:
 def _page(path: Path) -> str:
     """Its docstring, whose first line is the title and whose last paragraph is the picture in words."""
     text = path.read_text(encoding="utf-8")
-    doc = ast.get_docstring(ast.parse(text))
-    assert doc is not None
-    title, *paragraphs, picture = doc.split("\n\n")
-    alt = picture.removeprefix("Picture: ").replace("\n", " ")
+    title, *paragraphs, picture = _doc(path).split("\n\n")
     code = text[text.index('"""', 3) + 3 :].lstrip()
     file = path.relative_to(ROOT)
     return "\n\n".join([
         f"# {title.rstrip('.')}",
         *paragraphs,
-        f"![{alt}]({path.stem}.png)",
+        f"![{_words(picture)}]({path.stem}.png)",
         f"`{file}`, whole:",
         f"```python\n{code.rstrip()}\n```",
         "[All of the gallery](../gallery.md)\n",

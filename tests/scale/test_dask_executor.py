@@ -165,7 +165,7 @@ SCHEDULER = """
 import asyncio
 from distributed import Scheduler, Worker
 async def main():
-    async with Scheduler(host="127.0.0.1", port=0, dashboard_address=None) as scheduler:
+    async with Scheduler(host="127.0.0.1", port=0, dashboard_address=":0") as scheduler:
         async with Worker(scheduler.address, nthreads=1):
             print(scheduler.address, flush=True)
             await scheduler.finished()

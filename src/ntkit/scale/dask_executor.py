@@ -48,7 +48,7 @@ class DaskExecutor:
 
     Example:
         >>> from distributed import Client, LocalCluster
-        >>> with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+        >>> with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster:
         ...     with Client(cluster) as client:
         ...         print(list(DaskExecutor(client).map(pow, [1, 2, 3], 2)))
         [1, 4, 9]
