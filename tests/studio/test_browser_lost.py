@@ -55,7 +55,7 @@ def test_the_answer_is_begun_once_more_and_not_a_third_time(
         assert page.inner_text("main button.cancel") in {"Refine", "Try again"}
         page.click("[data-example=houses]")
         page.wait_for_selector("[data-said=choice][data-whole=false]", timeout=WAIT)
-        assert page.is_hidden(".state")
+        until(page, "document.querySelector('.state').hidden")
 
 
 def test_training_that_is_killed_begins_anew_and_can_be_saved(

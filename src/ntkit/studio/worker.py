@@ -3,6 +3,7 @@
 It ends when its connection does. Whatever a file or a request makes of it, other sessions and the server go on.
 """
 
+import gc
 import signal
 import sys
 import traceback
@@ -37,6 +38,7 @@ def run(channel: Connection) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the server ends the workers
     use_threads(1)  # two sessions at work share the cores; a region of two threads waits for both
+    gc.freeze()  # a collection writes to all that it looks at, and pages written to are no longer shared
     worker = _Worker(channel)
     waiting: OrderedDict[str, tuple[dict[str, Any], memoryview]] = OrderedDict()
     is_trim = True
