@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+pytest.importorskip("tyro")
+
 import ntkit
 
 SPACES = [ntkit, *(s for name in ntkit.__all__ if inspect.ismodule(s := getattr(ntkit, name)))]

@@ -13,6 +13,7 @@ import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
 KOREAN = DOCS / "ko"
+pytestmark = pytest.mark.skipif(not KOREAN.is_dir(), reason="needs the source's documentation")
 HANGUL = re.compile(r"[\uac00-\ud7a3]")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 PLAIN = re.compile(
