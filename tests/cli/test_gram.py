@@ -45,6 +45,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("x.npy", X)
     np.save("y.npy", X[:4] + 1)
     np.save("whole.npy", np.arange(3))
+    Path("text.npy").write_text("no numbers")
+    with Path("several.npy").open("wb") as file:
+        np.savez(file, x=X)
     return tmp_path
 
 
@@ -79,6 +82,9 @@ def test_a_factory_that_seeds_gives_the_same_kernel_again(
         (("gram_factories:text", "x.npy"), "returned str, and a kernel is needed"),
         (("gram_factories:make", "x.csv"), "must be an .npy file of points"),
         (("gram_factories:make", "whole.npy"), "holds int64, and points are float32 or float64"),
+        (("gram_factories:make", "none.npy"), "does not exist"),
+        (("gram_factories:make", "text.npy"), "is no array of numbers"),
+        (("gram_factories:make", "several.npy"), "is no array of numbers"),
         (("gram_factories:make", "x.npy", "--part", "0/2"), "shares count from 1"),
         (("gram_factories:make", "x.npy", "--part", "1"), "must be I/N"),
     ],

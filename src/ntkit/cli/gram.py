@@ -92,10 +92,14 @@ def _points(path: Path) -> Tensor:
     """
     if path.suffix != ".npy":
         raise ValueError(f"`{shown(path)}` must be an .npy file of points.")
+    if not path.is_file():
+        raise ValueError(f"`{shown(path)}` does not exist, or is no file.")
     try:
-        found = np.load(path)
-    except ValueError as error:
-        raise ValueError(f"`{shown(path)}` could not be read: {error}.") from None
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError):  # NumPy's own words advise to unpickle it
+        found = None
+    if not isinstance(found, np.ndarray):
+        raise ValueError(f"`{shown(path)}` is no array of numbers. Write one with `numpy.save`.")
     if found.dtype not in {np.dtype("float32"), np.dtype("float64")}:
         raise ValueError(f"`{shown(path)}` holds {found.dtype}, and points are float32 or float64.")
     return torch.from_numpy(found)
