@@ -22,14 +22,26 @@ pytestmark = [pytest.mark.slow, DRIVEN, BUILT]
 
 
 def kill(studio: Studio) -> None:
-    """End the newest worker, as a system that has run out of memory does."""
-    workers = [pid for pid in family(studio.process.pid) if _parent_is_forkserver(pid, studio)]
+    """End the newest worker, as a system that has run out of memory does; wait for one where none stands yet."""
+    end = time.monotonic() + WAIT / 1000
+    while not (workers := _workers(studio)):
+        assert time.monotonic() < end, "no worker has been started"
+        time.sleep(0.05)
     os.kill(max(workers), 9)
 
 
-def _parent_is_forkserver(pid: int, studio: Studio) -> bool:
-    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    return int(fields[1]) in family(studio.process.pid)[1:]
+def _workers(studio: Studio) -> list[int]:
+    """Of the server's descendants, those that the process which forks them has started, and that have not ended."""
+    server = studio.process.pid
+    found = []
+    for pid in family(server)[1:]:
+        try:
+            state, parent = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue  # it has ended meanwhile
+        if int(parent) != server and state != "Z":
+            found.append(pid)
+    return found
 
 
 def said(visit: Visit) -> str:
