@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ntkit._core.backward_graph import walk
 from ntkit.dynamics.forward_mode import forward_terms, plain_kernels
 from ntkit.dynamics.forward_rules import TESTED, TESTED_ONCE, untested
-from ntkit.dynamics.nested_reverse import reverse_terms, walk
+from ntkit.dynamics.nested_reverse import reverse_terms
 from ntkit.dynamics.plain_formulas import PlainFormulas
 from tests.cases import randn
 from tests.dynamics.forward_rows import KINKED, ROWS

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ntkit._core.backward_graph import walk
 from ntkit._core.torch_internals import tree_leaves
 from ntkit.dynamics.forward_mode import forward_terms
 from ntkit.dynamics.forward_rules import untested
-from ntkit.dynamics.nested_reverse import reverse_terms, walk
+from ntkit.dynamics.nested_reverse import reverse_terms
 from ntkit.dynamics.plain_formulas import PlainFormulas
 
 __all__ = ["LineDerivatives"]

@@ -1,13 +1,14 @@
 """Derivatives along a line by reverse mode alone: right wherever the gradients of autograd are."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["reverse_terms", "walk"]
+from ntkit._core.backward_graph import refuse_dead_ends, second_derivatives
+
+__all__ = ["reverse_terms"]
 
 _Tensors = dict[str, Tensor]
 _Leaves = dict[int, Tensor]
@@ -44,13 +45,13 @@ def reverse_terms(
     # of complex outputs the real part, whose gradient by `c` is the output
     g: Any = sum((c[i].conj() * y).real.sum() for i, y in value.items() if y.requires_grad)
     terms = [value]
-    with _second_derivatives():
-        for _ in range(order):
-            g = _derivative(g, [s])[0]
-            _refuse_ends(g)
-            found = _derivative(g, list(c.values()))
-            each = zip(value.items(), found, strict=True)
-            terms.append({i: torch.zeros_like(y) if t is None else t for (i, y), t in each})
+    for _ in range(order):
+        g = _derivative(g, [s])[0]
+        if isinstance(g, Tensor):
+            refuse_dead_ends(g.grad_fn, _ADVICE)
+        found = _derivative(g, list(c.values()))
+        each = zip(value.items(), found, strict=True)
+        terms.append({i: torch.zeros_like(y) if t is None else t for (i, y), t in each})
     return tuple(terms), rest
 
 
@@ -58,31 +59,8 @@ def _derivative(g: Any, by: list[Tensor]) -> tuple[Tensor | None, ...]:
     """On a graph; None where there is none."""
     if not isinstance(g, Tensor) or not g.requires_grad:
         return (None,) * len(by)
-    return torch.autograd.grad(g, by, create_graph=True, allow_unused=True)
-
-
-def _refuse_ends(g: Any) -> None:
-    """What follows a node without a derivative is left out of a backward pass without a word.
-
-    Raises:
-        NotImplementedError: There is such a node.
-    """
-    if isinstance(g, Tensor) and any(
-        node.name() == "torch::autograd::Error" for node in walk([g.grad_fn])
-    ):
-        raise NotImplementedError(_ADVICE.format(what="`once_differentiable`."))
-
-
-def walk(tops: list[Any]) -> list[Any]:
-    """The nodes of a graph, each once."""
-    seen: dict[Any, None] = {}
-    waiting = list(tops)
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen[node] = None
-            waiting += [below for below, _ in node.next_functions]
-    return list(seen)
+    with second_derivatives(_ADVICE):
+        return torch.autograd.grad(g, by, create_graph=True, allow_unused=True)
 
 
 _ADVICE = (
@@ -90,27 +68,3 @@ _ADVICE = (
     "nested backward passes: {what} Write it in plain operations, or give a "
     "`torch.autograd.Function` of your own a `backward` of differentiable operations."
 )
-
-_REENTRANT = (
-    "`module` uses `torch.utils.checkpoint` with `use_reentrant=True`, which hides the parameters within "
-    "from the graph. Pass `use_reentrant=False`."
-)
-
-
-@contextmanager
-def _second_derivatives() -> Iterator[None]:
-    """Say what to do where an operation has none.
-
-    Raises:
-        NotImplementedError: It has none.
-        RuntimeError: Anything else.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        what = str(error).strip().split("\n")[0]
-        if "use_reentrant=True" in what:
-            raise NotImplementedError(_REENTRANT) from error
-        if isinstance(error, NotImplementedError) or "derivative" not in what:
-            raise
-        raise NotImplementedError(_ADVICE.format(what=what)) from error

@@ -1,13 +1,12 @@
 """The gradients as a function of the cotangent: derivatives of them are those forward."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ntkit.kernels.empirical.graph import walk
+from ntkit._core.backward_graph import refuse_dead_ends, second_derivatives, walk
 
 __all__ = ["Twice"]
 
@@ -24,27 +23,25 @@ class Twice:
     """
 
     def __init__(self, y: Tensor, leaves: Sequence[Tensor]) -> None:
-        with torch.enable_grad(), _second_derivatives():
+        with torch.enable_grad(), second_derivatives(_ADVICE):
             self._c = torch.zeros_like(y, requires_grad=True)
             found = torch.autograd.grad(y, leaves, self._c, create_graph=True, allow_unused=True)
         self.places = [k for k, g in enumerate(found) if g is not None and g.requires_grad]
         self._gradients = [g for g in found if g is not None and g.requires_grad]
         _check_zero(y, [p for p, g in zip(leaves, found, strict=True) if _is_constant(g)])
         for g in self._gradients:
-            # what follows such a node is left out of a backward pass without a word
-            if any(node.name() == "torch::autograd::Error" for node in walk(g.grad_fn)):
-                raise NotImplementedError(_ADVICE.format(what="`once_differentiable`."))
+            refuse_dead_ends(g.grad_fn, _ADVICE)
 
     def nodes(self) -> list[Any]:
         """Those of the graphs of both derivatives."""
-        return list({node: None for g in self._gradients for node in walk(g.grad_fn)})
+        return list(dict.fromkeys(walk(g.grad_fn for g in self._gradients)))
 
     def forward(self, u: Sequence[Tensor]) -> Tensor:
         """`J u`, `[n, o]`, for a `u` of each parameter."""
         tangents = [u[k] for k in self.places]
         if not tangents:
             return torch.zeros_like(self._c, requires_grad=False)
-        with _second_derivatives():
+        with second_derivatives(_ADVICE):
             (found,) = torch.autograd.grad(self._gradients, self._c, tangents, retain_graph=True)
         return found
 
@@ -73,20 +70,3 @@ _ADVICE = (
     "`module` has an operation with no second derivative, which products without the matrix need "
     'here: {what} Give the operator more memory, or take `structure="dense"`.'
 )
-
-
-@contextmanager
-def _second_derivatives() -> Iterator[None]:
-    """Say what to do where an operation has none.
-
-    Raises:
-        NotImplementedError: It has none.
-        RuntimeError: Anything else.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        what = str(error).strip().split("\n")[0]
-        if "derivative" not in what:
-            raise
-        raise NotImplementedError(_ADVICE.format(what=what)) from error

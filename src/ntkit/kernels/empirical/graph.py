@@ -6,13 +6,14 @@ from typing import Any
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from ntkit._core.backward_graph import walk
 from ntkit._core.torch_internals import saved, shape_of
 from ntkit.kernels.empirical.batch import Batch
 from ntkit.kernels.empirical.rules import RULES, VIEWS, Operand
 from ntkit.kernels.empirical.target import Target
 from ntkit.kernels.empirical.uses import AbstractUse
 
-__all__ = ["Run", "walk"]
+__all__ = ["Run"]
 
 
 class Run:
@@ -38,7 +39,7 @@ class Run:
         self._operands: dict[Any, Operand | None] = {}
         self.uses: list[AbstractUse] = []
         self.unclaimed: dict[int, str] = {}
-        self.nodes = walk(y.grad_fn)
+        self.nodes = walk([y.grad_fn])
         self.signature = [node.name() for node in self.nodes]
         for node in self.nodes:
             if self.operand(node) is None:
@@ -99,18 +100,3 @@ def _transposes(node: Any) -> bool:
     if name == "PermuteBackward0":
         return [d % 2 for d in saved(node, "dims")] == [1, 0]
     return name == "TBackward0"
-
-
-def walk(top: Any) -> list[Any]:
-    """A node and all below it, each once, always in the same order."""
-    seen: set[Any] = set()
-    found = []
-    waiting = [top]
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        found.append(node)
-        waiting += [below for below, _ in node.next_functions]
-    return found
