@@ -59,7 +59,7 @@ class Threads:
     shares_memory = True
 
     def __init__(self, count: int = 1) -> None:
-        self.count = positive_int("count", count)
+        self.count: int = positive_int("count", count)
 
     def share(self, value: Any) -> Any:
         """The value itself."""

@@ -25,5 +25,5 @@ def _told(kind: str, simulate: Callable[..., list[Path]]) -> Callable[..., int]:
     return command
 
 
-ct = _told("ct", simulate_ct)
-mri = _told("mri", simulate_mri)
+ct: Callable[..., int] = _told("ct", simulate_ct)
+mri: Callable[..., int] = _told("mri", simulate_mri)

@@ -41,7 +41,7 @@ class AbstractDescent(AbstractTraining):
         reach: float,
     ) -> None:
         super().__init__(kernel, points, y, options)
-        self.lr = positive("lr", lr)
+        self.lr: float = positive("lr", lr)
         self._reach = reach
         if self.lr > self.stability_limit:
             warnings.warn(

@@ -60,7 +60,7 @@ class Expansion:
         self.kernel = kernel
         self.points = points
         self.n_outputs = n_outputs
-        self.is_coupled = isinstance(kernel, EmpiricalKernel) and kernel.outputs == "full"
+        self.is_coupled: bool = isinstance(kernel, EmpiricalKernel) and kernel.outputs == "full"
         self.factor: Factor | None = None
         self._last: tuple[Tensor, AbstractOperator] | None = None
         self._executor = executor

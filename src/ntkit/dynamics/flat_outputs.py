@@ -39,7 +39,7 @@ class FlatOutputs(nn.Module):
             for k, leaf in enumerate(leaves)
             if isinstance(leaf, Tensor) and leaf.ndim and len(leaf) == n
         ]
-        self.sampled = tuple(leaves[k] for k in self._places)
+        self.sampled: tuple[Any, ...] = tuple(leaves[k] for k in self._places)
 
     def forward(self, *sampled: Tensor) -> Float[Tensor, "n o"]:
         """The outputs of these samples."""

@@ -53,7 +53,7 @@ class HeavyBallFlow(AbstractTraining):
         damping: float,
         **options: Unpack[TrainingOptions],
     ) -> None:
-        self.damping = positive("damping", damping)
+        self.damping: float = positive("damping", damping)
         super().__init__(kernel, points, y, options)
 
     def _response(self, moment: float) -> AbstractResponse:

@@ -33,7 +33,7 @@ class _WithMomentum(AbstractDescent):
         beta: float,
         **options: Unpack[TrainingOptions],
     ) -> None:
-        self.beta = _below_one(beta)
+        self.beta: float = _below_one(beta)
         reach = 2 * (1 + self.beta)
         if self._is_nesterov:
             reach /= 1 + 2 * self.beta

@@ -45,7 +45,7 @@ class PlainFormulas(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        self.trail = hash((self.trail, func))
+        self.trail: int = hash((self.trail, func))
         kwargs = kwargs or {}
         if not (self._is_reverse or torch.is_grad_enabled()):
             args, kwargs = tree_map_only(Tensor, _constant, (args, kwargs))

@@ -129,7 +129,7 @@ class AbstractTraining(Kept, ABC):
         self._tolerance = positive(
             "tolerance", _DEFAULT_TOLERANCE[self._dtype] if tolerance is None else tolerance
         )
-        self.ridge = non_negative("ridge", options.get("ridge", 0.0))
+        self.ridge: float = non_negative("ridge", options.get("ridge", 0.0))
         self._tail = output_axes(points, y)
         # of this moment, whatever becomes of the user's network and numbers
         kernel, self._f0, points, y = snapshot((kernel, options.get("f0"), points, y))

@@ -60,7 +60,7 @@ class AbstractDraw(AbstractFourier):
         d, m = positive_int("in_dim", in_dim), positive_int("n_frequencies", n_frequencies)
         deviations = widths(bandwidth, d)
         super().__init__(scaled(self._unit(m, d, generator), deviations, integer=integer))
-        self.bandwidth = summary(deviations)
+        self.bandwidth: float | tuple[float, ...] = summary(deviations)
 
     @staticmethod
     @abstractmethod

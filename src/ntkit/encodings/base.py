@@ -87,8 +87,8 @@ class AbstractFourier(AbstractEncoding):
         self.register_buffer("frequencies", frequencies)
         self.register_buffer("amplitudes", amplitudes)
         self.register_buffer("order", order, persistent=False)  # follows from the class's options
-        self.in_dim = frequencies.shape[1]
-        self.out_dim = 2 * frequencies.shape[0] + (self.in_dim if include_input else 0)
+        self.in_dim: int = frequencies.shape[1]
+        self.out_dim: int = 2 * frequencies.shape[0] + (self.in_dim if include_input else 0)
         self.include_input = include_input
 
     @property

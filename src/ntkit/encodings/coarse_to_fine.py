@@ -75,7 +75,7 @@ class CoarseToFine(AbstractFourier):
         self.register_buffer("open_amplitudes", encoding.amplitudes.clone())
         self.register_buffer("octaves", octaves)
         self.register_buffer("alpha", octaves.max() + 1)
-        self.n_octaves = float(octaves.max()) + 1
+        self.n_octaves: float = float(octaves.max()) + 1
 
     @property
     def window(self) -> Float[Tensor, " m"]:

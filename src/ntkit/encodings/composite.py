@@ -40,12 +40,12 @@ class Composite(AbstractEncoding):
                 )
         if not parts:
             raise ValueError("`Composite()` needs at least one encoding, got none.")
-        self.parts = nn.ModuleList(parts)
+        self.parts: nn.ModuleList = nn.ModuleList(parts)
         self.in_dim, self.out_dim = (
             sum(part.in_dim for part in parts),
             sum(part.out_dim for part in parts),
         )
-        self.is_fixed = all(part.is_fixed for part in parts)
+        self.is_fixed: bool = all(part.is_fixed for part in parts)
 
     @property
     def is_stationary(self) -> bool:

@@ -15,8 +15,8 @@ class AbstractCoordinates(AbstractEncoding):
 
     def __init__(self, in_dim: int) -> None:
         super().__init__()
-        self.in_dim = positive_int("in_dim", in_dim)
-        self.out_dim = self.in_dim
+        self.in_dim: int = positive_int("in_dim", in_dim)
+        self.out_dim: int = self.in_dim
 
     @property
     def is_stationary(self) -> bool:

@@ -92,16 +92,16 @@ class HashGrid(AbstractEncoding):
             positive_int("in_dim", in_dim),
             positive_int("n_levels", n_levels),
         )
-        self.n_features_per_level = positive_int("n_features_per_level", n_features_per_level)
-        self.log2_hashmap_size = positive_int("log2_hashmap_size", log2_hashmap_size)
-        self.base_resolution = positive_int("base_resolution", base_resolution)
-        self.per_level_scale = number("per_level_scale", per_level_scale)
+        self.n_features_per_level: int = positive_int("n_features_per_level", n_features_per_level)
+        self.log2_hashmap_size: int = positive_int("log2_hashmap_size", log2_hashmap_size)
+        self.base_resolution: int = positive_int("base_resolution", base_resolution)
+        self.per_level_scale: float = number("per_level_scale", per_level_scale)
         self.interpolation = interpolation
         self._check()
-        self.out_dim = self.n_levels * self.n_features_per_level
+        self.out_dim: int = self.n_levels * self.n_features_per_level
         # One vertex beyond the cell of the last point, s * 1 + 1/2.
         scales = [self.base_resolution * self.per_level_scale**k - 1 for k in range(self.n_levels)]
-        self.n_vertices = tuple(floor(s + 0.5) + 2 for s in scales)
+        self.n_vertices: tuple[int, ...] = tuple(floor(s + 0.5) + 2 for s in scales)
         if self.n_vertices[-1] > _HIGHEST:
             raise ValueError(
                 f"`n_levels={n_levels}` with `per_level_scale={per_level_scale}` ends at "
@@ -109,7 +109,7 @@ class HashGrid(AbstractEncoding):
             )
         most = 2**self.log2_hashmap_size
         sizes = [min(n**self.in_dim, most) for n in self.n_vertices]
-        self.n_dense = sum(n**self.in_dim <= most for n in self.n_vertices)
+        self.n_dense: int = sum(n**self.in_dim <= most for n in self.n_vertices)
         dense = [[n**i for i in range(self.in_dim)] for n in self.n_vertices[: self.n_dense]]
         ends = torch.tensor(sizes).cumsum(0)
         self.register_buffer("offsets", ends - torch.tensor(sizes), persistent=False)
@@ -118,7 +118,7 @@ class HashGrid(AbstractEncoding):
         self.register_buffer("primes", torch.tensor(_PRIMES[: self.in_dim]), persistent=False)
         self.register_buffer("last_cell", torch.tensor(self.n_vertices) - 2, persistent=False)
         start = torch.rand(int(ends[-1]), self.n_features_per_level, generator=generator)
-        self.tables = nn.Parameter(1e-4 * (2 * start - 1))
+        self.tables: nn.Parameter = nn.Parameter(1e-4 * (2 * start - 1))
 
     @property
     def is_stationary(self) -> bool:

@@ -50,7 +50,7 @@ class LearnedFourier(AbstractEncoding):
                 f"`encoding` must be a Fourier encoding, got {type(encoding).__name__}: others have no "
                 "frequencies. Pass, for example, `Gaussian(2, 256, bandwidth=10.0)`."
             )
-        self.encoding = copy.deepcopy(encoding)
+        self.encoding: AbstractFourier = copy.deepcopy(encoding)
         frequencies = self.encoding.frequencies
         del self.encoding.frequencies
         self.encoding.frequencies = nn.Parameter(frequencies)

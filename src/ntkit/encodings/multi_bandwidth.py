@@ -58,4 +58,4 @@ class MultiBandwidth(AbstractFourier):
         parts = torch.randn(m, d, generator=generator).tensor_split(len(every))
         pairs = zip(parts, every, strict=True)
         super().__init__(torch.cat([scaled(unit, s, integer=integer) for unit, s in pairs]))
-        self.bandwidths = tuple(map(summary, every))
+        self.bandwidths: tuple[float | tuple[float, ...], ...] = tuple(map(summary, every))

@@ -43,7 +43,7 @@ class OneBlob(AbstractEncoding):
         self.in_dim, self.n_bins = positive_int("in_dim", in_dim), positive_int("n_bins", n_bins)
         if self.n_bins < 2:
             raise ValueError(f"`n_bins={n_bins}` must be at least 2: one bin is 1 everywhere.")
-        self.out_dim = self.in_dim * self.n_bins
+        self.out_dim: int = self.in_dim * self.n_bins
         self.register_buffer("edges", torch.arange(self.n_bins + 1.0))
 
     @property

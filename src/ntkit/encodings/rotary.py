@@ -68,8 +68,8 @@ class Rotary(nn.Module):
             raise ValueError(f"`pairs={pairs!r}` must be 'interleaved' or 'halves'.")
         self.encoding = encoding
         self.pairs = pairs
-        self.in_dim = encoding.in_dim
-        self.n_features = 2 * len(encoding.frequencies)
+        self.in_dim: int = encoding.in_dim
+        self.n_features: int = 2 * len(encoding.frequencies)
 
     def forward(
         self, features: Float[Tensor, "*batch f"], positions: Real[Tensor, "*at d"]

@@ -52,7 +52,7 @@ class SphericalHarmonics(AbstractEncoding):
         self, max_degree: int, *, condon_shortley: bool = False, in_unit_cube: bool = False
     ) -> None:
         super().__init__()
-        self.max_degree = whole("max_degree", max_degree)
+        self.max_degree: int = whole("max_degree", max_degree)
         if not 0 <= self.max_degree <= _HIGHEST:
             raise ValueError(f"`max_degree={max_degree}` must be 0 to {_HIGHEST}.")
         self.condon_shortley, self.in_unit_cube = condon_shortley, in_unit_cube

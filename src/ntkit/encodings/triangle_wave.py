@@ -44,9 +44,9 @@ class TriangleWave(AbstractEncoding):
 
     def __init__(self, in_dim: int, n_frequencies: int) -> None:
         super().__init__()
-        self.in_dim = positive_int("in_dim", in_dim)
+        self.in_dim: int = positive_int("in_dim", in_dim)
         octaves = torch.arange(positive_int("n_frequencies", n_frequencies))
-        self.out_dim = self.in_dim * len(octaves)
+        self.out_dim: int = self.in_dim * len(octaves)
         self.register_buffer("frequencies", 2.0**octaves / 2)
         self.register_buffer("shifts", octaves / 4)
 

@@ -38,7 +38,7 @@ class AbstractNTKEstimator(BaseEstimator):
     def _train(self, X: Any, targets: Tensor, weights: np.ndarray | None) -> None:
         """Keep the expansion trained on checked points `[n, d]`, targets `[n, o]` and weights `[n]`."""
         points = torch.tensor(X)
-        self.model_ = KernelModel(
+        self.model_: KernelModel = KernelModel(
             self.module,
             self.kernel,
             self.t,

@@ -3,6 +3,7 @@
 from math import pi, sqrt
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
@@ -71,13 +72,13 @@ class FourierFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 1.0 if self.bandwidth is None else positive("bandwidth", self.bandwidth)
             )
         else:
-            self.bandwidth_ = sqrt(self._gamma_for(X) / 2) / pi
-        self.gamma_ = 2 * pi**2 * self.bandwidth_**2
+            self.bandwidth_: float = sqrt(self._gamma_for(X) / 2) / pi
+        self.gamma_: float = 2 * pi**2 * self.bandwidth_**2
         count = positive_int("n_frequencies", self.n_frequencies)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         generator = torch.Generator().manual_seed(seed)
         encoding = Gaussian(X.shape[1], count, self.bandwidth_, generator)
-        self.frequencies_ = encoding.frequencies.double().numpy()
+        self.frequencies_: np.ndarray = encoding.frequencies.double().numpy()
         self._n_features_out = 2 * count
         return self
 

@@ -134,7 +134,7 @@ class Constant(AbstractLagKernel):
     """
 
     def __init__(self, value: Hyperparameter) -> None:
-        self.value = scalar("value", value, zero=True)
+        self.value: Hyperparameter = scalar("value", value, zero=True)
 
     def __call__(
         self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None

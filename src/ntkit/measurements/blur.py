@@ -50,8 +50,8 @@ class Blur(AbstractMeasurement):
         *,
         border: Border = "reflect",
     ) -> None:
-        self.field_shape = tuple(positive_int("shape", n) for n in shape)
-        self.kernel = _kernel(kernel, len(self.field_shape))
+        self.field_shape: tuple[int, ...] = tuple(positive_int("shape", n) for n in shape)
+        self.kernel: Tensor = _kernel(kernel, len(self.field_shape))
         if border not in {"reflect", "periodic", "zero", "inside"}:
             raise ValueError(
                 f'`border={border!r}` must be "reflect", "periodic", "zero" or "inside".'
@@ -65,7 +65,7 @@ class Blur(AbstractMeasurement):
         if border == "inside":
             self.data_shape = tuple(n - k + 1 for n, k in zip(self.field_shape, sizes, strict=True))
         else:
-            self.data_shape = self.field_shape
+            self.data_shape: tuple[int, ...] = self.field_shape
 
     @property
     def device(self) -> torch.device:

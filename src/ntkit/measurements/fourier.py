@@ -47,7 +47,7 @@ class Fourier(AbstractMeasurement):
         4.0
     """
 
-    dtype = torch.complex128
+    dtype: torch.dtype = torch.complex128
     is_complex = True
 
     def __init__(
@@ -58,9 +58,9 @@ class Fourier(AbstractMeasurement):
         *,
         groups: Int[Tensor, " n"] | None = None,
     ) -> None:
-        self.field_shape = tuple(positive_int("shape", n) for n in shape)
-        self.coils = checked_coils(coils, self.field_shape)
-        self.index = _places(mask, self.field_shape)
+        self.field_shape: tuple[int, ...] = tuple(positive_int("shape", n) for n in shape)
+        self.coils: Tensor | None = checked_coils(coils, self.field_shape)
+        self.index: Tensor = _places(mask, self.field_shape)
         labels = _lines(self.index, self.field_shape) if groups is None else groups
         if labels.shape != self.index.shape:
             raise ValueError(

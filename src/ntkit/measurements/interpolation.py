@@ -48,8 +48,8 @@ class Interpolation(AbstractMeasurement):
         if points.ndim != 2 or points.shape[1] != d or not len(points):
             raise ValueError(f"`points` has shape {tuple(points.shape)}; [n, {d}] is needed.")
         self.field_grid = field_grid
-        self.field_shape = field_grid.shape
-        self.points = finite("points", points).detach().double()
+        self.field_shape: tuple[int, ...] = field_grid.shape
+        self.points: Tensor = finite("points", points).detach().double()
         spacing = self.points.new_tensor(field_grid.spacing)
         cells = (self.points - self.points.new_tensor(field_grid.origin)) / spacing
         last = self.points.new_tensor(field_grid.shape) - 1
@@ -61,7 +61,7 @@ class Interpolation(AbstractMeasurement):
                 f"first at {self.points[outside][0].tolist()}. They must be in the grid's coordinates."
             )
         self._cells = torch.minimum(cells.clamp_min(0), last)
-        self.matrix = _weights(self._cells, field_grid.shape)
+        self.matrix: SparseMatrix = _weights(self._cells, field_grid.shape)
 
     @property
     def data_shape(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]

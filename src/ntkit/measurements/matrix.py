@@ -47,14 +47,14 @@ class Matrix(AbstractMeasurement):
         self._products = products_of(matrix)
         n, m = self._products.shape
         shape = (m,) if field_shape is None else field_shape
-        self.field_shape = tuple(positive_int("field_shape", k) for k in shape)
+        self.field_shape: tuple[int, ...] = tuple(positive_int("field_shape", k) for k in shape)
         if prod(self.field_shape) != m:
             raise ValueError(
                 f"`field_shape={self.field_shape}` has {prod(self.field_shape)} points, and the matrix {m} columns."
             )
-        self.data_shape = (n,)
-        self.dtype = torch.complex128 if self._products.is_complex else torch.float64
-        self.is_complex = self._products.is_complex
+        self.data_shape: tuple[int, ...] = (n,)
+        self.dtype: torch.dtype = torch.complex128 if self._products.is_complex else torch.float64
+        self.is_complex: bool = self._products.is_complex
         labels = torch.arange(n) if groups is None else torch.as_tensor(groups)
         if labels.shape != (n,) or labels.is_floating_point() or labels.is_complex():
             raise ValueError(

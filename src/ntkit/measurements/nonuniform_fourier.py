@@ -48,7 +48,7 @@ class NonuniformFourier(AbstractMeasurement):
         tensor([8.0000, 5.1258])
     """
 
-    dtype = torch.complex128
+    dtype: torch.dtype = torch.complex128
     is_complex = True
 
     def __init__(
@@ -59,7 +59,7 @@ class NonuniformFourier(AbstractMeasurement):
         *,
         groups: Int[Tensor, " n"] | None = None,
     ) -> None:
-        self.field_shape = tuple(positive_int("shape", n) for n in shape)
+        self.field_shape: tuple[int, ...] = tuple(positive_int("shape", n) for n in shape)
         d = len(self.field_shape)
         if d > 3:
             raise ValueError(f"`shape={self.field_shape}` must have one to three axes.")
@@ -68,13 +68,13 @@ class NonuniformFourier(AbstractMeasurement):
             raise ValueError(
                 f"`points` has shape {tuple(points.shape)}; [n, {d}] or [spokes, n, {d}] is needed."
             )
-        self.points = finite("points", points).detach().reshape(-1, d).double()
+        self.points: Tensor = finite("points", points).detach().reshape(-1, d).double()
         if bool((self.points.abs() > self.points.new_tensor(self.field_shape) / 2).any()):
             raise ValueError(
                 f"`points` go up to {float(self.points.abs().max()):g}; cycles per side of the field are needed, at most "
                 "half of the samples along each axis. Of radians per sample, `points * shape / (2 * pi)`."
             )
-        self.coils = checked_coils(coils, self.field_shape)
+        self.coils: Tensor | None = checked_coils(coils, self.field_shape)
         self._labels = _runs(points) if groups is None else groups
         if len(self._labels) != len(self.points):
             raise ValueError(

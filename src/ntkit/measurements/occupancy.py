@@ -60,7 +60,7 @@ class OccupancyGrid(nn.Module):
                 f"`possible` has shape {tuple(possible.shape)}; a grid of `resolution={resolution}` needs {shape}."
             )
         self.resolution, self.threshold = resolution, positive("threshold", threshold)
-        self.n_points = positive_int("n_points", n_points)
+        self.n_points: int = positive_int("n_points", n_points)
         known = torch.ones(shape, dtype=torch.bool) if possible is None else possible.clone()
         self.register_buffer("possible", known)
         self.register_buffer("occupied", known.clone())

@@ -93,9 +93,9 @@ class Physics(AbstractMeasurement):
         device: torch.device | str = "cpu",
     ) -> None:
         self.physics = physics
-        self.field_shape = tuple(positive_int("shape", n) for n in shape)
+        self.field_shape: tuple[int, ...] = tuple(positive_int("shape", n) for n in shape)
         self.is_complex = is_complex
-        self.dtype = torch.complex128 if is_complex else torch.float64
+        self.dtype: torch.dtype = torch.complex128 if is_complex else torch.float64
         self._physics_dtype, self._device = dtype, torch.device(device)
         self._pixel = [positive("spacing", s) for s in per_axis(spacing, len(self.field_shape))]
         channels = positive_int("channels", channels)
@@ -118,7 +118,7 @@ class Physics(AbstractMeasurement):
         if not len(self._index):
             raise ValueError("`physics.A(x)` is zero everywhere for a random `x`.")
         coils = self._places[:1] if self._coils else ()
-        self.data_shape = (len(self._index), *coils)
+        self.data_shape: tuple[int, ...] = (len(self._index), *coils)
         self._labels = self._group_of(groups)
 
     @property

@@ -46,9 +46,9 @@ class Sine(nn.Module):
 
     def __init__(self, frequency: float = 1.0, phase: float = 0.0, amplitude: float = 1.0) -> None:
         super().__init__()
-        self.frequency = positive("frequency", frequency)
-        self.phase = _finite("phase", phase)
-        self.amplitude = _finite("amplitude", amplitude)
+        self.frequency: float = positive("frequency", frequency)
+        self.phase: float = _finite("phase", phase)
+        self.amplitude: float = _finite("amplitude", amplitude)
 
     def forward(self, x: Values) -> Values:
         """The wave at each entry."""
@@ -74,9 +74,9 @@ class Erf(nn.Module):
 
     def __init__(self, scale: float = 1.0, rate: float = 1.0, shift: float = 0.0) -> None:
         super().__init__()
-        self.scale = _finite("scale", scale)
-        self.rate = positive("rate", rate)
-        self.shift = _finite("shift", shift)
+        self.scale: float = _finite("scale", scale)
+        self.rate: float = positive("rate", rate)
+        self.shift: float = _finite("shift", shift)
 
     def forward(self, x: Values) -> Values:
         """The function of each entry."""
@@ -127,8 +127,8 @@ class Gaussian(nn.Module):
 
     def __init__(self, scale: float = 1.0, decay: float = 1.0) -> None:
         super().__init__()
-        self.scale = _finite("scale", scale)
-        self.decay = positive("decay", decay)
+        self.scale: float = _finite("scale", scale)
+        self.decay: float = positive("decay", decay)
 
     def forward(self, x: Values) -> Values:
         """The bump at each entry."""
@@ -153,8 +153,8 @@ class Gabor(nn.Module):
 
     def __init__(self, frequency: float = 1.0, decay: float = 1.0) -> None:
         super().__init__()
-        self.frequency = positive("frequency", frequency)
-        self.decay = positive("decay", decay)
+        self.frequency: float = positive("frequency", frequency)
+        self.decay: float = positive("decay", decay)
 
     def forward(self, x: Values) -> Values:
         """The wave packet at each entry."""
@@ -241,7 +241,9 @@ class Polynomial(nn.Module):
         super().__init__()
         if not len(coefficients):
             raise ValueError("`Polynomial(coefficients)` needs at least one, the constant.")
-        self.coefficients = tuple(_finite("coefficients", c) for c in coefficients)
+        self.coefficients: tuple[float, ...] = tuple(
+            _finite("coefficients", c) for c in coefficients
+        )
 
     def forward(self, x: Values) -> Values:
         """The polynomial at each entry."""
@@ -268,7 +270,7 @@ class Hermite(nn.Module):
 
     def __init__(self, degree: int) -> None:
         super().__init__()
-        self.degree = _degree(degree)
+        self.degree: int = _degree(degree)
 
     def forward(self, x: Values) -> Values:
         """The polynomial at each entry."""
@@ -295,7 +297,7 @@ class RectifiedMonomial(nn.Module):
 
     def __init__(self, degree: int) -> None:
         super().__init__()
-        self.degree = _degree(degree)
+        self.degree: int = _degree(degree)
 
     def forward(self, x: Values) -> Values:
         """The power of each entry."""
@@ -326,7 +328,7 @@ class Elementwise(nn.Module):
         if not callable(function):
             raise TypeError(f"`Elementwise(function={function!r})` must be a function of a tensor.")
         self.function = function
-        self.kinks = tuple(_finite("kinks", t) for t in kinks)
+        self.kinks: tuple[float, ...] = tuple(_finite("kinks", t) for t in kinks)
 
     def __getstate__(self) -> dict[str, Any]:
         return named_state(self, "function")

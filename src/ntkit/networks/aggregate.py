@@ -30,7 +30,7 @@ class Aggregate(nn.Module):
 
     def __init__(self, axes: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.axes = None if axes is None else tuple(axes)
+        self.axes: tuple[int, ...] | None = None if axes is None else tuple(axes)
         if self.axes is not None and (
             not self.axes or len(set(self.axes)) < len(self.axes) or min(self.axes) < 1
         ):

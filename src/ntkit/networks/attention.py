@@ -99,38 +99,44 @@ class SelfAttention(nn.Module):
             )
         if embedding != "none" and not positions:
             raise ValueError(f'`embedding="{embedding}"` needs `positions`, their sizes.')
-        self.in_channels = positive_int("in_channels", in_channels)
-        self.out_channels = positive_int("out_channels", out_channels)
-        self.n_heads = positive_int("n_heads", n_heads)
-        self.key_channels = positive_int("key_channels", key_channels)
-        self.value_channels = positive_int("value_channels", value_channels)
+        self.in_channels: int = positive_int("in_channels", in_channels)
+        self.out_channels: int = positive_int("out_channels", out_channels)
+        self.n_heads: int = positive_int("n_heads", n_heads)
+        self.key_channels: int = positive_int("key_channels", key_channels)
+        self.value_channels: int = positive_int("value_channels", value_channels)
         self.scores: Scores = scores
         self.scaling: Scaling = scaling
         self.embedding: Embedding = embedding
-        self.embedding_std = non_negative("embedding_std", embedding_std)
-        self.embedding_channels = in_channels if embedding_channels is None else embedding_channels
+        self.embedding_std: float = non_negative("embedding_std", embedding_std)
+        self.embedding_channels: int = (
+            in_channels if embedding_channels is None else embedding_channels
+        )
         self.embedding_decay = embedding_decay
-        self.embedding_power = positive("embedding_power", embedding_power)
-        self.embed_values = embed_values and embedding != "none"
-        self.positions = tuple(positions)
-        self.query_std = positive("query_std", query_std)
-        self.key_std = positive("key_std", key_std)
-        self.value_std = positive("value_std", value_std)
-        self.out_std = positive("out_std", out_std)
-        self.b_std = non_negative("b_std", b_std)
+        self.embedding_power: float = positive("embedding_power", embedding_power)
+        self.embed_values: bool = embed_values and embedding != "none"
+        self.positions: tuple[int, ...] = tuple(positions)
+        self.query_std: float = positive("query_std", query_std)
+        self.key_std: float = positive("key_std", key_std)
+        self.value_std: float = positive("value_std", value_std)
+        self.out_std: float = positive("out_std", out_std)
+        self.b_std: float = non_negative("b_std", b_std)
 
         def draw(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.randn(shape, generator=generator))
 
         wide = in_channels + (self.embedding_channels if embedding == "concat" else 0)
         seen = wide if self.embed_values else in_channels
-        self.key = draw(n_heads, wide, key_channels)
-        self.query = draw(n_heads, wide, key_channels) if scaling == "sqrt" else None
-        self.value = draw(n_heads, seen, value_channels)
-        self.out = draw(n_heads * value_channels, out_channels)
-        self.bias = draw(out_channels) if bias else None
+        self.key: nn.Parameter = draw(n_heads, wide, key_channels)
+        self.query: nn.Parameter | None = (
+            draw(n_heads, wide, key_channels) if scaling == "sqrt" else None
+        )
+        self.value: nn.Parameter = draw(n_heads, seen, value_channels)
+        self.out: nn.Parameter = draw(n_heads * value_channels, out_channels)
+        self.bias: nn.Parameter | None = draw(out_channels) if bias else None
         own = self.embedding_channels if embedding == "concat" else in_channels
-        self.embedded = draw(prod(self.positions), own) if embedding != "none" else None
+        self.embedded: nn.Parameter | None = (
+            draw(prod(self.positions), own) if embedding != "none" else None
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return named_state(self, "embedding_decay")

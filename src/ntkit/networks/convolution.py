@@ -68,11 +68,11 @@ class _AbstractConvolution(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.in_channels = positive_int("in_channels", in_channels)
-        self.out_channels = positive_int("out_channels", out_channels)
-        self.kernel_size = _each("kernel_size", kernel_size, self.n_axes)
-        self.stride = _each("stride", stride, self.n_axes)
-        self.dilation = _each("dilation", dilation, self.n_axes)
+        self.in_channels: int = positive_int("in_channels", in_channels)
+        self.out_channels: int = positive_int("out_channels", out_channels)
+        self.kernel_size: tuple[int, ...] = _each("kernel_size", kernel_size, self.n_axes)
+        self.stride: tuple[int, ...] = _each("stride", stride, self.n_axes)
+        self.dilation: tuple[int, ...] = _each("dilation", dilation, self.n_axes)
         if isinstance(padding, str):
             if padding not in {"same", "valid"}:
                 raise ValueError(f'`padding={padding!r}` must be a size, "same" or "valid".')
@@ -87,9 +87,13 @@ class _AbstractConvolution(nn.Module):
             )
         self.padding_mode: PaddingMode = padding_mode
         set_scales(self, w_std, b_std)
-        self.weight = nn.Parameter(torch.randn(self._weight_shape(), generator=generator))
+        self.weight: nn.Parameter = nn.Parameter(
+            torch.randn(self._weight_shape(), generator=generator)
+        )
         shape = self._bias_shape()
-        self.bias = nn.Parameter(torch.randn(shape, generator=generator)) if bias else None
+        self.bias: nn.Parameter | None = (
+            nn.Parameter(torch.randn(shape, generator=generator)) if bias else None
+        )
 
     @abstractmethod
     def _weight_shape(self) -> tuple[int, ...]: ...
@@ -198,7 +202,9 @@ class _AbstractTransposed(_AbstractConvolution):
             b_std=b_std,
             generator=generator,
         )
-        self.output_padding = _each("output_padding", output_padding, self.n_axes, least=0)
+        self.output_padding: tuple[int, ...] = _each(
+            "output_padding", output_padding, self.n_axes, least=0
+        )
 
     def _weight_shape(self) -> tuple[int, ...]:
         return (self.in_channels, self.out_channels, *self.kernel_size)

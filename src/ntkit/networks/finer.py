@@ -30,7 +30,7 @@ class VariableSine(nn.Module):
 
     def __init__(self, frequency: float = 1.0) -> None:
         super().__init__()
-        self.frequency = positive("frequency", frequency)
+        self.frequency: float = positive("frequency", frequency)
 
     def forward(self, x: Float[Tensor, "*batch f"]) -> Float[Tensor, "*batch f"]:
         """The function of each entry."""

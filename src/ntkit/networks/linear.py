@@ -50,11 +50,15 @@ class Linear(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.in_features = positive_int("in_features", in_features)
-        self.out_features = positive_int("out_features", out_features)
+        self.in_features: int = positive_int("in_features", in_features)
+        self.out_features: int = positive_int("out_features", out_features)
         set_scales(self, w_std, b_std)
-        self.weight = nn.Parameter(torch.randn(out_features, in_features, generator=generator))
-        self.bias = nn.Parameter(torch.randn(out_features, generator=generator)) if bias else None
+        self.weight: nn.Parameter = nn.Parameter(
+            torch.randn(out_features, in_features, generator=generator)
+        )
+        self.bias: nn.Parameter | None = (
+            nn.Parameter(torch.randn(out_features, generator=generator)) if bias else None
+        )
 
     def forward(self, x: Float[Tensor, "*batch i"]) -> Float[Tensor, "*batch o"]:
         """The layer's output."""

@@ -76,7 +76,9 @@ class LinearModel(nn.Module):
         if spread:
             weight.normal_(0.0, spread, generator=generator)
         self.feature_map: Callable[..., Any] = feature_map
-        self.readout = nn.Linear(size, n_outputs, bias=False, device="meta")  # draws nothing
+        self.readout: nn.Linear = nn.Linear(
+            size, n_outputs, bias=False, device="meta"
+        )  # draws nothing
         self.readout.weight = nn.Parameter(weight)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class SkipMLP(nn.Module):
     ) -> None:
         super().__init__()
         self.width, depth = positive_int("width", width), positive_int("depth", depth)
-        self.skip = whole("skip", skip)
+        self.skip: int = whole("skip", skip)
         if not 0 <= self.skip < depth:
             raise ValueError(
                 f"`skip={skip}` must be a layer before the last of `depth={depth}`. Pass `skip=0` for none."
@@ -54,7 +54,9 @@ class SkipMLP(nn.Module):
         sizes = [encoding.out_dim] + [self.width] * (depth - 1)
         if self.skip:
             sizes[self.skip] += encoding.out_dim
-        self.layers = nn.ModuleList(glorot_linear(n, self.width, generator) for n in sizes)
+        self.layers: nn.ModuleList = nn.ModuleList(
+            glorot_linear(n, self.width, generator) for n in sizes
+        )
 
     def forward(self, x: Tensor | fx.Proxy) -> Any:
         """The activations of the last hidden layer; also followed by `torch.fx`."""
@@ -104,7 +106,7 @@ class ViewMLP(nn.Module):
             )
         width, half = trunk.width, max(1, trunk.width // 2)
         self.trunk, self.directions = trunk, directions
-        self.in_dim = trunk.encoding.in_dim
+        self.in_dim: int = trunk.encoding.in_dim
         self.density = glorot_linear(width, 1, generator)
         self.feature = glorot_linear(width, width, generator)
         self.view = glorot_linear(width + directions.out_dim, half, generator)

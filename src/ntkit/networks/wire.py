@@ -38,12 +38,12 @@ class ComplexLinear(nn.Module):
         self, in_features: int, out_features: int, *, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
-        self.in_features = positive_int("in_features", in_features)
-        self.out_features = positive_int("out_features", out_features)
+        self.in_features: int = positive_int("in_features", in_features)
+        self.out_features: int = positive_int("out_features", out_features)
         self.parts = uniform_linear(self.in_features, 2 * self.out_features, generator, bias=False)
         bound = self.in_features**-0.5
         bias = torch.empty(2, self.out_features).uniform_(-bound, bound, generator=generator)
-        self.bias = nn.Parameter(bias)
+        self.bias: nn.Parameter = nn.Parameter(bias)
 
     def forward(self, z: Float[Tensor, "*batch 2 i"]) -> Float[Tensor, "*batch 2 o"]:
         """Both parts of the output."""
@@ -74,9 +74,9 @@ class ComplexGabor(nn.Module):
         self, frequency: float = 10.0, scale: float = 10.0, *, is_real: bool = False
     ) -> None:
         super().__init__()
-        self.frequency = positive("frequency", frequency)
-        self.scale = non_negative("scale", scale)
-        self.is_real = bool(is_real)
+        self.frequency: float = positive("frequency", frequency)
+        self.scale: float = non_negative("scale", scale)
+        self.is_real: bool = bool(is_real)
 
     def forward(self, z: Tensor) -> Tensor:
         """Both parts of the wavelet at each entry."""

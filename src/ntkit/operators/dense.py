@@ -25,9 +25,9 @@ class DenseOperator(AbstractOperator):
 
     def __init__(self, matrix: Float[Tensor, "n m"]) -> None:
         self.matrix = matrix
-        self.shape = (matrix.shape[0], matrix.shape[1])
-        self.dtype = matrix.dtype
-        self.device = matrix.device
+        self.shape: tuple[int, int] = (matrix.shape[0], matrix.shape[1])
+        self.dtype: torch.dtype = matrix.dtype
+        self.device: torch.device = matrix.device
         self.kind = "dense"
 
     def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:

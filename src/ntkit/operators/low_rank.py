@@ -29,10 +29,10 @@ class LowRankOperator(AbstractOperator):
         self, left: Float[Tensor, "n r"], right: Float[Tensor, "m r"] | None = None
     ) -> None:
         self.left = left
-        self.right = left if right is None else right
-        self.shape = (left.shape[0], self.right.shape[0])
-        self.dtype = left.dtype
-        self.device = left.device
+        self.right: Tensor = left if right is None else right
+        self.shape: tuple[int, int] = (left.shape[0], self.right.shape[0])
+        self.dtype: torch.dtype = left.dtype
+        self.device: torch.device = left.device
         self.kind = "low-rank"
 
     @property

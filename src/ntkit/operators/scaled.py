@@ -27,11 +27,11 @@ class ScaledOperator(AbstractOperator):
 
     def __init__(self, op: AbstractOperator, scale: Float[Tensor, " n"]) -> None:
         self.op = op
-        self.scale = scale.to(op.dtype)
-        self.shape = op.shape
-        self.dtype = op.dtype
-        self.device = op.device
-        self.kind = op.kind
+        self.scale: Tensor = scale.to(op.dtype)
+        self.shape: tuple[int, int] = op.shape
+        self.dtype: torch.dtype = op.dtype
+        self.device: torch.device = op.device
+        self.kind: str = op.kind
 
     def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
         """`D K D v`, one product with `K`."""

@@ -61,11 +61,11 @@ class TiledOperator(AbstractOperator):
         executor: Executor = _HERE,
     ) -> None:
         self.kernel, self.x1, self.x2 = kernel, x1, x2
-        self.shape = (len(x1), len(x2))
+        self.shape: tuple[int, int] = (len(x1), len(x2))
         self.dtype = dtype
-        self.device = x1.device
+        self.device: torch.device = x1.device
         self.kind = "tiled"
-        self.is_symmetric = x1 is x2 or (x1.shape == x2.shape and torch.equal(x1, x2))
+        self.is_symmetric: bool = x1 is x2 or (x1.shape == x2.shape and torch.equal(x1, x2))
         self.executor = executor
         self._tile_bytes = tile_bytes
 

@@ -50,17 +50,17 @@ class ToeplitzOperator(AbstractOperator):
         *,
         dtype: torch.dtype = torch.float64,
     ) -> None:
-        self.row_shape = tuple(rows)
-        self.col_shape = tuple(rows if cols is None else cols)
+        self.row_shape: tuple[int, ...] = tuple(rows)
+        self.col_shape: tuple[int, ...] = tuple(rows if cols is None else cols)
         lags = tuple(n + m - 1 for n, m in zip(self.row_shape, self.col_shape, strict=True))
         if tuple(table.shape) != lags:
             raise ValueError(
                 f"`table` must hold every lag of {self.row_shape} x {self.col_shape}, shape {lags}, "
                 f"got {tuple(table.shape)}."
             )
-        self.shape = (prod(self.row_shape), prod(self.col_shape))
+        self.shape: tuple[int, int] = (prod(self.row_shape), prod(self.col_shape))
         self.dtype = dtype
-        self.device = table.device
+        self.device: torch.device = table.device
         self.kind = "toeplitz"
         self.table = table
         self._padded = tuple(fast_length(n) for n in lags)
@@ -157,10 +157,10 @@ class CirculantOperator(AbstractOperator):
 
     def __init__(self, table: Float[Tensor, "..."], *, dtype: torch.dtype = torch.float64) -> None:
         n = table.numel()
-        self.grid_shape = tuple(table.shape)
-        self.shape = (n, n)
+        self.grid_shape: tuple[int, ...] = tuple(table.shape)
+        self.shape: tuple[int, int] = (n, n)
         self.dtype = dtype
-        self.device = table.device
+        self.device: torch.device = table.device
         self.kind = "circulant"
         self.table = table
         self.spectrum = torch.fft.rfftn(table.double()).to(_complex(dtype))

@@ -49,7 +49,7 @@ class Eigenbasis(AbstractPrepared):
     ) -> None:
         self._operator, self._residual = problem
         self.into = into
-        self.values = values.clamp_min(0)
+        self.values: Tensor = values.clamp_min(0)
         self._ended = torch.where(values > floor, values, torch.zeros_like(values))
         self.spectrum = spectrum
         self.back = back

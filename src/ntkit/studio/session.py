@@ -54,9 +54,9 @@ class Session:
     """
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        self.id = token_urlsafe(24)
+        self.id: str = token_urlsafe(24)
         self.signal: Mapping[str, Any] | None = None
-        self.arrived = Event()
+        self.arrived: Event = Event()
         self._loop = loop
         self._outbox = Mailbox()
         self._worker: _Handle | None = None
@@ -129,7 +129,7 @@ class _Handle:
     """A worker process, and the two threads that send to it and hear of it."""
 
     def __init__(self, session: Session) -> None:
-        self.inbox = Mailbox()
+        self.inbox: Mailbox = Mailbox()
         self._session = session
         Thread(target=self._live, daemon=True).start()
 

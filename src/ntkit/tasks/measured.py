@@ -98,14 +98,14 @@ class Measured(AbstractTask):
         seed: int = 0,
     ) -> None:
         self.measurement, self.data = A, checked_data(y, A)
-        self.grid = grid_of(A, grid)
-        self.groups = groups_of(A, groups)
-        self.total_variation = non_negative("total_variation", total_variation)
+        self.grid: Grid = grid_of(A, grid)
+        self.groups: Tensor = groups_of(A, groups)
+        self.total_variation: float = non_negative("total_variation", total_variation)
         low, high = checked_bounds(bounds, is_complex=A.is_complex)
         n_outputs = self.data.shape[-1] * (2 if A.is_complex else 1)
         self._roots = roots_of(A, weights)
         self.units = units_of(self.data, A, (low, high), self.grid, self._roots)
-        self.domain = Domain(
+        self.domain: Domain = Domain(
             self.kind,
             A.field_shape,
             n_outputs,

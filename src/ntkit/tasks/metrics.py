@@ -111,7 +111,7 @@ class PSNR(AbstractMetric):
     key = "psnr"
     error_name = "mean square error"
     unit = "dB"
-    perfect = 100.0
+    perfect: ClassVar[float] = 100.0
 
     def sums(self, found: Float[Tensor, "n o"], true: Float[Tensor, "n o"]) -> Float[Tensor, " k"]:
         """Of squares, and how many."""
@@ -143,7 +143,7 @@ class SNR(AbstractMetric):
     key = "snr"
     error_name = "relative square error"
     unit = "dB"
-    perfect = 100.0
+    perfect: ClassVar[float] = 100.0
 
     def sums(self, found: Float[Tensor, "n o"], true: Float[Tensor, "n o"]) -> Float[Tensor, " k"]:
         """Of squares of what is missed, and of what is true."""

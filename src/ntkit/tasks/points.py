@@ -83,7 +83,7 @@ class Points(AbstractSamples, AbstractJob):
         self.domain, self.notes = Domain.of_table(table), table.notes
         self._points = to_unit(self.domain, torch.from_numpy(table.points))
         everywhere = torch.ones(len(table.points), dtype=torch.bool)
-        self.values = torch.from_numpy(np.ascontiguousarray(table.values))
+        self.values: Tensor = torch.from_numpy(np.ascontiguousarray(table.values))
         whole = self.train_on(everywhere, ~everywhere).keep_out(_HELD_OUT)
         self.measurement, self.held_out = whole.measurement, whole.held_out
 

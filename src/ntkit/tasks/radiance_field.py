@@ -349,7 +349,7 @@ class RadianceField(AbstractJob):
         self.held_out = held_out
         scene = scene_of(replace(self.views, held_out=held_out), **self._where)
         self.scene = replace(scene, **self._how)
-        self.domain = Domain(
+        self.domain: Domain = Domain(
             kind=self.kind,
             shape=self.scene.camera.size,
             n_outputs=3,

@@ -110,10 +110,10 @@ class Shape(AbstractSamples, AbstractJob):
         is_print = isinstance(source, Path | str) and Path(source).suffix.lower() == ".stl"
         low, side = boxed(mesh.vertices)
         self._is_distance = signed_distance
-        self.takes_points = not self._eikonal
+        self.takes_points: bool = not self._eikonal
         self.solid = shapes.solid_of(mesh, low, side, cells=self._cells)
         self._draw(n, seed)
-        self.domain = Domain(
+        self.domain: Domain = Domain(
             kind=self.kind,
             shape=(len(self._points),),
             n_outputs=1,
@@ -126,7 +126,7 @@ class Shape(AbstractSamples, AbstractJob):
         )
         sides = " x ".join(f"{s:.4g}" for s in np.ptp(mesh.vertices, axis=0))
         box = f"{sides} in units of the file, in a box of {side:.4g}: its longest side is 0.9 of the network's"
-        self.notes = (*mesh.notes, *self.solid.notes, box)
+        self.notes: tuple[str, ...] = (*mesh.notes, *self.solid.notes, box)
 
     def _draw(self, n: int, seed: int) -> None:
         """Draw the points, and ask what is inside."""
@@ -141,9 +141,9 @@ class Shape(AbstractSamples, AbstractJob):
         self._is_near = torch.repeat_interleave(
             torch.tensor([False, True, False, True]), torch.tensor(counts)
         )
-        self.values = torch.from_numpy(self._true(points))[:, None]
-        self.held_out = torch.arange(len(points)) >= n
-        self.measurement = Samples.mask(~self.held_out)
+        self.values: Tensor = torch.from_numpy(self._true(points))[:, None]
+        self.held_out: Tensor = torch.arange(len(points)) >= n
+        self.measurement: Samples = Samples.mask(~self.held_out)
 
     def _true(self, points: np.ndarray) -> np.ndarray:
         """The values at points `[n, 3]`."""

@@ -54,7 +54,7 @@ class Signal(AbstractSamples):
         """
         checked = _checked(values, n_axes)
         every_other = Samples.every_other(checked.shape[:-1])
-        self.domain = Domain(self.kind, tuple(checked.shape[:-1]), checked.shape[-1])
+        self.domain: Domain = Domain(self.kind, tuple(checked.shape[:-1]), checked.shape[-1])
         self.values = checked
         self.measurement, self.held_out = every_other, ~every_other.seen
         if mask is not None:

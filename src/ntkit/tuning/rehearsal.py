@@ -82,9 +82,9 @@ class Rehearsal:
     """
 
     def __init__(self, picture: Image, bandwidth: float, *, steps: int) -> None:
-        self.task = _small(picture)
-        self.steps = positive_int("steps", steps)
-        self.looked = tuple(log_steps(self.steps, per_decade=12))
+        self.task: Image = _small(picture)
+        self.steps: int = positive_int("steps", steps)
+        self.looked: tuple[int, ...] = tuple(log_steps(self.steps, per_decade=12))
         self._candidate = Candidate("gaussian", bandwidth)
         axes = (0, 1)
         self._mean = self.task.values.mean(axes)

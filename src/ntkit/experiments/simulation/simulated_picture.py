@@ -26,7 +26,7 @@ class SimulatedPicture:
 
     def __init__(self, fine: Float[Tensor, "m m"]) -> None:
         self.fine = fine
-        self.truth = F.avg_pool2d(fine[None, None], FINER)[0, 0]
+        self.truth: Tensor = F.avg_pool2d(fine[None, None], FINER)[0, 0]
 
 
 def subject_of(path: Path, size: int, share: float) -> SimulatedPicture:

@@ -47,7 +47,7 @@ class Matern(AbstractRadial):
                 f"`nu={nu!r}` must be 0.5, 1.5, 2.5 or infinity: others are no formula."
             )
         super().__init__(lengthscale)
-        self.nu = float(nu)
+        self.nu: float = float(nu)
 
     def profile(self, distance: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The kernel at the squared distance over `l^2`."""

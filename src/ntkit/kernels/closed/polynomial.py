@@ -42,8 +42,8 @@ class Polynomial(AbstractKernel):
     """
 
     def __init__(self, degree: int, offset: Hyperparameter = 1.0) -> None:
-        self.degree = positive_int("degree", degree)
-        self.offset = scalar("offset", offset, zero=True)
+        self.degree: int = positive_int("degree", degree)
+        self.offset: Hyperparameter = scalar("offset", offset, zero=True)
 
     def n_features(self, dim: int) -> int:
         """How many monomials a point of `dim` coordinates has.

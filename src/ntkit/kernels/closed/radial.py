@@ -38,7 +38,7 @@ class AbstractRadial(AbstractLagKernel):
     power: int
 
     def __init__(self, lengthscale: Hyperparameter | Sequence[float] = 1.0) -> None:
-        self.lengthscale = per_axis("lengthscale", lengthscale)
+        self.lengthscale: Hyperparameter = per_axis("lengthscale", lengthscale)
 
     @abstractmethod
     def profile(self, distance: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

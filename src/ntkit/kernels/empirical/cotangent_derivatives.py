@@ -26,7 +26,9 @@ class Twice:
         with torch.enable_grad(), second_derivatives(_ADVICE):
             self._c = torch.zeros_like(y, requires_grad=True)
             found = torch.autograd.grad(y, leaves, self._c, create_graph=True, allow_unused=True)
-        self.places = [k for k, g in enumerate(found) if g is not None and g.requires_grad]
+        self.places: list[int] = [
+            k for k, g in enumerate(found) if g is not None and g.requires_grad
+        ]
         self._gradients = [g for g in found if g is not None and g.requires_grad]
         _check_zero(y, [p for p, g in zip(leaves, found, strict=True) if _is_constant(g)])
         for g in self._gradients:

@@ -49,7 +49,7 @@ class DerivativeProducts(AbstractProducts):
                 ]
         self._rows, self._columns = blocks[id(x1)], blocks[id(x2)]
         how = "kept" if keep else f"built again for each product, {step} samples at a time"
-        self.about = f"derivatives of the network, graphs {how}"
+        self.about: str = f"derivatives of the network, graphs {how}"
 
     def pulled(self, v: Tensor, outputs: slice) -> list[Tensor]:
         """One backward pass a vector and block."""

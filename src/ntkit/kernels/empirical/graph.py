@@ -39,8 +39,8 @@ class Run:
         self._operands: dict[Any, Operand | None] = {}
         self.uses: list[AbstractUse] = []
         self.unclaimed: dict[int, str] = {}
-        self.nodes = walk([y.grad_fn])
-        self.signature = [node.name() for node in self.nodes]
+        self.nodes: list[Any] = walk([y.grad_fn])
+        self.signature: list[Any] = [node.name() for node in self.nodes]
         for node in self.nodes:
             if self.operand(node) is None:
                 self._read(node)

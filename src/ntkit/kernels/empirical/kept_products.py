@@ -44,8 +44,8 @@ class KeptProducts(AbstractProducts):
                         factors[job.parts.index(part)].keep(g, slice(first, first + len(chosen)))
         self._left, self._right = sides[0], sides[-1]
         between = max((f.between for f in sides[0] + sides[-1]), default=1)
-        self.width = max(1, _TEMPORARY // max(1, between))
-        self.about = f"factors of {len(job.parts)} groups of parameters, kept"
+        self.width: int = max(1, _TEMPORARY // max(1, between))
+        self.about: str = f"factors of {len(job.parts)} groups of parameters, kept"
 
     def pulled(self, v: Tensor, outputs: slice) -> list[Tensor]:
         """Layer by layer."""

@@ -46,7 +46,7 @@ class EmpiricalKernel(AbstractMatrixFree):
         method: AbstractGramMethod = _AUTO,
     ) -> None:
         outputs = check_outputs(outputs)
-        self.target = Target(module, params)
+        self.target: Target = Target(module, params)
         self._outputs: Outputs = outputs
         self._method = method
 

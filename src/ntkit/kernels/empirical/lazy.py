@@ -42,13 +42,13 @@ class LazyProduct:
         with target.evaluation() as still:
             job = NetworkRuns(still, x1, x2, outputs, memory)
             self._n_outputs = len(job.outputs)
-            self.block = self._n_outputs if job.full else 1
+            self.block: int = self._n_outputs if job.full else 1
             if not job.left_out and kept_bytes(job) <= memory:
                 self._products = KeptProducts(job)
             else:
                 columns = x1 if x2 is None else x2
                 self._products = DerivativeProducts(still, x1, columns, job.outputs, memory)
-        self.about = self._products.about
+        self.about: str = self._products.about
 
     def __call__(self, v: Tensor) -> Tensor:
         """The product with each row of `v [w, m]`, `m` times the outputs with all pairs of them."""

@@ -40,14 +40,14 @@ class Moment:
         named = dict(module.named_parameters())
         others_write = active_count() > 1
         # Of a module that was never looked at, all are copied: to see what it writes into.
-        self.is_known = home in _WRITTEN
+        self.is_known: bool = home in _WRITTEN
         self._before = None if self.is_known else AsFound(home)
         is_shared = self.is_known and not others_write
         copied = _WRITTEN[home] | _renormed(module, named) if is_shared else named.keys()
-        self.parameters = {
+        self.parameters: dict[str, Tensor] = {
             name: p.detach().clone() if name in copied else plain(p) for name, p in named.items()
         }
-        self.buffers = dict(module.named_buffers())
+        self.buffers: dict[str, Tensor] = dict(module.named_buffers())
         self.run: AbstractRunner = InPlace(home) if home in _IN_PLACE else StandIn(module)
         self._versions = {
             name: version_of(p) for name, p in self.parameters.items() if name not in copied

@@ -58,24 +58,24 @@ class NetworkRuns:
         known = remembered(target, x1)
         # Read before the runs: it says how to run.
         reading = read(target, largest) if known is None else known
-        self.runs = [Run.of(target, batch) for batch in batches]
-        self.counts = [len(batch) for batch in batches]
+        self.runs: list[Run] = [Run.of(target, batch) for batch in batches]
+        self.counts: list[int] = [len(batch) for batch in batches]
         if known is not None and self._misfit(reading):
             reading = read(target, largest)
         misfit = self._misfit(reading)
         for run in self.runs:
             finite("module(x)", run.y.detach())
-        self.outputs = positions(outputs, reading.n_outputs)
-        self.full = outputs == "full"
+        self.outputs: list[int] = positions(outputs, reading.n_outputs)
+        self.full: bool = outputs == "full"
         self.target, self.memory = target, memory
         self.parts = () if misfit else reading.parts
         self.why = reading.unclaimed
         if misfit:
-            self.why = dict.fromkeys(range(len(target.names)), misfit)
-        self.left_out = sorted(self.why)
+            self.why: dict[int, str] = dict.fromkeys(range(len(target.names)), misfit)
+        self.left_out: list[int] = sorted(self.why)
         self.accumulation, self.device = target.accumulation, target.device
         self._at_once = not any(name.startswith("Convolution") for name in reading.signature)
-        self.batches = (x1, x2)
+        self.batches: tuple[Batch, Batch | None] = (x1, x2)
         self._ends = [ending(run) if reading.has_end else None for run in self.runs]
         self._narrow()
 

@@ -74,10 +74,10 @@ class Ending:
         exits: list[_Exit],
     ) -> None:
         self.fields, self.uses = fields, uses
-        self.edges = [each.edge for each in exits]
+        self.edges: list[GradientEdge] = [each.edge for each in exits]
         self._y, self._taken, self._exits = run.y, taken, exits
         self._known = {use.node for use in run.uses if use.node in fields}
-        self.short = self._alike()
+        self.short: list[Any] = self._alike()
 
     def gradients(
         self, nodes: Sequence[Any], outputs: Sequence[int], alone: Sequence[bool]

@@ -50,7 +50,7 @@ class Target:
             raise TypeError(f"`module` must be a torch.nn.Module, got {type(module).__name__}.")
         self.module: nn.Module = compiled_from(module) or module
         refuse_unfit(self.module)
-        self.names = _selected(self.module, params)
+        self.names: tuple[str, ...] = _selected(self.module, params)
         self._home = self.module
         self._moment: Moment | None = None
 

@@ -43,11 +43,11 @@ class Known:
     """
 
     def __init__(self, encoding: AbstractEncoding) -> None:
-        self.kernel = kernel_on(encoding)
+        self.kernel: InfiniteKernel = kernel_on(encoding)
         points = CIRCLE.points()
         row = self.kernel(points[:1], points)[0]
         frequency, rate = kernel_spectrum(self.kernel, CIRCLE.shape)
-        self.said = {
+        self.said: dict[str, Any] = {
             "shape": (row / row[0]).tolist(),
             "frequency": frequency[1:33].tolist(),
             "rate": (len(CIRCLE) * rate)[1:33].tolist(),

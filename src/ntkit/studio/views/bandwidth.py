@@ -52,11 +52,15 @@ class Ladder:
 
     def __init__(self, task: Signal, budget: Budget) -> None:
         self.task, self.budget = task, budget
-        self.plan = NetworkPlan(task.in_dim, task.n_outputs, width=task.width, depth=task.depth)
+        self.plan: NetworkPlan = NetworkPlan(
+            task.in_dim, task.n_outputs, width=task.width, depth=task.depth
+        )
         top = max(task.shape) / 4
         is_line = task.in_dim == 1
         ladder = default_bandwidths(task) if is_line else LADDER
-        self.bandwidths = tuple(b for b in ladder if is_line or b <= max(top, 10.0))
+        self.bandwidths: tuple[float, ...] = tuple(
+            b for b in ladder if is_line or b <= max(top, 10.0)
+        )
         self.rungs: dict[float, Step] = {}
 
     def missing(self) -> list[tuple[float, ...]]:

@@ -72,8 +72,8 @@ class Solid(AbstractSolid):
             )
         self._vertices = np.ascontiguousarray(vertices)
         self._faces = np.ascontiguousarray(faces)
-        self.triangles = self._vertices[self._faces]
-        self.notes = tuple(notes)
+        self.triangles: np.ndarray = self._vertices[self._faces]
+        self.notes: tuple[str, ...] = tuple(notes)
 
     def winding(self, points: np.ndarray) -> np.ndarray:
         """Approximate to about 0.005 where the surface is not near."""
@@ -118,8 +118,8 @@ class Cloud(AbstractSolid):
         if volume < 0:
             self._normals = np.ascontiguousarray(-normals)
             notes.append("its normals looked inward, and were turned")
-        self.triangles = surface(lambda x: self.winding(x) - 0.5, (cells,) * 3)
-        self.notes = tuple(notes)
+        self.triangles: np.ndarray = surface(lambda x: self.winding(x) - 0.5, (cells,) * 3)
+        self.notes: tuple[str, ...] = tuple(notes)
 
     def winding(self, points: np.ndarray) -> np.ndarray:
         """Of the points as little discs."""

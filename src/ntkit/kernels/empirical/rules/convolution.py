@@ -24,11 +24,13 @@ class ConvolutionUse(OuterUse):
 
     def __init__(self, node: Any, weight: Operand, bias: Operand | None) -> None:
         self.node, self._weight, self._bias = node, weight, bias
-        self.groups = saved(node, "groups")
-        self.in_size = prod(weight.shape[1:]) + (bias is not None)
-        self.out_size = weight.shape[0] // self.groups
-        self.params = (weight.param,) if bias is None else (weight.param, bias.param)
-        self.what = f"convolution {tuple(weight.shape)}"
+        self.groups: int = saved(node, "groups")
+        self.in_size: int = prod(weight.shape[1:]) + (bias is not None)
+        self.out_size: int = weight.shape[0] // self.groups
+        self.params: tuple[int, ...] = (
+            (weight.param,) if bias is None else (weight.param, bias.param)
+        )
+        self.what: str = f"convolution {tuple(weight.shape)}"
 
     def allows(self, layout: SampleLayout) -> bool:
         """Samples lie along the axis of the images."""

@@ -17,7 +17,7 @@ class EmbeddingUse(AbstractUse):
 
     def __init__(self, node: Any, table: Operand) -> None:
         self.node, self._table = node, table
-        self.params = (table.param,)
+        self.params: tuple[int, ...] = (table.param,)
         self.what = "embedding"
 
     def allows(self, layout: SampleLayout) -> bool:

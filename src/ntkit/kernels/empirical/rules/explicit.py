@@ -35,7 +35,7 @@ class ScaledUse(AbstractUse):
         self.node, self.what = node, what
         self._shape = shape_of(node) if shape is None else shape
         self._parts = [(operand, cache(factor), aligned) for operand, factor, aligned in parts]
-        self.params = tuple(part[0].param for part in parts)
+        self.params: tuple[int, ...] = tuple(part[0].param for part in parts)
 
     @property
     def shape(self) -> tuple[int, ...]:

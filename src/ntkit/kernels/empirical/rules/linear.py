@@ -23,10 +23,12 @@ class LinearUse(OuterUse):
 
     def __init__(self, node: Any, weight: Operand, bias: Operand | None, rows: Tensor) -> None:
         self.node, self._weight, self._bias, self._rows = node, weight, bias, rows
-        self.params = (weight.param,) if bias is None else (weight.param, bias.param)
+        self.params: tuple[int, ...] = (
+            (weight.param,) if bias is None else (weight.param, bias.param)
+        )
         self.in_size, self.out_size = weight.shape[0] + (bias is not None), weight.shape[1]
-        self.orientation = (int(weight.is_transposed),)
-        self.what = f"linear {weight.shape[0]} to {weight.shape[1]}"
+        self.orientation: tuple[int, ...] = (int(weight.is_transposed),)
+        self.what: str = f"linear {weight.shape[0]} to {weight.shape[1]}"
 
     @property
     def shape(self) -> tuple[int, ...]:
