@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ntkit import ntk
-from ntkit.kernels.infinite.variances import Variances
+from ntkit.kernels.infinite.rules.variances import Variances
 from tests import oracles
 from tests.layer_networks import Example, Parametrisation
 

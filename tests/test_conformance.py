@@ -8,7 +8,7 @@ import pytest
 
 from ntkit import encodings, kernels, measurements, networks, operators, tasks
 from ntkit.kernels.infinite import rules
-from ntkit.kernels.infinite.calls.table import MODULES
+from ntkit.kernels.infinite.front.calls.table import MODULES
 from tests import cases
 
 

@@ -1,6 +1,7 @@
 """Imports point down the layers of the design, are absolute, and never run in a circle."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,55 @@ def test_the_rule_would_catch_a_breach(tmp_path: Path) -> None:
 def test_no_imports_run_in_a_circle() -> None:
     found = circle(graph(ROOT))
     assert not found, "a circle of imports: " + " > ".join(found)
+
+
+INFINITE = [
+    {"loops"},
+    {"activations"},
+    {"moments"},
+    {"program"},
+    {"rules"},
+    {"front", "back"},
+    {"evidence"},
+    {"at_shape"},
+    {"kernel"},
+    {"limits"},
+]
+"""Folders and files of `kernels/infinite`, from below: a network becomes data, and back ends see the data alone."""
+
+
+def breaches(edges: Mapping[str, set[str]], package: str) -> list[str]:
+    """Imports inside of `kernels/infinite`, or of what is laid out like it, that do not point down."""
+    level = {name: k for k, names in enumerate(INFINITE) for name in names}
+    found = []
+    for module, others in edges.items():
+        for other in others:
+            if not (module.startswith(f"{package}.") and other.startswith(f"{package}.")):
+                continue
+            own, its = (name.removeprefix(f"{package}.").split(".")[0] for name in (module, other))
+            if own != its and level[its] >= level[own]:
+                found.append(f"{module} imports {other}")
+    return found
+
+
+def test_a_network_is_lowered_in_front_and_computed_behind() -> None:
+    assert breaches(graph(ROOT), "ntkit.kernels.infinite") == []
+
+
+def test_a_back_end_that_reads_modules_is_found(tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
+    for folder in ("back", "front", "program"):
+        (planted / folder).mkdir(parents=True)
+        (planted / folder / "__init__.py").write_text("")
+        (planted / folder / "one.py").write_text("import planted\n")
+    (planted / "__init__.py").write_text("")
+    assert breaches(graph(planted), "planted") == []
+    (planted / "back" / "one.py").write_text("def late():\n    import planted.front.one\n")
+    (planted / "program" / "one.py").write_text("from planted.back.one import late\n")
+    assert breaches(graph(planted), "planted") == [
+        "planted.back.one imports planted.front.one",
+        "planted.program.one imports planted.back.one",
+    ]
 
 
 INNER = "def late():\n    from planted.{other} import thing\n    return thing\n"

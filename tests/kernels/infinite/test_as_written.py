@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ntkit import nngp, ntk
 from ntkit._core.errors import UnsupportedLayerError
-from ntkit.kernels.infinite.trace import NeedsPointsError
+from ntkit.kernels.infinite.front.trace import NeedsPointsError
 from ntkit.networks import Elementwise, Linear
 from tests.cases import randn
 from tests.ordinary_networks import relu, written

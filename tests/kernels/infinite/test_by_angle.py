@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import encodings, nngp, ntk
-from ntkit.kernels.infinite import gram_matrix
+from ntkit.kernels.infinite.back import gram_matrix
 from ntkit.networks import Erf, Linear
 from tests.cases import randn, seeded
 from tests.tolerances import assert_near

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import networks, nngp, ntk
-from ntkit.kernels.infinite import gram_matrix
+from ntkit.kernels.infinite.back import gram_matrix
 from tests.cases import randn, seeded
 
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import nngp, ntk
-from ntkit.kernels.infinite import compiled
+from ntkit.kernels.infinite.loops import available
 from ntkit.networks import Conv1d, Conv2d, Conv3d, Linear
 
 pytest.importorskip("numba", reason="numba is the extra `fast`")
-loops = import_module("ntkit.kernels.infinite.loops")
+loops = import_module("ntkit.kernels.infinite.loops.entries")
 
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "2-D, flattened": (lambda: images(nn.Flatten(), Linear(8 * 35, 1, bias=False)), (2, 5, 7)),
@@ -161,7 +161,7 @@ class Several(nn.Module):
 def worth(entries: int) -> Iterator[None]:
     """Compiled loops from so many entries."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "_WORTH", entries)
+        patch.setattr(available, "_WORTH", entries)
         yield
 
 
@@ -234,7 +234,7 @@ def test_the_loops_are_taken(
     monkeypatch: pytest.MonkeyPatch, name: str, expected: set[str]
 ) -> None:
     recorder = Recorder()
-    monkeypatch.setattr(compiled, "_loaded", lambda: recorder)
+    monkeypatch.setattr(available, "_loaded", lambda: recorder)
     network, shape = CASES[name]
     with worth(0):
         ntk(network())(points(3, shape))
@@ -243,7 +243,7 @@ def test_the_loops_are_taken(
 
 def test_the_loops_of_the_angle_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder()
-    monkeypatch.setattr(compiled, "_loaded", lambda: recorder)
+    monkeypatch.setattr(available, "_loaded", lambda: recorder)
     layers = [m for _ in range(3) for m in (Linear(7, 7, bias=False), nn.LeakyReLU(0.1))]
     with worth(0):
         ntk(nn.Sequential(*layers, Linear(7, 1, bias=False)))(points(300, (7,)))
@@ -285,7 +285,7 @@ def test_functions_of_the_angle(depth: int, dtype: torch.dtype, lengths: str) ->
 
 def test_polynomials_of_high_degree_go_by_plain_passes() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ntkit.kernels.infinite.loops.DEGREES", ())
+        patch.setattr("ntkit.kernels.infinite.loops.entries.DEGREES", ())
         quick, plain = both(
             lambda: ntk(nn.Sequential(Linear(5, 8), nn.ReLU(), Linear(8, 1)))(points(200, (5,)))
         )
@@ -311,6 +311,6 @@ def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
     network, shape = CASES["2-D, pooled"]
     kernel, x = ntk(network()), points(4, shape)
     expected = kernel(x)
-    monkeypatch.setattr(compiled, "_loaded", lambda: None)
+    monkeypatch.setattr(available, "_loaded", lambda: None)
     with worth(0):
         assert torch.allclose(kernel(x), expected, rtol=1e-13)

@@ -9,7 +9,7 @@ from torch import nn
 
 from ntkit import nngp, ntk
 from ntkit.kernels.infinite.activations import duals
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.networks import Linear
 from tests import oracles
 from tests.cases import randn

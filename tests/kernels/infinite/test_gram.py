@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import nngp, ntk
-from ntkit.kernels.infinite import gram_matrix
+from ntkit.kernels.infinite.back import gram_matrix
 from ntkit.networks import Conv1d, Erf, Linear
 from tests.cases import randn
 from tests.tolerances import assert_near

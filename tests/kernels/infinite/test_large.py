@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import ntk
-from ntkit.kernels.infinite import engine
+from ntkit.kernels.infinite.back import interpreter
 from ntkit.networks import Conv1d, Linear
 from tests.cases import randn
 from tests.tolerances import assert_near
@@ -67,7 +67,7 @@ def test_an_interruption_leaves_no_file(
     """Ctrl-C in the middle: neither a temporary file, nor a change of the file that was there."""
     kernel, path = ntk(net), tmp_path / "gram.npy"
     expected = kernel(x, out=path).clone()
-    done, calls = engine._done, 0
+    done, calls = interpreter._done, 0
 
     def interrupted(tile, corner) -> int:
         nonlocal calls
@@ -77,7 +77,7 @@ def test_an_interruption_leaves_no_file(
         return done(tile, corner)
 
     threads = torch.get_num_threads()
-    monkeypatch.setattr(engine, "_done", interrupted)
+    monkeypatch.setattr(interpreter, "_done", interrupted)
     try:
         torch.set_num_threads(n_threads)
         with pytest.raises(KeyboardInterrupt):
@@ -92,13 +92,13 @@ def test_an_interruption_leaves_no_file(
 def test_tables_stay_within_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more pairs at a time than the budget holds, and every pair once."""
     seen: list[int] = []
-    done = engine._done
+    done = interpreter._done
 
     def counted(tile, corner) -> int:
         seen.append(done(tile, corner))
         return seen[-1]
 
-    monkeypatch.setattr(engine, "_done", counted)
+    monkeypatch.setattr(interpreter, "_done", counted)
     kernel, x = ntk(dense(bias=True)), randn(60, 3)
     kernel(x, x.clone(), memory=SMALL)
     assert sum(seen) == 60 * 60

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from ntkit import encodings, ntk
 from ntkit._core.errors import NumericalError
-from ntkit.kernels.infinite.angle import fit, state_at_angle
-from ntkit.kernels.infinite.enter import enter
-from ntkit.kernels.infinite.executable import Executable
-from ntkit.kernels.infinite.read import read
-from ntkit.kernels.infinite.trace import trace
-from ntkit.kernels.infinite.variances import Variances
+from ntkit.kernels.infinite.back.angle import fit, state_at_angle
+from ntkit.kernels.infinite.back.executable import Executable
+from ntkit.kernels.infinite.front.lower import lower
+from ntkit.kernels.infinite.front.trace import trace
+from ntkit.kernels.infinite.moments.distances import state_of_features
+from ntkit.kernels.infinite.rules.variances import Variances
 from ntkit.networks import Linear, mlp, symmetrise
 from tests import oracles
 from tests.cases import layered, randn, seeded
@@ -37,8 +37,8 @@ LAGS = [torch.linspace(-0.5, 0.6, 23).double(), torch.linspace(0, 1, 16).double(
 def prepared(net: nn.Module, x: Tensor, variances: Variances) -> Executable:
     """The network's steps for points like `x`."""
     traced = trace(net)
-    reading = read(traced, traced.sample("x", [x.float()]), variances)
-    return Executable(reading.program.bind(), 1, with_ntk=True)
+    lowered = lower(traced, traced.sample("x", [x.float()]), variances)
+    return Executable(lowered.program.bind(), 1, with_ntk=True)
 
 
 @pytest.mark.parametrize("d", [1, 2])
@@ -52,7 +52,7 @@ def test_the_rules_parts_add_up_between_any_points() -> None:
     """Inputs of unequal norms, too: the raw coordinates."""
     net = mlp(encodings.Identity(3), 1, width=32, depth=3, generator=seeded())
     x1, x2 = randn(7, 3), randn(5, 3, seed=1)
-    points = enter(x1, x2, "each", with_ntk=True, with_variances=True)
+    points = state_of_features(x1, x2, "each", with_ntk=True, with_variances=True)
     parts = prepared(net, x1, "measured").layers_of_state(points)
     assert_near(parts.sum(0), ntk(net)(x1, x2), loosen=10)
 

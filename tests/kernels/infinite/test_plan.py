@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ntkit import ntk
-from ntkit.kernels.infinite.plan import Plan
+from ntkit.kernels.infinite.program.plan import Plan
 from ntkit.networks import Conv2d, Linear
 from tests.cases import randn
 

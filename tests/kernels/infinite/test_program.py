@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ntkit import networks, nngp, ntk
 from ntkit.kernels import rules
-from ntkit.kernels.infinite.engine import learn_alone, propagate
+from ntkit.kernels.infinite.back.interpreter import learn_alone, propagate
 from ntkit.kernels.infinite.kernel import InfiniteKernel
 from ntkit.kernels.infinite.program.context import Context, Side
 from ntkit.kernels.infinite.program.ops.affine import Affine

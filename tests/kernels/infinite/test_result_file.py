@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from ntkit.kernels.infinite import result_file
-from ntkit.kernels.infinite.result_file import opened
+from ntkit.kernels.infinite.back import result_file
+from ntkit.kernels.infinite.back.result_file import opened
 
 LIKE = torch.zeros(0, dtype=torch.float64)
 
 WRITER = """
 import sys, time, torch
-from ntkit.kernels.infinite.result_file import opened
+from ntkit.kernels.infinite.back.result_file import opened
 with opened(sys.argv[1], (3, 3), torch.zeros(0)) as table:
     print("writing", flush=True)
     time.sleep(60)

@@ -14,7 +14,7 @@ from torch import Generator, nn
 
 from ntkit import encodings, nngp, ntk
 from ntkit._core.errors import UnsupportedLayerError
-from ntkit.kernels.infinite.calls.table import POSITION_MAPS
+from ntkit.kernels.infinite.front.calls.table import POSITION_MAPS
 from ntkit.networks import Linear, mlp
 from tests.cases import randn, seeded
 from tests.layer_networks import COMPOSED, LAYERS, Example, Mean, Parametrisation, Written

@@ -6,7 +6,7 @@ from torch import Tensor
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.closed.points import each, pairs
 from ntkit.kernels.infinite.activations import RectifiedMonomial
-from ntkit.kernels.infinite.enter import enter
+from ntkit.kernels.infinite.moments.distances import state_of_features
 
 __all__ = ["ArcCosine"]
 
@@ -58,7 +58,9 @@ class ArcCosine(AbstractKernel):
 
     def _matrix(self, u: Tensor, v: Tensor | None) -> Tensor:
         # Moments are means over the coordinates, and the kernel is homogeneous of degree 2n.
-        state = enter(u, u if v is None else v, "each", with_ntk=False, with_variances=True)
+        state = state_of_features(
+            u, u if v is None else v, "each", with_ntk=False, with_variances=True
+        )
         return 2 * u.shape[1] ** self.order * self._unit.dual(state.pair, slope=False).cov
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from ntkit._core.copies import Copier, cloned
 from ntkit._core.devices import device_of
 from ntkit._core.running import call
 from ntkit.kernels.base import AbstractKernel
-from ntkit.kernels.infinite.points import checked
+from ntkit.kernels.checked_points import checked
 
 __all__ = ["FeatureMap"]
 

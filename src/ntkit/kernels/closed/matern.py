@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ntkit.kernels.closed.radial import AbstractRadial
 from ntkit.kernels.hyperparameter import Hyperparameter, describe
-from ntkit.kernels.infinite.pair import safe_sqrt
+from ntkit.kernels.infinite.activations.pair import safe_sqrt
 
 __all__ = ["Matern"]
 

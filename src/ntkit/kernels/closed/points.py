@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ntkit.kernels.infinite.points import checked
+from ntkit.kernels.checked_points import checked
 
 __all__ = ["each", "pairs", "rows"]
 

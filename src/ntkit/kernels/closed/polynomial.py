@@ -11,7 +11,7 @@ from ntkit._core.checks import positive_int
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.closed.points import each, pairs, rows
 from ntkit.kernels.hyperparameter import Hyperparameter, describe, in_double, scalar
-from ntkit.kernels.infinite.pair import safe_sqrt
+from ntkit.kernels.infinite.activations.pair import safe_sqrt
 
 __all__ = ["Polynomial"]
 

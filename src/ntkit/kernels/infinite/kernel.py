@@ -12,31 +12,26 @@ from ntkit._core.copies import Copier
 from ntkit._core.devices import device_of, refuse_without_float64
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
-from ntkit.kernels.infinite.calls.table import check_modules
-from ntkit.kernels.infinite.company import refuse_coupled
+from ntkit.kernels.checked_points import Points, checked
+from ntkit.kernels.infinite.at_shape import AtShape
+from ntkit.kernels.infinite.back.gram_matrix import diagonal_values, gram_matrices, is_by_angle
+from ntkit.kernels.infinite.back.lags import layers_at_gaps, values_at_gaps
+from ntkit.kernels.infinite.back.out_of_range import check_range
+from ntkit.kernels.infinite.back.request import MEMORY, Request
+from ntkit.kernels.infinite.back.result_file import Out
+from ntkit.kernels.infinite.evidence.concatenated_outputs import check_heads
+from ntkit.kernels.infinite.evidence.coupled_points import refuse_coupled
 from ntkit.kernels.infinite.evidence.evidence import Evidence, n_outputs
-from ntkit.kernels.infinite.gram_matrix import diagonal_values, gram_matrices, is_by_angle
-from ntkit.kernels.infinite.heads import check_heads
-from ntkit.kernels.infinite.job import MEMORY, Job
-from ntkit.kernels.infinite.lag_values import layers_at_gaps, values_at_gaps
-from ntkit.kernels.infinite.monte_carlo import Estimate, estimate
-from ntkit.kernels.infinite.plan import LAYERS, Plan
-from ntkit.kernels.infinite.points import (
-    Points,
-    checked,
-    first_encoding,
-    sees_encoding_alone,
-    side,
-)
-from ntkit.kernels.infinite.prepared import Prepared
+from ntkit.kernels.infinite.evidence.ill_scaled import warn_of_means
+from ntkit.kernels.infinite.evidence.monte_carlo import Estimate, estimate
+from ntkit.kernels.infinite.evidence.uniform_waves import read_with_waves
+from ntkit.kernels.infinite.front.calls.table import check_modules
+from ntkit.kernels.infinite.front.features import first_encoding, sees_encoding_alone, side
+from ntkit.kernels.infinite.front.kept_traces import Traces, modes_of
+from ntkit.kernels.infinite.front.trace import Traced
 from ntkit.kernels.infinite.program.context import Side
-from ntkit.kernels.infinite.range import check_range
-from ntkit.kernels.infinite.result_file import Out
-from ntkit.kernels.infinite.trace import Traced
-from ntkit.kernels.infinite.traces import Traces, modes_of
-from ntkit.kernels.infinite.uniform_waves import read_with_waves
-from ntkit.kernels.infinite.variances import Variances
-from ntkit.kernels.infinite.warn import warn_of_means
+from ntkit.kernels.infinite.program.plan import LAYERS, Plan
+from ntkit.kernels.infinite.rules.variances import Variances
 from ntkit.kernels.write_gram import is_zarr, write_gram
 
 __all__ = ["InfiniteKernel", "Positions"]
@@ -64,7 +59,7 @@ class InfiniteKernel(AbstractLagKernel):
 
     forgotten: ClassVar[dict[str, Any]] = {
         "_traces": None,
-        "_prepared": {},
+        "_at_shapes": {},
         "_said": set(),
         "_looked_at": set(),
     }
@@ -86,14 +81,14 @@ class InfiniteKernel(AbstractLagKernel):
         self._variances: Variances = variances
         self._positions: Positions = positions
         self._said: set[object] = set()
-        self._prepared: dict[tuple[torch.Size, ...], Prepared] = {}
+        self._at_shapes: dict[tuple[torch.Size, ...], AtShape] = {}
         self._looked_at: set[tuple[tuple[torch.Size, ...], bool]] = set()
         self._modes = modes_of(module)
 
     def copied_by(self, copier: Copier) -> "InfiniteKernel":
         """The kernel of a copy of the module, which says again nothing that was said."""
-        made = copier.fields(self, without=frozenset({"_prepared", "_fourier", "_said"}))
-        made._prepared, made._said = {}, self._said
+        made = copier.fields(self, without=frozenset({"_at_shapes", "_fourier", "_said"}))
+        made._at_shapes, made._said = {}, self._said
         return made
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -168,7 +163,7 @@ class InfiniteKernel(AbstractLagKernel):
             )
         first = checked("x1", x1, self._traces.counts)
         second = None if x2 is None or x2 is x1 else checked("x2", x2, self._traces.counts)
-        prepared, left = self._ready("x1", first)
+        at_shape, left = self._ready("x1", first)
         right = None
         if second is not None:
             self._check_device("x2", second)
@@ -182,10 +177,10 @@ class InfiniteKernel(AbstractLagKernel):
                     f"`x2` is {second[0].dtype}, and `x1` {first[0].dtype}. Convert one of them: "
                     "`x2.to(x1.dtype)`."
                 )
-            right = side(prepared.reading.traced, prepared.reading, second)
+            right = side(at_shape.lowered.traced, at_shape.lowered, second)
         self._look_at(first, second)
         found = gram_matrices(
-            prepared.bound(), left, right, first[0].dtype, Job(out, memory, progress)
+            at_shape.bound(), left, right, first[0].dtype, Request(out, memory, progress)
         )
         found = [self._finished(k.to(first[0].dtype)) for k in found]
         return found[0] if len(found) == 1 else tuple(found)
@@ -193,9 +188,9 @@ class InfiniteKernel(AbstractLagKernel):
     def diag(self, x: Points) -> Any:
         """`k(x_i, x_i)` of finite float points, in O(n f)."""
         inputs = checked("x", x, self._traces.counts)
-        prepared, points = self._ready("x", inputs)
+        at_shape, points = self._ready("x", inputs)
         self._look_at(inputs)
-        values = diagonal_values(prepared.bound(), points)
+        values = diagonal_values(at_shape.bound(), points)
         found = [self._finished(k.to(inputs[0].dtype)) for k in values]
         return found[0] if len(found) == 1 else tuple(found)
 
@@ -238,10 +233,10 @@ class InfiniteKernel(AbstractLagKernel):
             True
         """
         inputs = checked("x", x, self._traces.counts)
-        reading = self._ready("x", inputs)[0].reading
+        lowered = self._ready("x", inputs)[0].lowered
         self._look_at(inputs)
-        if len(reading.outputs) > 1 or any(
-            reading.steps[k].units.positions for k in reading.outputs
+        if len(lowered.outputs) > 1 or any(
+            lowered.steps[k].units.positions for k in lowered.outputs
         ):
             raise ValueError(
                 "`monte_carlo` takes modules of one result without positions, `[n, outputs]`. Return "
@@ -275,9 +270,9 @@ class InfiniteKernel(AbstractLagKernel):
             work: 42,295 numbers for the 55 pairs of 10 points
         """
         inputs = checked("x", x, self._traces.counts)
-        prepared, points = self._ready("x", inputs)
+        at_shape, points = self._ready("x", inputs)
         self._look_at(inputs)
-        executable = prepared.bound()
+        executable = at_shape.bound()
         quick = is_by_angle(executable, points, inputs[0].dtype)
         return executable.plan(len(inputs[0]), "one function of the angle" if quick else LAYERS)
 
@@ -298,9 +293,9 @@ class InfiniteKernel(AbstractLagKernel):
 
         A kernel that is not stationary has none, and says so with a ValueError.
         """
-        fourier, prepared = self._stationary()
+        fourier, at_shape = self._stationary()
         table = values_at_gaps(
-            prepared.bound(),
+            at_shape.bound(),
             fourier.gap_table(lags) / fourier.out_dim,
             fourier.energy / fourier.out_dim,
             with_ntk=self._which == "ntk",
@@ -320,9 +315,9 @@ class InfiniteKernel(AbstractLagKernel):
             tolerance: Error allowed to the polynomials, relative to the part's largest value. Where
                 none of degree up to 128 meets it, a `NumericalError` says so.
         """
-        fourier, prepared = self._stationary()
+        fourier, at_shape = self._stationary()
         return layers_at_gaps(
-            prepared.bound(),
+            at_shape.bound(),
             fourier.gap_table(lags) / fourier.out_dim,
             fourier.energy / fourier.out_dim,
             tolerance=tolerance,
@@ -362,11 +357,11 @@ class InfiniteKernel(AbstractLagKernel):
             return None
         like = next(self._module.parameters())
         points = torch.zeros(2, encoding.in_dim, dtype=like.dtype, device=like.device)
-        prepared = self._ready("points", (points,))[0]
-        alone = sees_encoding_alone(prepared.reading, encoding, self._traced)
-        return encoding if prepared.bound().is_elementwise and alone else None
+        at_shape = self._ready("points", (points,))[0]
+        alone = sees_encoding_alone(at_shape.lowered, encoding, self._traced)
+        return encoding if at_shape.bound().is_elementwise and alone else None
 
-    def _stationary(self) -> tuple[AbstractFourier, Prepared]:
+    def _stationary(self) -> tuple[AbstractFourier, AtShape]:
         if self._fourier is None:
             raise ValueError(
                 "A table of lags needs one stationary encoding in front of the layers, and this "
@@ -377,37 +372,37 @@ class InfiniteKernel(AbstractLagKernel):
         self._look_at((unlike.reshape(5, -1),))
         return self._fourier, self._ready("lags", (zeros,))[0]
 
-    def _ready(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[Prepared, Side]:
+    def _ready(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[AtShape, Side]:
         """The steps for points of these shapes, and the points' features."""
         like = self._check_device(name, inputs)
         self._follow_modes()
         key = tuple(x.shape[1:] for x in inputs)
-        prepared = self._prepared.get(key)
-        if prepared is None or (prepared.evidence is not None and prepared.evidence.is_stale()):
+        at_shape = self._at_shapes.get(key)
+        if at_shape is None or (at_shape.evidence is not None and at_shape.evidence.is_stale()):
             small = [x[:1].detach().to(like.dtype).repeat(2, *(1,) * (x.ndim - 1)) for x in inputs]
             traced = self._traces.of(small)
             sample = traced.sample(name, small)
-            reading = read_with_waves(
+            lowered = read_with_waves(
                 traced, sample, self._variances, less_means=self._which == "nngp"
             )
             scaled = [layer for layer in self._traced.root.modules() if hasattr(layer, "w_std")]
             if ("means", key) not in self._said:
                 self._said.add(("means", key))
-                warn_of_means(reading)
-            check_heads(reading, side(traced, reading, [x[:1] for x in inputs]))
-            evidence = Evidence(traced, reading, self._variances)
-            sizes = n_outputs(traced, reading, sample)
+                warn_of_means(lowered)
+            check_heads(lowered, side(traced, lowered, [x[:1] for x in inputs]))
+            evidence = Evidence(traced, lowered, self._variances)
+            sizes = n_outputs(traced, lowered, sample)
             evidence.check(self._which, inputs, sizes, self._said)
-            prepared = Prepared(reading, self._which == "ntk", self._positions, scaled, evidence)
-            self._prepared[key] = prepared
-        return prepared, side(prepared.reading.traced, prepared.reading, inputs)
+            at_shape = AtShape(lowered, self._which == "ntk", self._positions, scaled, evidence)
+            self._at_shapes[key] = at_shape
+        return at_shape, side(at_shape.lowered.traced, at_shape.lowered, inputs)
 
     def _follow_modes(self) -> None:
         """Read the module again once a part of it is switched between training and evaluation."""
         modes = modes_of(self._module)
         if modes != self._modes:
             self._traces = Traces(self._module, check_modules)
-            self._prepared, self._looked_at, self._modes = {}, set(), modes
+            self._at_shapes, self._looked_at, self._modes = {}, set(), modes
 
     def _look_at(self, first: tuple[Tensor, ...], second: tuple[Tensor, ...] | None = None) -> None:
         """Refuse a module that mixes points; looked at once for one point, and for more, of a shape."""

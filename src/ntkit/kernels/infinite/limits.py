@@ -3,7 +3,7 @@
 from torch import nn
 
 from ntkit.kernels.infinite.kernel import InfiniteKernel, Positions
-from ntkit.kernels.infinite.variances import Variances
+from ntkit.kernels.infinite.rules.variances import Variances
 
 __all__ = ["nngp", "ntk"]
 

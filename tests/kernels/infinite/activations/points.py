@@ -8,7 +8,7 @@ import mpmath
 import torch
 from mpmath import mp, mpf
 
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.pair import Pair
 from tests.kernels.infinite.activations.formulas import DIGITS
 
 __all__ = ["ANGLES", "NORMS", "Exact", "exact_pairs", "pair_of"]

@@ -10,8 +10,8 @@ import pytest
 import torch
 from mpmath import mp, mpf
 
-from ntkit.kernels.infinite.activations.gauss import derivative
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.numerical.gauss import derivative
+from ntkit.kernels.infinite.activations.pair import Pair
 from tests.kernels.infinite.activations.formulas import DIGITS
 from tests.kernels.infinite.activations.plane_oracle import plane_moments
 from tests.kernels.infinite.activations.points import NORMS, Exact, exact_pairs, pair_of

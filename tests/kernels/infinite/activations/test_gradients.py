@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ntkit import ntk
 from ntkit._core.errors import NumericalError
 from ntkit.kernels.infinite.activations import AbstractActivation
-from ntkit.kernels.infinite.enter import enter_pairs
+from ntkit.kernels.infinite.moments.distances import state_of_pairs
 from ntkit.networks import Linear
 from tests.kernels.infinite.activations.table import CLOSED, NUMERICAL, dual_of
 
@@ -56,7 +56,7 @@ def kernels(
 ) -> Tensor:
     """NNGP and NTK `[2, k]` of so many hidden layers, for pairs of rows."""
     w, b = (scale**2 for scale in scales)
-    state = enter_pairs(*points, with_ntk=True)
+    state = state_of_pairs(*points, with_ntk=True)
     for _ in range(depth):
         state = state.affine(w, b, own_weight=w, own_bias=b).activated(activation)
     assert state.ntk is not None

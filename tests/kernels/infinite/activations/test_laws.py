@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ntkit import networks, nngp, ntk
 from ntkit.kernels.infinite.activations import AbstractActivation, duals
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.networks import Linear
 from tests.cases import randn
 from tests.kernels.infinite.activations.table import CLOSED, NUMERICAL, dual_of

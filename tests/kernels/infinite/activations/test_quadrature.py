@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.errors import NumericalError
-from ntkit.kernels.infinite.activations.gauss import derivative
-from ntkit.kernels.infinite.activations.quadrature import Quadrature
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.numerical.gauss import derivative
+from ntkit.kernels.infinite.activations.numerical.quadrature import Quadrature
+from ntkit.kernels.infinite.activations.pair import Pair
 from tests.kernels.infinite.activations.plane_oracle import plane_moments
 from tests.kernels.infinite.activations.table import CLOSED, NUMERICAL, dual_of
 from tests.tolerances import TOLERANCE

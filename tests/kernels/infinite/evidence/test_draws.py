@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ntkit.kernels.infinite.evidence.draws import (
+from ntkit.kernels.infinite.rules.draws import (
     are_uniform,
     are_unit_gaussian,
     of_matrix,

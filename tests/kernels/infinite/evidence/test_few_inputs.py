@@ -13,9 +13,9 @@ from torch.nn import functional
 from ntkit import ntk
 from ntkit.kernels.infinite.evidence.few_inputs import few_inputs
 from ntkit.kernels.infinite.evidence.first_layers import first_layers
-from ntkit.kernels.infinite.points import side
-from ntkit.kernels.infinite.read import Reading, read
-from ntkit.kernels.infinite.trace import Traced, trace
+from ntkit.kernels.infinite.front.features import side
+from ntkit.kernels.infinite.front.lower import Lowered, lower
+from ntkit.kernels.infinite.front.trace import Traced, trace
 from tests.cases import randn, seeded
 from tests.layer_networks import Written
 from tests.tolerances import assert_near
@@ -29,15 +29,15 @@ SAID = 0.015
 pytestmark = pytest.mark.filterwarnings("default:`[^`]*` sums few:UserWarning")
 
 
-def read_at(net: nn.Module, x: Tensor) -> tuple[Traced, Reading]:
+def read_at(net: nn.Module, x: Tensor) -> tuple[Traced, Lowered]:
     traced = trace(net, 1, [x])
-    return traced, read(traced, traced.sample("x", [x]), "measured")
+    return traced, lower(traced, traced.sample("x", [x]), "measured")
 
 
 def difference(net: nn.Module, x: Tensor) -> float:
     """What is said of a network at points; 0.0 for nothing."""
-    traced, reading = read_at(net, x)
-    found = few_inputs(traced, reading, "measured", [x], side(traced, reading, [x]))
+    traced, lowered = read_at(net, x)
+    found = few_inputs(traced, lowered, "measured", [x], side(traced, lowered, [x]))
     return 0.0 if found is None else found[1]
 
 

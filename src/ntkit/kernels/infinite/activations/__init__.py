@@ -7,9 +7,9 @@ from ntkit.kernels.infinite.activations.functions import functions
 from ntkit.kernels.infinite.activations.gabor import Gabor
 from ntkit.kernels.infinite.activations.gaussian import Gaussian
 from ntkit.kernels.infinite.activations.gelu import GELU
+from ntkit.kernels.infinite.activations.numerical.quadrature import Quadrature
 from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear
 from ntkit.kernels.infinite.activations.polynomial import Polynomial, hermite
-from ntkit.kernels.infinite.activations.quadrature import Quadrature
 from ntkit.kernels.infinite.activations.rectified_monomial import RectifiedMonomial
 from ntkit.kernels.infinite.activations.registry import duals, register_activation
 from ntkit.kernels.infinite.activations.sign import Sign

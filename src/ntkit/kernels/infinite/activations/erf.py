@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
+from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.kernels.infinite.activations.widened import Widened
-from ntkit.kernels.infinite.pair import Pair
 
 __all__ = ["Erf"]
 

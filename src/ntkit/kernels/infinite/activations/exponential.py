@@ -8,7 +8,7 @@ from torch import Tensor
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
 from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
-from ntkit.kernels.infinite.pair import Pair, safe_sqrt
+from ntkit.kernels.infinite.activations.pair import Pair, safe_sqrt
 
 __all__ = ["Exponential", "NormalisedExponential"]
 

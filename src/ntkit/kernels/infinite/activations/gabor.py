@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
+from ntkit.kernels.infinite.activations.pair import Pair, safe_sqrt
 from ntkit.kernels.infinite.activations.reach import check_reach
 from ntkit.kernels.infinite.activations.sinusoid import waves
 from ntkit.kernels.infinite.activations.widened import Widened
-from ntkit.kernels.infinite.pair import Pair, safe_sqrt
 
 __all__ = ["Gabor"]
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
+from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.kernels.infinite.activations.piecewise_linear import remainder
 from ntkit.kernels.infinite.activations.widened import Widened
-from ntkit.kernels.infinite.pair import Pair
 
 __all__ = ["GELU"]
 

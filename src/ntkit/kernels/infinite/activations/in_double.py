@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import Dual
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.pair import Pair
 
 __all__ = ["pair_in_double", "rounded"]
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
-from ntkit.kernels.infinite.compiled import loops_for
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.pair import Pair
+from ntkit.kernels.infinite.loops.available import loops_for
 
 __all__ = ["PiecewiseLinear", "lengths", "remainder"]
 

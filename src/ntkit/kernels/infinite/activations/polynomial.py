@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.pair import Pair
 
 __all__ = ["Polynomial", "hermite"]
 

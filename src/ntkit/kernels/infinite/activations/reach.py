@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from ntkit._core.errors import NumericalError
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.pair import Pair
 
 __all__ = ["check_reach"]
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ntkit._core.quadrature import legendre
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.pair import Pair
 
 __all__ = ["RectifiedMonomial"]
 

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations.base import AbstractActivation
-from ntkit.kernels.infinite.activations.gauss import derivative
+from ntkit.kernels.infinite.activations.numerical.gauss import derivative
+from ntkit.kernels.infinite.activations.numerical.quadrature import Quadrature
 from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear
-from ntkit.kernels.infinite.activations.quadrature import Quadrature
 
 __all__ = ["scaled_slope"]
 

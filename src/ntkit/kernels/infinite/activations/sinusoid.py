@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
-from ntkit.kernels.infinite.pair import Pair, safe_sqrt
+from ntkit.kernels.infinite.activations.pair import Pair, safe_sqrt
 
 __all__ = ["Sinusoid", "waves"]
 

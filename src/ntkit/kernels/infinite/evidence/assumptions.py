@@ -8,20 +8,20 @@ from torch import Tensor, nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.outside import warn
-from ntkit.kernels.infinite.calls.normalisation import BATCH
-from ntkit.kernels.infinite.evidence.draws import (
+from ntkit.kernels.infinite.evidence.later import Graph
+from ntkit.kernels.infinite.front.calls.normalisation import BATCH
+from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.reader import Drawn
+from ntkit.kernels.infinite.rules import rules
+from ntkit.kernels.infinite.rules.draws import (
     Doubt,
     are_unit_gaussian,
     of_matrix,
     of_scales,
     of_vector,
 )
-from ntkit.kernels.infinite.evidence.later import Graph
-from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.reader import Drawn
-from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.rules.normalisation import scale_and_shift
-from ntkit.kernels.infinite.variances import Variances, mean_of
+from ntkit.kernels.infinite.rules.variances import Variances, mean_of
 
 __all__ = ["Finding", "check_draws", "findings"]
 
@@ -54,9 +54,9 @@ class Finding:
     is_shift: bool = False
 
 
-def findings(reading: Reading, variances: Variances) -> Iterator[Finding]:
-    """The parameters that a reading takes as draws, and that do not look like draws."""
-    for place, drawn in reading.drawn.items():
+def findings(lowered: Lowered, variances: Variances) -> Iterator[Finding]:
+    """The parameters that lowering takes as draws, and that do not look like draws."""
+    for place, drawn in lowered.drawn.items():
         owner = drawn.owner
         if drawn.kind == "norm":
             yield from _of_norm(place, drawn)
@@ -74,12 +74,12 @@ def findings(reading: Reading, variances: Variances) -> Iterator[Finding]:
 
 
 def check_draws(
-    reading: Reading, variances: Variances, sizes: dict[int, float], said: set[object]
+    lowered: Lowered, variances: Variances, sizes: dict[int, float], said: set[object]
 ) -> None:
     """Refuse what moves the kernel for certain and much, and warn of the rest.
 
     Args:
-        reading: Its steps.
+        lowered: Its steps.
         variances: Where those of plain layers come from.
         sizes: By step, the variance of its units at a point.
         said: The parameters that were warned of before; it grows.
@@ -87,12 +87,12 @@ def check_draws(
     Raises:
         UnsupportedLayerError: A parameter is a constant, an identity or the like.
     """
-    _check_ours(reading, said)
-    graph, doubtful = Graph(reading), []
-    for found in findings(reading, variances):
+    _check_ours(lowered, said)
+    graph, doubtful = Graph(lowered), []
+    for found in findings(lowered, variances):
         share = 1.0
         if found.is_shift:
-            if graph.bends(found.place) is None and not _beside_a_mean(reading, found.place):
+            if graph.bends(found.place) is None and not _beside_a_mean(lowered, found.place):
                 continue  # only the mean square counts, and that is exact
             share = found.doubt.mean**2 / max(sizes.get(found.place, 0.0), 1e-300)
             if found.doubt.mean and share < _SMALL:
@@ -165,9 +165,9 @@ def _of_norm(place: int, drawn: Drawn) -> Iterator[Finding]:
         yield from _found(place, _joined(drawn.name, names[1]), of_vector(shift), is_shift=True)
 
 
-def _check_ours(reading: Reading, said: set[object]) -> None:
+def _check_ours(lowered: Lowered, said: set[object]) -> None:
     """Warn of layers in the NTK parametrisation whose entries somebody has set: no rule reads them."""
-    for drawn in reading.drawn.values():
+    for drawn in lowered.drawn.values():
         owner = drawn.owner
         if not isinstance(owner, nn.Module) or not type(owner).__module__.startswith("ntkit."):
             continue
@@ -191,10 +191,10 @@ def _found(
         yield Finding(place, name, doubt, is_shift)
 
 
-def _beside_a_mean(reading: Reading, place: int) -> bool:
+def _beside_a_mean(lowered: Lowered, place: int) -> bool:
     """Whether a shift is added to units that have a mean of their own, so that both multiply."""
-    added = reading.drawn[place].kind in {"shift", "table"}
-    return added and not all(reading.steps[k].units.is_centred for k in reading.steps[place].inputs)
+    added = lowered.drawn[place].kind in {"shift", "table"}
+    return added and not all(lowered.steps[k].units.is_centred for k in lowered.steps[place].inputs)
 
 
 def _joined(name: str, part: str) -> str:

@@ -15,13 +15,18 @@ from ntkit.kernels.infinite.evidence.assumptions import (
 )
 from ntkit.kernels.infinite.evidence.few_inputs import check_inputs
 from ntkit.kernels.infinite.evidence.first_layers import uniform_layers
+from ntkit.kernels.infinite.evidence.ill_scaled import (
+    sizes_at,
+    warn_of_copies,
+    warn_of_dropout,
+    warn_of_scales,
+)
 from ntkit.kernels.infinite.evidence.narrow import check_width
 from ntkit.kernels.infinite.evidence.random_parts import check_random_parts
-from ntkit.kernels.infinite.points import side
-from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.trace import Traced
-from ntkit.kernels.infinite.variances import Variances
-from ntkit.kernels.infinite.warn import sizes_at, warn_of_copies, warn_of_dropout, warn_of_scales
+from ntkit.kernels.infinite.front.features import side
+from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.trace import Traced
+from ntkit.kernels.infinite.rules.variances import Variances
 
 __all__ = ["Evidence"]
 
@@ -33,12 +38,12 @@ _NAMES = ("weight", "bias", "running_mean", "running_var", "in_proj_weight")
 
 
 class Evidence:
-    """What a reading took for granted about the module's numbers, and whether that still holds."""
+    """What lowering took for granted about the module's numbers, and whether that still holds."""
 
-    def __init__(self, traced: Traced, reading: Reading, variances: Variances) -> None:
-        self._traced, self._reading = traced, reading
+    def __init__(self, traced: Traced, lowered: Lowered, variances: Variances) -> None:
+        self._traced, self._reading = traced, lowered
         self._variances: Variances = variances
-        self._owners = [drawn.owner for drawn in reading.drawn.values()]
+        self._owners = [drawn.owner for drawn in lowered.drawn.values()]
         self._marks = self._now()
         self._found = self._signature()
 
@@ -77,7 +82,7 @@ class Evidence:
         check_inputs(self._traced, self._reading, self._variances, few, features)
 
     def is_stale(self) -> bool:
-        """Whether weights have changed so that the reading took something else for granted.
+        """Whether weights have changed so that lowering took something else for granted.
 
         Cheap where they have not: the tensors' versions are compared.
         """
@@ -110,12 +115,12 @@ def _tensors(owner: nn.Module | nn.Parameter) -> list[Tensor]:
     return [tensor for tensor in found if isinstance(tensor, Tensor)]
 
 
-def n_outputs(traced: Traced, reading: Reading, sample: dict[fx.Node, Any]) -> list[int]:
+def n_outputs(traced: Traced, lowered: Lowered, sample: dict[fx.Node, Any]) -> list[int]:
     """The channels of each result of a module, for points of the sample's shapes."""
     returned: Any = traced.output.args[0]
     shapes: list[Any] = []
     for node in list(returned) if isinstance(returned, list | tuple) else [returned]:
         shape = sample[node]
         shapes += [shape] if isinstance(shape, torch.Size) else list(shape)  # of pieces
-    axes = [reading.steps[k].units.channel_axis for k in reading.outputs]
+    axes = [lowered.steps[k].units.channel_axis for k in lowered.outputs]
     return [shape[axis] if axis else 1 for shape, axis in zip(shapes, axes, strict=True)]

@@ -10,10 +10,10 @@ from torch.quasirandom import SobolEngine
 from ntkit._core.outside import warn
 from ntkit.kernels.infinite.evidence.first_layers import ENOUGH, FirstLayer, first_layers
 from ntkit.kernels.infinite.evidence.segment import End, Segment, segment
+from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.trace import Traced
 from ntkit.kernels.infinite.program.context import Side
-from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.trace import Traced
-from ntkit.kernels.infinite.variances import Variances
+from ntkit.kernels.infinite.rules.variances import Variances
 
 __all__ = ["check_inputs", "few_inputs"]
 
@@ -38,13 +38,13 @@ _AXES = 512
 
 
 def check_inputs(
-    traced: Traced, reading: Reading, variances: Variances, inputs: Sequence[Tensor], points: Side
+    traced: Traced, lowered: Lowered, variances: Variances, inputs: Sequence[Tensor], points: Side
 ) -> str | None:
     """Warn where uniform first layers of few inputs make the moments differ by a per cent and more.
 
     Args:
         traced: The module.
-        reading: Its steps.
+        lowered: Its steps.
         variances: Where those of plain layers come from.
         inputs: A few points, one tensor an input.
         points: Their features.
@@ -52,7 +52,7 @@ def check_inputs(
     Returns:
         The name of the layer; None if none is warned of.
     """
-    found = few_inputs(traced, reading, variances, inputs, points)
+    found = few_inputs(traced, lowered, variances, inputs, points)
     if found is None or found[1] <= _SAID:
         return None
     first, size = found
@@ -67,7 +67,7 @@ def check_inputs(
 
 
 def few_inputs(
-    traced: Traced, reading: Reading, variances: Variances, inputs: Sequence[Tensor], points: Side
+    traced: Traced, lowered: Lowered, variances: Variances, inputs: Sequence[Tensor], points: Side
 ) -> tuple[FirstLayer, float] | None:
     """The uniform first layer of few inputs whose units differ most from Gaussian ones, and by how much.
 
@@ -81,13 +81,13 @@ def few_inputs(
         None where there is no such layer.
     """
     heard = {}
-    for first in first_layers(traced, reading, variances):
+    for first in first_layers(traced, lowered, variances):
         size, count = first.heard(_features(first, points))
         total = float(size.sum())
         mean = float((size * count).sum()) / total if total else ENOUGH
         if mean < ENOUGH:
             heard[first] = mean, size[:1].numel()
-    found = segment(traced, reading, list(heard)) if heard else None
+    found = segment(traced, lowered, list(heard)) if heard else None
     if found is None:
         return None
     few = found.copied()

@@ -6,14 +6,14 @@ from math import sqrt
 from torch import Tensor, fx, nn
 
 from ntkit._core.running import StandIn
-from ntkit.kernels.infinite.calls.waves import WaveCall
-from ntkit.kernels.infinite.evidence.draws import are_uniform
 from ntkit.kernels.infinite.evidence.later import Graph
+from ntkit.kernels.infinite.front.calls.waves import WaveCall
+from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.reader import Drawn
+from ntkit.kernels.infinite.front.trace import Traced
 from ntkit.kernels.infinite.program.ops.points import TakePoints
-from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.reader import Drawn
-from ntkit.kernels.infinite.trace import Traced
-from ntkit.kernels.infinite.variances import Variances, layer_variances
+from ntkit.kernels.infinite.rules.draws import are_uniform
+from ntkit.kernels.infinite.rules.variances import Variances, layer_variances
 
 __all__ = ["CONVOLUTIONS", "ENOUGH", "FirstLayer", "first_layers", "is_uniform", "uniform_layers"]
 
@@ -126,20 +126,20 @@ class FirstLayer:
         return StandIn(self.layer)({"weight": weights, **own}, (features,), {})
 
 
-def first_layers(traced: Traced, reading: Reading, variances: Variances) -> list[FirstLayer]:
+def first_layers(traced: Traced, lowered: Lowered, variances: Variances) -> list[FirstLayer]:
     """The plain layers with uniform weights that take features of the points, and Gaussian rules."""
     calls = {
         id(traced.layer(node)): node for node in traced.graph.nodes if node.op == "call_module"
     }
-    graph, found = Graph(reading), []
-    for place, drawn in reading.drawn.items():
-        layer, inputs = drawn.owner, reading.steps[place].inputs
+    graph, found = Graph(lowered), []
+    for place, drawn in lowered.drawn.items():
+        layer, inputs = drawn.owner, lowered.steps[place].inputs
         if not isinstance(layer, nn.Linear | CONVOLUTIONS) or len(inputs) != 1:
             continue
-        points = reading.steps[inputs[0]]
+        points = lowered.steps[inputs[0]]
         if not isinstance(points, TakePoints) or not is_uniform(layer, variances):
             continue
-        if any(isinstance(reading.steps[k], WaveCall) for k in graph.users(place)):
+        if any(isinstance(lowered.steps[k], WaveCall) for k in graph.users(place)):
             continue  # sines, by the law of the weights
         found.append(_first(drawn, layer, calls[id(layer)], points.features, variances))
     return found
@@ -166,9 +166,9 @@ def is_uniform(layer: nn.Linear | CONVOLUTIONS, variances: Variances) -> bool:
     return are_uniform(weight) is True
 
 
-def uniform_layers(reading: Reading, variances: Variances) -> tuple[bool, ...]:
+def uniform_layers(lowered: Lowered, variances: Variances) -> tuple[bool, ...]:
     """For each dense layer of few inputs, in order, whether its weights are taken as uniform."""
-    layers = [drawn.owner for drawn in reading.drawn.values()]
+    layers = [drawn.owner for drawn in lowered.drawn.values()]
     return tuple(
         is_uniform(layer, variances)
         for layer in layers

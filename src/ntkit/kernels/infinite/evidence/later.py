@@ -2,21 +2,21 @@
 
 from torch import nn
 
+from ntkit.kernels.infinite.front.lower import Lowered
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans
-from ntkit.kernels.infinite.read import Reading
 from ntkit.kernels.infinite.rules import rules
 
 __all__ = ["Graph"]
 
 
 class Graph:
-    """The steps of a reading and who takes them."""
+    """The steps of a module and who takes them."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    def __init__(self, lowered: Lowered) -> None:
+        self._reading = lowered
         self._users: dict[int, list[int]] = {}
-        for index, step in enumerate(reading.steps):
+        for index, step in enumerate(lowered.steps):
             for k in step.inputs:
                 self._users.setdefault(k, []).append(index)
 

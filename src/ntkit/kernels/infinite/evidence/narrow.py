@@ -5,8 +5,8 @@ from math import prod
 from torch import nn
 
 from ntkit._core.outside import warn
+from ntkit.kernels.infinite.front.lower import Lowered
 from ntkit.kernels.infinite.program.ops.points import TakePoints
-from ntkit.kernels.infinite.read import Reading
 
 __all__ = ["check_width"]
 
@@ -14,7 +14,7 @@ _NARROW = 16
 """Units below which the error, about one over their root, is over a quarter."""
 
 
-def check_width(reading: Reading) -> str | None:
+def check_width(lowered: Lowered) -> str | None:
     """Warn of plain layers (standard parametrisation) that are fed by few hidden units.
 
     There the width enters the value: the layer's own part of the tangent kernel is in proportion to
@@ -23,11 +23,11 @@ def check_width(reading: Reading) -> str | None:
     Returns:
         The name of the first one; None if there is none.
     """
-    for place, drawn in reading.drawn.items():
+    for place, drawn in lowered.drawn.items():
         layer = drawn.owner
         if drawn.kind != "layer" or not type(layer).__module__.startswith("torch."):
             continue
-        source = reading.steps[reading.steps[place].inputs[0]]
+        source = lowered.steps[lowered.steps[place].inputs[0]]
         if isinstance(source, TakePoints):
             continue  # the points' own features, of any number
         width = _inputs(layer)

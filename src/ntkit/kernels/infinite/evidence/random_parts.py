@@ -6,10 +6,10 @@ from torch import fx, nn
 
 from ntkit._core.outside import warn
 from ntkit.kernels.infinite.evidence.later import Graph
+from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.trace import Traced, refuse
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.branches import MultiplyBranches
-from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.trace import Traced, refuse
 
 __all__ = ["check_random_parts"]
 
@@ -17,12 +17,12 @@ _MANY = 16
 """Outputs from which the mean over them settles."""
 
 
-def check_random_parts(traced: Traced, reading: Reading, n_outputs: Sequence[int]) -> None:
+def check_random_parts(traced: Traced, lowered: Lowered, n_outputs: Sequence[int]) -> None:
     """Refuse, or warn of, what a tangent kernel has that no width settles.
 
     Args:
         traced: The module.
-        reading: Its steps.
+        lowered: Its steps.
         n_outputs: Channels of each result.
     """
     ours = any(
@@ -32,8 +32,8 @@ def check_random_parts(traced: Traced, reading: Reading, n_outputs: Sequence[int
     )
     if ours:
         _slopes(traced)
-        _norms_of_inputs(reading)
-    _ends(reading, n_outputs)
+        _norms_of_inputs(lowered)
+    _ends(lowered, n_outputs)
 
 
 def _slopes(traced: Traced) -> None:
@@ -57,8 +57,8 @@ def _is_trained(node: fx.Node, layer: nn.Module) -> bool:
     return not node.meta.get("no_grad") and any(p.requires_grad for p in layer.parameters())
 
 
-def _norms_of_inputs(reading: Reading) -> None:
-    for drawn in reading.drawn.values():
+def _norms_of_inputs(lowered: Lowered) -> None:
+    for drawn in lowered.drawn.values():
         owner = drawn.owner
         if drawn.kind == "inputs" and any(p.requires_grad for p in owner.parameters()):  # type: ignore[union-attr]
             warn(
@@ -70,17 +70,17 @@ def _norms_of_inputs(reading: Reading) -> None:
             return
 
 
-def _ends(reading: Reading, n_outputs: Sequence[int]) -> None:
+def _ends(lowered: Lowered, n_outputs: Sequence[int]) -> None:
     """Nonlinearities and products after the last layer with weights."""
-    graph = Graph(reading)
-    for output, count in zip(reading.outputs, n_outputs, strict=True):
+    graph = Graph(lowered)
+    for output, count in zip(lowered.outputs, n_outputs, strict=True):
         waiting, seen = [output], set()
         while waiting and count < _MANY:
             k = waiting.pop()
             if k in seen or graph.mixes(k):
                 continue
             seen.add(k)
-            step = reading.steps[k]
+            step = lowered.steps[k]
             bent = isinstance(step, Bend) and not step.adds
             if (bent or isinstance(step, MultiplyBranches)) and graph.is_last(k):
                 warn(

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from ntkit.kernels.infinite.evidence.draws import Doubt, of_matrix, of_vector
-from ntkit.kernels.infinite.variances import Variances, mean_square
+from ntkit.kernels.infinite.rules.draws import Doubt, of_matrix, of_vector
+from ntkit.kernels.infinite.rules.variances import Variances, mean_square
 
 __all__ = ["draws"]
 

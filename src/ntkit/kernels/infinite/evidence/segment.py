@@ -10,12 +10,12 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
 from ntkit._core.copies import Copier
-from ntkit.kernels.infinite.calls.normalisation import BATCH
 from ntkit.kernels.infinite.evidence.first_layers import CONVOLUTIONS, FirstLayer
+from ntkit.kernels.infinite.front.calls.normalisation import BATCH
+from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.trace import Traced
 from ntkit.kernels.infinite.program.program import demands
 from ntkit.kernels.infinite.program.units import Demand
-from ntkit.kernels.infinite.read import Reading
-from ntkit.kernels.infinite.trace import Traced
 
 __all__ = ["End", "Segment", "segment"]
 
@@ -129,12 +129,12 @@ class Segment:
         return self.traced.call(node, args, kwargs)
 
 
-def segment(traced: Traced, reading: Reading, firsts: Sequence[FirstLayer]) -> Segment | None:
+def segment(traced: Traced, lowered: Lowered, firsts: Sequence[FirstLayer]) -> Segment | None:
     """The calls from first layers to fresh weights; None if fresh weights follow at once."""
     by_node = {first.node: first for first in firsts}
     sources: dict[fx.Node, frozenset[fx.Node]] = {}
     ends: dict[tuple[fx.Node, int, bool], frozenset[fx.Node]] = {}
-    pairs, fresh = _keepers_of_pairs(reading), set()
+    pairs, fresh = _keepers_of_pairs(lowered), set()
     for node in traced.graph.nodes:
         before = [n for n in node.all_input_nodes if n in sources]
         if node in by_node:
@@ -172,12 +172,12 @@ def _taken(traced: Traced, node: fx.Node, pairs: Mapping[int, bool]) -> tuple[in
     return 1 if isinstance(layer, CONVOLUTIONS) else -1, pairs.get(id(layer), True)
 
 
-def _keepers_of_pairs(reading: Reading) -> dict[int, bool]:
+def _keepers_of_pairs(lowered: Lowered) -> dict[int, bool]:
     """By the identity of a layer, whether moments of different positions count in its inputs."""
-    wanted = demands(reading.steps, reading.outputs, Demand())
+    wanted = demands(lowered.steps, lowered.outputs, Demand())
     found = {}
-    for place, drawn in reading.drawn.items():
-        asked = [wanted[k] for k in reading.steps[place].inputs]
+    for place, drawn in lowered.drawn.items():
+        asked = [wanted[k] for k in lowered.steps[place].inputs]
         if drawn.kind == "layer":
             found[id(drawn.owner)] = any(d is not None and d.layout == "pairs" for d in asked)
     return found

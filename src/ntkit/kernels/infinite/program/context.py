@@ -7,8 +7,8 @@ from math import isnan
 import torch
 from torch import Tensor
 
+from ntkit.kernels.infinite.moments.state import PairState, columns_last
 from ntkit.kernels.infinite.program.units import Demand
-from ntkit.kernels.infinite.state import PairState, columns_last
 
 __all__ = ["At", "Context", "Side", "Watch"]
 

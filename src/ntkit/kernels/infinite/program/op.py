@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.context import At
 from ntkit.kernels.infinite.program.units import Demand, Units
-from ntkit.kernels.infinite.state import PairState
 
 __all__ = ["AbstractOp", "AbstractStep", "AbstractUnbound", "Back"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from ntkit.kernels.infinite.state import PairState, Scale
+from ntkit.kernels.infinite.moments.state import PairState, Scale
 
 __all__ = ["Weights"]
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from torch import nn
 
+from ntkit.kernels.infinite.moments.convolution import Windows, convolved
+from ntkit.kernels.infinite.moments.state import PairState
+from ntkit.kernels.infinite.moments.window import Window
 from ntkit.kernels.infinite.rules.registry import rules
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.taps import Taps
-from ntkit.kernels.infinite.variances import Taken, layer_variances
-from ntkit.kernels.infinite.windows import Windows, convolved
+from ntkit.kernels.infinite.rules.variances import Taken, layer_variances
 from ntkit.networks.convolution import (
     Conv1d,
     Conv2d,
@@ -107,7 +107,7 @@ _TRANSPOSED = (
 )
 
 
-def _taps(layer: Any, positions: tuple[int, ...]) -> tuple[Taps, ...]:
+def _taps(layer: Any, positions: tuple[int, ...]) -> tuple[Window, ...]:
     """The window along each axis."""
     mode, transposed = layer.padding_mode, isinstance(layer, _TRANSPOSED)
     found = []
@@ -122,5 +122,5 @@ def _taps(layer: Any, positions: tuple[int, ...]) -> tuple[Taps, ...]:
             before = after = layer.padding[k]
         if transposed:
             after -= layer.output_padding[k]
-        found.append(Taps(size, kernel, stride, dilation, before, after, mode, transposed))
+        found.append(Window(size, kernel, stride, dilation, before, after, mode, transposed))
     return tuple(found)

@@ -2,10 +2,10 @@
 
 from torch import nn
 
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.kernels.infinite.rules.registry import rules
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.variances import Taken, layer_variances
+from ntkit.kernels.infinite.rules.variances import Taken, layer_variances
 from ntkit.networks.linear import Linear
 from ntkit.networks.scales import squared
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.kernels.infinite.rules.registry import rules
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.variances import Taken, spread_of
+from ntkit.kernels.infinite.rules.variances import Taken, spread_of
 
 __all__ = ["batch_norm", "own_cross", "scale_and_shift"]
 

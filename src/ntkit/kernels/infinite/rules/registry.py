@@ -8,10 +8,10 @@ from torch import nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.registry import ExactTypeRegistry
+from ntkit.kernels.infinite.moments.convolution import Windows
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.weights import Weights
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.variances import Taken
-from ntkit.kernels.infinite.windows import Windows
+from ntkit.kernels.infinite.rules.variances import Taken
 
 __all__ = ["Effect", "Rule", "RuleBook", "rules"]
 

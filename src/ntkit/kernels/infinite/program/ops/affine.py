@@ -7,11 +7,11 @@ from typing import Any
 from torch import nn
 
 from ntkit._core.errors import UnsupportedLayerError
+from ntkit.kernels.infinite.moments.convolution import Windows, convolved
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.context import At
 from ntkit.kernels.infinite.program.op import AbstractOp, Back
 from ntkit.kernels.infinite.program.weights import Weights
-from ntkit.kernels.infinite.state import PairState
-from ntkit.kernels.infinite.windows import Windows, convolved
 
 __all__ = ["Affine", "Convolve", "Custom"]
 

@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.pair import safe_sqrt
+from ntkit.kernels.infinite.activations.pair import safe_sqrt
+from ntkit.kernels.infinite.moments.state import PairState, covariance_only
 from ntkit.kernels.infinite.program.context import At
 from ntkit.kernels.infinite.program.op import AbstractOp, Back
 from ntkit.kernels.infinite.program.table import Table
 from ntkit.kernels.infinite.program.weights import Weights
-from ntkit.kernels.infinite.state import PairState, covariance_only
 from ntkit.networks.attention import SelfAttention
 
 __all__ = ["AttendByHand", "AttendByLayer", "AttendExactly"]

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import AbstractActivation
-from ntkit.kernels.infinite.pair import Pair
+from ntkit.kernels.infinite.activations.pair import Pair
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.context import At, Context
 from ntkit.kernels.infinite.program.op import AbstractOp, Back
-from ntkit.kernels.infinite.state import PairState
 
 __all__ = ["Bend", "Mean", "MeanOf", "MeanOfTable", "means"]
 

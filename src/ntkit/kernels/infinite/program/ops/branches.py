@@ -7,11 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.branches import multiply, weighted_sum
+from ntkit.kernels.infinite.moments.branches import multiply, weighted_sum
+from ntkit.kernels.infinite.moments.state import PairState, covariance_only
 from ntkit.kernels.infinite.program.context import At
 from ntkit.kernels.infinite.program.op import AbstractOp, Back
 from ntkit.kernels.infinite.program.ops.bend import Mean
-from ntkit.kernels.infinite.state import PairState, covariance_only
 
 __all__ = [
     "AddBranches",

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from ntkit.kernels.infinite.branches import weighted_sum
+from ntkit.kernels.infinite.moments.branches import weighted_sum
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.context import At
 from ntkit.kernels.infinite.program.op import AbstractOp
-from ntkit.kernels.infinite.state import PairState
 
 __all__ = ["AddTable", "TakeToken", "TrainFeatures", "TrainTable"]
 

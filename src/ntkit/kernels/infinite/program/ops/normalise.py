@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from ntkit._core.errors import UnsupportedLayerError
+from ntkit.kernels.infinite.moments.state import PairState, covariance_only
 from ntkit.kernels.infinite.program.context import At
 from ntkit.kernels.infinite.program.op import AbstractOp, Back
 from ntkit.kernels.infinite.program.ops.bend import Mean, means
 from ntkit.kernels.infinite.program.weights import Weights
-from ntkit.kernels.infinite.state import PairState, covariance_only
 
 __all__ = ["Normalise", "ScaleWithMeans"]
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.enter import enter, enter_self
+from ntkit.kernels.infinite.moments.distances import state_of_each, state_of_features
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.context import At
 from ntkit.kernels.infinite.program.op import AbstractOp, Back
-from ntkit.kernels.infinite.state import PairState
 
 __all__ = ["TakePoints", "UniformSine"]
 
@@ -34,8 +34,8 @@ class TakePoints(AbstractOp):
             return context.points
         first = context.first.features[self.features]
         if context.second is None:
-            return enter_self(first, demand.layout, with_ntk=context.with_ntk)
-        return enter(
+            return state_of_each(first, demand.layout, with_ntk=context.with_ntk)
+        return state_of_features(
             first,
             context.second.features[self.features],
             demand.layout,

@@ -7,10 +7,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.mixing import Mixing
+from ntkit.kernels.infinite.moments.position_maps import PositionMap
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.context import At
 from ntkit.kernels.infinite.program.op import AbstractOp, Back
-from ntkit.kernels.infinite.state import PairState
 
 __all__ = [
     "Flattened",
@@ -98,7 +98,7 @@ class MapPositions(AbstractOp):
         mixing: Its matrices. Where they mix positions each point is seen alone first.
     """
 
-    mixing: Mixing
+    mixing: PositionMap
 
     is_linear: ClassVar[bool] = True
 

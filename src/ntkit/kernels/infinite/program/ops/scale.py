@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.context import At
 from ntkit.kernels.infinite.program.op import AbstractOp
 from ntkit.kernels.infinite.program.weights import Weights
-from ntkit.kernels.infinite.state import PairState
 
 __all__ = ["Detach", "Mask", "Times", "TrainedScale"]
 

@@ -1,0 +1,1 @@
+"""Dual functions of any elementwise function, integrated numerically."""

@@ -1,0 +1,1 @@
+"""The front end: from a module to a program."""

@@ -1,0 +1,1 @@
+"""Compiled loops, where the extra `fast` is installed."""

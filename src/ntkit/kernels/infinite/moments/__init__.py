@@ -1,0 +1,1 @@
+"""The statistics of a pair of inputs, and what layers do to them."""
