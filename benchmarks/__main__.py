@@ -22,6 +22,7 @@ HELPERS = {
     "fresh",
     "fuzz_cases",
     "grid_run",
+    "house_cases",
     "kept",
     "memory",
     "meshes",
