@@ -1,6 +1,6 @@
-"""A kernel matrix larger than what one wants in memory: n = 20,000, d = 64, depth 3, into a file.
+"""A kernel matrix larger than what one wants in memory: n = 20,000, d = 64, depth 3, into an array on disk.
 
-`kernel(x, out="gram.npy")` maps the file into memory and fills it tile by tile. "Above the result" is
+`kernel(x, out=array)` fills it tile by tile; it is an `.npy` file that NumPy maps into memory. "Above the result" is
 the highest resident size of the process less what it held once everything was imported, less the
 result's own 3.2 GB in float64, whose pages count while they are mapped. The general path has biases, so
 it goes layer by layer.
@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from benchmarks.infinite_speed import random
@@ -32,7 +33,8 @@ def into_file(*, bias: bool) -> float:
     kernel, x = ntk(net), random(N, D)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         start = time.perf_counter()
-        kernel(x, out=Path(folder) / "gram.npy", progress=True)
+        path = Path(folder) / "gram.npy"
+        kernel(x, out=np.lib.format.open_memmap(path, "w+", "float64", (N, N)), progress=True)
         return time.perf_counter() - start
 
 

@@ -18,7 +18,7 @@ from ntkit.kernels.infinite.back.gram_matrix import diagonal_values, gram_matric
 from ntkit.kernels.infinite.back.lags import layers_at_gaps, values_at_gaps
 from ntkit.kernels.infinite.back.out_of_range import check_range
 from ntkit.kernels.infinite.back.request import MEMORY, Request
-from ntkit.kernels.infinite.back.result_file import Out
+from ntkit.kernels.infinite.back.result_memory import Out
 from ntkit.kernels.infinite.evidence.concatenated_outputs import check_heads
 from ntkit.kernels.infinite.evidence.coupled_points import refuse_coupled
 from ntkit.kernels.infinite.evidence.evidence import Evidence, n_outputs
@@ -123,18 +123,16 @@ class InfiniteKernel(AbstractLagKernel):
             x2: Points of the columns; `x1` if left out (or given again), and then each pair is
                 computed once.
             out: Where the matrix goes, if not into fresh memory: a tensor or a numpy array
-                like it, or, for matrices larger than memory, a path. An `.npy` file (`numpy.load(path, mmap_mode="r")`
-                reads it back) takes its name once it is whole; if the work stops before, nothing is left. A `.zarr`
-                folder is filled chunk by chunk, and the same call goes on where it was stopped: see
-                `ntkit.kernels.write_gram`.
+                like it, or, for matrices larger than memory, the path of a `.zarr` folder. That is filled chunk by
+                chunk, and the same call goes on where it was stopped: see `ntkit.kernels.write_gram`.
             memory: Bytes for the tables of the pairs that are computed at a time; the points
                 and the result come on top.
             progress: Whether to show a bar on standard error; left out, jobs of more than two
                 seconds show one at a terminal.
 
         Returns:
-            The matrix in the dtype of the points: `out` (of an array the tensor in its memory), the file
-            mapped into memory, or the Zarr array.
+            The matrix in the dtype of the points: `out` (of an array the tensor in its memory), or the Zarr
+            array.
 
         Raises:
             ValueError: `x2` has points of another shape or dtype than `x1`.
@@ -143,14 +141,12 @@ class InfiniteKernel(AbstractLagKernel):
         it where all pairs are kept (`plan` says which). Computed in tiles.
 
         Example:
-            >>> import numpy, tempfile
             >>> from ntkit import ntk
             >>> from ntkit.networks import Linear
             >>> kernel = ntk(nn.Sequential(Linear(2, 8), nn.ReLU(), Linear(8, 1)))
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     _ = kernel(torch.eye(2), out=f"{folder}/gram.npy")
-            ...     numpy.load(f"{folder}/gram.npy", mmap_mode="r").shape
-            (2, 2)
+            >>> matrix = torch.empty(2, 2)
+            >>> kernel(torch.eye(2), out=matrix) is matrix
+            True
         """
         if is_zarr(out):
             return write_gram(

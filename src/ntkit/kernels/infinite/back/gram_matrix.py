@@ -1,7 +1,6 @@
 """Gram matrices of points: the route, the tiles, and how they are put together."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from ntkit.kernels.infinite.back.by_cosine import gram_by_cosine, pays
 from ntkit.kernels.infinite.back.executable import Executable
 from ntkit.kernels.infinite.back.interpreter import learn_alone, propagate, run_tiles
 from ntkit.kernels.infinite.back.request import Request
-from ntkit.kernels.infinite.back.result_file import opened
+from ntkit.kernels.infinite.back.result_memory import result_memory
 from ntkit.kernels.infinite.program.context import Context, Side
 
 __all__ = ["diagonal_values", "gram_matrices", "is_by_angle"]
@@ -56,12 +55,12 @@ def gram_matrices(
     if not is_tracked:
         choice = chosen(executable, first, None if symmetric else second, dtype)
     if choice is not None:
-        with opened(job.out, (n, m), like) as out:
-            gram_by_angle(choice, first, None if symmetric else second, out, job)
+        out = result_memory(job.out, (n, m), like)
+        gram_by_angle(choice, first, None if symmetric else second, out, job)
         return [out]
     if not is_tracked and pays(executable, n, m, job):
-        with opened(job.out, (n, m), like) as out:
-            gram_by_cosine(executable, first, None if symmetric else second, out, job)
+        out = result_memory(job.out, (n, m), like)
+        gram_by_cosine(executable, first, None if symmetric else second, out, job)
         return [out]
     bytes_per_pair = executable.bytes_per_pair
     threads = job.threads(bytes_per_pair)
@@ -77,26 +76,25 @@ def gram_matrices(
     shapes = [(n, m)] * len(executable.program.outputs)
     if executable.has_positions:
         shapes = [(n, m, *values.shape[2:]) for values in states(0, 1, 0, 1)]
-    with ExitStack() as stack:
-        out = [stack.enter_context(opened(job.out, shape, like)) for shape in shapes]
+    out = [result_memory(job.out, shape, like) for shape in shapes]
 
-        def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
-            for k, found in enumerate(states(i, i_stop, j, j_stop)):
-                values = found.to(dtype)
-                if symmetric and j < i_stop:
-                    # Both ways of a pair are here, and may round in two ways: one is written twice.
-                    upper = torch.arange(i, i_stop)[:, None] <= torch.arange(j, j_stop)
-                    a, b = upper.nonzero(as_tuple=True)
-                    out[k][i + a, j + b] = values[a, b]
-                    apart = i + a != j + b
-                    a, b = a[apart], b[apart]
-                    out[k][j + b, i + a] = _transposed(values, executable, k)[b, a]
-                    continue
-                out[k][i:i_stop, j:j_stop] = values
-                if symmetric:
-                    out[k][j:j_stop, i:i_stop] = _transposed(values, executable, k)
+    def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
+        for k, found in enumerate(states(i, i_stop, j, j_stop)):
+            values = found.to(dtype)
+            if symmetric and j < i_stop:
+                # Both ways of a pair are here, and may round in two ways: one is written twice.
+                upper = torch.arange(i, i_stop)[:, None] <= torch.arange(j, j_stop)
+                a, b = upper.nonzero(as_tuple=True)
+                out[k][i + a, j + b] = values[a, b]
+                apart = i + a != j + b
+                a, b = a[apart], b[apart]
+                out[k][j + b, i + a] = _transposed(values, executable, k)[b, a]
+                continue
+            out[k][i:i_stop, j:j_stop] = values
+            if symmetric:
+                out[k][j:j_stop, i:i_stop] = _transposed(values, executable, k)
 
-        run_tiles(tile, n, m, sizes, job, symmetric=symmetric, threads=threads)
+    run_tiles(tile, n, m, sizes, job, symmetric=symmetric, threads=threads)
     return out
 
 

@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from ntkit._core.checks import positive_int
-from ntkit.kernels.infinite.back.result_file import Out
+from ntkit.kernels.infinite.back.result_memory import Out
 
 __all__ = ["MEMORY", "Request"]
 
