@@ -58,8 +58,9 @@ def test_commands_are_taken(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shlex.split(line)[1:]
     taken = []
 
-    def run(spec, how, default, interruption) -> int:
+    def run(spec, how, each, default, interruption) -> int:
         spec.check()
+        each.check()
         taken.append(spec)
         return 0
 

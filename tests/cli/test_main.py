@@ -10,6 +10,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+from typing import IO
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ import ntkit
 import ntkit_command
 from ntkit._core.threads import free_cores
 from ntkit.cli.main import main
+from ntkit.experiments.spec import TuneSpec
+from ntkit.experiments.tune_process import TuneProcess
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -261,3 +264,31 @@ def test_a_signal_ends_a_training_at_a_step_and_it_goes_on(
     assert json.loads((tmp_path / "runs/tune-line/result.json").read_text())["partial"] is True
     assert (tmp_path / "runs/tune-line/report.html").exists()
     assert checkpoint.exists()
+
+
+def test_each_signal_of_a_folder(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def ended(self: TuneProcess, spec: TuneSpec, said: IO[bytes]) -> int:
+        said.write(f"`{spec.data}` is damaged.".encode())
+        return 1
+
+    monkeypatch.setattr(TuneProcess, "_ended", ended)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a [1].png").touch()
+    folder, out = str(tmp_path / "photos"), str(tmp_path / "out")
+    assert call(monkeypatch, "tune", "--each", folder, "--out", out, "--workers", "1") == 1
+    printed = capsys.readouterr().out
+    assert "a [1].png` is damaged" in printed
+    assert "0 of 1 done, 1 failed" in printed
+    assert call(monkeypatch, "tune", "--each", folder, "--out", out, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["rows"][0]["state"] == "failed"
+    assert call(monkeypatch, "tune", "--each", folder, "--out", out, "--quiet") == 1
+    assert capsys.readouterr().out == f"{out}\n"
+    for options, words in (
+        (["--workers", "2"], "pass `--each`"),
+        (["--each", "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "Leave one out"),
+        (["--each", "--workers", "0"], "workers=0"),
+    ):
+        assert call(monkeypatch, "tune", folder, *options) == 2
+        assert words in capsys.readouterr().err

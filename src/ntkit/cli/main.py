@@ -18,6 +18,7 @@ import tyro
 from ntkit._core.errors import NumericalError
 from ntkit._core.threads import free_cores
 from ntkit._core.whole_files import read_json
+from ntkit.cli.each import EachOptions, run_each, show_each
 from ntkit.cli.export import export
 from ntkit.cli.gram import gram
 from ntkit.cli.render import render
@@ -59,6 +60,9 @@ Spec = TuneSpec | FitSpec | ReconstructSpec
 
 _Command = Callable[..., int]
 
+_ONE = EachOptions()
+"""The data are one signal."""
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -97,7 +101,7 @@ def _command(arguments: Sequence[str], interruption: Interruption) -> int:
         return 0
     default = _default(arguments)
     commands: dict[str, _Command | dict[str, _Command]] = {
-        "tune": _of_spec(TuneSpec, "tune", _TUNE, default, interruption),
+        "tune": _of_spec(TuneSpec, "tune", _TUNE, default, interruption, each=True),
         "fit": _of_spec(FitSpec, "fit", _FIT, default, interruption),
         "reconstruct": {
             kind.of: _of_spec(kind, kind.of, kind.__doc__ or "", default, interruption)
@@ -140,29 +144,49 @@ _KINDS = {
 
 
 def _of_spec(
-    kind: type[Spec], name: str, doc: str, default: Spec | None, interruption: Interruption
+    kind: type[Spec],
+    name: str,
+    doc: str,
+    default: Spec | None,
+    interruption: Interruption,
+    *,
+    each: bool = False,
 ) -> Callable[..., int]:
-    """A command that takes a spec, with that of another run as its defaults if there is one."""
+    """A command that takes a spec, with that of another run as its defaults if there is one; some take `--each`."""
     unnamed = tyro.conf.arg(name="")
+    many = (
+        Annotated[EachOptions, unnamed]
+        if each
+        else tyro.conf.Suppress[tyro.conf.Fixed[EachOptions]]
+    )
 
     def fresh(
         spec: Annotated[kind, unnamed],  # pyright: ignore[reportInvalidTypeForm]
         how: Annotated[RunOptions, unnamed] = RunOptions(),
+        each: many = _ONE,  # pyright: ignore[reportInvalidTypeForm]
     ) -> int:
-        return _run(spec, how, default, interruption)
+        return _run(spec, how, each, default, interruption)
 
     def again(
         spec: Annotated[kind, unnamed] = default,  # pyright: ignore[reportInvalidTypeForm]
         how: Annotated[RunOptions, unnamed] = RunOptions(),
+        each: many = _ONE,  # pyright: ignore[reportInvalidTypeForm]
     ) -> int:
-        return _run(spec, how, default, interruption)
+        return _run(spec, how, each, default, interruption)
 
     command = again if isinstance(default, kind) else fresh
     command.__name__, command.__doc__ = name, doc
     return command
 
 
-def _run(spec: Spec, how: RunOptions, default: Spec | None, interruption: Interruption) -> int:
+def _run(
+    spec: Spec,
+    how: RunOptions,
+    each: EachOptions,
+    default: Spec | None,
+    interruption: Interruption,
+) -> int:
+    each.check()
     silent = how.quiet or how.json
     telling = Telling(
         on_progress=None if silent else _stage,
@@ -171,8 +195,10 @@ def _run(spec: Spec, how: RunOptions, default: Spec | None, interruption: Interr
         show_progress=not silent,
         interruption=interruption,
     )
+    command = shlex.join(["ntkit", *sys.argv[1:]])
+    if each.each:
+        return _run_each(spec, how, each, command, telling)
     if how.resume is None:
-        command = shlex.join(["ntkit", *sys.argv[1:]])
         begin: Callable[..., AbstractRun] = _of(spec)[0]
         run = begin(spec, force=how.force, command=command, telling=telling)
     else:
@@ -185,6 +211,27 @@ def _run(spec: Spec, how: RunOptions, default: Spec | None, interruption: Interr
     _stage("")
     _show(run, how)
     return 128 + (interruption.signal or 2) if run.interrupted else 0
+
+
+def _run_each(
+    spec: Spec, how: RunOptions, each: EachOptions, command: str, telling: Telling
+) -> int:
+    """Every signal of a folder; the exit code is 1 where one has no recommendation.
+
+    Raises:
+        ValueError: `--resume` was given.
+    """
+    if how.resume is not None:
+        raise ValueError(
+            "`--each` goes on by itself: give the same command again, without `--resume`."
+        )
+    assert isinstance(spec, TuneSpec)
+    table = run_each(spec, each, force=how.force, command=command, telling=telling)
+    _stage("")
+    show_each(table, json=how.json, quiet=how.quiet)
+    if table.interrupted:
+        return 128 + (telling.interruption.signal or 2)
+    return 0 if table.is_well else 1
 
 
 def _of(spec: Spec) -> tuple[Callable[..., AbstractRun], Callable[..., AbstractRun]]:

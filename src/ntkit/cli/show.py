@@ -20,6 +20,7 @@ from ntkit.tasks import AbstractMetric, psnr
 from ntkit.tuning.choice import name_of
 
 __all__ = [
+    "print_json",
     "show_fit",
     "show_json",
     "show_proof",
@@ -253,13 +254,13 @@ def _show_scores(console: Console, scores: dict[str, float]) -> None:
 
 def show_json(run: AbstractRun) -> None:
     """The run's `result.json` and its folder, as one object."""
-    _print_json({"folder": shown(run.folder), **RunFolder(run.folder).result})
+    print_json({"folder": shown(run.folder), **RunFolder(run.folder).result})
 
 
 def show_runs(entries: Sequence[RunEntry], folder: Path, *, json: bool) -> None:
     """One line a run."""
     if json:
-        _print_json([asdict(e) for e in entries])
+        print_json([asdict(e) for e in entries])
         return
     console = Console(highlight=False)
     if not entries:
@@ -279,13 +280,14 @@ def show_runs(entries: Sequence[RunEntry], folder: Path, *, json: bool) -> None:
     console.print(table)
 
 
+def print_json(content: object) -> None:
+    """One line of JSON."""
+    print(json.dumps(content))
+
+
 def _name(path: Path | str) -> str:
     """A file's name in a text of rich, which would take its brackets for markup."""
     return escape(shown(path))
-
-
-def _print_json(content: object) -> None:
-    print(json.dumps(content))
 
 
 def _short(value: float, metric: AbstractMetric) -> str:

@@ -27,6 +27,11 @@ class Telling:
     show_progress: bool = True
     interruption: Interruption = field(default_factory=Interruption)
 
+    def stage(self, text: str) -> None:
+        """Say how far it is."""
+        if self.on_progress:
+            self.on_progress(text)
+
     def notice(self, text: str) -> None:
         """Say a line that stays."""
         if self.on_notice:

@@ -21,6 +21,7 @@ __all__ = [
     "reading",
     "require_file",
     "require_folder",
+    "sorted_entries",
     "sorted_files",
 ]
 
@@ -142,7 +143,12 @@ def require_folder(path: Path, what: str) -> None:
 
 def sorted_files(folder: Path) -> list[Path]:
     """The files of a folder, hidden ones left out, in natural order: 2 comes before 10."""
-    found = (p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    return [p for p in sorted_entries(folder) if p.is_file()]
+
+
+def sorted_entries(folder: Path) -> list[Path]:
+    """The files and folders in a folder, hidden ones left out, in natural order."""
+    found = (p for p in folder.iterdir() if not p.name.startswith("."))
     return sorted(found, key=lambda p: (_natural(p.name), p.name))
 
 
