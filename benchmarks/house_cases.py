@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +62,7 @@ def empirical(module: nn.Module, x: Tensor) -> Callable[[], object]:
     return lambda: ntkit.empirical_ntk(module)(x)
 
 
-def grid(engine: str) -> Callable[[], object]:
+def grid(engine: Literal["periodic", "exact"]) -> Callable[[], object]:
     signal = draw(96, 96).cumsum(0).cumsum(1)
     signal = (signal - signal.min()) / (signal.max() - signal.min())
 
