@@ -41,10 +41,8 @@ class Composite(AbstractEncoding):
         if not parts:
             raise ValueError("`Composite()` needs at least one encoding, got none.")
         self.parts: nn.ModuleList = nn.ModuleList(parts)
-        self.in_dim, self.out_dim = (
-            sum(part.in_dim for part in parts),
-            sum(part.out_dim for part in parts),
-        )
+        self.in_dim: int = sum(part.in_dim for part in parts)
+        self.out_dim: int = sum(part.out_dim for part in parts)
         self.is_fixed: bool = all(part.is_fixed for part in parts)
 
     @property

@@ -88,10 +88,8 @@ class HashGrid(AbstractEncoding):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.in_dim, self.n_levels = (
-            positive_int("in_dim", in_dim),
-            positive_int("n_levels", n_levels),
-        )
+        self.in_dim: int = positive_int("in_dim", in_dim)
+        self.n_levels: int = positive_int("n_levels", n_levels)
         self.n_features_per_level: int = positive_int("n_features_per_level", n_features_per_level)
         self.log2_hashmap_size: int = positive_int("log2_hashmap_size", log2_hashmap_size)
         self.base_resolution: int = positive_int("base_resolution", base_resolution)

@@ -74,7 +74,8 @@ class Integrated(nn.Module):
                 "closed form. Pass, for example, `NeRF(3, n_octaves=10)`."
             )
         self.encoding = encoding
-        self.in_dim, self.out_dim = encoding.in_dim, encoding.out_dim
+        self.in_dim: int = encoding.in_dim
+        self.out_dim: int = encoding.out_dim
 
     def forward(
         self, mean: Float[Tensor, "*batch d"], covariance: Float[Tensor, "..."]

@@ -54,7 +54,8 @@ class LearnedFourier(AbstractEncoding):
         frequencies = self.encoding.frequencies
         del self.encoding.frequencies
         self.encoding.frequencies = nn.Parameter(frequencies)
-        self.in_dim, self.out_dim = encoding.in_dim, encoding.out_dim
+        self.in_dim: int = encoding.in_dim
+        self.out_dim: int = encoding.out_dim
 
     @property
     def is_stationary(self) -> bool:

@@ -63,4 +63,5 @@ class LogUniform(AbstractFourier):
         top = sqrt(2 * log(spread) / (1 - spread**-2))
         unit = top * spread**-size * torch.where(sign < 0.5, -1.0, 1.0)
         super().__init__(scaled(unit, deviations, integer=integer))
-        self.bandwidth, self.ratio = summary(deviations), spread
+        self.bandwidth: float | tuple[float, ...] = summary(deviations)
+        self.ratio: float = spread

@@ -40,7 +40,8 @@ class OneBlob(AbstractEncoding):
 
     def __init__(self, in_dim: int, n_bins: int) -> None:
         super().__init__()
-        self.in_dim, self.n_bins = positive_int("in_dim", in_dim), positive_int("n_bins", n_bins)
+        self.in_dim: int = positive_int("in_dim", in_dim)
+        self.n_bins: int = positive_int("n_bins", n_bins)
         if self.n_bins < 2:
             raise ValueError(f"`n_bins={n_bins}` must be at least 2: one bin is 1 everywhere.")
         self.out_dim: int = self.in_dim * self.n_bins

@@ -55,8 +55,10 @@ class SphericalHarmonics(AbstractEncoding):
         self.max_degree: int = whole("max_degree", max_degree)
         if not 0 <= self.max_degree <= _HIGHEST:
             raise ValueError(f"`max_degree={max_degree}` must be 0 to {_HIGHEST}.")
-        self.condon_shortley, self.in_unit_cube = condon_shortley, in_unit_cube
-        self.in_dim, self.out_dim = 3, (self.max_degree + 1) ** 2
+        self.condon_shortley = condon_shortley
+        self.in_unit_cube = in_unit_cube
+        self.in_dim: int = 3
+        self.out_dim: int = (self.max_degree + 1) ** 2
 
     @property
     def is_stationary(self) -> bool:

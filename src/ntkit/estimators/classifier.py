@@ -74,7 +74,8 @@ class NTKClassifier(ClassifierMixin, AbstractNTKEstimator):
         """
         X, y = validate_data(self, X, y, dtype="float64")
         check_classification_targets(y)
-        self.classes_, index = np.unique(y, return_inverse=True)
+        labels, index = np.unique(y, return_inverse=True)
+        self.classes_: np.ndarray = labels
         codes = torch.nn.functional.one_hot(torch.as_tensor(index), len(self.classes_)).double()
         codes -= 1 / len(self.classes_)
         weights = checked_weights(sample_weight, len(X))

@@ -246,7 +246,7 @@ class Sum(AbstractComposite):
         Linear() + RBF(lengthscale=0.5) + Constant(1)
     """
 
-    combine = staticmethod(add)
+    combine: Callable[[Tensor, Tensor], Tensor] = staticmethod(add)
 
     def _features(self, x: Tensor) -> Tensor:
         return torch.cat([part.features(x) for part in self.parts], 1)
@@ -269,7 +269,7 @@ class Product(AbstractComposite):
         Constant(2) * RBF(lengthscale=0.5) * (Linear() + Constant(1))
     """
 
-    combine = staticmethod(mul)
+    combine: Callable[[Tensor, Tensor], Tensor] = staticmethod(mul)
 
     def _features(self, x: Tensor) -> Tensor:
         columns = [part.features(x) for part in self.parts]

@@ -59,7 +59,8 @@ class OccupancyGrid(nn.Module):
             raise ValueError(
                 f"`possible` has shape {tuple(possible.shape)}; a grid of `resolution={resolution}` needs {shape}."
             )
-        self.resolution, self.threshold = resolution, positive("threshold", threshold)
+        self.resolution = resolution
+        self.threshold: float = positive("threshold", threshold)
         self.n_points: int = positive_int("n_points", n_points)
         known = torch.ones(shape, dtype=torch.bool) if possible is None else possible.clone()
         self.register_buffer("possible", known)

@@ -179,7 +179,8 @@ class Exponential(nn.Module):
 
     def __init__(self, scale: float = 1.0, rate: float = 1.0) -> None:
         super().__init__()
-        self.scale, self.rate = _finite("scale", scale), _finite("rate", rate)
+        self.scale: float = _finite("scale", scale)
+        self.rate: float = _finite("rate", rate)
 
     def forward(self, x: Values) -> Values:
         """The exponential of each entry."""
@@ -209,7 +210,8 @@ class NormalisedExponential(nn.Module):
 
     def __init__(self, gamma: float = 1.0, shift: float = -1.0) -> None:
         super().__init__()
-        self.gamma, self.shift = positive("gamma", gamma), _finite("shift", shift)
+        self.gamma: float = positive("gamma", gamma)
+        self.shift: float = _finite("shift", shift)
 
     def forward(self, x: Values) -> Values:
         """The function of each entry and of its vector's length."""

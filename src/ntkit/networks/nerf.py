@@ -44,7 +44,8 @@ class SkipMLP(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.width, depth = positive_int("width", width), positive_int("depth", depth)
+        self.width: int = positive_int("width", width)
+        depth = positive_int("depth", depth)
         self.skip: int = whole("skip", skip)
         if not 0 <= self.skip < depth:
             raise ValueError(
@@ -105,12 +106,13 @@ class ViewMLP(nn.Module):
                 f"`out_dim={out_dim}` leaves no colour beside the density. Pass 4, or leave `directions` out."
             )
         width, half = trunk.width, max(1, trunk.width // 2)
-        self.trunk, self.directions = trunk, directions
+        self.trunk = trunk
+        self.directions = directions
         self.in_dim: int = trunk.encoding.in_dim
-        self.density = glorot_linear(width, 1, generator)
-        self.feature = glorot_linear(width, width, generator)
-        self.view = glorot_linear(width + directions.out_dim, half, generator)
-        self.colour = glorot_linear(half, out_dim - 1, generator)
+        self.density: nn.Linear = glorot_linear(width, 1, generator)
+        self.feature: nn.Linear = glorot_linear(width, width, generator)
+        self.view: nn.Linear = glorot_linear(width + directions.out_dim, half, generator)
+        self.colour: nn.Linear = glorot_linear(half, out_dim - 1, generator)
 
     def forward(self, x: Tensor | fx.Proxy) -> Any:
         """Density before its activation, then colours before theirs; also followed by `torch.fx`."""

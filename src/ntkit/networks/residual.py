@@ -29,8 +29,8 @@ class ResidualBlock(nn.Module):
     def __init__(self, width: int, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         width = positive_int("width", width)
-        self.inner = uniform_linear(width, width, generator)
-        self.outer = uniform_linear(width, width, generator)
+        self.inner: nn.Linear = uniform_linear(width, width, generator)
+        self.outer: nn.Linear = uniform_linear(width, width, generator)
 
     def forward(self, x: Tensor | fx.Proxy) -> Any:
         """The input and what the two layers add to it; also followed by `torch.fx`, as `ntkit.ntk` does."""

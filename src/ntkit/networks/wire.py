@@ -40,7 +40,9 @@ class ComplexLinear(nn.Module):
         super().__init__()
         self.in_features: int = positive_int("in_features", in_features)
         self.out_features: int = positive_int("out_features", out_features)
-        self.parts = uniform_linear(self.in_features, 2 * self.out_features, generator, bias=False)
+        self.parts: nn.Linear = uniform_linear(
+            self.in_features, 2 * self.out_features, generator, bias=False
+        )
         bound = self.in_features**-0.5
         bias = torch.empty(2, self.out_features).uniform_(-bound, bound, generator=generator)
         self.bias: nn.Parameter = nn.Parameter(bias)

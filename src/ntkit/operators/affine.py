@@ -26,8 +26,13 @@ class AffineOperator(AbstractOperator):
     """
 
     def __init__(self, op: AbstractOperator, scale: float, shift: float) -> None:
-        self.op, self.scale, self.shift = op, scale, shift
-        self.shape, self.dtype, self.device, self.kind = op.shape, op.dtype, op.device, op.kind
+        self.op = op
+        self.scale = scale
+        self.shift = shift
+        self.shape: tuple[int, int] = op.shape
+        self.dtype: torch.dtype = op.dtype
+        self.device: torch.device = op.device
+        self.kind: str = op.kind
 
     def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
         """One product with `K`."""

@@ -60,7 +60,9 @@ class TiledOperator(AbstractOperator):
         tile_bytes: int = 64 * 2**20,
         executor: Executor = _HERE,
     ) -> None:
-        self.kernel, self.x1, self.x2 = kernel, x1, x2
+        self.kernel = kernel
+        self.x1 = x1
+        self.x2 = x2
         self.shape: tuple[int, int] = (len(x1), len(x2))
         self.dtype = dtype
         self.device: torch.device = x1.device

@@ -163,7 +163,7 @@ class CirculantOperator(AbstractOperator):
         self.device: torch.device = table.device
         self.kind = "circulant"
         self.table = table
-        self.spectrum = torch.fft.rfftn(table.double()).to(_complex(dtype))
+        self.spectrum: Tensor = torch.fft.rfftn(table.double()).to(_complex(dtype))
 
     def eigenvalues(self) -> Float[Tensor, "..."]:
         """Eigenvalues in the layout of `rfftn`: one a wave vector, real for a symmetric table."""

@@ -24,7 +24,8 @@ class Refusal(ValueError):
 
     def __init__(self, code: Code, message: str, **values: str | int) -> None:
         super().__init__(message)
-        self.code, self.values = code, values
+        self.code = code
+        self.values: dict[str, str | int] = values
 
 
 def refused(error: BaseException) -> Mapping[str, Any]:

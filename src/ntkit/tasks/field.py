@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ntkit._core.checks import positive, positive_int
+from ntkit.measurements import Samples
 from ntkit.tasks.domain import Domain
 from ntkit.tasks.files import Content, Levels
 from ntkit.tasks.files.levels import depth_of, levels_of
@@ -38,7 +39,8 @@ class AbstractField(Signal, AbstractJob):
         self.notes = content.notes
         if factor > 1:
             everywhere = self.keep_out(0.0)
-            self.measurement, self.held_out = everywhere.measurement, everywhere.held_out
+            self.measurement: Samples = everywhere.measurement
+            self.held_out: Tensor = everywhere.held_out
 
 
 def array_content(

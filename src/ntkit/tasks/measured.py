@@ -15,7 +15,7 @@ from ntkit.grids import Grid
 from ntkit.measurements import AbstractMeasurement
 from ntkit.tasks.base import AbstractTask, Baseline
 from ntkit.tasks.domain import Domain, Rendered, evaluated
-from ntkit.tasks.field_units import Bounds, FieldNetwork, checked_bounds
+from ntkit.tasks.field_units import Bounds, FieldNetwork, FieldUnits, checked_bounds
 from ntkit.tasks.measured_data import (
     as_row,
     checked_data,
@@ -97,14 +97,15 @@ class Measured(AbstractTask):
         groups: Int[Tensor, " n"] | None = None,
         seed: int = 0,
     ) -> None:
-        self.measurement, self.data = A, checked_data(y, A)
+        self.measurement = A
+        self.data: Tensor = checked_data(y, A)
         self.grid: Grid = grid_of(A, grid)
         self.groups: Tensor = groups_of(A, groups)
         self.total_variation: float = non_negative("total_variation", total_variation)
         low, high = checked_bounds(bounds, is_complex=A.is_complex)
         n_outputs = self.data.shape[-1] * (2 if A.is_complex else 1)
         self._roots = roots_of(A, weights)
-        self.units = units_of(self.data, A, (low, high), self.grid, self._roots)
+        self.units: FieldUnits = units_of(self.data, A, (low, high), self.grid, self._roots)
         self.domain: Domain = Domain(
             self.kind,
             A.field_shape,

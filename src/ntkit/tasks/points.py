@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ntkit import figures
 from ntkit.grids import Grid
+from ntkit.measurements import Samples
 from ntkit.tasks import files
 from ntkit.tasks.base import Baseline
 from ntkit.tasks.domain import Domain, Rendered, evaluated
@@ -80,12 +81,14 @@ class Points(AbstractSamples, AbstractJob):
             raise ValueError("`Points(points)` needs `values` [n] or [n, o] at the points.")
         else:
             table = _table(np.asarray(source), np.asarray(values), bool(geographic))
-        self.domain, self.notes = Domain.of_table(table), table.notes
+        self.domain: Domain = Domain.of_table(table)
+        self.notes: tuple[str, ...] = table.notes
         self._points = to_unit(self.domain, torch.from_numpy(table.points))
         everywhere = torch.ones(len(table.points), dtype=torch.bool)
         self.values: Tensor = torch.from_numpy(np.ascontiguousarray(table.values))
         whole = self.train_on(everywhere, ~everywhere).keep_out(_HELD_OUT)
-        self.measurement, self.held_out = whole.measurement, whole.held_out
+        self.measurement: Samples = whole.measurement
+        self.held_out: Tensor = whole.held_out
 
     @property
     def in_dim(self) -> int:

@@ -20,7 +20,7 @@ from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.files import Views
 from ntkit.tasks.jobs import AbstractJob, job
 from ntkit.tasks.marching import cone_parts, march
-from ntkit.tasks.scene import triple, unpacked
+from ntkit.tasks.scene import Scene, triple, unpacked
 from ntkit.tasks.scene_box import scene_of
 from ntkit.tasks.scene_views import cut, picture
 from ntkit.tasks.signal import with_error
@@ -111,7 +111,8 @@ class RadianceField(AbstractJob):
             source = files.read_views(
                 Path(source), downscale=downscale, premultiplied=premultiplied
             )
-        self.views, self.notes = source, source.notes
+        self.views = source
+        self.notes: tuple[str, ...] = source.notes
         self._where: dict[str, Any] = {
             "near": near,
             "far": far,
@@ -348,7 +349,7 @@ class RadianceField(AbstractJob):
         """Set which views judge; their silhouettes are not looked at, so the box and its cells follow."""
         self.held_out = held_out
         scene = scene_of(replace(self.views, held_out=held_out), **self._where)
-        self.scene = replace(scene, **self._how)
+        self.scene: Scene = replace(scene, **self._how)
         self.domain: Domain = Domain(
             kind=self.kind,
             shape=self.scene.camera.size,

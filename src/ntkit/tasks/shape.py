@@ -111,7 +111,7 @@ class Shape(AbstractSamples, AbstractJob):
         low, side = boxed(mesh.vertices)
         self._is_distance = signed_distance
         self.takes_points: bool = not self._eikonal
-        self.solid = shapes.solid_of(mesh, low, side, cells=self._cells)
+        self.solid: shapes.AbstractSolid = shapes.solid_of(mesh, low, side, cells=self._cells)
         self._draw(n, seed)
         self.domain: Domain = Domain(
             kind=self.kind,

@@ -59,7 +59,8 @@ class Signal(AbstractSamples):
         self.measurement, self.held_out = every_other, ~every_other.seen
         if mask is not None:
             seen, held_out = like_what_is_missing(mask, self.shape)
-            self.measurement, self.held_out = Samples.mask(seen), held_out
+            self.measurement: Samples = Samples.mask(seen)
+            self.held_out: Tensor = held_out
 
     @property
     def in_dim(self) -> int:

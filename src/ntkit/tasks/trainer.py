@@ -67,7 +67,7 @@ class Trainer:
         keep_best: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        self.step = 0
+        self.step: int = 0
         self.evaluations: list[Evaluation] = []
         self._budget = budget
         self._products: AbstractContextManager[object] = nullcontext()

@@ -34,7 +34,8 @@ class Run:
     """
 
     def __init__(self, y: Tensor, leaves: Sequence[Tensor]) -> None:
-        self.y, self._leaves = y, leaves
+        self.y = y
+        self._leaves = leaves
         self._places = {id(leaf): k for k, leaf in enumerate(leaves)}
         self._operands: dict[Any, Operand | None] = {}
         self.uses: list[AbstractUse] = []

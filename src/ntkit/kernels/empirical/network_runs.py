@@ -67,13 +67,15 @@ class NetworkRuns:
             finite("module(x)", run.y.detach())
         self.outputs: list[int] = positions(outputs, reading.n_outputs)
         self.full: bool = outputs == "full"
-        self.target, self.memory = target, memory
+        self.target = target
+        self.memory = memory
         self.parts = () if misfit else reading.parts
         self.why = reading.unclaimed
         if misfit:
             self.why: dict[int, str] = dict.fromkeys(range(len(target.names)), misfit)
         self.left_out: list[int] = sorted(self.why)
-        self.accumulation, self.device = target.accumulation, target.device
+        self.accumulation: torch.dtype = target.accumulation
+        self.device: torch.device = target.device
         self._at_once = not any(name.startswith("Convolution") for name in reading.signature)
         self.batches: tuple[Batch, Batch | None] = (x1, x2)
         self._ends = [ending(run) if reading.has_end else None for run in self.runs]

@@ -73,7 +73,8 @@ class Ending:
         taken: list[_Taken],
         exits: list[_Exit],
     ) -> None:
-        self.fields, self.uses = fields, uses
+        self.fields = fields
+        self.uses = uses
         self.edges: list[GradientEdge] = [each.edge for each in exits]
         self._y, self._taken, self._exits = run.y, taken, exits
         self._known = {use.node for use in run.uses if use.node in fields}

@@ -83,10 +83,12 @@ class Total:
     """
 
     def __init__(self, n: int, m: int | None, outputs: int, *, full: bool, like: Tensor) -> None:
-        self.is_symmetric, self.full, self._dtype = m is None, full, like.dtype
+        self.is_symmetric: bool = m is None
+        self.full = full
+        self._dtype = like.dtype
         m = n if m is None else m
         shape = (outputs, n, outputs, m) if full else (n, m)
-        self.value = like.new_zeros(shape, dtype=like.dtype if full else torch.float64)
+        self.value: Tensor = like.new_zeros(shape, dtype=like.dtype if full else torch.float64)
         self._outputs_first: RowsSum | None = None  # [o n, o m], of Jacobians
         self._samples_first: RowsSum | None = None  # [n o, m o], of others
 

@@ -51,7 +51,8 @@ class Ladder:
     """
 
     def __init__(self, task: Signal, budget: Budget) -> None:
-        self.task, self.budget = task, budget
+        self.task = task
+        self.budget = budget
         self.plan: NetworkPlan = NetworkPlan(
             task.in_dim, task.n_outputs, width=task.width, depth=task.depth
         )

@@ -23,7 +23,9 @@ class ConvolutionUse(OuterUse):
     """The Jacobian of a sample is the sum over positions of `g` times the window under it."""
 
     def __init__(self, node: Any, weight: Operand, bias: Operand | None) -> None:
-        self.node, self._weight, self._bias = node, weight, bias
+        self.node = node
+        self._weight = weight
+        self._bias = bias
         self.groups: int = saved(node, "groups")
         self.in_size: int = prod(weight.shape[1:]) + (bias is not None)
         self.out_size: int = weight.shape[0] // self.groups

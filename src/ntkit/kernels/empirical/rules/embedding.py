@@ -16,7 +16,8 @@ class EmbeddingUse(AbstractUse):
     """Rows of a table."""
 
     def __init__(self, node: Any, table: Operand) -> None:
-        self.node, self._table = node, table
+        self.node = node
+        self._table = table
         self.params: tuple[int, ...] = (table.param,)
         self.what = "embedding"
 

@@ -32,7 +32,8 @@ class ScaledUse(AbstractUse):
     def __init__(
         self, node: Any, what: str, parts: list[Part], shape: tuple[int, ...] | None = None
     ) -> None:
-        self.node, self.what = node, what
+        self.node = node
+        self.what = what
         self._shape = shape_of(node) if shape is None else shape
         self._parts = [(operand, cache(factor), aligned) for operand, factor, aligned in parts]
         self.params: tuple[int, ...] = tuple(part[0].param for part in parts)

@@ -22,11 +22,15 @@ class LinearUse(OuterUse):
     groups = 1
 
     def __init__(self, node: Any, weight: Operand, bias: Operand | None, rows: Tensor) -> None:
-        self.node, self._weight, self._bias, self._rows = node, weight, bias, rows
+        self.node = node
+        self._weight = weight
+        self._bias = bias
+        self._rows = rows
         self.params: tuple[int, ...] = (
             (weight.param,) if bias is None else (weight.param, bias.param)
         )
-        self.in_size, self.out_size = weight.shape[0] + (bias is not None), weight.shape[1]
+        self.in_size: int = weight.shape[0] + (bias is not None)
+        self.out_size: int = weight.shape[1]
         self.orientation: tuple[int, ...] = (int(weight.is_transposed),)
         self.what: str = f"linear {weight.shape[0]} to {weight.shape[1]}"
 
