@@ -7,6 +7,7 @@ import pytest
 
 from ntkit._core.pixels import rgba
 from ntkit.studio.desk import Desk
+from ntkit.studio.refusals import refused
 from ntkit.studio.views import asks_of
 from ntkit.tuning import Rehearsal
 from tests.studio.desks import desk_of_picture, last_reply
@@ -76,3 +77,10 @@ def test_any_step_that_was_looked_at_can_be_shown_again(desk: Desk) -> None:
 def test_values_that_make_no_sense_are_refused(desk: Desk, values: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be"):
         stream(desk, **values)
+
+
+def test_a_picture_that_is_too_narrow_is_refused_under_its_code() -> None:
+    with pytest.raises(ValueError, match="sides differ less") as caught:
+        stream(desk_of_picture(8, 600))
+    told = refused(caught.value)
+    assert (told["code"], told["values"]) == ("narrow", {"height": 8, "width": 600})

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 __all__ = ["CODES", "Code", "Refusal", "refused"]
 
 Code = Literal[
-    "lost", "mistake", "no_signal", "no_weights", "not_ready", "file", "part", "axes", "channels", "large"
+    "lost", "mistake", "no_signal", "no_weights", "not_ready", "file", "part", "axes", "channels", "large", "narrow"
 ]  # fmt: skip
 
 CODES: tuple[Code, ...] = get_args(Code)

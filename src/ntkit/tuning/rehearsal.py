@@ -18,7 +18,7 @@ from ntkit.tasks.files.sampling import shrink
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.plan import NetworkPlan
 
-__all__ = ["Act", "Rehearsal"]
+__all__ = ["Act", "Rehearsal", "TooNarrow"]
 
 _MOST = 1024
 """Samples that are trained on: all of them at each step."""
@@ -53,6 +53,10 @@ class Act:
     kernel_change: float = 0.0
 
 
+class TooNarrow(ValueError):
+    """The sides of a picture differ so much that nothing is left of the shorter one where it is made small."""
+
+
 class Rehearsal:
     """Networks of two hidden layers on Gaussian features, in the NTK parametrisation, by full-batch gradient descent.
 
@@ -71,7 +75,7 @@ class Rehearsal:
         looked: Steps at which pictures are shown.
 
     Raises:
-        ValueError: The picture is so narrow that nothing is left of its shorter side.
+        TooNarrow: A ValueError: the picture is so narrow that nothing is left of its shorter side.
 
     Example:
         >>> y, x = torch.meshgrid(torch.arange(16) / 16, torch.arange(16) / 16, indexing="ij")
@@ -166,7 +170,7 @@ def _small(picture: Image) -> Image:
     """Its pixels averaged in boxes, sides even, a quarter of them at most as many as are trained on.
 
     Raises:
-        ValueError: Less than 8 pixels would be left of a side.
+        TooNarrow: Less than 8 pixels would be left of a side.
     """
     values, (height, width) = picture.values.numpy(), picture.shape
     factor = 1
@@ -175,7 +179,7 @@ def _small(picture: Image) -> Image:
     small = shrink(values, range(2), factor)
     small = small[: len(small) // 2 * 2, : small.shape[1] // 2 * 2]
     if min(small.shape[:2]) < 8:
-        raise ValueError(
+        raise TooNarrow(
             f"The picture has {height} x {width} pixels, of which {small.shape[0]} x {small.shape[1]} are left "
             "where at most 1,024 are trained on. Take one whose sides differ less."
         )

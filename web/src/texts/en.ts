@@ -31,6 +31,7 @@ export const en = {
   "error.axes": "It is an array of shape {shape}. Shown are lines, pictures (a last axis of at most four is of channels) and the middle slice of three axes.",
   "error.channels": "The sound has {n} channels, and at most {most} are shown.",
   "error.large": "The file has {n} pixels or samples, and the studio takes at most {most}. Make it smaller.",
+  "error.narrow": "The picture has {height} x {width} pixels. Its sides differ too much: made small enough to train live, hardly anything is left of the shorter one. Take a picture whose sides differ less.",
   "error.http.404": "The server does not know this tab any longer. Reload the page.",
   "error.http.408": "The upload stopped on its way. Try again.",
   "error.http.413": "The file is too large.",

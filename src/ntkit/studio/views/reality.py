@@ -12,6 +12,7 @@ from ntkit.studio.refusals import Refusal
 from ntkit.tasks import Image
 from ntkit.tasks.signal import with_error
 from ntkit.tuning import Act, Rehearsal
+from ntkit.tuning.rehearsal import TooNarrow
 
 __all__ = ["ASKS", "WIDTHS"]
 
@@ -66,7 +67,16 @@ def _stage(desk: Desk, values: Mapping[str, Any]) -> tuple[_Stage, int]:
 
 
 def _staged(task: Image, bandwidth: float, steps: int) -> _Stage:
-    return _Stage(Rehearsal(task, bandwidth, steps=steps))
+    """The theory alone.
+
+    Raises:
+        Refusal: The picture is too narrow for it.
+    """
+    try:
+        return _Stage(Rehearsal(task, bandwidth, steps=steps))
+    except TooNarrow as error:
+        height, width = task.shape
+        raise Refusal("narrow", str(error), height=height, width=width) from None
 
 
 def train(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
