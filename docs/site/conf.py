@@ -28,6 +28,7 @@ exclude_patterns: list[str] = []
 nitpicky = True
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "attrs_inline"]
+myst_fence_as_directive = ["math"]  # as GitHub writes a formula on its own
 myst_heading_anchors = 4
 
 autodoc_mock_imports = NOT_NEEDED
