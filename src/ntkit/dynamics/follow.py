@@ -31,11 +31,13 @@ class Seen:
         lazy: How far weights and tangent kernel have moved.
 
     Example:
-        >>> import torch
-        >>> from ntkit.dynamics import LazyRow
-        >>> row = LazyRow(0, 1.0, 0.0, 0.0, 1.0, 0.0, {})
-        >>> Seen(torch.zeros(3, 1), torch.zeros(3, 1), 0.0, row).distance
-        0.0
+        >>> import ntkit, torch
+        >>> line = torch.nn.Linear(1, 1, bias=False)
+        >>> _ = torch.nn.init.zeros_(line.weight)
+        >>> rule = ntkit.GradientDescent(ntkit.kernels.Linear(), torch.ones(1, 1), torch.tensor([2.0]), lr=0.5)
+        >>> *_, last = follow(line, rule, steps=2, points=torch.ones(1, 1))
+        >>> last.seen.predicted.item(), last.seen.trained.item(), last.seen.distance  # a line is its own linearisation
+        (1.5, 1.5, 0.0)
     """
 
     predicted: Float[Tensor, "m o"]
@@ -55,8 +57,13 @@ class Followed:
         seen: More of it, where this is a step to look at.
 
     Example:
-        >>> Followed(step=10, predicted_loss=0.5, trained_loss=0.6, seen=None).trained_loss
-        0.6
+        >>> import ntkit, torch
+        >>> line = torch.nn.Linear(1, 1, bias=False)
+        >>> _ = torch.nn.init.zeros_(line.weight)
+        >>> rule = ntkit.GradientDescent(ntkit.kernels.Linear(), torch.ones(1, 1), torch.tensor([2.0]), lr=0.5)
+        >>> steps = follow(line, rule, steps=2, points=torch.ones(1, 1))
+        >>> [(one.predicted_loss, one.trained_loss) for one in steps]  # each step halves the error, from 2 on
+        [(2.0, 2.0), (0.5, 0.5), (0.125, 0.125)]
     """
 
     step: int

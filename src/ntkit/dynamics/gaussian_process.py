@@ -33,8 +33,12 @@ class Fit:
         evaluations: Likelihoods computed.
 
     Example:
-        >>> Fit(log_marginal_likelihood=-1.5, converged=True, evaluations=9).converged
-        True
+        >>> import ntkit
+        >>> noise = torch.tensor(1.0, requires_grad=True)
+        >>> x, y = torch.zeros(2, 1), torch.tensor([[2.0], [-2.0]])
+        >>> process = GaussianProcess(ntkit.kernels.Constant(1e-9), x, y, noise=noise)
+        >>> process.fit([noise]).converged, round(noise.item(), 3)  # its variance is the mean of y^2
+        (True, 4.0)
     """
 
     log_marginal_likelihood: float

@@ -21,8 +21,14 @@ class NoiseFloor:
         excess: What the noise of the batches adds.
 
     Example:
-        >>> NoiseFloor(loss=0.5, rest=0.4, excess=0.1).excess
-        0.1
+        >>> import ntkit, torch
+        >>> constant, x = ntkit.kernels.Constant(1.0), torch.zeros(2, 1)
+        >>> mean = ntkit.GradientDescent(constant, x, torch.tensor([0.0, 2.0]), lr=0.1)
+        >>> floor = minibatch_noise(mean, batch_size=1)
+        >>> round(floor.rest, 3)  # the mean, 1, is 1 away from both targets
+        1.0
+        >>> round(floor.excess, 3), round(floor.loss, 3)  # and single samples pull it to and fro
+        (0.111, 1.111)
     """
 
     loss: float

@@ -30,10 +30,11 @@ class Stopping:
         errors: The validation error at each.
 
     Example:
-        >>> import torch
-        >>> stop = Stopping(2.0, 0.1, torch.tensor([1.0, 2.0]), torch.tensor([0.3, 0.1]))
-        >>> stop.time
-        2.0
+        >>> import ntkit, torch
+        >>> flow = ntkit.GradientFlow(ntkit.kernels.Constant(1.0), torch.zeros(1, 1), torch.tensor([2.0]))
+        >>> stop = flow.best_time(torch.ones(1, 1), torch.tensor([1.0]))
+        >>> round(stop.time, 3), round(stop.error, 6)  # 2 (1 - exp(-t)) passes 1 at t = log 2
+        (0.693, 0.0)
     """
 
     time: float

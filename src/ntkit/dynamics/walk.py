@@ -23,10 +23,14 @@ class Walk:
         expansion: `[s, n, ...]`, of its Taylor expansion about the start, with the same weights.
 
     Example:
-        >>> import torch
-        >>> walk = Walk((0.0, 1.0), torch.zeros(2, 3), torch.zeros(2, 3))
-        >>> walk.network.shape
-        torch.Size([2, 3])
+        >>> net = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False))  # a product of two weights
+        >>> for weight in net.parameters(): _ = nn.init.ones_(weight)
+        >>> end = {name: 2 * weight for name, weight in net.state_dict().items()}
+        >>> found = walk(net, end, torch.ones(1, 1), [0.0, 0.5, 1.0])
+        >>> found.network.flatten().tolist(), found.expansion.flatten().tolist()  # (1 + s)^2, and 1 + 2 s
+        ([1.0, 2.25, 4.0], [1.0, 2.0, 3.0])
+        >>> found.gap.tolist()
+        [0.0, 0.25, 1.0]
     """
 
     shares: tuple[float, ...]

@@ -22,9 +22,9 @@ class Whiteness:
         chance: Standard deviation of that number for white noise.
 
     Example:
-        >>> import torch
-        >>> Whiteness(torch.zeros(3, 3), neighbours=0.01, chance=0.05).neighbours
-        0.01
+        >>> to_and_fro = torch.tensor([1.0, -1.0]).repeat(32)
+        >>> whiteness(to_and_fro).neighbours, whiteness(to_and_fro).chance < 0.2
+        (-1.0, True)
     """
 
     autocorrelation: Float[Tensor, "..."]

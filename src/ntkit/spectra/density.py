@@ -33,8 +33,11 @@ class Estimate:
             the last fifth of them made, or that a node at zero makes, in quadrature.
 
     Example:
-        >>> Estimate(10.0, 0.5).value
-        10.0
+        >>> import ntkit
+        >>> K = ntkit.operators.DenseOperator(torch.diag(torch.tensor([1.0, 2.0, 3.0]).double()))
+        >>> trace = ntkit.spectra.spectral_density(K, n_probes=4, steps=3).trace(lambda s: s)
+        >>> round(trace.value, 6), trace.error < 1e-6  # three products hold all of three eigenvalues
+        (6.0, True)
     """
 
     value: float

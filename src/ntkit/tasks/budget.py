@@ -103,8 +103,12 @@ class Evaluation:
         averaged: Whether they are those of the averaged weights.
 
     Example:
-        >>> Evaluation(step=100, train=0.01, held_out=0.02).held_out
-        0.02
+        >>> import torch, ntkit
+        >>> picture, g = ntkit.tasks.Image(torch.linspace(0, 1, 64).reshape(8, 8)), torch.Generator().manual_seed(0)
+        >>> net = ntkit.networks.mlp(ntkit.encodings.Basic(2), 1, width=8, depth=1, generator=g)
+        >>> first, last = ntkit.tasks.train(net, picture, Budget(steps=100), evaluate_at=[1, 100])
+        >>> first.step, last.step, last.held_out < first.held_out
+        (1, 100, True)
     """
 
     step: int

@@ -44,8 +44,9 @@ class Domain:
         field_units: Of a measured field: its scale, bounds and grid.
 
     Example:
-        >>> Domain("image", (8, 8), 3).n_outputs
-        3
+        >>> picture = Domain("image", (8, 12), 3, levels=((0.0, 255.0),))
+        >>> picture.extent, picture.numbers(np.array([0.0, 0.5, 1.0])).tolist()
+        ([(0.0, 8.0), (0.0, 12.0)], [0.0, 127.5, 255.0])
     """
 
     kind: str

@@ -25,8 +25,8 @@ class ErrorMap:
 
     Example:
         >>> import torch
-        >>> ErrorMap(torch.zeros(4, 4), torch.ones(4, 4)).unseen.shape
-        torch.Size([4, 4])
+        >>> ErrorMap(seen=torch.zeros(4, 4), unseen=torch.ones(4, 4)).verdict  # learned by heart
+        'over'
     """
 
     seen: Float[Tensor, "..."]

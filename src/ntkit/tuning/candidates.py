@@ -45,8 +45,8 @@ class Candidate:
         axes: What the bandwidth of "gaussian" is multiplied by along each axis; empty for 1 along all.
 
     Example:
-        >>> Candidate("gaussian", 8.0).bandwidth
-        8.0
+        >>> str(Candidate("gaussian", 8.0)), str(Candidate("siren", 12.5))
+        ('gaussian 8', 'siren 12.5')
     """
 
     name: str

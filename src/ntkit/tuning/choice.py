@@ -48,9 +48,9 @@ class Row:
         predictions: One a budget, the last for training without end.
 
     Example:
-        >>> row = Row(Candidate("gaussian", 8.0), (Prediction(1000, 30.0, 25.0),))
-        >>> row.candidate.name
-        'gaussian'
+        >>> course = Prediction(100, train=24.0, held_out=23.0), Prediction(1000, train=30.0, held_out=25.0)
+        >>> Row(Candidate("gaussian", 8.0), course).at(1000).held_out
+        25.0
     """
 
     candidate: Candidate

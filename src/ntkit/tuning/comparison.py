@@ -29,8 +29,8 @@ class Lead:
         noise: Standard error of that, from the parts that the models are of.
 
     Example:
-        >>> Lead(gain=0.4, noise=0.1).gain  # in dB
-        0.4
+        >>> Lead(gain=0.4, noise=0.1).is_sure, Lead(gain=0.4, noise=0.5).is_sure  # in dB
+        (True, False)
     """
 
     gain: float

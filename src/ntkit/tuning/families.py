@@ -49,8 +49,8 @@ class FamilyRow:
         >>> from ntkit.tuning import Lead
         >>> at = Prediction(1000, 30.0, 25.0)
         >>> row = FamilyRow(Candidate("siren", 10.0), at, at, 5000, 1e-3, Lead(0.0, 0.1), (at,))
-        >>> row.n_parameters
-        5000
+        >>> row.family, row.ties  # no more behind the best than the noise
+        ('siren', True)
     """
 
     candidate: Candidate

@@ -32,9 +32,13 @@ class Trained:
         held_out: PSNR of that on the held-out samples, dB.
 
     Example:
-        >>> from torch import nn
-        >>> Trained(10, nn.Linear(1, 1)).step
-        10
+        >>> from ntkit.tasks import Signal
+        >>> wave = Signal(0.5 + 0.4 * torch.sin(25 * torch.arange(64.0) / 64))
+        >>> plan = NetworkPlan(1, 1, width=16, depth=2)
+        >>> course = trained(wave, Candidate("siren", 4.0), budget=Budget(steps=20), plan=plan, seed=1)
+        >>> first, *_, last = [one for one in course if one.field is not None]
+        >>> last.step, last.train > first.train  # dB
+        (20, True)
     """
 
     step: int

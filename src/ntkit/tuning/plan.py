@@ -38,8 +38,10 @@ class NetworkPlan:
         factory: Makes a network of one's own instead; its weights are drawn with the seed as well.
 
     Example:
-        >>> NetworkPlan(in_dim=2, n_outputs=3).width
-        256
+        >>> from ntkit.tuning import Candidate
+        >>> network, encoding = NetworkPlan(in_dim=2, n_outputs=3, width=64, depth=2).build(Candidate("gaussian", 8.0))
+        >>> encoding, [tuple(layer.weight.shape) for layer in network if isinstance(layer, nn.Linear)]
+        (Gaussian(in_dim=2, out_dim=512), [(64, 512), (64, 64), (3, 64)])
     """
 
     in_dim: int

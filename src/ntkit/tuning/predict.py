@@ -26,8 +26,13 @@ class Prediction:
         held_out: PSNR on the held-out samples, dB.
 
     Example:
-        >>> Prediction(steps=1000, train=30.0, held_out=25.0).held_out
-        25.0
+        >>> import torch, ntkit
+        >>> wave = ntkit.tasks.Signal(0.5 + 0.4 * torch.sin(25 * torch.arange(64.0) / 64))
+        >>> plan, budget = ntkit.tuning.NetworkPlan(1, 1), ntkit.tasks.Budget(steps=100)
+        >>> [rung] = ntkit.tuning.sweep(wave, [4.0], budget=budget, plan=plan)
+        >>> early, late = rung.row.at(20), rung.row.at(100)
+        >>> early.held_out < late.held_out < late.train  # dB; more training, and what was seen is known best
+        True
     """
 
     steps: float

@@ -54,9 +54,11 @@ class PairState:
 
     Example:
         >>> import torch
-        >>> state = PairState(cov=torch.eye(2), ntk=None, var1=torch.ones(2, 1), var2=torch.ones(1, 2))
-        >>> state.cov.shape
-        torch.Size([2, 2])
+        >>> one, two = torch.ones(2, 1), torch.ones(1, 2)
+        >>> inputs = PairState(cov=torch.eye(2), ntk=torch.zeros(2, 2), var1=one, var2=two)
+        >>> behind = inputs.affine(2.0, 1.0, own_weight=2.0, own_bias=1.0)  # weights of square 2, biases of square 1
+        >>> behind.cov.tolist(), behind.ntk.tolist()  # 2 cov + 1, and of this layer's own training the same
+        ([[3.0, 1.0], [1.0, 3.0]], [[3.0, 1.0], [1.0, 3.0]])
     """
 
     cov: Tensor
