@@ -1,5 +1,6 @@
 """ntkit: neural tangent kernels and Fourier-feature positional encodings in PyTorch."""
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ntkit import (
@@ -42,6 +43,8 @@ from ntkit.tuning import fit, tune
 
 if TYPE_CHECKING:
     from ntkit.experiments.load import load
+
+    __version__: str
 
 __all__ = [
     "Ensemble",
@@ -86,11 +89,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`ntkit.load`, whose files need the extra `app`: it is imported when it is asked for.
+    """`ntkit.__version__`, of the installed package, and `ntkit.load`, which needs the extra `app`: when they are asked for.
 
     Raises:
         AttributeError: Any other name.
     """
+    if name == "__version__":
+        return version("ntkit")
     if name != "load":
         raise AttributeError(f"module 'ntkit' has no attribute {name!r}")
     from ntkit.experiments.load import load
