@@ -164,10 +164,10 @@ class SharedValue:
 
     def __init__(self, client: Client, value: Any) -> None:
         self._client, self._value = client, _Opaque(value)
-        self._future: Future | None = None
+        self._future: Future[Any] | None = None
         self.future()
 
-    def future(self) -> Future:
+    def future(self) -> "Future[Any]":
         """Where it is.
 
         Raises:

@@ -22,8 +22,10 @@ class Erf(AbstractClosedForm):
     """
 
     def __init__(self, scale: float = 1.0, rate: float = 1.0, shift: float = 0.0) -> None:
-        self.scale, self.rate, self.shift = scale, rate, shift
-        self.is_odd = shift == 0
+        self.scale = scale
+        self.rate = rate
+        self.shift = shift
+        self.is_odd: bool = shift == 0
 
     def variance(self, var: Tensor) -> Tensor:
         """`scale^2 (2 / pi) asin(q var / (1 + q var)) + shift^2`."""

@@ -20,7 +20,8 @@ class Exponential(AbstractClosedForm):
     """
 
     def __init__(self, scale: float = 1.0, rate: float = 1.0) -> None:
-        self.scale, self.rate = scale, rate
+        self.scale = scale
+        self.rate = rate
 
     def variance(self, var: Tensor) -> Tensor:
         """`scale^2 exp(2 rate^2 var)`."""
@@ -62,7 +63,8 @@ class NormalisedExponential(AbstractActivation):
     is_elementwise = False
 
     def __init__(self, gamma: float = 1.0, shift: float = -1.0) -> None:
-        self.gamma, self.shift = gamma, shift
+        self.gamma = gamma
+        self.shift = shift
 
     def variance(self, var: Tensor) -> Tensor:
         """`var exp(gamma + shift)`."""

@@ -27,7 +27,8 @@ class Gabor(AbstractClosedForm):
     is_odd = True
 
     def __init__(self, frequency: float = 1.0, decay: float = 1.0) -> None:
-        self.frequency, self.decay = frequency, decay
+        self.frequency = frequency
+        self.decay = decay
 
     def variance(self, var: Tensor) -> Tensor:
         """At `u = v`: the tilted variance is `var / (1 + 4 decay var)`."""

@@ -26,7 +26,8 @@ class Gaussian(AbstractClosedForm):
     is_even = True
 
     def __init__(self, scale: float = 1.0, decay: float = 1.0) -> None:
-        self.scale, self.decay = scale, decay
+        self.scale = scale
+        self.decay = decay
 
     def variance(self, var: Tensor) -> Tensor:
         """`scale^2 / sqrt(1 + 4 decay var)`."""

@@ -29,11 +29,12 @@ class PiecewiseLinear(AbstractActivation):
     """
 
     is_homogeneous = True
-    kinks = (0.0,)
+    kinks: tuple[float, ...] = (0.0,)
 
     def __init__(self, below: float, above: float) -> None:
-        self.below, self.above = below, above
-        self.is_odd = below == above
+        self.below = below
+        self.above = above
+        self.is_odd: bool = below == above
 
     def variance(self, var: Tensor) -> Tensor:
         """`(below^2 + above^2) / 2 * var`."""

@@ -22,11 +22,12 @@ class Polynomial(AbstractClosedForm):
     """
 
     def __init__(self, coefficients: Sequence[float]) -> None:
-        self.coefficients = tuple(float(c) for c in coefficients)
+        self.coefficients: tuple[float, ...] = tuple(float(c) for c in coefficients)
         powers = [j for j, c in enumerate(self.coefficients) if c]
-        self.is_odd = all(j % 2 for j in powers)
-        self.is_even = all(j % 2 == 0 for j in powers)
-        self.is_homogeneous, self.keeps_rays = powers == [1], len(powers) == 1
+        self.is_odd: bool = all(j % 2 for j in powers)
+        self.is_even: bool = all(j % 2 == 0 for j in powers)
+        self.is_homogeneous: bool = powers == [1]
+        self.keeps_rays: bool = len(powers) == 1
         self._table = _hermite_table(self.coefficients)
         slopes = [j * c for j, c in enumerate(self.coefficients)][1:]
         self._slope_table = _hermite_table(slopes)

@@ -26,11 +26,11 @@ class RectifiedMonomial(AbstractClosedForm):
     """
 
     keeps_rays = True
-    kinks = (0.0,)
+    kinks: tuple[float, ...] = (0.0,)
 
     def __init__(self, degree: int) -> None:
         self.degree = degree
-        self.is_homogeneous = degree == 1
+        self.is_homogeneous: bool = degree == 1
 
     def variance(self, var: Tensor) -> Tensor:
         """`(2k - 1)!! var^k / 2`, and 0 at a zero vector."""

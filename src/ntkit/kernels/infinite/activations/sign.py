@@ -22,7 +22,7 @@ class Sign(AbstractActivation):
     """
 
     is_odd = True
-    kinks = (0.0,)
+    kinks: tuple[float, ...] = (0.0,)
 
     def variance(self, var: Tensor) -> Tensor:
         """1, and 0 at a zero vector."""

@@ -21,9 +21,12 @@ class Sinusoid(AbstractClosedForm):
     """
 
     def __init__(self, frequency: float = 1.0, phase: float = 0.0, amplitude: float = 1.0) -> None:
-        self.frequency, self.phase, self.amplitude = frequency, phase, amplitude
+        self.frequency = frequency
+        self.phase = phase
+        self.amplitude = amplitude
         self._sine, self._cosine = _shares(phase)
-        self.is_odd, self.is_even = self._cosine == 0, self._sine == 0
+        self.is_odd: bool = self._cosine == 0
+        self.is_even: bool = self._sine == 0
 
     def variance(self, var: Tensor) -> Tensor:
         """`amplitude^2 (1 - cos(2 phase) exp(-2 f^2 var)) / 2`."""

@@ -21,9 +21,10 @@ class Widened:
     """
 
     def __init__(self, pair: Pair, q: float) -> None:
-        self.pair, self.q = pair, q
-        self.norms = (1 + q * pair.var1).sqrt() * (1 + q * pair.var2).sqrt()
-        self.least = (1 + q * (pair.var1 + pair.var2)) / (self.norms + q * pair.norms)
+        self.pair = pair
+        self.q = q
+        self.norms: Tensor = (1 + q * pair.var1).sqrt() * (1 + q * pair.var2).sqrt()
+        self.least: Tensor = (1 + q * (pair.var1 + pair.var2)) / (self.norms + q * pair.norms)
 
     @cached_property
     def rise(self) -> Tensor:

@@ -26,7 +26,7 @@ class Traces:
         self._module, self._check = module, check
         self._known: dict[tuple[torch.Size, ...] | int, Traced] = {}
         self._latest: Traced | None = None
-        self.counts = takes(module)
+        self.counts: tuple[int, int] = takes(module)
         try:
             self._add(self.counts[0])
         except NeedsPointsError as error:

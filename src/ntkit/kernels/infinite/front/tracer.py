@@ -133,7 +133,7 @@ class Tracer(fx.Tracer):
         self._still: nn.Module | None = None
         self._is_computing = False
         self._thread = get_ident()
-        self.took_length = False
+        self.took_length: bool = False
 
     def trace(self, root: Any, concrete_args: Any = None) -> fx.Graph:
         """The graph of a forward, one at a time.

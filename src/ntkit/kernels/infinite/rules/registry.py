@@ -103,7 +103,7 @@ class RuleBook:
         return iter(self._entries)
 
 
-rules = RuleBook()
+rules: RuleBook = RuleBook()
 """From the exact type of a layer, or a function, to its rule of infinite width; `rules.register` adds one of your own.
 
 Example:

@@ -88,7 +88,8 @@ class Quadrature(AbstractActivation):
         *,
         is_odd: bool = False,
     ) -> None:
-        self.function, self.kinks = function, tuple(float(t) for t in kinks)
+        self.function = function
+        self.kinks: tuple[float, ...] = tuple(float(t) for t in kinks)
         self._table = HermiteTable(function, self.kinks)
         self._recent: list[tuple[Tensor, int, tuple[Tensor, Tensor]]] = []
         self.is_odd = is_odd

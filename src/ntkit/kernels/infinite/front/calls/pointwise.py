@@ -39,7 +39,8 @@ class Scaled(AbstractActivation):
 
     def __init__(self, inner: AbstractActivation, factor: float) -> None:
         self._inner, self._factor = inner, factor
-        self.is_odd, self.kinks = inner.is_odd, inner.kinks
+        self.is_odd: bool = inner.is_odd
+        self.kinks: tuple[float, ...] = inner.kinks
 
     def variance(self, var: Tensor) -> Tensor:
         """The inner one's times the square."""
@@ -61,7 +62,8 @@ class Stopped(AbstractActivation):
 
     def __init__(self, inner: AbstractActivation) -> None:
         self._inner = inner
-        self.is_odd, self.kinks = inner.is_odd, inner.kinks
+        self.is_odd: bool = inner.is_odd
+        self.kinks: tuple[float, ...] = inner.kinks
 
     def variance(self, var: Tensor) -> Tensor:
         """The inner one's."""
