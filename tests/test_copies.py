@@ -161,6 +161,7 @@ def _tuned() -> tuning.TuneResult:
 
 
 ELSEWHERE: dict[type, Callable[[], Any]] = {
+    solvers.RidgeFit: lambda: solvers.kernel_ridge(RBF(0.5), X, Y, ridge=0.1),
     solvers.Solution: lambda: solvers.solve(RBF(0.5)(X), Y, ridge=0.1),
     solvers.FlowSolution: lambda: solvers.solve_flow(
         operators.DenseOperator(RBF(0.5)(X)), Y.T, [1.0], tolerance=1e-8

@@ -10,6 +10,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ntkit._core.devices import refuse_without_float64
@@ -24,6 +25,7 @@ __all__ = [
     "positive",
     "positive_int",
     "replace_fields",
+    "root_weights",
     "whole",
 ]
 
@@ -199,3 +201,19 @@ def _keeps_no_derivative(name: str, value: object) -> None:
             f"`{name}` requires gradients, and the answer has no derivative in it. Pass "
             f"`{name}.detach()`."
         )
+
+
+def root_weights(weights: Tensor, n_samples: int) -> Float[Tensor, " n"]:
+    """`sqrt(w)` of checked sample weights, float64.
+
+    Raises:
+        ValueError: Not one a sample, or one is negative.
+    """
+    finite("sample_weights", floating_tensor("sample_weights", weights))
+    if weights.shape != (n_samples,) or bool((weights < 0).any()):
+        smallest = float(weights.min()) if len(weights.shape) and len(weights) else 0.0
+        raise ValueError(
+            f"`sample_weights` must be {n_samples} numbers of 0 or more, got shape "
+            f"{tuple(weights.shape)} and a smallest of {smallest:g}."
+        )
+    return weights.double().sqrt()

@@ -7,12 +7,12 @@ from math import isinf
 import torch
 from torch import Tensor
 
-from ntkit._core.checks import moments, non_negative
+from ntkit._core.checks import moments, non_negative, root_weights
 from ntkit._core.copies import snapshot
 from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import as_tensor
 from ntkit.dynamics.normal import Normal
-from ntkit.dynamics.targets import output_axes, root_weights
+from ntkit.dynamics.targets import output_axes
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.solvers.response import FlowResponse, Limit, with_ridge

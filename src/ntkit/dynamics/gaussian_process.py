@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import positive, positive_int
+from ntkit._core.checks import positive, positive_int, root_weights
 from ntkit._core.copies import snapshot
 from ntkit._core.errors import NumericalError
 from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import as_tensor
 from ntkit.dynamics.normal import Normal
-from ntkit.dynamics.targets import output_axes, root_weights
+from ntkit.dynamics.targets import output_axes
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.hyperparameter import Hyperparameter, in_double, scalar

@@ -13,7 +13,7 @@ from ntkit._core.running import call
 from ntkit.dynamics.start_check import refuse_coupled_start
 from ntkit.grids import Grid
 
-__all__ = ["fitting_targets", "output_axes", "root_weights", "start_values"]
+__all__ = ["fitting_targets", "output_axes", "start_values"]
 
 
 def output_axes(points: Grid | Tensor, y: Tensor) -> tuple[int, ...]:
@@ -47,22 +47,6 @@ def fitting_targets(
             f"{prod(tail)}. Pass as many."
         )
     return y.double().reshape(len(points), -1)
-
-
-def root_weights(weights: Tensor, n_samples: int) -> Float[Tensor, " n"]:
-    """`sqrt(w)` of checked sample weights, float64.
-
-    Raises:
-        ValueError: Not one a sample, or one is negative.
-    """
-    finite("sample_weights", floating_tensor("sample_weights", weights))
-    if weights.shape != (n_samples,) or bool((weights < 0).any()):
-        smallest = float(weights.min()) if len(weights.shape) and len(weights) else 0.0
-        raise ValueError(
-            f"`sample_weights` must be {n_samples} numbers of 0 or more, got shape "
-            f"{tuple(weights.shape)} and a smallest of {smallest:g}."
-        )
-    return weights.double().sqrt()
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import moments, non_negative, positive
+from ntkit._core.checks import moments, non_negative, positive, root_weights
 from ntkit._core.copies import snapshot
 from ntkit._core.errors import NumericalError
 from ntkit._core.executor import Executor
@@ -19,7 +19,7 @@ from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
 from ntkit.dynamics.parameters import trained_parameters
 from ntkit.dynamics.stopping import Ripple, Stopping, best_moment
-from ntkit.dynamics.targets import fitting_targets, output_axes, root_weights, start_values
+from ntkit.dynamics.targets import fitting_targets, output_axes, start_values
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.base import AbstractOperator

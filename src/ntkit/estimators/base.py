@@ -27,6 +27,7 @@ class AbstractNTKEstimator(BaseEstimator):
         ridge: Any = 1e-3,
         tolerance: Any = None,
         progress: Any = None,
+        method: Any = None,
     ) -> None:
         self.module = module
         self.kernel = kernel
@@ -34,6 +35,7 @@ class AbstractNTKEstimator(BaseEstimator):
         self.ridge = ridge
         self.tolerance = tolerance
         self.progress = progress
+        self.method = method
 
     def _train(self, X: Any, targets: Tensor, weights: np.ndarray | None) -> None:
         """Keep the expansion trained on checked points `[n, d]`, targets `[n, o]` and weights `[n]`."""
@@ -47,6 +49,7 @@ class AbstractNTKEstimator(BaseEstimator):
             targets,
             tolerance=self.tolerance,
             progress=self.progress,
+            method=self.method,
             sample_weights=None if weights is None else torch.tensor(weights),
         )
 

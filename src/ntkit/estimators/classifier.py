@@ -29,6 +29,7 @@ class NTKClassifier(ClassifierMixin, AbstractNTKEstimator):
             that, every label is fitted, and weights of samples and classes make no difference.
         tolerance: As in `NTKRegressor`.
         progress: As in `NTKRegressor`.
+        method: As in `NTKRegressor`.
         class_weight: Factors of the samples' weights by class, as a dict; "balanced" gives all classes
             the same weight together; None takes samples as they are.
 
@@ -57,10 +58,17 @@ class NTKClassifier(ClassifierMixin, AbstractNTKEstimator):
         ridge: Any = 0.1,
         tolerance: Any = None,
         progress: Any = None,
+        method: Any = None,
         class_weight: Any = None,
     ) -> None:
         super().__init__(
-            module, kernel=kernel, t=t, ridge=ridge, tolerance=tolerance, progress=progress
+            module,
+            kernel=kernel,
+            t=t,
+            ridge=ridge,
+            tolerance=tolerance,
+            progress=progress,
+            method=method,
         )
         self.class_weight = class_weight
 

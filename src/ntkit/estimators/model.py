@@ -19,11 +19,12 @@ from ntkit.dynamics.normal import Normal
 from ntkit.encodings.identity import Identity
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.empirical.kernel import empirical_ntk
-from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import nngp, ntk
 from ntkit.networks.mlp import mlp
-from ntkit.operators.scaled import scaled
-from ntkit.solvers.solve import solve
+from ntkit.solvers.auto_method import Auto
+from ntkit.solvers.inducing_points import InducingPoints
+from ntkit.solvers.kernel_ridge import kernel_ridge
+from ntkit.solvers.method import AbstractMethod
 
 __all__ = ["KERNELS", "KernelModel", "relu_network"]
 
@@ -66,11 +67,12 @@ class KernelModel:
         tolerance: Relative residual of the linear system, or relative error of the series in time; 1e-8
             by default.
         progress: Whether to show a bar; None for long solves at a terminal.
+        method: Of the linear system at `t = inf`; what suits it by default.
         sample_weights: How many samples each stands for, `[n]`; those of weight zero are left out.
 
     Raises:
         TypeError: `module` is no choice.
-        ValueError: `kernel` is no choice.
+        ValueError: `kernel` is no choice, or `method` does not serve `t` and `ridge`.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class KernelModel:
         *,
         tolerance: float | None = None,
         progress: bool | None = None,
+        method: AbstractMethod | InducingPoints | None = None,
         sample_weights: Float[Tensor, " n"] | None = None,
     ) -> None:
         if not isinstance(kernel, AbstractKernel) and kernel not in list(KERNELS):
@@ -100,7 +103,7 @@ class KernelModel:
         self._t = non_negative("t", t)
         self._ridge = non_negative("ridge", ridge)
         self._tolerance = None if tolerance is None else positive("tolerance", tolerance)
-        self._progress = progress
+        self._progress, self._method = progress, method
         if sample_weights is not None:
             counts = sample_weights > 0
             x, y, sample_weights = x[counts], y[counts], sample_weights[counts]
@@ -110,7 +113,7 @@ class KernelModel:
         else:
             module = (module or relu_network)(x.shape[1])
         self._module = module.double().eval()
-        self._weights = self._trained()
+        self._points, self._weights = self._trained()
 
     def __getstate__(self) -> dict[str, Any]:
         made = {"_kernel", "_nngp"}  # traced graphs: made again where they are needed
@@ -118,8 +121,8 @@ class KernelModel:
 
     @torch.no_grad()
     def predict(self, x: Float[Tensor, "m d"]) -> Float[Tensor, "m o"]:
-        """`K(x, X) weights`, a few rows at a time."""
-        parts = [self._kernel(rows, self._x) @ self._weights for rows in x.split(_ROWS)]
+        """`K(x, points) weights`, a few rows at a time."""
+        parts = [self._kernel(rows, self._points) @ self._weights for rows in x.split(_ROWS)]
         return torch.cat(parts)
 
     @torch.no_grad()
@@ -127,8 +130,14 @@ class KernelModel:
         """Mean and covariance of the function at `x`: over initialisations, or a posterior.
 
         Raises:
-            ValueError: The time is finite, and the kernel has no distribution then.
+            ValueError: The time is finite, and the kernel has no distribution then; or the function is one of
+                inducing points.
         """
+        if isinstance(self._method, InducingPoints):
+            raise ValueError(
+                "A spread is that of the exact posterior of all points, and `method=InducingPoints(...)` takes a few "
+                "for them. Leave `method` out, or ask for the prediction alone."
+            )
         if self._which == "ntk":
             ensemble = Ensemble(
                 self._nngp,
@@ -156,33 +165,43 @@ class KernelModel:
         return process.predict(x)
 
     @torch.no_grad()
-    def _trained(self) -> Tensor:
-        """`(K + ridge)^-1 (1 - exp(-t (K + ridge))) y`; without a ridge at `t = inf`, its limit.
+    def _trained(self) -> tuple[Tensor, Tensor]:
+        """Points and weights of the expansion: `(K + ridge)^-1 (1 - exp(-t (K + ridge))) y`.
 
-        With sample weights that of points scaled by their roots, and scaled once more.
+        Without a ridge at `t = inf` its limit.
+
+        Raises:
+            ValueError: `method` was passed, and there is no linear system.
         """
-        weights = self._sample_weights
-        roots = None if weights is None else weights.sqrt()
         if isinf(self._t) and self._ridge > 0:
-            matrix = gram(self._kernel, self._x)
-            found = solve(
-                matrix if roots is None else scaled(matrix, roots),
-                self._y if roots is None else self._y * roots[:, None],
-                ridge=self._ridge,
-                tolerance=self._tolerance,
-                progress=self._progress,
-            ).x
-        else:
-            flow = GradientFlow(
+            fit = kernel_ridge(
                 self._kernel,
                 self._x,
                 self._y,
                 ridge=self._ridge,
+                sample_weights=self._sample_weights,
+                method=self._method or Auto(),
                 tolerance=self._tolerance,
-                sample_weights=weights,
+                progress=self._progress,
             )
-            found = flow.solution([self._t]).weights[0].T.double()
-        return found if roots is None else found * roots[:, None]
+            assert isinstance(fit.points, Tensor)
+            return fit.points, fit.solution.x
+        if self._method is not None:
+            raise ValueError(
+                f"`method={self._method!r}` solves a linear system, and training for `t={self._t:g}` with "
+                f"`ridge={self._ridge:g}` is none. Pass `t=inf` and a ridge above 0, or leave `method` out."
+            )
+        flow = GradientFlow(
+            self._kernel,
+            self._x,
+            self._y,
+            ridge=self._ridge,
+            tolerance=self._tolerance,
+            sample_weights=self._sample_weights,
+        )
+        found = flow.solution([self._t]).weights[0].T.double()
+        weights = self._sample_weights
+        return self._x, found if weights is None else found * weights.sqrt()[:, None]
 
     @cached_property
     def _kernel(self) -> AbstractKernel:

@@ -30,6 +30,8 @@ class NTKRegressor(MultiOutputMixin, RegressorMixin, AbstractNTKEstimator):
             1e-8 if None. Where the matrix is not stored, 1e-4 takes float32 and a fraction of the time.
         progress: Whether to show a bar of the digits reached; if None, long solves show one at a
             terminal.
+        method: How the linear system at `t = inf` is solved: an `ntkit.solvers.AbstractMethod`, or
+            `InducingPoints(2000)` for a million points; what suits it if None.
 
     Attributes:
         model_: The trained expansion.

@@ -1,4 +1,4 @@
-"""A fingerprint of a kernel: the same in every process for the same kernel, another for any other."""
+"""Fingerprints of kernels and matrices: the same in every process for the same one, another for any other."""
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -11,8 +11,13 @@ from torch import Tensor, nn
 from ntkit._core.fingerprint import of_structure, of_tensors, of_value
 from ntkit._core.pickling import Kept
 from ntkit.kernels.base import AbstractKernel
+from ntkit.operators.base import AbstractOperator
 
-__all__ = ["kernel_mark"]
+__all__ = ["kernel_mark", "operator_mark"]
+
+
+_PLACES = {"executor", "device", "_tile_bytes"}
+"""Of an operator, what says where and in which pieces it is computed."""
 
 
 def kernel_mark(kernel: AbstractKernel) -> str:
@@ -23,6 +28,11 @@ def kernel_mark(kernel: AbstractKernel) -> str:
     return sha256(_words(kernel).encode()).hexdigest()
 
 
+def operator_mark(operator: AbstractOperator) -> str:
+    """A fingerprint of the matrix that an operator is, wherever and in whatever pieces its tiles are computed."""
+    return sha256(_words(operator).encode()).hexdigest()
+
+
 def _words(value: Any) -> str:
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     if isinstance(value, nn.Module):
@@ -31,14 +41,7 @@ def _words(value: Any) -> str:
     if isinstance(value, Tensor):
         return of_tensors([("", value)])
     if isinstance(value, Kept):
-        own = type(value)
-        kept = {
-            name: part
-            for name, part in vars(value).items()
-            if name not in own.forgotten
-            and not isinstance(getattr(own, name, None), cached_property)
-        }
-        return f"{kind}({_words(kept)})"
+        return f"{kind}({_words(_kept(value))})"
     if isinstance(value, Mapping):
         return f"{kind}({', '.join(f'{k!r}: {_words(v)}' for k, v in value.items())})"
     if isinstance(value, list | tuple):
@@ -50,3 +53,14 @@ def _words(value: Any) -> str:
     if hasattr(type(value), "copied_by"):  # holds modules: a target of the empirical kernel
         return f"{kind}({_words(value.__getstate__())})"
     return of_value(value)
+
+
+def _kept(value: Kept) -> dict[str, Any]:
+    """Its attributes, without what it remembers."""
+    own = type(value)
+    left_out = {*own.forgotten, *(_PLACES if isinstance(value, AbstractOperator) else ())}
+    return {
+        name: part
+        for name, part in vars(value).items()
+        if name not in left_out and not isinstance(getattr(own, name, None), cached_property)
+    }

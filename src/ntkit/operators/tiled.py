@@ -108,6 +108,21 @@ class TiledOperator(AbstractOperator):
         chosen = self.executor.share(index)
         return torch.cat([*self.executor.map(_Columns(self.dtype), parts, self._shared, chosen)])
 
+    def rows_at(self, v: Float[Tensor, "c m"], index: Tensor) -> Float[Tensor, "c k"]:
+        """Those entries of the product, of `k m` of the matrix: tiles computed in any place, summed here in one order."""
+        self._refuse_gradients(v)
+        m, width = self.shape[1], max(1, self._tile_bytes // (8 * max(1, len(index))))
+        parts = [(j, min(m, j + _RUN * width)) for j in range(0, m, _RUN * width)]
+        out = v.new_zeros(len(v), len(index), dtype=self.dtype)
+        chosen = self.executor.share((index, v))
+        for part in self.executor.map(_At(width, self.dtype), parts, self._shared, chosen):
+            out += part
+        return out
+
+    def block(self, index: Tensor) -> Float[Tensor, "k k"]:
+        """Those rows of those columns."""
+        return self.kernel(self.x1[index], self.x2[index]).to(self.dtype)
+
     def diagonal(self) -> Float[Tensor, " n"]:
         """Entries `[i, i]`, from small blocks on the diagonal."""
         blocks = zip(self.x1.split(_TOGETHER), self.x2.split(_TOGETHER), strict=True)
@@ -226,3 +241,23 @@ class _Columns:
     def __call__(self, part: tuple[int, int], source: Source, index: Tensor) -> Tensor:
         kernel, x1, x2 = source
         return kernel(x1[slice(*part)], (x1 if x2 is None else x2)[index]).to(self.dtype)
+
+
+@dataclass(frozen=True)
+class _At:
+    """What some columns add to some entries of the product."""
+
+    width: int
+    dtype: torch.dtype
+
+    def __call__(
+        self, part: tuple[int, int], source: Source, chosen: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        (kernel, x1, x2), (index, v) = source, chosen
+        left, out = x1[index], v.new_zeros(len(v), len(index), dtype=self.dtype)
+        for j in range(*part, self.width):
+            columns = slice(j, min(part[1], j + self.width))
+            out += (
+                v[:, columns] @ kernel(left, (x1 if x2 is None else x2)[columns]).to(self.dtype).T
+            )
+        return out

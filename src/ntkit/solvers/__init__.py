@@ -1,6 +1,7 @@
 """Solvers: linear systems, and functions of operators."""
 
 from ntkit.solvers.auto_method import Auto
+from ntkit.solvers.block_descent import BlockDescent
 from ntkit.solvers.block_lanczos import EigenPairs, block_lanczos
 from ntkit.solvers.chebyshev import chebyshev_apply, chebyshev_series
 from ntkit.solvers.cholesky import CholeskyFactor, cholesky
@@ -14,6 +15,8 @@ from ntkit.solvers.conjugate_gradients_method import ConjugateGradients
 from ntkit.solvers.eigenbasis import Eigenbasis
 from ntkit.solvers.flow import prepare, solve_flow
 from ntkit.solvers.flow_solution import AbstractPrepared, FlowSolution
+from ntkit.solvers.inducing_points import InducingPoints
+from ntkit.solvers.kernel_ridge import RidgeFit, kernel_ridge
 from ntkit.solvers.lanczos import RitzPairs, lanczos
 from ntkit.solvers.lanczos_quadrature import (
     gauss_rule,
@@ -46,6 +49,7 @@ __all__ = [
     "AbstractPrepared",
     "AbstractResponse",
     "Auto",
+    "BlockDescent",
     "Cholesky",
     "CholeskyFactor",
     "Circulant",
@@ -55,9 +59,11 @@ __all__ = [
     "Factor",
     "FlowResponse",
     "FlowSolution",
+    "InducingPoints",
     "Limit",
     "Nystrom",
     "PivotedCholesky",
+    "RidgeFit",
     "RitzPairs",
     "Shifted",
     "ShiftedSolutions",
@@ -70,6 +76,7 @@ __all__ = [
     "cholesky",
     "conjugate_gradients",
     "gauss_rule",
+    "kernel_ridge",
     "lanczos",
     "lanczos_coefficients",
     "multi_shift_cg",

@@ -1,6 +1,7 @@
 """Preconditioned conjugate gradients for several right-hand sides at once."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
 
 import torch
@@ -11,7 +12,14 @@ from ntkit.operators.base import AbstractOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 from ntkit.solvers.solution import Solution
 
-__all__ = ["chan_circulant", "chan_preconditioner", "conjugate_gradients", "iterate", "row_sizes"]
+__all__ = [
+    "Krylov",
+    "chan_circulant",
+    "chan_preconditioner",
+    "conjugate_gradients",
+    "iterate",
+    "row_sizes",
+]
 
 
 def conjugate_gradients(
@@ -87,6 +95,29 @@ def row_sizes(rows: Float[Tensor, "c n"]) -> Float[Tensor, "c 1"]:
     return torch.exp2(exponent.clamp(-reach, reach).to(rows.dtype))
 
 
+@dataclass(frozen=True, eq=False)
+class Krylov:
+    """Conjugate gradients between two iterations: all that the next one needs.
+
+    Attributes:
+        x: Solution so far, as rows.
+        r: Residual as the recurrence carries it.
+        p: Direction of the next step.
+        rz: Of each row, the residual times what the preconditioner makes of it.
+        best: Of all iterates, that of the least residual.
+        best_residual: Its largest relative residual.
+        iteration: Products so far.
+    """
+
+    x: Float[Tensor, "c n"]
+    r: Float[Tensor, "c n"]
+    p: Float[Tensor, "c n"]
+    rz: Float[Tensor, " c"]
+    best: Float[Tensor, "c n"]
+    best_residual: float
+    iteration: int
+
+
 def iterate(
     product: Callable[[Tensor], Tensor],
     b: Float[Tensor, "c n"],
@@ -95,6 +126,8 @@ def iterate(
     max_iterations: int,
     preconditioner: Callable[[Tensor], Tensor] | None,
     on_step: Callable[[float], None],
+    since: Krylov | None = None,
+    keep: Callable[[Krylov], None] | None = None,
 ) -> tuple[Float[Tensor, "c n"], int]:
     """The iterate of the least residual as the recurrence carries it, and the products used.
 
@@ -105,15 +138,15 @@ def iterate(
         max_iterations: Products allowed.
         preconditioner: As in `conjugate_gradients`.
         on_step: Called once an iteration with the largest relative residual.
+        since: Where an earlier run of the same system was left.
+        keep: Called after each iteration with where it stands.
     """
     precondition = preconditioner or (lambda r: r)
     tiny = torch.finfo(b.dtype).tiny
     scale = b.norm(dim=1).clamp_min(tiny)
-    x, r = torch.zeros_like(b), b.clone()
-    best, best_residual = x, float((b.norm(dim=1) / scale).max())
-    z = precondition(r)
-    p, rz = z, (r * z).sum(1)
-    iteration = 0
+    at = since or _start(b, precondition, float((b.norm(dim=1) / scale).max()))
+    x, r, p, rz, iteration = at.x, at.r, at.p, at.rz, at.iteration
+    best, best_residual = at.best, at.best_residual
     while iteration < max_iterations and best_residual > tolerance:
         kp = product(p)
         curvature = (p * kp).sum(1)
@@ -131,7 +164,15 @@ def iterate(
         following = (r * z).sum(1)
         p = z + (following / rz.clamp_min(tiny))[:, None] * p
         rz = following
+        if keep:
+            keep(Krylov(x, r, p, rz, best, best_residual, iteration))
     return best, iteration
+
+
+def _start(b: Tensor, precondition: Callable[[Tensor], Tensor], residual: float) -> Krylov:
+    """Before the first iteration, from zero."""
+    x, z = torch.zeros_like(b), precondition(b)
+    return Krylov(x, b.clone(), z, (b * z).sum(1), x, residual, 0)
 
 
 def chan_circulant(op: ToeplitzOperator) -> CirculantOperator:

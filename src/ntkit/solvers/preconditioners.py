@@ -19,7 +19,14 @@ from ntkit.solvers.cholesky import cholesky
 from ntkit.solvers.conjugate_gradients import chan_preconditioner
 from ntkit.solvers.pivoted_cholesky import pivoted_columns
 
-__all__ = ["AbstractPreconditioner", "Circulant", "Nystrom", "PivotedCholesky", "low_rank_inverse"]
+__all__ = [
+    "AbstractPreconditioner",
+    "Circulant",
+    "Inverse",
+    "Nystrom",
+    "PivotedCholesky",
+    "low_rank_inverse",
+]
 
 Inverse = Callable[[Tensor], Tensor]
 

@@ -1,0 +1,175 @@
+"""Regression on a few centres against the dense normal equations, and against all points."""
+
+from typing import Any
+
+import pytest
+import torch
+
+import ntkit
+from ntkit import Grid, encodings, ntk
+from ntkit._core.executor import Executor
+from ntkit.kernels import RBF, Laplace
+from ntkit.scale import Threads
+from ntkit.solvers import ConjugateGradients, InducingPoints, kernel_ridge, solve
+from ntkit.solvers.inducing_system import InducingSystem
+from tests.cases import layered, randn
+from tests.tolerances import assert_near, relative_error
+
+X, TEST = randn(300, 3), randn(20, 3)
+Y = torch.stack([X.sin().sum(1), X[:, 0] * X[:, 1]], 1)
+KERNELS = [Laplace(2.0), ntk(layered(encodings.Identity(3)))]
+
+
+class Spread(Executor):
+    """Every piece by itself, last ones first, as if elsewhere."""
+
+    shares_memory = True
+
+    def share(self, value: Any) -> Any:
+        return value
+
+    def map(self, work: Any, items: Any, *shared: Any) -> Any:
+        yield from reversed([work(item, *shared) for item in reversed(list(items))])
+
+
+def dense(kernel: Any, centres: torch.Tensor, ridge: float, w: torch.Tensor) -> torch.Tensor:
+    """Predictions at the test points by the normal equations themselves."""
+    tall, square = kernel(X, centres).double(), kernel(centres).double()
+    matrix = tall.T @ (w[:, None] * tall) + ridge * square
+    return kernel(TEST, centres).double() @ torch.linalg.solve(matrix, tall.T @ (w[:, None] * Y))
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("ridge", [0.03, 3.0])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_it_is_the_dense_least_squares_problem(kernel, ridge: float, weighted: bool) -> None:
+    centres = X[:40]
+    weights = randn(300).abs() if weighted else None
+    fit = kernel_ridge(
+        kernel, X, Y, ridge=ridge, method=InducingPoints(centres), tolerance=1e-10,
+        sample_weights=weights,
+    )  # fmt: skip
+    whole = torch.ones(300).double() if weights is None else weights
+    assert fit.solution.converged
+    assert fit.solution.residual <= 1e-10
+    assert relative_error(fit.predict(TEST), dense(kernel, centres, ridge, whole)) < 1e-7
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_with_every_point_a_centre_it_is_the_full_solve(weighted: bool) -> None:
+    weights = randn(300).abs() if weighted else None
+    options: dict[str, Any] = {"ridge": 0.3, "tolerance": 1e-11, "sample_weights": weights}
+    whole = kernel_ridge(KERNELS[0], X, Y, **options)
+    few = kernel_ridge(KERNELS[0], X, Y, method=InducingPoints(X), **options)
+    assert_near(few.predict(TEST), whole.predict(TEST), loosen=1e6)
+    if not weighted:
+        weights_of = solve(KERNELS[0](X), Y, ridge=0.3).x
+        assert_near(whole.predict(TEST), KERNELS[0](TEST, X) @ weights_of, loosen=1e6)
+
+
+def test_one_more_centre_never_loses() -> None:
+    """The least of the objective over a larger space is no greater."""
+
+    def objective(m: int) -> float:
+        fit = kernel_ridge(
+            RBF(1.0), X, Y[:, 0], ridge=0.1, method=InducingPoints(X[:m]), tolerance=1e-9
+        )
+        a, square = fit.solution.x, RBF(1.0)(X[:m])
+        return float((fit.predict(X) - Y[:, 0]).square().sum() + 0.1 * a @ square @ a)
+
+    found = [objective(m) for m in (5, 20, 80)]
+    assert found[0] > found[1] > found[2]
+
+
+def test_drawn_centres_are_points_and_beat_the_first_ones() -> None:
+    x = torch.cat([0.01 * randn(280, 3), randn(20, 3)])  # a crowd, and a few that matter
+    y = x.sin().sum(1)
+    drawn = kernel_ridge(RBF(1.0), x, y, ridge=1e-3, method=InducingPoints(15))
+    first = kernel_ridge(RBF(1.0), x, y, ridge=1e-3, method=InducingPoints(x[:15]))
+    assert isinstance(drawn.points, torch.Tensor)
+    assert len(drawn.points) == 15
+    assert bool((drawn.points[:, None] == x).all(-1).any(1).all())
+    assert (drawn.predict(x) - y).norm() < (first.predict(x) - y).norm() / 3
+    for words in ("15 centres by randomly pivoted Cholesky", "120 of 300 rows", "no jitter"):
+        assert words in drawn.solution.why
+
+
+def test_centres_given_twice_cost_a_jitter_that_is_reported() -> None:
+    fit = kernel_ridge(RBF(1.0), X, Y, ridge=0.1, method=InducingPoints(X[:20].repeat(2, 1)))
+    once = kernel_ridge(RBF(1.0), X, Y, ridge=0.1, method=InducingPoints(X[:20]))
+    assert "jitter" in fit.solution.why
+    assert "no jitter" not in fit.solution.why
+    assert relative_error(fit.predict(TEST), once.predict(TEST)) < 1e-6
+
+
+def test_the_preconditioner_pays() -> None:
+    """A digit for some two passes by the law of Marchenko and Pastur, whatever the ridge and the number of points."""
+    for n, ridge in ((1000, 1e-2), (4000, 1e-2), (4000, 10.0)):
+        x = randn(n, 3)
+        fit = kernel_ridge(RBF(1.0), x, x.sin(), ridge=ridge, method=InducingPoints(60))
+        assert fit.solution.iterations <= 18
+    system = InducingSystem(RBF(1.0), x, x[:60], sample_weights=None, executor=Threads())
+    rhs = system.targets(x.sin().T).T
+    plain = solve(system, rhs, ridge=1e-2, tolerance=1e-6, method=ConjugateGradients())
+    assert plain.iterations > 2 * 18
+
+
+def test_pieces_in_any_place_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ntkit.solvers.inducing_system._TILE_BYTES", 8 * 40 * 3)  # 100 tiles
+    options: dict[str, Any] = {"ridge": 0.1, "method": InducingPoints(X[:40])}
+    one = kernel_ridge(RBF(1.0), X, Y, **options)
+    for executor in (Threads(2), Spread()):
+        assert_near(
+            kernel_ridge(RBF(1.0), X, Y, executor=executor, **options).solution.x, one.solution.x
+        )
+
+
+def test_dtype_and_shape_follow_the_values_and_points_may_be_a_grid() -> None:
+    grid = Grid((12, 10))
+    y = grid.points().sum(1).float()
+    for method in (InducingPoints(30), ConjugateGradients()):
+        fit = kernel_ridge(RBF(0.5), grid, y, ridge=0.01, method=method, tolerance=1e-4)
+        found = fit.predict(grid)
+        assert (found.dtype, found.shape) == (torch.float32, y.shape)
+        assert relative_error(found, y) < 0.05
+
+
+def test_running_out_of_passes_is_told() -> None:
+    with pytest.warns(RuntimeWarning, match="`solve` reached a relative residual of"):
+        fit = kernel_ridge(
+            RBF(0.5), X, Y, ridge=1e-6, method=InducingPoints(X[:20], max_iterations=2)
+        )
+    assert not fit.solution.converged
+    assert fit.solution.iterations == 2
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(ValueError, match="`centres=0` must be at least 1"):
+        InducingPoints(0)
+    with pytest.raises(ValueError, match="`centres` has no point"):
+        InducingPoints(X[:0])
+    with pytest.raises(ValueError, match=r"`y` has 20 rows, and there are 300 points"):
+        kernel_ridge(RBF(1.0), X, Y[:20], ridge=0.1)
+    with pytest.raises(ValueError, match=r"`ridge=-1\.0` must be 0 or more"):
+        kernel_ridge(RBF(1.0), X, Y, ridge=-1.0)
+    with pytest.raises(ValueError, match="`sample_weights` must be 300 numbers"):
+        kernel_ridge(RBF(1.0), X, Y, ridge=0.1, sample_weights=X[:5, 0])
+    system = InducingSystem(RBF(1.0), X, X[:4], sample_weights=None, executor=Threads())
+    assert_near(system.diagonal(), system.dense().diagonal())
+    with pytest.raises(ValueError, match="computed in float64"):
+        system.to(torch.float32)
+
+
+def test_the_regressor_takes_it() -> None:
+    pytest.importorskip("sklearn")
+    from ntkit.estimators import NTKRegressor  # an extra
+
+    method = InducingPoints(60)
+    model = NTKRegressor(kernel=RBF(1.0), ridge=0.1, method=method).fit(X.numpy(), Y.numpy())
+    fit = kernel_ridge(RBF(1.0), X, Y, ridge=0.1, method=method)
+    assert_near(torch.from_numpy(model.predict(TEST.numpy())), fit.predict(TEST), loosen=100)
+    with pytest.raises(ValueError, match="A spread is that of the exact posterior"):
+        model.predict(TEST.numpy(), return_std=True)
+    with pytest.raises(ValueError, match=r"`method=.*` solves a linear system"):
+        NTKRegressor(kernel=RBF(1.0), t=3.0, method=method).fit(X.numpy(), Y.numpy())
+    assert ntkit.estimators.NTKClassifier(method=method).get_params()["method"] is method
