@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ntkit import dynamics, encodings, kernels, measurements, operators, tuning
+from ntkit import dynamics, encodings, kernels, measurements, operators, solvers, tuning
 from tests.cases import randn
 
 X, TEST = randn(6, 2), randn(4, 2, seed=2)
@@ -59,7 +59,7 @@ def _asked(value: Any) -> list[Tensor] | None:
         return [product, value.diagonal()] if value.shape[0] == value.shape[1] else [product]
     if isinstance(value, kernels.AbstractKernel):
         return [value(X, TEST), value.diag(X)]
-    if isinstance(value, dynamics.GaussianProcess):
+    if isinstance(value, dynamics.GaussianProcess | solvers.RidgeFit):
         return _numbers(value.predict(TEST), set())
     if isinstance(value, dynamics.LazyProbe):
         return _numbers(value.history, set())

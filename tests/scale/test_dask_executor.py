@@ -25,8 +25,15 @@ import ntkit
 from ntkit._core.executor import Executor
 from ntkit.kernels import RBF, gram, write_gram
 from ntkit.operators import TiledOperator
-from ntkit.scale import DaskExecutor
-from ntkit.solvers import ConjugateGradients, PivotedCholesky, solve
+from ntkit.scale import DaskExecutor, Threads
+from ntkit.solvers import (
+    BlockDescent,
+    ConjugateGradients,
+    InducingPoints,
+    PivotedCholesky,
+    kernel_ridge,
+    solve,
+)
 from tests.tolerances import assert_near
 
 pytestmark = [
@@ -71,6 +78,33 @@ def test_products_solutions_and_flows_are_those_of_one_machine(client: Client) -
     found = solve(op, Y, ridge=1.0, method=method)
     assert found.converged
     assert_near(found.x, solve(gram(kernel, X), Y, ridge=1.0).x, loosen=1e5)
+
+
+def test_centres_and_blocks_are_those_of_one_machine(client: Client) -> None:
+    executor = DaskExecutor(client)
+    for method in (InducingPoints(X[:40]), BlockDescent(150)):
+        options: dict[str, Any] = {"ridge": 0.5, "tolerance": 1e-6, "method": method}
+        here = kernel_ridge(RBF(0.5), X, Y, executor=Threads(), **options)
+        there = kernel_ridge(RBF(0.5), X, Y, executor=executor, **options)
+        assert there.solution.iterations == here.solution.iterations
+        assert_near(there.solution.x, here.solution.x, loosen=1e3)
+        assert_near(there.predict(X, executor=executor), here.predict(X), loosen=1e3)
+
+
+def test_a_checkpoint_goes_on_at_the_cluster(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun here, ended there: where tiles are computed is no part of the problem."""
+    monkeypatch.setattr("ntkit.solvers.checkpoint._SECONDS", 0.0)
+    whole = solve(TiledOperator(RBF(0.3), X, X), Y, ridge=0.5, method=ConjugateGradients())
+    some = ConjugateGradients(max_iterations=5, checkpoint=tmp_path)
+    with pytest.warns(RuntimeWarning, match="reached a relative residual"):
+        solve(TiledOperator(RBF(0.3), X, X), Y, ridge=0.5, method=some)
+    op = tiled(client, RBF(0.3))
+    found = solve(op, Y, ridge=0.5, method=ConjugateGradients(checkpoint=tmp_path))
+    assert found.converged
+    assert abs(found.iterations - whole.iterations) <= 1
+    assert_near(found.x, whole.x, loosen=1e6)
 
 
 def test_it_travels_nowhere_and_is_copied_as_itself(client: Client) -> None:

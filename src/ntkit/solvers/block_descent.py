@@ -78,7 +78,7 @@ class BlockDescent(AbstractMethod):
         kept = Checkpoint(
             self.checkpoint, lambda: problem_of(operator, ridge, ("blocks of", self.block)), rhs
         )
-        at = _Standing.of(kept.state(), rhs)
+        at = _AfterBlock.of(kept.state(), rhs)
         residual = largest_relative(rhs, rhs)
         with ResidualBar(tolerance, progress, "blocks") as bar, kept:
             while at.passes < self.max_passes and residual > tolerance:
@@ -96,8 +96,8 @@ class BlockDescent(AbstractMethod):
         return Solution(at.x, residual <= tolerance, residual, at.passes, "block descent", words)
 
     def _mended(
-        self, operator: AbstractOperator, rhs: Tensor, ridge: float, at: "_Standing"
-    ) -> tuple[Tensor, "_Standing"]:
+        self, operator: AbstractOperator, rhs: Tensor, ridge: float, at: "_AfterBlock"
+    ) -> tuple[Tensor, "_AfterBlock"]:
         """What the next block missed, and where the solve stands without it."""
         n = rhs.shape[1]
         draw = torch.Generator().manual_seed(at.passes)  # the same pass, the same blocks
@@ -109,7 +109,7 @@ class BlockDescent(AbstractMethod):
         change = cholesky(matrix).solve(gap.T.double()).T.to(rhs.dtype)
         squares = gap.square().sum(1) + (at.squares if at.block else 0)
         is_last = at.block + 1 == len(order)
-        following = _Standing(
+        following = _AfterBlock(
             at.x.index_add(1, index, change),
             squares,
             at.passes + is_last,
@@ -119,7 +119,7 @@ class BlockDescent(AbstractMethod):
 
 
 @dataclass(frozen=True, eq=False)
-class _Standing:
+class _AfterBlock:
     """Between two blocks.
 
     Attributes:
@@ -135,7 +135,7 @@ class _Standing:
     block: int
 
     @classmethod
-    def of(cls, state: dict[str, Tensor] | None, rhs: Tensor) -> "_Standing":
+    def of(cls, state: dict[str, Tensor] | None, rhs: Tensor) -> "_AfterBlock":
         """As it was kept; else at the beginning."""
         if state is None:
             return cls(torch.zeros_like(rhs), rhs.new_zeros(len(rhs)), 0, 0)

@@ -69,7 +69,7 @@ class ConjugateGradients(AbstractMethod):
             lambda: problem_of(operator, ridge, (self.preconditioner, dtype)),
             rhs,
         )
-        at = _Standing.of(kept.state(), rhs)
+        at = _AfterRound.of(kept.state(), rhs)
         name, words, inverse = "cg", "no preconditioner", None
         with ResidualBar(tolerance, progress) as bar, kept:
             if self.preconditioner is not None:
@@ -102,7 +102,7 @@ def _in_precision(operator: AbstractOperator, dtype: torch.dtype) -> AbstractOpe
 
 
 @dataclass(frozen=True, eq=False)
-class _Standing:
+class _AfterRound:
     """Before a round, or within one.
 
     Attributes:
@@ -120,7 +120,7 @@ class _Standing:
     inside: Krylov | None
 
     @classmethod
-    def of(cls, state: dict[str, Tensor] | None, rhs: Tensor) -> "_Standing":
+    def of(cls, state: dict[str, Tensor] | None, rhs: Tensor) -> "_AfterRound":
         """As it was kept; else at the beginning."""
         if state is None:
             return cls(torch.zeros_like(rhs), rhs, largest_relative(rhs, rhs), 0, None)
@@ -139,7 +139,7 @@ class _Standing:
 
 
 def _round(
-    at: _Standing,
+    at: _AfterRound,
     inner: AbstractOperator,
     ridge: float,
     tolerance: float,

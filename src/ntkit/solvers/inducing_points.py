@@ -45,7 +45,7 @@ class InducingPoints:
     features `Phi = K(x, c) L^-T` and `K(c, c) = L L^T`, measured by one more pass; 1e-6 is asked of it by default. A jitter that `K(c, c)` needed is
     reported, and is part of its matrix.
 
-    Cost: `n m` kernel entries an iteration, some fifteen of them whatever `n`; `9 m^3` multiply-adds once, and
+    Cost: `n m` kernel entries an iteration, of which 1e-6 takes ten to fifty; `9 m^3` multiply-adds once, and
     `2^26 m` for the draw of many centres; `2 m^2` numbers beside the points.
 
     Source: Rudi, Carratino and Rosasco 2017 (arXiv:1705.10958), eqs. 8 and 13, with a preconditioner from sampled rows
