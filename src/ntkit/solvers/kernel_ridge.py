@@ -67,7 +67,7 @@ def kernel_ridge(
     y: Float[Tensor, "n ..."],
     *,
     ridge: float,
-    sample_weights: Float[Tensor, " n"] | None = None,
+    sample_weights: Tensor | None = None,
     method: AbstractMethod | InducingPoints = _AUTO,
     tolerance: float | None = None,
     executor: Executor | None = None,
