@@ -31,7 +31,9 @@ def squared_distances(x1: Tensor, x2: Tensor | None, scale: Tensor) -> Tensor:
     u, v = (x1 - centre) / scale, (others - centre) / scale
     square1, square2 = (u**2).sum(1)[:, None], (v**2).sum(1)
     total = square1 + square2
-    table = (total - 2 * (u @ v.T)).clamp_min(0)
+    table = torch.addmm(total, u, v.T, alpha=-2).clamp_min(
+        0
+    )  # one pass over the table in place of three
     i, j = (table.detach() <= _NEAR * total.detach()).nonzero(as_tuple=True)
     if not len(i):
         return table
