@@ -17,6 +17,8 @@ def cluster() -> Iterator[object]:
 @pytest.fixture
 def client(cluster: object) -> Iterator[object]:
     distributed = pytest.importorskip("distributed")
+    from tests.scale.workers import two_workers
+
     with distributed.Client(cluster) as made:
-        made.wait_for_workers(2, timeout=120)
+        two_workers(made)
         yield made

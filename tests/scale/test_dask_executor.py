@@ -19,11 +19,11 @@ import torch
 pytest.importorskip("distributed")
 pytest.importorskip("zarr")
 
-from distributed import Client
+from distributed import Client, LocalCluster
 
 import ntkit
 from ntkit._core.executor import Executor
-from ntkit.kernels import RBF, gram, write_gram
+from ntkit.kernels import RBF, FeatureStore, Sketch, gram, missing_chunks, write_gram
 from ntkit.operators import TiledOperator
 from ntkit.scale import DaskExecutor, Threads
 from ntkit.solvers import (
@@ -34,6 +34,7 @@ from ntkit.solvers import (
     kernel_ridge,
     solve,
 )
+from tests.scale.workers import two_workers
 from tests.tolerances import assert_near
 
 pytestmark = [
@@ -142,7 +143,7 @@ def killed_meanwhile(client: Client, which: slice, run: Callable[[], Any]) -> An
         return run()
     finally:
         killer.join()
-        client.wait_for_workers(2, timeout=120)
+        two_workers(client)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
@@ -168,6 +169,62 @@ def test_killed_workers_change_no_bit(client: Client, which: slice, tmp_path: Pa
         ),
     )
     assert_near(torch.from_numpy(array[:]), RBF(0.3)(X))
+
+
+class SlowNet(torch.nn.Module):
+    """Time enough for a worker to die in the middle of a product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = copy.deepcopy(NET).double()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.05)
+        return self.net(x)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_factors_and_features_are_those_of_threads(client: Client, tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    x = torch.rand(2000, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    kernel, v = ntkit.empirical_ntk(SlowNet()), x.sin()
+    expected = gram(kernel, x, executor=Threads(1)) @ v
+    op = gram(kernel, x, executor=DaskExecutor(client))
+    assert op.kind == "matrix-free"
+    assert torch.equal(killed_meanwhile(client, slice(1), lambda: op @ v), expected)
+    assert torch.equal(op @ v, expected)
+    sketched = ntkit.empirical_ntk(NET, method=Sketch(16))
+    store = FeatureStore(tmp_path, sketched)
+    store.append(X, executor=DaskExecutor(client))
+    assert torch.equal(store.features(), sketched.features(X, executor=Threads(1)))
+
+
+def test_signals_of_a_folder_are_tuned_by_the_workers(client: Client, tmp_path: Path) -> None:
+    pytest.importorskip("tyro")
+    pytest.importorskip("jinja2")
+    from ntkit.experiments import TuneSpec, tune_each
+
+    (tmp_path / "signals").mkdir()
+    (tmp_path / "signals" / "a.png").write_bytes(b"no picture")
+    asked = TuneSpec(data=tmp_path / "signals", out=tmp_path / "runs")
+    (row,) = tune_each(asked, executor=DaskExecutor(client)).rows
+    assert row.state == "failed"
+    assert "no file whose kind can be told" in row.error
+
+
+def test_a_cluster_without_workers_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ntkit.scale.dask_executor._PATIENCE", 0.2)
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        later = threading.Timer(1.0, cluster.scale, [1])
+        later.start()
+        assert list(DaskExecutor(client).map(divide, [1, 2], 2)) == [2.0, 1.0]
+        later.join()
+    assert "has no workers. Waiting for one" in caplog.text
 
 
 def pretend(value: str) -> None:
@@ -207,19 +264,32 @@ asyncio.run(main())
 """
 
 
+def kill_when_begun(process: subprocess.Popen[str], path: Path) -> None:
+    """Kill it once an array has its first chunks."""
+    until = time.monotonic() + 60
+    while len(list(path.glob("c/*/*"))) < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_a_scheduler_that_is_gone_is_a_clear_error() -> None:
+def test_a_scheduler_that_is_gone_is_a_clear_error(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCHEDULER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         with Client(address, timeout=30) as client:
             client._timeout = 2  # how long Dask tries to reach it again
-            op = tiled(client, SlowRBF(0.3))
-            killer = threading.Timer(0.5, process.send_signal, [signal.SIGKILL])
+            kernel, path = SlowRBF(0.3), tmp_path / "K.zarr"
+            op, executor = tiled(client, kernel), DaskExecutor(client)
+            killer = threading.Thread(target=kill_when_begun, args=(process, path))
             killer.start()
             with pytest.raises(ConnectionError, match="scheduler"):
-                for _ in range(50):
-                    op @ Y
+                write_gram(kernel, X, path=path, chunk=10, executor=executor)
             with pytest.raises(ConnectionError, match="scheduler"):
                 op @ Y
+            killer.join()
+    missing, every = missing_chunks(path)
+    assert 0 < missing < every
+    found = torch.from_numpy(write_gram(kernel, X, path=path, chunk=10, executor=Threads(8))[:])
+    assert_near(found, RBF(0.3)(X))

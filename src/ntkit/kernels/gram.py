@@ -23,6 +23,9 @@ Structure = Literal["auto", "dense", "tiled", "matrix-free", "toeplitz", "circul
 
 _ORDER: tuple[Structure, ...] = ("circulant", "toeplitz", "dense", "matrix-free", "tiled")
 """The best first."""
+_SPREAD = {"matrix-free", "tiled"}
+"""Those whose products an executor may compute."""
+
 DENSE_BYTES = 2**30
 """Up to this size, "auto" stores a matrix whole."""
 
@@ -52,7 +55,8 @@ def gram(
         lazy: Never store the matrix: "auto" leaves out dense.
         dtype: Precision of the products; kernel values are computed in float64 in any case.
         executor: Where tiles are computed: `ntkit.scale.Threads(2)`, or `ntkit.scale.DaskExecutor(client)` for the
-            workers of a cluster. The matrix is then tiled, and never stored.
+            workers of a cluster. The matrix is then never stored: it is tiled, or matrix-free where the kernel has
+            products of its own.
 
     Raises:
         ValueError: The structure asked for does not hold, and why.
@@ -74,7 +78,7 @@ def gram(
     if lazy:
         obstacles["dense"] = "`lazy=False`, as it stores the matrix"
     if executor is not None:
-        obstacles |= {name: "no `executor`" for name in obstacles if name != "tiled"}
+        obstacles |= {name: "no `executor`" for name in obstacles if name not in _SPREAD}
     if structure == "auto":
         structure = _first(kernel, points, columns, obstacles)
     if structure not in obstacles:
@@ -94,7 +98,7 @@ def gram(
     x2 = None if others is None else points_of(kernel, others)
     if structure == "matrix-free":
         assert isinstance(kernel, AbstractMatrixFree)
-        return kernel.operator(x1, x2, dtype=dtype)
+        return kernel.operator(x1, x2, dtype=dtype, executor=executor)
     if structure == "dense":
         return DenseOperator(_matrix(kernel(x1, x2)).to(dtype))
     # computed at each product: of copies, which stay what they are

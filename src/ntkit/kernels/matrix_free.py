@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ntkit._core.executor import Executor
 from ntkit.kernels.base import AbstractKernel
 from ntkit.operators.base import AbstractOperator
 
@@ -20,6 +21,11 @@ class AbstractMatrixFree(AbstractKernel):
 
     @abstractmethod
     def operator(
-        self, x1: Any, x2: Any = None, *, dtype: torch.dtype = torch.float64
+        self,
+        x1: Any,
+        x2: Any = None,
+        *,
+        dtype: torch.dtype = torch.float64,
+        executor: Executor | None = None,
     ) -> AbstractOperator:
-        """The matrix of `x1` against `x2` (itself if left out) as something that multiplies."""
+        """The matrix of `x1` against `x2` (itself if left out) as something that multiplies, in an executor's places."""

@@ -1,5 +1,6 @@
 """Work on the processes and machines of a Dask cluster."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from functools import cache
@@ -26,6 +27,11 @@ _ATTEMPTS = 10
 
 _TOGETHER = 64
 """Results that are fetched in one journey."""
+
+_PATIENCE = 30.0
+"""Seconds without a result after which it is looked whether there are workers."""
+
+_LOG = logging.getLogger(__name__)
 
 _CONNECTION = "scheduler-connection-lost"
 """Dask's reason where the scheduler has gone, and not a worker."""
@@ -126,7 +132,7 @@ class DaskExecutor:
             RuntimeError: Several workers died of the same call.
         """
         try:
-            wait(futures[:1])
+            _wait_for(futures[0], self.client)
             ended = list(takewhile(lambda future: future.status == "finished", futures[:_TOGETHER]))
             found: Any = self.client.gather(ended or futures[:1])  # a journey costs milliseconds
             return found
@@ -191,14 +197,35 @@ class SharedValue:
             try:
                 found: Any = self._client.scatter(self._value, hash=False)
                 return found
-            except OSError as error:  # of a worker that has just died, or of the scheduler
-                tries += 1
+            except (
+                OSError
+            ) as error:  # of a worker that has just died, or of the scheduler; or there was none
+                tries += _has_workers(self._client)
                 if self._client.status != "running" or tries == _ATTEMPTS:
                     raise ConnectionError(_GONE) from error
 
     def forget(self) -> None:
         """Send it again when it is next needed."""
         self._future = None
+
+
+def _wait_for(future: Future, client: Client) -> None:
+    """Wait for a result, and say so where nobody is there to compute it: a queue may take hours."""
+    while True:
+        try:
+            wait([future], timeout=_PATIENCE)
+        except TimeoutError:
+            _has_workers(client)
+        else:
+            return
+
+
+def _has_workers(client: Client) -> bool:
+    """Whether there are any, which is logged where there are none."""
+    if client.status != "running" or client.scheduler_info(n_workers=-1)["workers"]:
+        return True
+    _LOG.warning("The Dask cluster has no workers. Waiting for one; look at its logs, or scale it.")
+    return False
 
 
 class _Opaque:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import torch
 from torch import Tensor
 
+from ntkit._core.executor import Executor
 from ntkit._core.fingerprint import of_structure, of_tensors
 from ntkit.kernels.empirical.batch import Points
 from ntkit.kernels.empirical.kernel import EmpiricalKernel
@@ -55,8 +56,12 @@ class FeatureStore:
     def __len__(self) -> int:
         return sum(_opened(path)[1][0] for path in self._paths())
 
-    def append(self, x: Points) -> None:
-        """Compute the features of these points and keep them, in a file of their own.
+    def append(self, x: Points, *, executor: Executor | None = None) -> None:
+        """Compute the features of these points and keep them, in a file of their own, whole or not at all.
+
+        Args:
+            x: Points.
+            executor: Where pieces of the points are computed; the network goes there once.
 
         Raises:
             ValueError: The network is another than when the store was opened.
@@ -69,7 +74,7 @@ class FeatureStore:
                 f"`kernel` has other {' and '.join(changed)} than when the store was opened; features "
                 "of both do not belong together. Open a store in another folder."
             )
-        features = self._kernel.features(x).detach().cpu().contiguous()
+        features = self._kernel.features(x, executor=executor).detach().cpu().contiguous()
         metadata = {**self._mark, "checksum": of_tensors([("features", features)])}
         self._publish(save({"features": features}, metadata=metadata))
 
@@ -112,10 +117,7 @@ class FeatureStore:
         """
         part = self._folder / f".{uuid4().hex}.part"
         try:
-            with part.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            self._write(part, content)
             while True:
                 paths = self._paths()
                 number = int(paths[-1].stem) + 1 if paths else 0
@@ -127,6 +129,24 @@ class FeatureStore:
                 return
         finally:
             part.unlink(missing_ok=True)
+
+    def _write(self, part: Path, content: bytes) -> None:
+        """Write a file to the disk itself.
+
+        Raises:
+            OSError: There is no room, or no right to write.
+        """
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"`{self._folder}`: these features could not be written: {error.strerror or error}. Those that are "
+                "there are whole; make room and append these points again",
+            ) from None
 
     def _check(self, path: Path) -> None:
         """Refuse a file of another kernel.

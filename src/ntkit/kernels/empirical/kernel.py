@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.copies import Copier, snapshot
+from ntkit._core.executor import Executor
 from ntkit.kernels.empirical.auto import Auto
 from ntkit.kernels.empirical.batch import Batch, Points
 from ntkit.kernels.empirical.lazy import LazyProduct
@@ -14,6 +15,8 @@ from ntkit.kernels.empirical.method import AbstractGramMethod
 from ntkit.kernels.empirical.outputs import Outputs, check_outputs
 from ntkit.kernels.empirical.parameter_groups import share_readings
 from ntkit.kernels.empirical.plan import KernelPlan
+from ntkit.kernels.empirical.spread_features import spread_features
+from ntkit.kernels.empirical.spread_product import SpreadProduct
 from ntkit.kernels.empirical.target import Selection, Target
 from ntkit.kernels.empirical.verify import product_error
 from ntkit.kernels.matrix_free import AbstractMatrixFree
@@ -82,12 +85,20 @@ class EmpiricalKernel(AbstractMatrixFree):
             found = self._method.diag(target, _batch(target, x), self._outputs)
         return found.to(self._dtype(x))
 
-    def features(self, x: Points) -> Tensor:
+    def features(self, x: Points, *, executor: Executor | None = None) -> Tensor:
         """What the kernel takes dot products of, `[n, f]`; with outputs="full" `[n, o, f]`.
 
         The sketch with `method=Sketch(...)`; else the Jacobian itself, over the root of the number of
         outputs for the trace.
+
+        Args:
+            x: Points.
+            executor: Where pieces of the points are computed; the network goes there once.
         """
+        if executor is not None:
+            with self.target.evaluation() as target:
+                n = len(_batch(target, x))
+            return spread_features(snapshot(self), x, n, executor)
         with self.target.evaluation() as target:
             found = self._method.features(target, _batch(target, x), self._outputs)
         return found.to(self._dtype(x))
@@ -106,6 +117,7 @@ class EmpiricalKernel(AbstractMatrixFree):
         *,
         dtype: torch.dtype = torch.float64,
         memory: int = 2**30,
+        executor: Executor | None = None,
     ) -> MatrixFreeOperator:
         """`v -> J(x1) (J(x2)^T v)`, without the matrix; what `ntkit.gram(kernel, x, lazy=True)` makes.
 
@@ -119,14 +131,17 @@ class EmpiricalKernel(AbstractMatrixFree):
             x1: Row points.
             x2: Column points; `x1` if left out.
             dtype: Of what comes back; products are computed in the parameters' dtype.
-            memory: Bytes for factors or graphs.
+            memory: Bytes for factors or graphs; with an executor in each of its places.
+            executor: Where pieces of the points are computed; each place keeps the factors of those that it has met. The
+                network goes there once.
         """
         still = snapshot(self)
         with still.target.evaluation() as target:
             first, second = _batches(target, x1, x2)
         first = first.copied()
         second = None if second is None else second.copied()
-        product = LazyProduct(still.target, first, second, self._outputs, memory)
+        of = still.target, first, second, self._outputs, memory
+        product = LazyProduct(*of) if executor is None else SpreadProduct(*of, executor)
         columns = first if second is None else second
         return MatrixFreeOperator(
             product,
