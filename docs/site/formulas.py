@@ -32,6 +32,11 @@ NORM = re.compile(r'<mo stretchy="true"(?= fence="true" form="\w+">&#x0(?:2016|0
 FUNCTION = re.compile(r"(</m(?!o>)\w+>)(<mi>(?:cos|sin|exp)</mi>)")
 """A function behind a factor: TeX leaves some space between them."""
 
+SIGN = re.compile(
+    r"(<mo[^>]*>&#x0(?:0028|002C);</mo>|<mo[^>]*form=\"prefix\">[^<]*</mo>)<mo>&#x02212;</mo>"
+)
+"""A minus behind a bracket or a comma, which is a sign: no space behind it."""
+
 
 def mathml(node: nodes.math | nodes.math_block, display: str) -> str:
     """The formula as browsers take it.
@@ -48,6 +53,7 @@ def mathml(node: nodes.math | nodes.math_block, display: str) -> str:
             f"`{node.astext()}`: a command that latex2mathml does not know. Write it with others."
         )
     made = made.replace("<mo>&#x0002F;</mo>", '<mo lspace="0" rspace="0">/</mo>')
+    made = SIGN.sub(r'\1<mo form="prefix">&#x02212;</mo>', made)
     made = NORM.sub(r'<mo stretchy="false"', made)
     return FUNCTION.sub(r'\1<mspace width="0.167em" />\2', made)
 
