@@ -114,6 +114,7 @@ def test_other_structures_are_refused() -> None:
     net = ntkit.networks.mlp(ntkit.encodings.Basic(2), 2, width=8, depth=1).double()
     full = ntkit.empirical_ntk(net, outputs="full")
     with pytest.raises(ValueError, match='`structure="tiled"` needs one tensor of points'):
-        gram(full, X, executor=Threads(2))
+        gram(full, X, structure="tiled", executor=Threads(2))
+    assert_near(gram(full, X, executor=Threads(2)).dense(), gram(full, X).dense())
     traced = ntkit.empirical_ntk(net)
     assert_near(gram(traced, X, executor=Threads(2)) @ X, traced(X) @ X)
