@@ -84,7 +84,7 @@ def write_font(app: Sphinx, fault: Exception | None) -> None:
     if fault or target.exists():
         return
     logging.getLogger("fontTools").setLevel(logging.WARNING)
-    options = Options(flavor="woff", layout_features=[], hinting=False)
+    options = Options(flavor="woff", layout_features=[], hinting=False, name_IDs=["*"])
     font = load_font(str(FONT), options)
     subsetter = Subsetter(options)
     subsetter.populate(unicodes=LETTERS)
