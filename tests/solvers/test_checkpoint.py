@@ -1,6 +1,7 @@
 """A solve that was stopped at any iteration goes on, and ends with the same bits; another one is refused."""
 
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -124,9 +125,10 @@ def test_another_method_is_refused_and_a_damaged_file(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="of another solve: its method differ"):
             solved(method)
     path = tmp_path / "solve.pt"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"is no checkpoint of a solve, or it is damaged"):
-        solved(ConjugateGradients(checkpoint=tmp_path))
+    for content in (path.read_bytes()[:100], b"", b"something else", pickle.dumps([1])):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"is no checkpoint of a solve, or it is damaged"):
+            solved(ConjugateGradients(checkpoint=tmp_path))
 
 
 @pytest.mark.parametrize("name", METHODS)

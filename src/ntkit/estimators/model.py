@@ -184,6 +184,8 @@ class KernelModel:
                 tolerance=self._tolerance,
                 progress=self._progress,
             )
+            if not isinstance(self._method, InducingPoints):
+                return self._x, fit.solution.x
             assert isinstance(fit.points, Tensor)
             return fit.points, fit.solution.x
         if self._method is not None:

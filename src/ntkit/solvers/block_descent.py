@@ -27,9 +27,10 @@ class BlockDescent(AbstractMethod):
     """Random blocks of rows, each solved for with all others fixed; a pass takes every row once.
 
     The error in the norm of `K + ridge I` never grows, and no step length has to be chosen. What it needs beside the
-    points is one solution and the factor of one block, where conjugate gradients keep five vectors and the columns of a
+    points is the solution and the factor of one block, where conjugate gradients keep five vectors and the columns of a
     preconditioner: it is for systems whose preconditioner does not fit. A residual of 1e-2 to 1e-3, at which a
-    regression predicts as well as the exact solution does, takes some ten to twenty passes; 1e-8 is for conjugate gradients.
+    regression mostly predicts as the exact solution does, takes some ten to twenty passes; 1e-8 is for conjugate
+    gradients.
 
     The residual that is shown is that of each block before it is mended, over a pass: a sample, free of charge. Where
     it comes near to the tolerance a whole product measures the residual of all rows, which is what the solution reports.
@@ -39,7 +40,7 @@ class BlockDescent(AbstractMethod):
         max_passes: Passes allowed.
         checkpoint: A folder, as in `ConjugateGradients`, written between blocks.
 
-    Cost: `n^2` kernel entries a pass, `n^2 / 2` for the whole product; `2 n + block^2` numbers.
+    Cost: `n^2` kernel entries a pass, `n^2 / 2` for the whole product; `4 n + 2 block^2` numbers.
 
     Source: Rathore, Frangella, Yang, Derezinski and Udell 2024 (arXiv:2407.10070), algorithm 2 (Skotch), with the block's
     own factor in place of a sketch of it, which takes fewer passes and leaves no step length to choose.

@@ -5,7 +5,6 @@ from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from time import monotonic
-from zipfile import BadZipFile
 
 import torch
 from jaxtyping import Float
@@ -66,10 +65,10 @@ class Checkpoint:
         try:
             found = torch.load(self._path, map_location=self._rhs.device, weights_only=True)
             theirs, rhs, state = found["problem"], found["rhs"], found["state"]
-        except (RuntimeError, BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # torch raises a dozen kinds of them, of what it did not write
             raise ValueError(
-                f"`{shown(self._path)}` is no checkpoint of a solve, or it is damaged: {error}. Remove it, or pass "
-                "another folder."
+                f"`{shown(self._path)}` is no checkpoint of a solve, or it is damaged ({type(error).__name__}). "
+                "Remove it, or pass another folder."
             ) from None
         every = {**self._problem, **theirs}
         other = [name for name in every if theirs.get(name) != self._problem.get(name)]

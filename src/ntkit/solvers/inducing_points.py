@@ -42,8 +42,8 @@ class InducingPoints:
         checkpoint: A folder, as in `ConjugateGradients`; what is kept has the size of the centres.
 
     The residual of the solution is that of the normal equations, `|Phi^T (y - Phi b) - ridge b| / |Phi^T y|` with the
-    features `Phi = K(x, c) L^-T` and `K(c, c) = L L^T`, measured by one more pass; 1e-6 is asked of it by default. A jitter that `K(c, c)` needed is
-    reported, and is part of its matrix.
+    features `Phi = K(x, c) L^-T` and `K(c, c) = L L^T`, measured by one more pass; 1e-6 is asked of it by
+    default. A jitter that `K(c, c)` needed is reported, and is part of its matrix.
 
     Cost: `n m` kernel entries an iteration, of which 1e-6 takes ten to fifty; `9 m^3` multiply-adds once, and
     `2^26 m` for the draw of many centres; `2 m^2` numbers beside the points.

@@ -17,8 +17,8 @@ class Solution:
         converged: Whether every relative residual reached the tolerance.
         residual: The largest relative residual, `|b - (K + ridge I) x| / |b|`, of one more product at
             the end: it is measured, not carried along.
-        iterations: Iterations of an iterative method; 0 for a direct one.
-        method: What was used: "cholesky", "cg", or "cg" and its preconditioner.
+        iterations: Iterations of an iterative method, passes of block descent; 0 for a direct one.
+        method: What was used: "cholesky", "cg", "cg" and its preconditioner, "block descent", or "inducing points".
         why: Why that, and what it was: ranks, precision, jitter.
 
     Example:

@@ -52,7 +52,7 @@ def solve(
         tolerance: Relative residual to reach, of each right-hand side; 1e-8 by default. Where
             `operator` or `rhs` is float32 the default holds what is returned to 1e-4 alone: to round
             `x` leaves 6e-8 times the condition number.
-        method: `Cholesky()`, `ConjugateGradients(...)`, or `Auto()`, whose `solution.why` says what it took; or
+        method: `Cholesky()`, `ConjugateGradients(...)`, `BlockDescent(...)`, or `Auto()`, whose `solution.why` says what it took; or
             your own, an `AbstractMethod`.
         progress: Whether to show a bar of the digits reached; left out, jobs of more than two seconds
             show one at a terminal.
