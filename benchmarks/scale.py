@@ -75,7 +75,7 @@ def products(client: Client) -> list[Row]:
     here = gram(network(), x, executor=Threads(2))
     there = gram(network(), x, executor=DaskExecutor(client))
     for executor in (Threads(2), DaskExecutor(client)):  # what is loaded once is not counted
-        gram(network(), x[:3000], executor=executor) @ v[:3000]
+        gram(network(), x[:9000], executor=executor) @ v[:9000]
     threads, cluster, error = [], [], 0.0
     for _ in range(REPEATS):
         start = time.perf_counter()

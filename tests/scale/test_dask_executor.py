@@ -136,8 +136,16 @@ def test_the_same_array_is_written(client: Client, tmp_path: Path) -> None:
 
 def killed_meanwhile(client: Client, which: slice, run: Callable[[], Any]) -> Any:
     """What `run` returns while workers are killed by signal."""
-    pids = list(client.run(os.getpid).values())[which]
-    killer = threading.Timer(0.25, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+    cluster: Any = client.cluster
+    found = list(client.run(os.getpid).values())
+
+    def kill() -> None:
+        for pid in found[which]:
+            os.kill(pid, signal.SIGKILL)
+        if len(found[which]) == len(found):  # so that there is one again, whatever the nannies do
+            cluster.scale(len(cluster.workers) + 1)
+
+    killer = threading.Timer(0.25, kill)
     killer.start()
     try:
         return run()
