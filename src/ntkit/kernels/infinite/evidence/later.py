@@ -3,6 +3,7 @@
 from torch import nn
 
 from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.program.ops.around import AddKnown, BendAround
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans
 from ntkit.kernels.infinite.rules import rules
@@ -44,12 +45,12 @@ class Graph:
                 continue
             seen.add(k)
             step, drawn = self._reading.steps[k], self._reading.drawn.get(k)
-            if isinstance(step, Bend):
+            if isinstance(step, Bend | BendAround):
                 return k
             if drawn is not None and isinstance(drawn.owner, nn.LayerNorm | nn.GroupNorm):
                 return k
             others = [self._reading.steps[i].units for i in step.inputs if i not in seen]
-            if isinstance(step, AddBranches | AddWithMeans) and not all(
+            if isinstance(step, AddBranches | AddWithMeans | AddKnown) and not all(
                 u.is_centred for u in others
             ):
                 return k

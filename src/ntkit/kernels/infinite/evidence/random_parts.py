@@ -8,6 +8,7 @@ from ntkit._core.outside import warn
 from ntkit.kernels.infinite.evidence.later import Graph
 from ntkit.kernels.infinite.front.lower import Lowered
 from ntkit.kernels.infinite.front.trace import Traced, refuse
+from ntkit.kernels.infinite.program.ops.around import BendAround
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.branches import MultiplyBranches
 
@@ -81,7 +82,7 @@ def _ends(lowered: Lowered, n_outputs: Sequence[int]) -> None:
                 continue
             seen.add(k)
             step = lowered.steps[k]
-            bent = isinstance(step, Bend) and not step.adds
+            bent = isinstance(step, BendAround) or (isinstance(step, Bend) and not step.adds)
             if (bent or isinstance(step, MultiplyBranches)) and graph.is_last(k):
                 warn(
                     f"`{step.name}` comes after the last layer with weights: the tangent kernel hangs "

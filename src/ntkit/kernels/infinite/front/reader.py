@@ -112,6 +112,7 @@ class Reader:
         drawn: By step, the numbers that it takes as draws.
         known_means: By step, for units that are numbers of the module's own, the number of these
             among the features.
+        shared: The steps whose units all hold one and the same random unit.
         with_means: Whether shifts that are no zero-mean draws are taken with their mean.
     """
 
@@ -130,6 +131,7 @@ class Reader:
     parameters: dict[fx.Node, nn.Parameter] = field(default_factory=dict)
     pieces: set[fx.Node] = field(default_factory=set)
     drawn: dict[int, Drawn] = field(default_factory=dict)
+    shared: set[int] = field(default_factory=set)
     with_means: bool = True
     known_means: dict[int, int] = field(default_factory=dict)
     layouts: dict[fx.Node, Layout | Scores] = field(default_factory=dict)

@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import fx
 
-from ntkit.kernels.infinite.front.calls import parameters, shapes
+from ntkit.kernels.infinite.front.calls import known, parameters, shapes
 from ntkit.kernels.infinite.front.calls.functions import Combination, Mixture, Over
 from ntkit.kernels.infinite.front.calls.pointwise import Scaled, composed, means_of, plus
 from ntkit.kernels.infinite.front.calls.position_weights import weighted
 from ntkit.kernels.infinite.front.reader import Pointwise, Reader
 from ntkit.kernels.infinite.front.trace import refuse
+from ntkit.kernels.infinite.program.known import AbstractKnown, KnownSum
+from ntkit.kernels.infinite.program.ops.around import AddKnown
 from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans, MultiplyBranches
 from ntkit.kernels.infinite.program.ops.scale import Times
 from ntkit.kernels.infinite.program.units import Units
@@ -156,7 +158,10 @@ def _sum(reader: Reader, node: fx.Node, left: Any, right: Any, factor: float) ->
                     "Add them before.",
                 )
             entered = reader.entered(other, axis, like=reader.shape(node))
-            return added(reader, node, index, entered, of_one, of_other)
+            new = added(reader, node, index, entered, of_one, of_other)
+            if reader.shape(one)[axis] < reader.shape(node)[axis]:
+                reader.shared.add(new)
+            return new
     a, b = reader.state(left), reader.state(right)
     assert a is not None and b is not None
     _check_channels(reader, node, left, right)
@@ -168,12 +173,16 @@ def _plus(reader: Reader, node: fx.Node, index: int, constant: float) -> int:
         return index
 
     def each(part: int) -> int:
+        value = reader.units(part)
         found = plus(reader, part, constant, f"plus {constant:g}")
+        if found is None and value.channel_axis and not value.is_flat:
+            number = known.constant(reader, node, part, constant)
+            return added(reader, node, part, number, 1.0, 1.0)
         if found is None:
             refuse(
                 node,
                 f"adding the constant {constant:g} gives units a mean that cannot be followed here: "
-                "they are no elementwise function of one layer's output. Use a layer's bias.",
+                "positions were flattened into them, or they are one unit. Add it before.",
             )
         return found
 
@@ -247,7 +256,17 @@ def _with_means(
     units: Units,
 ) -> int:
     """A sum of several branches that have means: `E[a b'] = E[a] E[b']` for independent ones."""
+    known_parts = [known.known_part(reader, k) for k in indices]
+    if all(part is not None for part in known_parts):
+        return _around(reader, indices, terms, units, known_parts)
     parts = means_of(reader, indices, terms)
+    if parts is not None and sum(known.varies(reader, k) for k in indices) > 1:
+        refuse(
+            node,
+            "several terms of the sum have means that differ from channel to channel (tables, the points' "
+            "own features), so that the mean of their products is not known here. Put a layer with "
+            "weights before one of them.",
+        )
     if parts is None:
         refuse(
             node,
@@ -257,6 +276,23 @@ def _with_means(
     squares = tuple(c**2 for c in terms.values())
     inputs = (*indices, *(part.base for part in parts))
     return reader.add(AddWithMeans("sum", inputs, units, squares, tuple(parts)))
+
+
+def _around(
+    reader: Reader,
+    indices: list[int],
+    terms: dict[int, float],
+    units: Units,
+    parts: list[AbstractKnown | None],
+) -> int:
+    """Centred units and several known means, which have a second moment together."""
+    centred = {k: c for k, c in terms.items() if reader.units(k).is_centred}
+    squares = tuple(c**2 for c in centred.values())
+    base = reader.add(AddBranches("sum", tuple(centred), replace(units, is_centred=True), squares))
+    pairs = zip(indices, parts, strict=True)
+    means = {k: part for k, part in pairs if part is not None and k not in centred}
+    whole = KnownSum(tuple(means.values()), tuple(terms[k] for k in means))
+    return reader.add(AddKnown("known means", (base,), units, whole))
 
 
 def _terms(reader: Reader, index: int) -> dict[int, float]:

@@ -135,6 +135,7 @@ def gated(reader: Reader, node: fx.Node) -> int:
         )
     sigmoid = nn.Sigmoid()
     opened = activated(reader, gate, duals[sigmoid](sigmoid), "gate")
+    assert opened is not None
     return arithmetic.multiplied(reader, node, value, opened)
 
 

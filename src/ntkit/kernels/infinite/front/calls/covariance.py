@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ntkit.kernels.infinite.front.calls.pointwise import means_of
 from ntkit.kernels.infinite.front.reader import Reader, Step
+from ntkit.kernels.infinite.program.ops.around import BendAround
 from ntkit.kernels.infinite.program.ops.branches import AddCovariances, LessMean
 from ntkit.kernels.infinite.program.ops.scale import Times
 
@@ -28,9 +29,11 @@ def covariance(reader: Reader, index: int) -> int | None:
         found = [covariance(reader, k) for k in terms]
         squares = tuple(c**2 for c in terms.values())
         return _sum(reader, index, found, squares)
-    if index in reader.pointwise:
-        return _less_the_mean(reader, index)
     step = reader.steps[index]
+    if isinstance(step, BendAround):
+        return reader.add(replace(step, units=replace(value, is_centred=True), less_mean=True))
+    if index in reader.pointwise and reader.units(reader.pointwise[index].base).is_gaussian:
+        return _less_the_mean(reader, index)
     if not step.is_linear:
         return None
     return _again(reader, step, [covariance(reader, k) for k in step.inputs])

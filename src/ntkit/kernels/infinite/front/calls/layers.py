@@ -7,6 +7,7 @@ from torch import fx, nn
 
 from ntkit.kernels.infinite.activations import AbstractActivation, duals
 from ntkit.kernels.infinite.front.calls.functions import ValueOf
+from ntkit.kernels.infinite.front.calls.known import known_mean
 from ntkit.kernels.infinite.front.calls.normalisation import BATCH, of_features, scaled
 from ntkit.kernels.infinite.front.calls.parameters import trained
 from ntkit.kernels.infinite.front.calls.pointwise import activated, composed, raised
@@ -105,11 +106,19 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
 
     def each(index: int) -> int:
         value = reader.units(index)
-        if value.is_gaussian and value.is_centred:
-            return activated(reader, index, dual, str(module))
-        found = None
-        if dual.is_elementwise:
+        if (value.is_gaussian and value.is_centred) or index not in reader.pointwise:
+            found = activated(reader, index, dual, str(module))
+        elif dual.is_elementwise:
             found = composed(reader, [index], ValueOf(dual), node.name, dual.kinks)
+        else:
+            found = None
+        if found is None and known_mean(reader, index) is not None:
+            refuse(
+                node,
+                f"`{module}` acts on units around known means (numbers, a table of positions, the "
+                "points' own features), and it bends or jumps so that its moments have no formula "
+                "there. Use a piecewise linear nonlinearity (`nn.ReLU`) or a smooth one (`nn.GELU`).",
+            )
         if found is None:
             refuse(
                 node,

@@ -12,8 +12,11 @@ from ntkit.kernels.infinite.activations.base import Dual
 from ntkit.kernels.infinite.activations.numerical.quadrature import Quadrature
 from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.kernels.infinite.front.calls.functions import Chained, Multiple, Plus, ValueOf, identity
+from ntkit.kernels.infinite.front.calls.known import bent, known_mean
 from ntkit.kernels.infinite.front.reader import Pointwise, Reader
+from ntkit.kernels.infinite.program.ops.around import BendAround, MeanAround, MeanOfKnown
 from ntkit.kernels.infinite.program.ops.bend import Bend, Mean, MeanOf, MeanOfTable
+from ntkit.kernels.infinite.program.ops.points import TakePoints
 
 __all__ = [
     "Scaled",
@@ -81,10 +84,26 @@ class Stopped(AbstractActivation):
 
 def activated(
     reader: Reader, index: int, dual: AbstractActivation, name: str, *, adds: bool = False
-) -> int:
-    """An activation of Gaussian units; `adds` where all that it does is to add a number."""
-    units = replace(reader.units(index), is_gaussian=False, is_centred=dual.is_odd)
-    new = reader.add(Bend(name, (index,), units, dual, adds, is_homogeneous=dual.is_homogeneous))
+) -> int | None:
+    """An activation of Gaussian units, with known means or without; None where it has no formula.
+
+    Args:
+        reader: Where the steps are.
+        index: The units.
+        dual: The activation.
+        name: Of the new step.
+        adds: Whether all that it does is to add a number.
+    """
+    value = reader.units(index)
+    if value.is_gaussian and value.is_centred:
+        units = replace(value, is_gaussian=False, is_centred=dual.is_odd)
+        homogeneous = dual.is_homogeneous
+        new = reader.add(Bend(name, (index,), units, dual, adds, is_homogeneous=homogeneous))
+    else:
+        found = bent(reader, index, dual, name)
+        if found is None:
+            return None
+        new = found
     if dual.is_elementwise:
         reader.pointwise[new] = Pointwise(index, dual)
     return new
@@ -96,7 +115,7 @@ def as_function(reader: Reader, index: int) -> tuple[int, Function, tuple[float,
     value = reader.units(index)
     if found is not None:
         base, function, kinks = found.base, ValueOf(found.dual), found.dual.kinks
-    elif value.is_gaussian and value.is_centred:
+    elif (value.is_gaussian and value.is_centred) or known_mean(reader, index) is not None:
         base, function, kinks = index, identity, ()
     else:
         return None
@@ -171,14 +190,26 @@ def means_of(
         for k, factor in own.items():
             if reader.units(k).is_centred:
                 continue
-            found = reader.pointwise.get(k)
-            if k in reader.known_means:
-                parts.append(Mean(k, MeanOfTable(reader.known_means[k]), factor))
-                continue
-            if found is None:
+            part = _mean_of(reader, k, factor)
+            if part is None:
                 return None
-            parts.append(Mean(found.base, MeanOf(found.dual), factor))
+            parts.append(part)
     return parts
+
+
+def _mean_of(reader: Reader, k: int, factor: float) -> Mean | None:
+    """The mean of a step that is no sum."""
+    step, found = reader.steps[k], reader.pointwise.get(k)
+    if k in reader.known_means:
+        return Mean(k, MeanOfTable(reader.known_means[k]), factor)
+    if isinstance(step, BendAround):
+        return Mean(step.inputs[0], MeanAround(step.activation, step.known), factor)
+    known = known_mean(reader, k) if isinstance(step, TakePoints) else None
+    if known is not None:
+        return Mean(k, MeanOfKnown(known), factor)
+    if found is None or not reader.units(found.base).is_gaussian:
+        return None
+    return Mean(found.base, MeanOf(found.dual), factor)
 
 
 def _crossings(function: Function, level: float) -> set[float]:

@@ -13,7 +13,7 @@ from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.context import At, Context
 from ntkit.kernels.infinite.program.op import AbstractOp, Back
 
-__all__ = ["Bend", "Mean", "MeanOf", "MeanOfTable", "means"]
+__all__ = ["AbstractMean", "Bend", "Mean", "MeanOf", "MeanOfTable", "means"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class AbstractMean(ABC):
     """The mean of units, as a function of the variance of the Gaussian ones that they are made of."""
 
     @abstractmethod
-    def at(self, var: Tensor, context: Context) -> Tensor:
-        """The mean, shaped as the variances are."""
+    def both(self, base: PairState, context: Context) -> tuple[Tensor, Tensor]:
+        """Of the first and of the second points' units, shaped as the variances are."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,12 @@ class MeanOf(AbstractMean):
 
     activation: AbstractActivation
 
-    def at(self, var: Tensor, context: Context) -> Tensor:
+    def both(self, base: PairState, context: Context) -> tuple[Tensor, Tensor]:
+        """From the variances."""
+        assert base.var1 is not None and base.var2 is not None
+        return self._at(base.var1), self._at(base.var2)
+
+    def _at(self, var: Tensor) -> Tensor:
         """The root of the covariance of independent units, with the sign of a sum over the line."""
         zero, twice = torch.zeros_like(var), 2 * var
         square = self.activation.dual(Pair(zero, twice, twice, var, var), slope=False).cov
@@ -79,9 +84,13 @@ class MeanOfTable(AbstractMean):
 
     features: int
 
-    def at(self, var: Tensor, context: Context) -> Tensor:
-        """Of each position's channels, along the axes of positions that `var` has."""
+    def both(self, base: PairState, context: Context) -> tuple[Tensor, Tensor]:
+        """Of each position's channels, along the axes of positions that the variances have."""
+        assert base.var1 is not None and base.var2 is not None
         table = context.first.features[self.features][0].mean(-1)
+        return self._like(table, base.var1), self._like(table, base.var2)
+
+    def _like(self, table: Tensor, var: Tensor) -> Tensor:
         k, tail = table.ndim, var.shape[2:]
         front = len(tail) == 2 * k and tail[k:] == (1,) * k
         return table.to(var).reshape(*table.shape, *((1,) * k if front else ()))
@@ -103,8 +112,7 @@ class Mean:
 
     def both(self, base: PairState, context: Context) -> tuple[Tensor, Tensor]:
         """Of the first and of the second points' units."""
-        assert base.var1 is not None and base.var2 is not None
-        first, second = (self.mean.at(var, context) for var in (base.var1, base.var2))
+        first, second = self.mean.both(base, context)
         return self.factor * first, self.factor * second
 
 
