@@ -235,13 +235,13 @@ def test_an_optional_input_may_be_given() -> None:
 
 
 REFUSED = {
-    "filled with ones": (
-        lambda s, x: s.o(s.a(x).masked_fill(kept(x), 1.0)),
-        "gives them a mean of their own.*Fill with 0",
+    "filled with infinity": (
+        lambda s, x: s.o(s.a(x).masked_fill(kept(x), float("-inf"))),
+        "replaced by infinity.*Fill with a finite number",
     ),
     "where, or features": (
         lambda s, x: s.d(torch.where(kept(x), s.a(x), x[..., :1])),
-        "replaced by something else than zeros",
+        "replaced by something else than a number",
     ),
     "where units say": (
         lambda s, x: s.o(torch.where(s.a(x) > 0, s.b(x), 0.0)),

@@ -112,6 +112,14 @@ VALUES: dict[str, tuple[Callable[[], nn.Module], float]] = {
         lambda: bare(lambda m, x: m.o(torch.tanh(2 * m.a(x) - m.p)), torch.full((W,), 0.5)),
         mean_over(lambda u: np.tanh(u) ** 2, -0.5, 4.0),
     ),
+    "a bias of ones, averaged over positions": (
+        lambda: Written(
+            lambda m, x: m.o(torch.tanh(m.a(x[:, None]).mean(1))),
+            a=drawn(nn.Linear(2, W), 1.0, 1.0),
+            o=read_out(),
+        ),
+        mean_over(lambda u: np.tanh(u) ** 2, 1.0, 1.0),
+    ),
     "a mean that nothing bends": (
         lambda: nn.Sequential(drawn(nn.Linear(2, W), 1.0, 0.5), read_out()),
         1.25,
@@ -251,7 +259,7 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     ),
     "a constant bias before what has no rule for means": (
         lambda: Written(
-            lambda m, x: m.o(torch.relu(m.a(x).mean(1))),
+            lambda m, x: m.o(nn.functional.elu(m.a(x).mean(1))),
             a=drawn(nn.Linear(2, W), 1.0, 1.0),
             o=read_out(),
         ),

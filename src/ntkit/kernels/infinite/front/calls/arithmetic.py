@@ -108,6 +108,13 @@ def multiplied(reader: Reader, node: fx.Node, a: int, b: int) -> int:
             "multiplied: the product of their means is not the mean of their products. Multiply the "
             "parts before they are concatenated.",
         )
+    if known.varies(reader, a) and known.varies(reader, b):
+        refuse(
+            node,
+            "two tensors are multiplied whose means differ from channel to channel (tables, the points' "
+            "own features): the mean of their products is not the product of their means. Put a layer "
+            "with weights before one of them.",
+        )
     units = replace(
         values[0],
         is_gaussian=False,

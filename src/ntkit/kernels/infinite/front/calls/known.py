@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, fx
 
 from ntkit.kernels.infinite.activations import AbstractActivation
-from ntkit.kernels.infinite.activations.numerical.shifted import shifted
+from ntkit.kernels.infinite.activations.shifted.choice import shifted
 from ntkit.kernels.infinite.front.calls.functions import Chained, Plus
 from ntkit.kernels.infinite.front.reader import Reader, Step
 from ntkit.kernels.infinite.program.known import (
@@ -31,7 +31,7 @@ from ntkit.kernels.infinite.program.ops.positions import (
 from ntkit.kernels.infinite.program.ops.scale import Detach, Times
 from ntkit.kernels.infinite.program.units import Units
 
-__all__ = ["bent", "constant", "known_mean", "known_part", "varies"]
+__all__ = ["Marked", "bent", "constant", "known_mean", "known_part", "varies"]
 
 _SUMS = (AddBranches, AddWithMeans, AddKnown)
 
@@ -126,10 +126,30 @@ class Filled:
         return z.new_full((len(z), *self.positions, 1), self.number)
 
 
+@dataclass(frozen=True)
+class Marked:
+    """A number where a mask of one channel says so, and zero elsewhere.
+
+    Attributes:
+        number: It.
+        positions: Their sizes.
+        is_true: Whether it stands where the mask is true.
+    """
+
+    number: float
+    positions: tuple[int, ...]
+    is_true: bool
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """At every position."""
+        there = (z.bool() if self.is_true else ~z.bool()).double()
+        return self.number * there.expand(len(z), *self.positions, 1)
+
+
 def _channels(reader: Reader, number: int) -> int:
     """Of a tensor that is taken from the points."""
     features = reader.features[number]
-    if isinstance(features.transform, Filled) or features.channel_axis is None:
+    if isinstance(features.transform, Filled | Marked) or features.channel_axis is None:
         return 1
     shape = reader.shape(features.node)
     shape = torch.Size([1] * (features.ndim - len(shape)) + list(shape))

@@ -1,11 +1,12 @@
 """Calls that keep units at some places and not at others: `masked_fill`, `where`."""
 
+from math import isinf
 from numbers import Real
 from typing import Any
 
 from torch import Tensor, fx
 
-from ntkit.kernels.infinite.front.calls import arithmetic
+from ntkit.kernels.infinite.front.calls import arithmetic, known
 from ntkit.kernels.infinite.front.calls.position_weights import weighted
 from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.trace import refuse
@@ -14,13 +15,14 @@ __all__ = ["chosen", "filled"]
 
 
 def filled(reader: Reader, node: fx.Node) -> int:
-    """`h.masked_fill(mask, 0)`: units times one where the mask is false."""
+    """`h.masked_fill(mask, number)`: units times one where the mask is false, and the number elsewhere."""
     names = ("input", "mask", "value")
     bound: dict[str, Any] = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
     index, value = reader.state(bound["input"]), arithmetic.number(reader, bound["value"])
     assert index is not None  # layers make no truth values
-    _check_zero(node, value)
-    return weighted(reader, node, index, bound["mask"], _where_false)
+    number = _number(node, value)
+    kept = weighted(reader, node, index, bound["mask"], _where_false)
+    return _with_number(reader, node, kept, bound["mask"], number, is_true=True)
 
 
 def chosen(reader: Reader, node: fx.Node) -> int:
@@ -30,27 +32,42 @@ def chosen(reader: Reader, node: fx.Node) -> int:
         refuse(node, "only `where(condition, one, other)` has a rule.")
     is_method = isinstance(node.target, str)  # h.where(condition, other)
     left, condition, right = given if is_method else (given[1], given[0], given[2])
-    found = []
-    for branch, weight in ((left, _where_true), (right, _where_false)):
-        index = reader.state(branch)
-        if index is None:
-            _check_zero(node, branch)
-        else:
-            found.append(weighted(reader, node, index, condition, weight))
-    return (
-        found[0]
-        if len(found) == 1
-        else arithmetic.added(reader, node, found[0], found[1], 1.0, 1.0)
+    one, other = reader.state(left), reader.state(right)
+    if one is not None and other is not None:
+        first = weighted(reader, node, one, condition, _where_true)
+        second = weighted(reader, node, other, condition, _where_false)
+        return arithmetic.added(reader, node, first, second, 1.0, 1.0)
+    is_left = one is not None
+    number = _number(node, right if is_left else left)
+    index = one if one is not None else other
+    assert index is not None
+    kept = weighted(reader, node, index, condition, _where_true if is_left else _where_false)
+    return _with_number(reader, node, kept, condition, number, is_true=not is_left)
+
+
+def _number(node: fx.Node, value: Any) -> float:
+    if not isinstance(value, Real):
+        refuse(node, "units are replaced by something else than a number. Fill with a number.")
+    if isinf(value):
+        refuse(node, "units are replaced by infinity. Fill with a finite number.")
+    return float(value)
+
+
+def _with_number(
+    reader: Reader, node: fx.Node, kept: int, mask: fx.Node, number: float, *, is_true: bool
+) -> int:
+    """Units that were kept at some places, and a number, which is their mean, at the others."""
+    if number == 0:
+        return kept
+    value = reader.units(kept)
+    if value.channel_axis == 0:
+        refuse(node, "one unit without its axis is filled with a number. Fill it before.")
+    there = known.Marked(number, value.positions, is_true)
+    name = f"{number!r} where {is_true}"
+    entered = reader.entered(
+        mask, value.channel_axis, like=reader.shape(node), through=(name, there)
     )
-
-
-def _check_zero(node: fx.Node, value: Any) -> None:
-    if not isinstance(value, Real) or value != 0:
-        refuse(
-            node,
-            "units are replaced by something else than zeros, which gives them a mean of their own at "
-            "some places. Fill with 0.",
-        )
+    return arithmetic.added(reader, node, kept, entered, 1.0, 1.0)
 
 
 def _where_true(mask: Tensor) -> Tensor:

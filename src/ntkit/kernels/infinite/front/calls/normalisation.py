@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from ntkit.kernels.infinite.front.calls.known import varies
 from ntkit.kernels.infinite.front.calls.parameters import trained
 from ntkit.kernels.infinite.front.calls.pointwise import means_of, raised
 from ntkit.kernels.infinite.front.reader import Drawn, Reader
@@ -54,6 +55,13 @@ def normalised(reader: Reader, node: fx.Node) -> int:
             node,
             f"`{layer}` normalises over the axes {list(axes)}, and the channels are at axis "
             f"{value.channel_axis}. Only a mean over the channels has a limit.",
+        )
+    if groups and layer.num_groups > 1 and varies(reader, index):
+        refuse(
+            node,
+            f"`{layer}` takes each group from some of the channels, and their means differ from channel to "
+            "channel (a table, the points' own features). Put a layer with weights before it, or use "
+            "`nn.LayerNorm`.",
         )
     if groups and (not value.is_alike or layer.num_groups == layer.num_channels):
         refuse(

@@ -8,13 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import AbstractActivation
-from ntkit.kernels.infinite.activations.numerical.shifted import (
-    AbstractShifted,
-    ShiftedPairs,
-    met,
-    shifted,
-)
 from ntkit.kernels.infinite.activations.pair import Pair
+from ntkit.kernels.infinite.activations.shifted.base import AbstractShifted, ShiftedPairs, met
+from ntkit.kernels.infinite.activations.shifted.choice import shifted
 from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.context import At, Context
 from ntkit.kernels.infinite.program.known import AbstractKnown
