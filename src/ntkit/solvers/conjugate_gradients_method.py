@@ -34,7 +34,7 @@ class ConjugateGradients(AbstractMethod):
         dtype: Precision of the products; the operator's if left out. In float32, of tiled operators
             the kernel is that of the points in float32, and what is reached is checked, and refined,
             in the operator's own precision.
-        checkpoint: A folder where the state is written every five seconds at most, between iterations. The same
+        checkpoint: A folder where the state is written between iterations, at most once in five seconds. The same
             solve goes on from there after its process was killed, and ends with the same result; another one is
             refused. It is removed once the tolerance is reached: a solve that ran out of iterations goes on with
             more.
