@@ -10,6 +10,7 @@ from torch import fx, nn
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.front.calls.concatenation import pieces
 from ntkit.kernels.infinite.front.calls.covariance import covariance
+from ntkit.kernels.infinite.front.calls.known import varies
 from ntkit.kernels.infinite.front.calls.parameters import detached, note_parameter
 from ntkit.kernels.infinite.front.calls.table import read_function, read_module
 from ntkit.kernels.infinite.front.reader import Drawn, Features, Reader, Step
@@ -174,6 +175,13 @@ def _heads(
         if value.is_alike:
             continue
         values = [reader.units(part) for part in concat.parts] if concat else []
+        if not concat and varies(reader, index):
+            refuse(
+                node,
+                "known means that differ from output to output (a table, the points' own features) go "
+                "through a nonlinearity, so that no one kernel is that of all outputs. Take one output "
+                "before (`f(x)[:, :1] + x[:, :1]`), or leave the nonlinearity to the loss.",
+            )
         if not concat or any(v.positions != value.positions or not v.sources for v in values):
             refuse(
                 node,
