@@ -1,6 +1,6 @@
 """What all predictions of training on squares share: targets, start, ridge, answers at all moments."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,9 +15,9 @@ from ntkit._core.checks import moments, non_negative, positive, root_weights
 from ntkit._core.copies import snapshot
 from ntkit._core.errors import NumericalError
 from ntkit._core.executor import Executor
-from ntkit._core.pickling import Kept
 from ntkit.dynamics.expansion import Expansion, FlowStructure, as_tensor
 from ntkit.dynamics.parameters import trained_parameters
+from ntkit.dynamics.shown_training import ShownTraining
 from ntkit.dynamics.stopping import Ripple, Stopping, best_moment
 from ntkit.dynamics.targets import fitting_targets, output_axes, start_values
 from ntkit.grids import Grid
@@ -86,7 +86,7 @@ class TrainingOptions(TypedDict, total=False):
     on_step: Callable[[], None] | None
 
 
-class AbstractTraining(Kept, ABC):
+class AbstractTraining(ShownTraining):
     """A function with a fixed kernel trained on squares by a linear rule, known at every moment.
 
     With `A = K + ridge`, and `H` what the rule makes of an eigenvalue by a moment, the function is

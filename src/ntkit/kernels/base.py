@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ntkit._core.checks import floating_tensor
 from ntkit._core.copies import Copier
+from ntkit._core.html_card import html_card
 from ntkit._core.pickling import Kept
 from ntkit.grids import Grid
 from ntkit.kernels.hyperparameter import Hyperparameter, describe, in_double, scalar
@@ -78,6 +79,10 @@ class AbstractKernel(Kept, ABC):
     def _features(self, x: Tensor) -> Tensor | None:
         """What `features` returns; None, unless a kernel says otherwise."""
         return None
+
+    def _repr_html_(self) -> str:
+        rows = (("kernel", repr(self)), ("class", type(self).__name__), ("device", self.device))
+        return html_card("Kernel", rows)
 
     def __add__(self, other: "AbstractKernel | Hyperparameter") -> "Sum":
         return Sum(*_parts(Sum, self), *_parts(Sum, other))

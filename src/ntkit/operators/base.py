@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.html_card import html_card
 from ntkit._core.pickling import Kept
 
 __all__ = ["AbstractOperator"]
@@ -72,3 +73,13 @@ class AbstractOperator(Kept, ABC):
     def __repr__(self) -> str:
         n, m = self.shape
         return f"<{n} x {m} {self.kind} operator, {str(self.dtype).removeprefix('torch.')}>"
+
+    def _repr_html_(self) -> str:
+        n, m = self.shape
+        megabytes = n * m * self.dtype.itemsize / 1e6
+        rows = (
+            ("held as", self.kind),
+            ("products in", f"{str(self.dtype).removeprefix('torch.')} on {self.device}"),
+            ("written out", f"{megabytes:,.3g} MB"),
+        )
+        return html_card(f"Operator of {n:,} x {m:,}", rows)

@@ -6,6 +6,7 @@ from typing import Any
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from ntkit._core.html_card import html_card
 from ntkit.grids import Grid
 from ntkit.measurements import AbstractMeasurement, Interpolation
 from ntkit.reconstruction.default_priors import BANDWIDTHS, network_prior
@@ -148,6 +149,21 @@ class Reconstruction:
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.grid.shape))
         return f"<reconstruction of {shape} points from {self.residual.numel():,} data. {self.why}>"
+
+    def _repr_html_(self) -> str:
+        shape, chosen = " x ".join(map(str, self.grid.shape)), self.choice
+        rows = (
+            ("from", f"{self.residual.numel():,} data"),
+            ("why", self.why),
+            ("prior", f"{chosen.prior}, weight {chosen.weight:.3g}" if chosen.prior else "none"),
+            ("total variation", f"weight {chosen.total_variation:.3g}"),
+            ("noise", f"{chosen.noise:.3g}, standard deviation"),
+            ("error bars", "none" if self.deviation is None else "in `deviation`"),
+            ("others", ", ".join(self.alternatives)),
+            ("took", f"{self.seconds:.1f} s"),
+            *(("note", note) for note in self.notes),
+        )
+        return html_card(f"Reconstruction of {shape} points", rows)
 
     def network(
         self, steps: int = 2000, *, bandwidth: float | None = None, **how: Any

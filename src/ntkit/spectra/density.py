@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ntkit import figures
 from ntkit._core.checks import positive, positive_int
+from ntkit._core.html_card import html_card
 from ntkit.operators.base import AbstractOperator
 from ntkit.solvers.lanczos_quadrature import gauss_rule, lanczos_coefficients, radau_coefficients
 
@@ -136,6 +137,14 @@ class SpectralDensity:
     def __repr__(self) -> str:
         probes, steps = self.nodes.shape
         return f"<density of {self.n_points} eigenvalues, {probes} probes of {steps} products>"
+
+    def _repr_html_(self) -> str:
+        probes, steps = self.nodes.shape
+        rows = (
+            ("of", f"{self.n_points:,} eigenvalues"),
+            ("estimated from", f"{probes} probes of {steps} products"),
+        )
+        return html_card("Spectral density", rows)
 
 
 def spectral_density(

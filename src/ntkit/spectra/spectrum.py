@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log, log10, sqrt
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ntkit import figures
 from ntkit._core.checks import finite, floating_tensor, moments, positive
+from ntkit._core.html_card import curve, html_card
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.gram import gram
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Spectrum"]
+
+_DRAWN = 60
+"""Eigenvalues that the curve of a notebook goes through."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -237,3 +241,17 @@ class Spectrum:
         ends = f"{float(self.eigenvalues[0]):.3g} to {float(self.eigenvalues[-1]):.3g}"
         state = "" if self.converged else ", not converged"
         return f"<{k} of {self.n_points} eigenvalues, method {self.method}, {ends}{state}>"
+
+    def _repr_html_(self) -> str:
+        found = self.eigenvalues.detach().cpu()
+        rows = (
+            ("kernel", None if self.kernel is None else repr(self.kernel)),
+            ("known", f"{len(found):,} of {self.n_points:,} eigenvalues"),
+            ("largest, smallest", f"{float(found[0]):.4g}, {float(found[-1]):.4g}"),
+            ("trace", f"{self.trace:.4g}"),
+            ("method", self.method),
+            ("converged", "yes" if self.converged else "no: see `residuals`"),
+        )
+        ranks = torch.logspace(0, log10(len(found)), _DRAWN).long().clamp_max(len(found)) - 1
+        picture = curve(found[ranks].log10().tolist(), "eigenvalues over rank, both logarithmic")
+        return html_card("Spectrum", rows, picture)

@@ -1,16 +1,17 @@
 """What tuning recommends, and why."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from math import nan
 
 from torch import nn
 
+from ntkit._core.html_card import html_card
 from ntkit.encodings import AbstractEncoding
 from ntkit.tasks.base import Baseline
 from ntkit.tasks.budget import Budget
 from ntkit.tuning.candidates import MLP, Candidate
-from ntkit.tuning.choice import Goal, Row
+from ntkit.tuning.choice import Goal, Row, name_of
 from ntkit.tuning.families import Equal, FamilyRow
 from ntkit.tuning.optimisers import Clock
 from ntkit.tuning.plan import NetworkPlan
@@ -20,7 +21,11 @@ from ntkit.tuning.scale_model import ScaleModel
 __all__ = ["TuneResult"]
 
 
-@dataclass(frozen=True)
+_SHOWN = 8
+"""Rows of the table that a notebook shows, the best ones."""
+
+
+@dataclass(frozen=True, repr=False)
 class TuneResult:
     """What to train with, and why.
 
@@ -75,7 +80,7 @@ class TuneResult:
     seconds: float
     plan: NetworkPlan
     code: str
-    curves: dict[str, tuple[Prediction, ...]] = field(repr=False)
+    curves: dict[str, tuple[Prediction, ...]]
     families: tuple[FamilyRow, ...] = ()
     equal: Equal = "steps"
     by_models: bool = False
@@ -118,3 +123,30 @@ class TuneResult:
     def build(self, candidate: Candidate) -> nn.Module:
         """The network that is to be trained, with the encoding of `candidate`."""
         return self.plan.trainable(candidate)
+
+    def __repr__(self) -> str:
+        steps, tried = name_of(self.budget.steps), len(self.table) + len(self.families)
+        return f"<recommended: {self.choice}; {_quality(self.predicted)} after {steps}; {tried} candidates>"
+
+    def _repr_html_(self) -> str:
+        flat = None if self.flat_range is None else "{:.3g} to {:.3g}".format(*self.flat_range)
+        asked = self.budget.steps
+        at = ((row.candidate, row.at(asked)) for row in self.table if asked in self.steps)
+        best = sorted(at, key=lambda pair: -pair[1].held_out)[:_SHOWN]
+        rows = (
+            ("recommended", self.choice),
+            ("predicted", f"{_quality(self.predicted)} after {name_of(asked)}"),
+            ("as good", None if flat is None else f"bandwidths {flat}"),
+            ("goal", self.goal),
+            ("engine", self.engine),
+            ("code", self.code),
+            *((f"{candidate}", _quality(reached)) for candidate, reached in best),
+            ("took", f"{self.seconds:.1f} s"),
+            *(("note", note) for note in self.notes),
+        )
+        return html_card("Tuning", rows)
+
+
+def _quality(reached: Prediction) -> str:
+    """In dB, on what was held out and on what was trained on."""
+    return f"{reached.held_out:.1f} dB held out, {reached.train:.1f} dB in training"
