@@ -69,6 +69,28 @@ def circle(edges: Mapping[str, set[str]]) -> list[str]:
     return []
 
 
+def longest_chain(edges: Mapping[str, set[str]], package: str, without: set[str]) -> list[str]:
+    """The most modules of a package that import one the next, in turn.
+
+    Args:
+        edges: As of `graph`, without circles.
+        package: The name of the package; what lies outside of it counts for nothing.
+        without: Modules that a chain may go through without counting them: the `__init__` files.
+    """
+    chains: dict[str, list[str]] = {}
+
+    def chain(module: str) -> list[str]:
+        if module not in chains:
+            inner = [
+                other for other in sorted(edges[module]) if f"{other}.".startswith(f"{package}.")
+            ]
+            rest = max(map(chain, inner), key=len, default=[])
+            chains[module] = rest if module in without else [module, *rest]
+        return chains[module]
+
+    return max((chain(m) for m in edges if f"{m}.".startswith(f"{package}.")), key=len)
+
+
 def _name(function: ast.expr) -> str:
     if isinstance(function, ast.Attribute):
         return function.attr

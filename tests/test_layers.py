@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import ntkit
-from tests.imports import circle, graph, imported
+from tests.imports import circle, graph, imported, longest_chain, module_of
 
 LEVELS = [
     {"_core"},
@@ -106,6 +106,22 @@ def test_a_back_end_that_reads_modules_is_found(tmp_path: Path) -> None:
         "planted.back.one imports planted.front.one",
         "planted.program.one imports planted.back.one",
     ]
+
+
+CHAIN = 14
+"""Files of `kernels/infinite` that one has to know, at most, to follow its longest way down."""
+
+
+def test_no_chain_of_imports_is_long() -> None:
+    inits = {module_of(path, ROOT) for path in ROOT.rglob("__init__.py")}
+    found = longest_chain(graph(ROOT), "ntkit.kernels.infinite", inits)
+    assert len(found) <= CHAIN, " > ".join(found)
+
+
+def test_chains_go_through_packages_that_do_not_count() -> None:
+    edges = {"p": {"p.a"}, "p.a": {"p.b", "q"}, "p.b": {"p.c"}, "p.c": set(), "q": {"p.c"}}
+    assert longest_chain(edges, "p", {"p", "p.b"}) == ["p.a", "p.c"]
+    assert longest_chain(edges, "p", {"p"}) == ["p.a", "p.b", "p.c"]
 
 
 INNER = "def late():\n    from planted.{other} import thing\n    return thing\n"

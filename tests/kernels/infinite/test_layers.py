@@ -10,6 +10,7 @@ from ntkit import encodings, ntk
 from ntkit._core.errors import NumericalError
 from ntkit.kernels.infinite.back.angle import fit, state_at_angle
 from ntkit.kernels.infinite.back.executable import Executable
+from ntkit.kernels.infinite.front.calls.table import is_layer, read_call
 from ntkit.kernels.infinite.front.lower import lower
 from ntkit.kernels.infinite.front.trace import trace
 from ntkit.kernels.infinite.moments.distances import state_of_features
@@ -36,8 +37,8 @@ LAGS = [torch.linspace(-0.5, 0.6, 23).double(), torch.linspace(0, 1, 16).double(
 
 def prepared(net: nn.Module, x: Tensor, variances: Variances) -> Executable:
     """The network's steps for points like `x`."""
-    traced = trace(net)
-    lowered = lower(traced, traced.sample("x", [x.float()]), variances)
+    traced = trace(net, is_layer)
+    lowered = lower(traced, traced.sample("x", [x.float()]), variances, read_call)
     return Executable(lowered.program.bind(), 1, with_ntk=True)
 
 

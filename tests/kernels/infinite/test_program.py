@@ -14,7 +14,7 @@ from ntkit import networks, nngp, ntk
 from ntkit.kernels import rules
 from ntkit.kernels.infinite.back.interpreter import learn_alone, propagate
 from ntkit.kernels.infinite.kernel import InfiniteKernel
-from ntkit.kernels.infinite.program.context import Context, Side
+from ntkit.kernels.infinite.program.op import Context, Side
 from ntkit.kernels.infinite.program.ops.affine import Affine
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.points import TakePoints

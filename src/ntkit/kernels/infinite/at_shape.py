@@ -1,6 +1,6 @@
 """A module made ready for points of one shape: what it was read as, and the program of its last call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.back.executable import Executable
-from ntkit.kernels.infinite.evidence.evidence import Evidence
-from ntkit.kernels.infinite.front.lower import Lowered
-from ntkit.kernels.infinite.moments.state import Layout
+from ntkit.kernels.infinite.front.lowered import Lowered
+from ntkit.kernels.infinite.moments.layout import Layout
 
 __all__ = ["AtShape"]
 
@@ -24,14 +23,14 @@ class AtShape:
         with_ntk: Whether the tangent kernel is wanted.
         layout: Which pairs of positions of the output are wanted.
         scaled: The layers that have scales, which may be tensors that ask for gradients.
-        evidence: What was taken for granted about the module's numbers, if anybody asks again.
+        is_stale: Whether weights have changed so that lowering would take something else for granted.
     """
 
     lowered: Lowered
     with_ntk: bool
     layout: Layout = "each"
     scaled: Sequence[Any] = ()
-    evidence: Evidence | None = None
+    is_stale: Callable[[], bool] = lambda: False
     _last: Executable | None = field(default=None, repr=False)
 
     def bound(self) -> Executable:

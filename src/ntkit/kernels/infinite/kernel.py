@@ -24,12 +24,13 @@ from ntkit.kernels.infinite.evidence.coupled_points import refuse_coupled
 from ntkit.kernels.infinite.evidence.evidence import Evidence, n_outputs
 from ntkit.kernels.infinite.evidence.ill_scaled import warn_of_means
 from ntkit.kernels.infinite.evidence.monte_carlo import Estimate, estimate
-from ntkit.kernels.infinite.evidence.uniform_waves import read_with_waves
-from ntkit.kernels.infinite.front.calls.table import check_modules
+from ntkit.kernels.infinite.evidence.uniform_waves import with_waves
+from ntkit.kernels.infinite.front.calls.table import check_modules, is_layer, read_call
 from ntkit.kernels.infinite.front.features import first_encoding, sees_encoding_alone, side
 from ntkit.kernels.infinite.front.kept_traces import Traces, modes_of
+from ntkit.kernels.infinite.front.lower import lower
 from ntkit.kernels.infinite.front.trace import Traced
-from ntkit.kernels.infinite.program.context import Side
+from ntkit.kernels.infinite.program.op import Side
 from ntkit.kernels.infinite.program.plan import LAYERS, Plan
 from ntkit.kernels.infinite.rules.variances import Variances
 from ntkit.kernels.write_gram import is_zarr, write_gram
@@ -75,7 +76,7 @@ class InfiniteKernel(AbstractLagKernel):
             raise ValueError(f'`variances={variances!r}` must be "measured" or "default".')
         if positions not in {"each", "pairs"}:
             raise ValueError(f'`positions={positions!r}` must be "each" or "pairs".')
-        self._traces = Traces(module, check_modules)
+        self._traces = Traces(module, is_layer, check_modules)
         self._module = module
         self._which: Literal["ntk", "nngp"] = which
         self._variances: Variances = variances
@@ -93,7 +94,7 @@ class InfiniteKernel(AbstractLagKernel):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._traces = Traces(self._module, check_modules)
+        self._traces = Traces(self._module, is_layer, check_modules)
 
     @property
     def _traced(self) -> Traced:
@@ -374,13 +375,14 @@ class InfiniteKernel(AbstractLagKernel):
         self._follow_modes()
         key = tuple(x.shape[1:] for x in inputs)
         at_shape = self._at_shapes.get(key)
-        if at_shape is None or (at_shape.evidence is not None and at_shape.evidence.is_stale()):
+        if at_shape is None or at_shape.is_stale():
             small = [x[:1].detach().to(like.dtype).repeat(2, *(1,) * (x.ndim - 1)) for x in inputs]
             traced = self._traces.of(small)
             sample = traced.sample(name, small)
-            lowered = read_with_waves(
-                traced, sample, self._variances, less_means=self._which == "nngp"
+            lowered = lower(
+                traced, sample, self._variances, read_call, less_means=self._which == "nngp"
             )
+            lowered = with_waves(lowered, self._variances)
             scaled = [layer for layer in self._traced.root.modules() if hasattr(layer, "w_std")]
             if ("means", key) not in self._said:
                 self._said.add(("means", key))
@@ -389,7 +391,9 @@ class InfiniteKernel(AbstractLagKernel):
             evidence = Evidence(traced, lowered, self._variances)
             sizes = n_outputs(traced, lowered, sample)
             evidence.check(self._which, inputs, sizes, self._said)
-            at_shape = AtShape(lowered, self._which == "ntk", self._positions, scaled, evidence)
+            at_shape = AtShape(
+                lowered, self._which == "ntk", self._positions, scaled, evidence.is_stale
+            )
             self._at_shapes[key] = at_shape
         return at_shape, side(at_shape.lowered.traced, at_shape.lowered, inputs)
 
@@ -397,7 +401,7 @@ class InfiniteKernel(AbstractLagKernel):
         """Read the module again once a part of it is switched between training and evaluation."""
         modes = modes_of(self._module)
         if modes != self._modes:
-            self._traces = Traces(self._module, check_modules)
+            self._traces = Traces(self._module, is_layer, check_modules)
             self._at_shapes, self._looked_at, self._modes = {}, set(), modes
 
     def _look_at(self, first: tuple[Tensor, ...], second: tuple[Tensor, ...] | None = None) -> None:

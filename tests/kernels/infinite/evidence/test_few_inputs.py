@@ -13,8 +13,10 @@ from torch.nn import functional
 from ntkit import ntk
 from ntkit.kernels.infinite.evidence.few_inputs import few_inputs
 from ntkit.kernels.infinite.evidence.first_layers import first_layers
+from ntkit.kernels.infinite.front.calls.table import is_layer, read_call
 from ntkit.kernels.infinite.front.features import side
-from ntkit.kernels.infinite.front.lower import Lowered, lower
+from ntkit.kernels.infinite.front.lower import lower
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced, trace
 from tests.cases import randn, seeded
 from tests.layer_networks import Written
@@ -30,8 +32,8 @@ pytestmark = pytest.mark.filterwarnings("default:`[^`]*` sums few:UserWarning")
 
 
 def read_at(net: nn.Module, x: Tensor) -> tuple[Traced, Lowered]:
-    traced = trace(net, 1, [x])
-    return traced, lower(traced, traced.sample("x", [x]), "measured")
+    traced = trace(net, is_layer, 1, [x])
+    return traced, lower(traced, traced.sample("x", [x]), "measured", read_call)
 
 
 def difference(net: nn.Module, x: Tensor) -> float:

@@ -5,8 +5,12 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
-from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
+from ntkit.kernels.infinite.activations.base import (
+    AbstractActivation,
+    Dual,
+    pair_in_double,
+    rounded,
+)
 from ntkit.kernels.infinite.activations.pair import Pair, safe_sqrt
 from ntkit.kernels.infinite.activations.spread import defect
 

@@ -5,9 +5,13 @@ from math import exp
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
+from ntkit.kernels.infinite.activations.base import (
+    AbstractActivation,
+    Dual,
+    pair_in_double,
+    rounded,
+)
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
-from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
 from ntkit.kernels.infinite.activations.pair import Pair, safe_sqrt
 
 __all__ = ["Exponential", "NormalisedExponential"]

@@ -7,8 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
-from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
+from ntkit.kernels.infinite.activations.base import (
+    AbstractActivation,
+    Dual,
+    pair_in_double,
+    rounded,
+)
 from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.kernels.infinite.loops.available import loops_for
 

@@ -16,7 +16,7 @@ from ntkit.kernels.infinite.back.interpreter import propagate, run_tiles
 from ntkit.kernels.infinite.back.request import Request
 from ntkit.kernels.infinite.moments.distances import state_of_pairs
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.context import Context, Side, Watch
+from ntkit.kernels.infinite.program.op import Context, Side, Watch
 
 __all__ = ["gram_by_cosine", "pays"]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.context import At, Context
+from ntkit.kernels.infinite.program.op import At, Context
 from ntkit.kernels.infinite.program.program import Program
 from ntkit.kernels.infinite.program.units import Demand
 

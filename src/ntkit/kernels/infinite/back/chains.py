@@ -15,7 +15,7 @@ from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear,
 from ntkit.kernels.infinite.loops.available import loops_for
 from ntkit.kernels.infinite.moments.convolution import Windows, loop_arguments, loop_order
 from ntkit.kernels.infinite.moments.state import PairState, covariance_only
-from ntkit.kernels.infinite.program.context import Context
+from ntkit.kernels.infinite.program.op import Context
 from ntkit.kernels.infinite.program.ops.affine import Convolve
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.program import Program

@@ -11,8 +11,9 @@ from ntkit.kernels.infinite.back.angle import AngleProfile, fit_profile, state_a
 from ntkit.kernels.infinite.back.by_layer import layer_kernels
 from ntkit.kernels.infinite.back.chains import Chain, chains
 from ntkit.kernels.infinite.back.interpreter import propagate
-from ntkit.kernels.infinite.moments.state import Layout, PairState
-from ntkit.kernels.infinite.program.context import Context, Side
+from ntkit.kernels.infinite.moments.layout import Layout
+from ntkit.kernels.infinite.moments.state import PairState
+from ntkit.kernels.infinite.program.op import Context, Side
 from ntkit.kernels.infinite.program.ops.affine import Custom
 from ntkit.kernels.infinite.program.ops.points import TakePoints
 from ntkit.kernels.infinite.program.plan import LAYERS, Plan, plan

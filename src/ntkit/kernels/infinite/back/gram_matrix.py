@@ -11,7 +11,7 @@ from ntkit.kernels.infinite.back.executable import Executable
 from ntkit.kernels.infinite.back.interpreter import learn_alone, propagate, run_tiles
 from ntkit.kernels.infinite.back.request import Request
 from ntkit.kernels.infinite.back.result_memory import result_memory
-from ntkit.kernels.infinite.program.context import Context, Side
+from ntkit.kernels.infinite.program.op import Context, Side
 
 __all__ = ["diagonal_values", "gram_matrices", "is_by_angle"]
 

@@ -11,7 +11,7 @@ from ntkit._core.threads import in_threads
 from ntkit.kernels.infinite.back.chains import Chain, through
 from ntkit.kernels.infinite.back.request import Request
 from ntkit.kernels.infinite.moments.state import PairState, covariance_only
-from ntkit.kernels.infinite.program.context import At, Context, Side
+from ntkit.kernels.infinite.program.op import At, Context, Side
 from ntkit.kernels.infinite.program.program import Program, demands
 from ntkit.kernels.infinite.program.units import Demand
 

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.outside import warn
 from ntkit.kernels.infinite.evidence.later import Graph
-from ntkit.kernels.infinite.front.calls.normalisation import BATCH
-from ntkit.kernels.infinite.front.lower import Lowered
-from ntkit.kernels.infinite.front.reader import Drawn
+from ntkit.kernels.infinite.front.lowered import Lowered
+from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.rules.draws import (
     Doubt,
@@ -20,7 +19,7 @@ from ntkit.kernels.infinite.rules.draws import (
     of_scales,
     of_vector,
 )
-from ntkit.kernels.infinite.rules.normalisation import scale_and_shift
+from ntkit.kernels.infinite.rules.normalisation import BATCH, scale_and_shift
 from ntkit.kernels.infinite.rules.variances import Variances, mean_of
 
 __all__ = ["Finding", "check_draws", "findings"]

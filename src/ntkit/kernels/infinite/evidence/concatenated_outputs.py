@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.back.interpreter import propagate
-from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import refuse
-from ntkit.kernels.infinite.program.context import Context, Side
+from ntkit.kernels.infinite.program.op import Context, Side
 from ntkit.kernels.infinite.program.program import demands
 from ntkit.kernels.infinite.program.units import Demand
 

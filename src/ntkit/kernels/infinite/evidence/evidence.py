@@ -24,7 +24,7 @@ from ntkit.kernels.infinite.evidence.ill_scaled import (
 from ntkit.kernels.infinite.evidence.narrow import check_width
 from ntkit.kernels.infinite.evidence.random_parts import check_random_parts
 from ntkit.kernels.infinite.front.features import side
-from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced
 from ntkit.kernels.infinite.rules.variances import Variances
 

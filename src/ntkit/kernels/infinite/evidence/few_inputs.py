@@ -10,9 +10,9 @@ from torch.quasirandom import SobolEngine
 from ntkit._core.outside import warn
 from ntkit.kernels.infinite.evidence.first_layers import ENOUGH, FirstLayer, first_layers
 from ntkit.kernels.infinite.evidence.segment import End, Segment, segment
-from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced
-from ntkit.kernels.infinite.program.context import Side
+from ntkit.kernels.infinite.program.op import Side
 from ntkit.kernels.infinite.rules.variances import Variances
 
 __all__ = ["check_inputs", "few_inputs"]

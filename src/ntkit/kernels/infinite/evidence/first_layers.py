@@ -8,8 +8,8 @@ from torch import Tensor, fx, nn
 from ntkit._core.running import StandIn
 from ntkit.kernels.infinite.evidence.later import Graph
 from ntkit.kernels.infinite.front.calls.waves import WaveCall
-from ntkit.kernels.infinite.front.lower import Lowered
-from ntkit.kernels.infinite.front.reader import Drawn
+from ntkit.kernels.infinite.front.lowered import Lowered
+from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import Traced
 from ntkit.kernels.infinite.program.ops.points import TakePoints
 from ntkit.kernels.infinite.rules.draws import are_uniform

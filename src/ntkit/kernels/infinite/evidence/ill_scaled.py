@@ -7,9 +7,9 @@ from torch import nn
 
 from ntkit._core.outside import warn
 from ntkit.kernels.infinite.back.interpreter import propagate
-from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced, where
-from ntkit.kernels.infinite.program.context import Context, Side, Watch
+from ntkit.kernels.infinite.program.op import Context, Side, Watch
 from ntkit.kernels.infinite.program.ops.scale import Mask
 from ntkit.kernels.infinite.program.program import demands
 from ntkit.kernels.infinite.program.units import Demand

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.program.ops.around import AddKnown, BendAround
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans

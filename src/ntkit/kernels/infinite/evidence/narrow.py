@@ -5,7 +5,7 @@ from math import prod
 from torch import nn
 
 from ntkit._core.outside import warn
-from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.program.ops.points import TakePoints
 
 __all__ = ["check_width"]

@@ -6,7 +6,7 @@ from torch import fx, nn
 
 from ntkit._core.outside import warn
 from ntkit.kernels.infinite.evidence.later import Graph
-from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced, refuse
 from ntkit.kernels.infinite.program.ops.around import BendAround
 from ntkit.kernels.infinite.program.ops.bend import Bend

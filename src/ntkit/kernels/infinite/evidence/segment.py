@@ -11,11 +11,11 @@ from torch.fx.node import map_arg
 
 from ntkit._core.copies import Copier
 from ntkit.kernels.infinite.evidence.first_layers import CONVOLUTIONS, FirstLayer
-from ntkit.kernels.infinite.front.calls.normalisation import BATCH
-from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced
 from ntkit.kernels.infinite.program.program import demands
 from ntkit.kernels.infinite.program.units import Demand
+from ntkit.kernels.infinite.rules.normalisation import BATCH
 
 __all__ = ["End", "Segment", "segment"]
 

@@ -5,39 +5,32 @@ A sum of few uniform weights is not Gaussian at any width, but sines of it have 
 """
 
 from dataclasses import replace
-from typing import Any
 
-from torch import fx, nn
+from torch import nn
 
 from ntkit.kernels.infinite.activations.sinusoid import Sinusoid
 from ntkit.kernels.infinite.evidence.first_layers import ENOUGH, is_uniform
 from ntkit.kernels.infinite.evidence.later import Graph
 from ntkit.kernels.infinite.front.calls.waves import WaveCall
-from ntkit.kernels.infinite.front.lower import Lowered, lower
-from ntkit.kernels.infinite.front.trace import Traced
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.points import TakePoints
 from ntkit.kernels.infinite.rules.draws import are_uniform
 from ntkit.kernels.infinite.rules.variances import Variances
 
-__all__ = ["read_with_waves"]
+__all__ = ["with_waves"]
 
 
-def read_with_waves(
-    traced: Traced, sample: dict[fx.Node, Any], variances: Variances, *, less_means: bool = False
-) -> Lowered:
-    """`lower`, with the sines of first layers of few uniform inputs taken exactly.
+def with_waves(lowered: Lowered, variances: Variances) -> Lowered:
+    """The same, with the sines of first layers of few uniform inputs taken exactly.
 
     Only where weights follow: what else takes the sines goes by Gaussian units, with the warning of
     `few_inputs`.
 
     Args:
-        traced: The module.
-        sample: What its nodes make of a few points.
+        lowered: A module as a program.
         variances: Where those of plain layers come from.
-        less_means: Whether the outputs' covariances are wanted, not their second moments.
     """
-    lowered = lower(traced, sample, variances, less_means=less_means)
     graph, steps = Graph(lowered), list(lowered.steps)
     for place, drawn in lowered.drawn.items():
         layer, users = drawn.owner, graph.users(place)

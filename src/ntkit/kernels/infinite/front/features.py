@@ -9,9 +9,9 @@ from torch.fx.node import map_arg
 
 from ntkit._core.copies import Copier, cloned
 from ntkit.encodings.base import AbstractEncoding, AbstractFourier
-from ntkit.kernels.infinite.front.lower import Lowered
+from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced
-from ntkit.kernels.infinite.program.context import Side
+from ntkit.kernels.infinite.program.op import Side
 
 __all__ = ["first_encoding", "sees_encoding_alone", "side"]
 

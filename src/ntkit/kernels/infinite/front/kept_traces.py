@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.copies import Copier
-from ntkit.kernels.infinite.front.trace import NeedsPointsError, Traced, takes, trace
+from ntkit.kernels.infinite.front.trace import IsLayer, NeedsPointsError, Traced, takes, trace
 
 __all__ = ["Traces", "modes_of"]
 
@@ -16,17 +16,20 @@ class Traces:
 
     Args:
         module: It.
+        is_layer: As for `trace`.
         check: Called with each.
 
     Attributes:
         counts: The least and the most tensors that the module's forward takes.
     """
 
-    def __init__(self, module: nn.Module, check: Callable[[Traced], None]) -> None:
-        self._module, self._check = module, check
+    def __init__(
+        self, module: nn.Module, is_layer: IsLayer, check: Callable[[Traced], None]
+    ) -> None:
+        self._module, self._is_layer, self._check = module, is_layer, check
         self._known: dict[tuple[torch.Size, ...] | int, Traced] = {}
         self._latest: Traced | None = None
-        self.counts: tuple[int, int] = takes(module)
+        self.counts: tuple[int, int] = takes(module, is_layer)
         try:
             self._add(self.counts[0])
         except NeedsPointsError as error:
@@ -65,7 +68,7 @@ class Traces:
         self, key: tuple[torch.Size, ...] | int, points: Sequence[Tensor] | None = None
     ) -> Traced:
         count = key if isinstance(key, int) else len(key)
-        found = trace(self._module, count, points)
+        found = trace(self._module, self._is_layer, count, points)
         self._check(found)
         self._known[key] = self._latest = found
         return found

@@ -1,65 +1,37 @@
 """A traced module as a list of steps, for points of given shapes."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import fx, nn
 
 from ntkit._core.errors import UnsupportedLayerError
-from ntkit.kernels.infinite.front.calls.concatenation import pieces
 from ntkit.kernels.infinite.front.calls.covariance import covariance
 from ntkit.kernels.infinite.front.calls.known import varies
 from ntkit.kernels.infinite.front.calls.parameters import detached, note_parameter
-from ntkit.kernels.infinite.front.calls.table import read_function, read_module
-from ntkit.kernels.infinite.front.reader import Drawn, Features, Reader, Step
+from ntkit.kernels.infinite.front.calls.pieces import pieces
+from ntkit.kernels.infinite.front.lowered import Lowered
+from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.trace import Traced, refuse
 from ntkit.kernels.infinite.program.program import UnboundProgram
 from ntkit.kernels.infinite.rules.variances import Variances
 
-__all__ = ["Lowered", "lower"]
+__all__ = ["lower"]
+
+ReadCall = Callable[[Reader, fx.Node, bool], int | None]
 
 
 _DRAWS = re.compile(r"(rand|randn|randint|normal|bernoulli|uniform|multinomial|poisson)(_|_like)?$")
 """Names of functions that draw numbers."""
 
 
-@dataclass(frozen=True)
-class Lowered:
-    """A module as a program, for points of given shapes.
-
-    Attributes:
-        traced: The module.
-        program: What it computes, its numbers still to be read.
-        features: What the program takes from the points, by the numbers that it has for it.
-        heads: Outputs that are concatenations, and the steps that they are made of.
-        with_means: Outputs whose units have a mean that is not known.
-        drawn: By step, the numbers of the module that it takes as draws, or by their mean.
-    """
-
-    traced: Traced
-    program: UnboundProgram
-    features: tuple[Features, ...]
-    heads: tuple[tuple[fx.Node, tuple[int, ...]], ...] = ()
-    with_means: tuple[fx.Node, ...] = ()
-    drawn: dict[int, Drawn] = field(default_factory=dict)
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """Of the program, in order of computation."""
-        return self.program.steps
-
-    @property
-    def outputs(self) -> tuple[int, ...]:
-        """The steps that the module returns."""
-        return self.program.outputs
-
-
 def lower(
     traced: Traced,
     sample: dict[fx.Node, Any],
     variances: Variances,
+    read: ReadCall,
     *,
     less_means: bool = False,
 ) -> Lowered:
@@ -72,25 +44,25 @@ def lower(
         traced: The module.
         sample: What its nodes make of a few points.
         variances: Where those of plain layers come from.
+        read: Files what one call means with the reader: `read(reader, node, has_state)`, where `has_state`
+            says whether an argument depends on weights. `calls.table.read_call` is all that is known.
         less_means: Whether the outputs' covariances are wanted, not their second moments.
     """
     try:
-        return _lower(Reader(traced, sample, variances), less_means=less_means)
+        return _lower(Reader(traced, sample, variances), read, less_means=less_means)
     except UnsupportedLayerError:
         reader = Reader(traced, sample, variances, with_means=False)
-        return _lower(reader, less_means=less_means)
+        return _lower(reader, read, less_means=less_means)
 
 
-def _lower(reader: Reader, *, less_means: bool) -> Lowered:
+def _lower(reader: Reader, read: ReadCall, *, less_means: bool) -> Lowered:
     traced = reader.traced
     for node in traced.graph.nodes:
         if node.op == "output":
             continue
         has_state = any(reader.states.get(n) is not None for n in node.all_input_nodes)
-        if node.op == "call_module":
-            found = read_module(reader, node, has_state=has_state)
-        elif has_state:
-            found = read_function(reader, node)
+        if has_state or node.op == "call_module":
+            found = read(reader, node, has_state)
         else:
             note_parameter(reader, node)
             found = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -10,36 +10,15 @@ from torch.fx.node import map_arg
 
 from ntkit.kernels.infinite.activations import AbstractActivation
 from ntkit.kernels.infinite.front.head_layouts import Layout, Scores
+from ntkit.kernels.infinite.front.taken import Drawn, Features, Transform
 from ntkit.kernels.infinite.front.trace import Traced, refuse
-from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
-from ntkit.kernels.infinite.program.ops.branches import Concatenate
+from ntkit.kernels.infinite.program.op import Step
+from ntkit.kernels.infinite.program.ops.concatenate import Concatenate
 from ntkit.kernels.infinite.program.ops.points import TakePoints
 from ntkit.kernels.infinite.program.units import Source, Units
 from ntkit.kernels.infinite.rules.variances import Variances
 
-__all__ = ["Concat", "Drawn", "Features", "Handler", "Pointwise", "Reader", "Step", "is_size"]
-
-Step = AbstractOp | AbstractUnbound
-"""What a call becomes."""
-
-Transform = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Features:
-    """A tensor that steps take from the points.
-
-    Attributes:
-        node: Of the traced module, whose tensor it is.
-        channel_axis: Where that has its channels; None for weights of positions, which have none.
-        ndim: The number of axes that it is brought to by new ones in front; 0 for as many as it has.
-        transform: A function that it goes through last; None for none.
-    """
-
-    node: fx.Node
-    channel_axis: int | None
-    ndim: int = 0
-    transform: Transform | None = None
+__all__ = ["Concat", "Handler", "Pointwise", "Reader", "is_size"]
 
 
 @dataclass(frozen=True)
@@ -66,25 +45,6 @@ class Pointwise:
 
     base: int
     dual: AbstractActivation
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Numbers of the module that a step takes as independent draws of mean zero, or as a known mean.
-
-    Attributes:
-        name: Of the layer or parameter.
-        owner: It.
-        kind: What it does to the units: a "layer" with weights, a normalisation ("norm"), or a bare
-            parameter: a "shift", a "table" of positions, a "factor" of each channel, a "token".
-            Scales of the points' own features ("inputs") are taken as they are.
-        mean: The mean of its shifts that a later step adds; 0.0 where they count as draws.
-    """
-
-    name: str
-    owner: nn.Module | nn.Parameter
-    kind: Literal["layer", "norm", "shift", "table", "factor", "token", "inputs"]
-    mean: float = 0.0
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import linecache
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -28,7 +28,9 @@ from ntkit.kernels.infinite.front.tracer import (
 from ntkit.kernels.infinite.front.written_out import written_out
 from ntkit.networks.symmetrise import Symmetrised
 
-__all__ = ["NeedsPointsError", "Traced", "refuse", "takes", "trace", "where"]
+__all__ = ["IsLayer", "NeedsPointsError", "Traced", "refuse", "takes", "trace", "where"]
+
+IsLayer = Callable[[nn.Module], bool]
 
 
 class NeedsPointsError(UnsupportedLayerError):
@@ -123,24 +125,28 @@ class Traced:
         return args[0] if node.op == "output" else self.call(node, args, kwargs)
 
 
-def takes(module: nn.Module) -> tuple[int, int]:
-    """The least and the most tensors that a module takes."""
-    return n_inputs(type(_rooted(module)[0]).forward)
+def takes(module: nn.Module, is_layer: IsLayer) -> tuple[int, int]:
+    """The least and the most tensors that a module takes; `is_layer` as for `trace`."""
+    return n_inputs(type(_rooted(module, is_layer)[0]).forward)
 
 
 def trace(
-    module: nn.Module, count: int | None = None, points: Sequence[Tensor] | None = None
+    module: nn.Module,
+    is_layer: IsLayer,
+    count: int | None = None,
+    points: Sequence[Tensor] | None = None,
 ) -> Traced:
     """The calls of a module's forward, in order.
 
     Args:
         module: It.
+        is_layer: Whether a module is a layer with a rule, or of the kin of one: it is then one call.
         count: Tensors that it is given; those without a default if left out.
         points: Some of them, for a forward that asks for their shapes.
     """
-    root, body = _rooted(module)
+    root, body = _rooted(module, is_layer)
     count = n_inputs(type(root).forward)[0] if count is None else count
-    graph = _graph(root, body, count, points)
+    graph = _graph(root, body, is_layer, count, points)
     settle_in_place(root, graph)
     twice = parameters_used_twice(root, graph)
     if twice is not None:
@@ -152,7 +158,7 @@ def trace(
     return Traced(root, body, graph, type(_unwrapped(module)) is Symmetrised)
 
 
-def _rooted(module: nn.Module) -> tuple[nn.Module, nn.Module]:
+def _rooted(module: nn.Module, is_layer: IsLayer) -> tuple[nn.Module, nn.Module]:
     """What is followed, and the module itself: one layer is put into a container.
 
     Raises:
@@ -174,7 +180,7 @@ def _rooted(module: nn.Module) -> tuple[nn.Module, nn.Module]:
     _refuse_sharing(body)
     # torch.fx takes the class's forward of the root, and the object's own of what the root calls.
     own = "forward" in vars(body)
-    wrap = own or Tracer().is_leaf_module(body, "") or type(body) in written_out
+    wrap = own or Tracer(is_layer).is_leaf_module(body, "") or type(body) in written_out
     return nn.Sequential(body) if wrap else _beside(body), body
 
 
@@ -186,7 +192,11 @@ def _beside(module: nn.Module) -> nn.Module:
 
 
 def _graph(
-    root: nn.Module, body: nn.Module, count: int, points: Sequence[Tensor] | None
+    root: nn.Module,
+    body: nn.Module,
+    is_layer: IsLayer,
+    count: int,
+    points: Sequence[Tensor] | None,
 ) -> fx.Graph:
     """What torch.fx makes of the forward.
 
@@ -194,7 +204,7 @@ def _graph(
         NeedsPointsError: The forward cannot be followed without points.
         UnsupportedLayerError: It cannot be followed.
     """
-    tracer, before = Tracer(count, points), AsFound(body)
+    tracer, before = Tracer(is_layer, count, points), AsFound(body)
     try:
         graph = tracer.trace(root)
         if not tracer.took_length:
@@ -202,7 +212,7 @@ def _graph(
         assert points is not None
         more = [torch.cat([x, x[:1]]) for x in points]
         sizes = len(points[0]), len(more[0])
-        return with_lengths(root, graph, Tracer(count, more).trace(root), sizes)
+        return with_lengths(root, graph, Tracer(is_layer, count, more).trace(root), sizes)
     except UnsupportedLayerError:
         raise
     except Exception as error:

@@ -3,7 +3,7 @@
 import inspect
 import operator
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import RLock, get_ident
 from typing import Any, cast
@@ -16,11 +16,8 @@ from torch.fx.proxy import TraceError
 
 from ntkit._core.copies import Copier, cloned
 from ntkit._core.errors import UnsupportedLayerError
-from ntkit.encodings.base import AbstractEncoding
-from ntkit.kernels.infinite.activations import duals
 from ntkit.kernels.infinite.front.replaced import replaced
 from ntkit.kernels.infinite.front.written_out import written_out
-from ntkit.kernels.infinite.rules import rules
 from ntkit.networks.linear_model import LinearModel
 from ntkit.networks.nerf import SkipMLP, ViewMLP
 from ntkit.networks.residual import ResidualBlock
@@ -121,12 +118,19 @@ class Tracer(fx.Tracer):
     """Follows containers and users' modules; stops at layers with rules, their kin, and encodings.
 
     Args:
+        is_layer: Whether a module is a layer with a rule, or of the kin of one.
         count: Tensors that the forward is given; other arguments keep their defaults.
         points: Some, if the forward may ask for sizes and numbers that only they tell.
     """
 
-    def __init__(self, count: int = 1, points: Sequence[Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        is_layer: Callable[[nn.Module], bool],
+        count: int = 1,
+        points: Sequence[Tensor] | None = None,
+    ) -> None:
         super().__init__()
+        self._is_layer = is_layer
         self._with_grad = torch.is_grad_enabled()
         self._count, self._points = count, points
         self._values: dict[fx.Node, Any] = {}
@@ -206,9 +210,8 @@ class Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one call; a subclass of a known layer is, so that it can be refused."""
-        kin = (*rules, *duals, AbstractEncoding)
         own = type(m).__module__.startswith("ntkit.") and type(m) not in _FOLLOWED
-        return isinstance(m, kin) or own or super().is_leaf_module(m, module_qualified_name)
+        return self._is_layer(m) or own or super().is_leaf_module(m, module_qualified_name)
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         """Which way a branch goes: by shapes alone.

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.loops.available import loops_for
-from ntkit.kernels.infinite.moments.state import PairState, covariance_only, memory_order
+from ntkit.kernels.infinite.moments.layout import memory_order
+from ntkit.kernels.infinite.moments.state import PairState, covariance_only
 from ntkit.kernels.infinite.moments.window import Window, inside, sum_over_taps
 
 __all__ = ["Windows", "convolved", "loop_arguments", "loop_order"]

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.pair import safe_sqrt
-from ntkit.kernels.infinite.moments.state import Layout, PairState, columns_last
+from ntkit.kernels.infinite.moments.layout import Layout, columns_last
+from ntkit.kernels.infinite.moments.state import PairState
 
 __all__ = ["close_pairs", "state_of_each", "state_of_features", "state_of_pairs"]
 

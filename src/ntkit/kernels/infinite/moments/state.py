@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import isnan, nan, prod
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
+from ntkit.kernels.infinite.activations.numerical.quadrature import scaled_slope
 from ntkit.kernels.infinite.activations.pair import Pair, safe_sqrt
-from ntkit.kernels.infinite.activations.scaled_slope import scaled_slope
+from ntkit.kernels.infinite.moments.layout import Layout
 
-__all__ = ["Layout", "PairState", "columns_last", "covariance_only", "memory_order"]
+__all__ = ["PairState", "covariance_only"]
 
-Layout = Literal["each", "pairs"]
-"""Which positions of the two inputs are paired: each with itself, or all with all."""
 
 Scale = float | Tensor
 """A number, or a tensor that may ask for gradients."""
@@ -378,11 +377,6 @@ def covariance_only(state: PairState) -> PairState:
     return replace(state, var1=None, var2=None, apart=None, together=None)
 
 
-def columns_last(table: Tensor) -> Tensor:
-    """`[1, m, ...]` with the points innermost in memory, as in the tables that it meets."""
-    return table.movedim(1, -1).contiguous().movedim(-1, 1)
-
-
 def _scaled(state: PairState, w: Scale) -> dict[str, Tensor | None]:
     return {
         name: None if value is None else w * value
@@ -408,17 +402,6 @@ def _is(scale: Scale, value: Scale) -> bool:
     if isinstance(scale, Tensor) or isinstance(value, Tensor):
         return scale is value
     return scale == value
-
-
-def memory_order(ndim: int, axes: int, copies: int) -> list[int]:
-    """How the axes of a table over positions lie in memory, outermost first.
-
-    Positions come before points, and the two copies of an axis side by side: windows then move long
-    rows. The tables' own order is points, `axes` positions, and those once more if `copies` is 2.
-    """
-    first = ndim - axes * copies
-    positions = [first + k + c * axes for k in range(axes) for c in range(copies)]
-    return [*positions, *range(first)]
 
 
 def _whole(table: Tensor, like: Tensor) -> Tensor:

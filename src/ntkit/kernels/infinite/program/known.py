@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.moments.position_maps import PositionMap
-from ntkit.kernels.infinite.program.context import Context, Side
+from ntkit.kernels.infinite.program.op import Context, Side
 
 __all__ = [
     "AbstractKnown",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ntkit.kernels.infinite.moments.state import Layout
+from ntkit.kernels.infinite.moments.layout import Layout
 
 __all__ = ["Demand", "Source", "Units"]
 

@@ -9,7 +9,7 @@ from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.kernels.infinite.rules.registry import rules
 from ntkit.kernels.infinite.rules.variances import Taken, spread_of
 
-__all__ = ["batch_norm", "own_cross", "scale_and_shift"]
+__all__ = ["BATCH", "batch_norm", "own_cross", "scale_and_shift"]
 
 
 def scale_and_shift(layer: Any) -> tuple[Tensor, Tensor]:
@@ -62,3 +62,7 @@ def batch_norm(layer: Any, state: PairState, variances: Taken) -> PairState:
     taken as random draws, as the weights are.
     """
     return _numbers(layer, variances).of_units(state)
+
+
+BATCH = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+"""Layers that hold batch statistics."""

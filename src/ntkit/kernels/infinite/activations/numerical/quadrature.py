@@ -2,20 +2,27 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from ntkit._core.derivatives import first_order
-from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
-from ntkit.kernels.infinite.activations.in_double import pair_in_double, rounded
+from ntkit._core.errors import UnsupportedLayerError
+from ntkit.kernels.infinite.activations.base import (
+    AbstractActivation,
+    Dual,
+    pair_in_double,
+    rounded,
+)
+from ntkit.kernels.infinite.activations.numerical.gauss import derivative
 from ntkit.kernels.infinite.activations.numerical.gauss import derivative as derivative_of
 from ntkit.kernels.infinite.activations.numerical.hermite_table import DEGREE, Decay, HermiteTable
 from ntkit.kernels.infinite.activations.numerical.mehler import power_sum, terms_needed
 from ntkit.kernels.infinite.activations.numerical.plane import integrate_pairs
 from ntkit.kernels.infinite.activations.pair import Pair, safe_sqrt
 
-__all__ = ["Quadrature"]
+__all__ = ["Quadrature", "scaled_slope"]
 
 _MISSED = 1e-12
 """Share of the root mean squares that the degrees left out may hold, where they are left out."""
@@ -332,3 +339,30 @@ def _limit(first: Decay, second: Decay) -> float:
 def _parity(share: Tensor) -> int | None:
     """The parity of all degrees, where they have one."""
     return next((p for p in (0, 1) if float(share[1 - p :: 2].sum()) < 1e-17), None)
+
+
+def scaled_slope(activation: AbstractActivation) -> AbstractActivation:
+    """`t(x) = x s'(x)`, as an activation: `d s(g x) / dg` at `g = 1`.
+
+    What a trained scale in front of a nonlinearity needs of it. That is `s` itself for the ReLU family; others are integrated numerically.
+
+    Raises:
+        UnsupportedLayerError: `s` depends on the length of its units.
+    """
+    if activation.is_homogeneous and activation.is_elementwise:
+        return activation  # Euler: x s'(x) = s(x)
+    if not activation.is_elementwise:
+        raise UnsupportedLayerError(
+            f"A trained scale in front of `{type(activation).__name__}`, which takes the length of "
+            "its units, has no rule. Normalise without a scale (`elementwise_affine=False`)."
+        )
+    if activation not in _known:
+
+        def scaled(x: Tensor) -> Tensor:
+            return x * derivative(activation.value, x)
+
+        _known[activation] = Quadrature(scaled, activation.kinks, is_odd=activation.is_odd)
+    return _known[activation]
+
+
+_known: WeakKeyDictionary[AbstractActivation, AbstractActivation] = WeakKeyDictionary()

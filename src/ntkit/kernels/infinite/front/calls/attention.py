@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, fx, nn
 
-from ntkit.kernels.infinite.front.reader import Drawn, Features, Reader
+from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.taken import Drawn, Features
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
 from ntkit.kernels.infinite.program.ops.attend import AttendByLayer, AttendExactly

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from ntkit.kernels.infinite.front.calls.pointwise import means_of
-from ntkit.kernels.infinite.front.reader import Reader, Step
+from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.program.op import Step
 from ntkit.kernels.infinite.program.ops.around import BendAround
 from ntkit.kernels.infinite.program.ops.branches import AddCovariances, LessMean
 from ntkit.kernels.infinite.program.ops.scale import Times

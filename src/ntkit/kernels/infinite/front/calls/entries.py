@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from ntkit.kernels.infinite.front.calls import concatenation, shapes
+from ntkit.kernels.infinite.front.calls import pieces, shapes
 from ntkit.kernels.infinite.front.reader import Reader, is_size
 from ntkit.kernels.infinite.front.trace import refuse
 
@@ -17,7 +17,7 @@ def taken(reader: Reader, node: fx.Node) -> int:
     """`h[...]`: first what it does to positions, then to channels."""
     argument: Any = node.args[0]
     if argument in reader.pieces:
-        return concatenation.piece(reader, node)
+        return pieces.piece(reader, node)
     index = reader.only_state(node)
     if not isinstance(reader.sample[argument], torch.Size):
         return index  # an entry of a layer's tuple of results
@@ -53,12 +53,12 @@ def _of_positions(
 
 def _of_channels(reader: Reader, node: fx.Node, index: int, total: int, chosen: Any) -> int:
     if isinstance(chosen, int):
-        one = concatenation.channels(reader, node, index, total, chosen % total, 1)
+        one = pieces.channels(reader, node, index, total, chosen % total, 1)
         return shapes.one_unit(reader, one)
     if isinstance(chosen, slice):
         start, stop, step = chosen.indices(total)
         if step == 1:
-            return concatenation.channels(reader, node, index, total, start, stop - start)
+            return pieces.channels(reader, node, index, total, start, stop - start)
         chosen = torch.arange(start, stop, step)
     chosen = torch.as_tensor(chosen)
     if chosen.dtype == torch.bool:

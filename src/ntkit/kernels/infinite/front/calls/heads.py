@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from ntkit.kernels.infinite.front.calls import attention, concatenation, shapes
+from ntkit.kernels.infinite.front.calls import attention, pieces, shapes
 from ntkit.kernels.infinite.front.head_layouts import Layout, Scores
 from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.trace import refuse
@@ -287,7 +287,7 @@ def _picked(reader: Reader, node: fx.Node, layout: Layout) -> int:
         _refuse(node)
     number, total = layout.factors[0], prod(layout.factors)
     share = total // number
-    index = concatenation.channels(reader, node, layout.index, total, where % number * share, share)
+    index = pieces.channels(reader, node, layout.index, total, where % number * share, share)
     rest = [axis + (axis < 0) for k, axis in enumerate(layout.axes) if k != place]
     found = Layout(index, tuple(rest), layout.factors[1:])
     reader.layouts[node] = found

@@ -8,7 +8,7 @@ from torch import Tensor, fx
 from ntkit.kernels.infinite.activations import AbstractActivation
 from ntkit.kernels.infinite.activations.shifted.choice import shifted
 from ntkit.kernels.infinite.front.calls.functions import Chained, Plus
-from ntkit.kernels.infinite.front.reader import Reader, Step
+from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.program.known import (
     AbstractKnown,
     KnownFeatures,
@@ -18,6 +18,7 @@ from ntkit.kernels.infinite.program.known import (
     KnownTransposed,
     KnownWeighed,
 )
+from ntkit.kernels.infinite.program.op import Step
 from ntkit.kernels.infinite.program.ops.around import AddKnown, BendAround
 from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans
 from ntkit.kernels.infinite.program.ops.embed import TrainTable

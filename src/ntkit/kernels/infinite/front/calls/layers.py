@@ -8,17 +8,19 @@ from torch import fx, nn
 from ntkit.kernels.infinite.activations import AbstractActivation, duals
 from ntkit.kernels.infinite.front.calls.functions import ValueOf
 from ntkit.kernels.infinite.front.calls.known import known_mean
-from ntkit.kernels.infinite.front.calls.normalisation import BATCH, of_features, scaled
-from ntkit.kernels.infinite.front.calls.parameters import trained
 from ntkit.kernels.infinite.front.calls.pointwise import activated, composed, raised
+from ntkit.kernels.infinite.front.calls.scalings import of_features, scaled
 from ntkit.kernels.infinite.front.calls.shapes import flattened
-from ntkit.kernels.infinite.front.reader import Drawn, Reader
+from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import refuse, where
+from ntkit.kernels.infinite.front.trained import trained
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
 from ntkit.kernels.infinite.program.ops.affine import Affine, Convolve, Custom
 from ntkit.kernels.infinite.program.ops.scale import Mask
 from ntkit.kernels.infinite.program.units import Units
 from ntkit.kernels.infinite.rules import rules
+from ntkit.kernels.infinite.rules.normalisation import BATCH
 from ntkit.kernels.infinite.rules.registry import Rule
 from ntkit.kernels.infinite.rules.variances import Taken, mean_of, spread_of
 

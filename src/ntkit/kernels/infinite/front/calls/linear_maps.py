@@ -6,7 +6,8 @@ from typing import Any
 from torch import fx
 
 from ntkit.kernels.infinite.front.calls import shapes
-from ntkit.kernels.infinite.front.reader import Features, Reader
+from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.taken import Features
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.program.ops.positions import MapByPoint
 from ntkit.networks.aggregate import Aggregate

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from ntkit.kernels.infinite.front.calls import arithmetic, known
+from ntkit.kernels.infinite.front.calls import branches, known
 from ntkit.kernels.infinite.front.calls.position_weights import weighted
 from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.trace import refuse
@@ -18,7 +18,7 @@ def filled(reader: Reader, node: fx.Node) -> int:
     """`h.masked_fill(mask, number)`: units times one where the mask is false, and the number elsewhere."""
     names = ("input", "mask", "value")
     bound: dict[str, Any] = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
-    index, value = reader.state(bound["input"]), arithmetic.number(reader, bound["value"])
+    index, value = reader.state(bound["input"]), branches.number(reader, bound["value"])
     assert index is not None  # layers make no truth values
     number = _number(node, value)
     kept = weighted(reader, node, index, bound["mask"], _where_false)
@@ -27,7 +27,7 @@ def filled(reader: Reader, node: fx.Node) -> int:
 
 def chosen(reader: Reader, node: fx.Node) -> int:
     """`torch.where(mask, h, g)`: `h` times the mask plus `g` times the rest."""
-    given = [arithmetic.number(reader, v) for v in (*node.args, *node.kwargs.values())]
+    given = [branches.number(reader, v) for v in (*node.args, *node.kwargs.values())]
     if len(given) != 3:
         refuse(node, "only `where(condition, one, other)` has a rule.")
     is_method = isinstance(node.target, str)  # h.where(condition, other)
@@ -36,7 +36,7 @@ def chosen(reader: Reader, node: fx.Node) -> int:
     if one is not None and other is not None:
         first = weighted(reader, node, one, condition, _where_true)
         second = weighted(reader, node, other, condition, _where_false)
-        return arithmetic.added(reader, node, first, second, 1.0, 1.0)
+        return branches.added(reader, node, first, second, 1.0, 1.0)
     is_left = one is not None
     number = _number(node, right if is_left else left)
     index = one if one is not None else other
@@ -67,7 +67,7 @@ def _with_number(
     entered = reader.entered(
         mask, value.channel_axis, like=reader.shape(node), through=(name, there)
     )
-    return arithmetic.added(reader, node, kept, entered, 1.0, 1.0)
+    return branches.added(reader, node, kept, entered, 1.0, 1.0)
 
 
 def _where_true(mask: Tensor) -> Tensor:

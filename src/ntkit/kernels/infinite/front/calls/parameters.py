@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import fx, nn
 
-from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.activations.numerical.quadrature import Quadrature
 from ntkit.kernels.infinite.front.calls.functions import identity
 from ntkit.kernels.infinite.front.calls.pointwise import Stopped, raised
-from ntkit.kernels.infinite.front.reader import Drawn, Pointwise, Reader
+from ntkit.kernels.infinite.front.reader import Pointwise, Reader
+from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.front.tracer import attribute
 from ntkit.kernels.infinite.program.op import AbstractUnbound
@@ -34,7 +34,6 @@ __all__ = [
     "scale",
     "shift",
     "token",
-    "trained",
     "trained_table",
 ]
 
@@ -84,31 +83,6 @@ def is_table(reader: Reader, node: fx.Node) -> bool:
         return False
     reader.parameters[node] = layer.weight
     return True
-
-
-def trained(place: str, layer: nn.Module, *, no_grad: bool) -> tuple[bool, bool]:
-    """Whether the weights and the biases of a layer are trained, at present.
-
-    Args:
-        place: What an error calls the layer's place.
-        layer: It.
-        no_grad: Whether it is called where no gradients are taken.
-
-    Raises:
-        UnsupportedLayerError: Some of its weights are, and others not.
-    """
-    found = []
-    for is_bias in (False, True):
-        asks = {
-            p.requires_grad for name, p in layer.named_parameters() if ("bias" in name) is is_bias
-        }
-        if len(asks) > 1:
-            raise UnsupportedLayerError(
-                f"At {place}: some weights of `{layer}` are frozen and others are not. Freeze all or "
-                "none of them."
-            )
-        found.append(asks != {False} and not no_grad)
-    return found[0], found[1]
 
 
 def detached(reader: Reader, index: int) -> int:

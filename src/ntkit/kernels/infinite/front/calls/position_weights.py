@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor, fx
 
-from ntkit.kernels.infinite.front.reader import Features, Reader
+from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.taken import Features
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.program.ops.positions import WeighPositions
 

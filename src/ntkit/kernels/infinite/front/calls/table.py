@@ -21,6 +21,7 @@ from ntkit.kernels.infinite.front.calls import (
     linear_maps,
     masks,
     parameters,
+    pieces,
     shapes,
 )
 from ntkit.kernels.infinite.front.calls.attention import attention
@@ -34,7 +35,7 @@ from ntkit.kernels.infinite.rules import refusals, rules
 from ntkit.networks.aggregate import Aggregate
 from ntkit.networks.attention import SelfAttention
 
-__all__ = ["MODULES", "check_modules", "read_function", "read_module"]
+__all__ = ["MODULES", "check_modules", "is_layer", "read_call"]
 
 POSITION_MAPS = (
     *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
@@ -220,7 +221,7 @@ _FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
             torch.unbind,
             "unbind",
         ),
-        concatenation.split,
+        pieces.split,
     ),
     **dict.fromkeys((torch.stack, torch.vstack), concatenation.stack),
     operator.getitem: entries.taken,
@@ -246,7 +247,14 @@ _FUNCTIONS: dict[Hashable, Callable[[Reader, fx.Node], int | None]] = {
 }
 
 
-def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None:
+def read_call(reader: Reader, node: fx.Node, has_state: bool) -> int | None:
+    """File what a call of a module, a function or a method means; its step, if it depends on weights."""
+    if node.op == "call_module":
+        return _read_module(reader, node, has_state=has_state)
+    return _read_function(reader, node)
+
+
+def _read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None:
     """The step of a call of a module; None where it depends on no weights."""
     layer = reader.layer(node)
     kind = type(layer)
@@ -274,7 +282,7 @@ def read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | None
     return layers.layer(reader, node)
 
 
-def read_function(reader: Reader, node: fx.Node) -> int | None:
+def _read_function(reader: Reader, node: fx.Node) -> int | None:
     """The step of a call of a function or method on a state."""
     target: Any = node.target
     if any(n in reader.layouts for n in node.all_input_nodes):
@@ -309,6 +317,11 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, tuple) and not isinstance(value, torch.Size):
         return all(map(_is_plain, value))
     return isinstance(value, int | float | bool | str | torch.dtype | torch.device | None)
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether a module is a layer with a rule, or of the kin of one: a subclass has none until it is given."""
+    return isinstance(module, (*rules, *duals, AbstractEncoding))
 
 
 def check_modules(traced: Traced) -> None:

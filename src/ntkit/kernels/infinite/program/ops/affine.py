@@ -9,8 +9,7 @@ from torch import nn
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.moments.convolution import Windows, convolved
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.context import At
-from ntkit.kernels.infinite.program.op import AbstractOp, Back
+from ntkit.kernels.infinite.program.op import AbstractOp, At, Back
 from ntkit.kernels.infinite.program.weights import Weights
 
 __all__ = ["Affine", "Convolve", "Custom"]

@@ -12,9 +12,8 @@ from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.kernels.infinite.activations.shifted.base import AbstractShifted, ShiftedPairs, met
 from ntkit.kernels.infinite.activations.shifted.choice import shifted
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.context import At, Context
 from ntkit.kernels.infinite.program.known import AbstractKnown
-from ntkit.kernels.infinite.program.op import AbstractOp, Back
+from ntkit.kernels.infinite.program.op import AbstractOp, At, Back, Context
 from ntkit.kernels.infinite.program.ops.bend import AbstractMean
 
 __all__ = ["AddKnown", "BendAround", "MeanAround", "MeanOfKnown"]

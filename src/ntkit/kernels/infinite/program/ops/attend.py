@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.activations.pair import safe_sqrt
 from ntkit.kernels.infinite.moments.state import PairState, covariance_only
-from ntkit.kernels.infinite.program.context import At
-from ntkit.kernels.infinite.program.op import AbstractOp, Back
+from ntkit.kernels.infinite.program.op import AbstractOp, At, Back
 from ntkit.kernels.infinite.program.table import Table
 from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.networks.attention import SelfAttention

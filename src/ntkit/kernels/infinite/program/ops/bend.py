@@ -10,8 +10,7 @@ from torch import Tensor
 from ntkit.kernels.infinite.activations.base import AbstractActivation
 from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.context import At, Context
-from ntkit.kernels.infinite.program.op import AbstractOp, Back
+from ntkit.kernels.infinite.program.op import AbstractOp, At, Back, Context
 
 __all__ = ["AbstractMean", "Bend", "Mean", "MeanOf", "MeanOfTable", "means"]
 

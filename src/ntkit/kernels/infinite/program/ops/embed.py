@@ -6,8 +6,7 @@ import torch
 
 from ntkit.kernels.infinite.moments.branches import weighted_sum
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.context import At
-from ntkit.kernels.infinite.program.op import AbstractOp
+from ntkit.kernels.infinite.program.op import AbstractOp, At
 
 __all__ = ["AddTable", "TakeToken", "TrainFeatures", "TrainTable"]
 

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.moments.state import PairState, covariance_only
-from ntkit.kernels.infinite.program.context import At
-from ntkit.kernels.infinite.program.op import AbstractOp, Back
+from ntkit.kernels.infinite.program.op import AbstractOp, At, Back
 from ntkit.kernels.infinite.program.ops.bend import Mean, means
 from ntkit.kernels.infinite.program.weights import Weights
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.moments.distances import state_of_each, state_of_features
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.context import At
-from ntkit.kernels.infinite.program.op import AbstractOp, Back
+from ntkit.kernels.infinite.program.op import AbstractOp, At, Back
 
 __all__ = ["TakePoints", "UniformSine"]
 

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.moments.position_maps import PositionMap
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.context import At
-from ntkit.kernels.infinite.program.op import AbstractOp, Back
+from ntkit.kernels.infinite.program.op import AbstractOp, At, Back
 
 __all__ = [
     "Flattened",

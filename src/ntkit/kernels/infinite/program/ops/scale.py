@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.context import At
-from ntkit.kernels.infinite.program.op import AbstractOp
+from ntkit.kernels.infinite.program.op import AbstractOp, At
 from ntkit.kernels.infinite.program.weights import Weights
 
 __all__ = ["Detach", "Mask", "Times", "TrainedScale"]
