@@ -18,15 +18,14 @@ def trained(place: str, layer: nn.Module, *, no_grad: bool) -> tuple[bool, bool]
     Raises:
         UnsupportedLayerError: Some of its weights are, and others not.
     """
-    found = []
-    for is_bias in (False, True):
-        asks = {
-            p.requires_grad for name, p in layer.named_parameters() if ("bias" in name) is is_bias
-        }
+    of_weights: set[bool] = set()
+    of_biases: set[bool] = set()
+    for name, parameter in layer.named_parameters():
+        (of_biases if "bias" in name else of_weights).add(parameter.requires_grad)
+    for asks in (of_weights, of_biases):
         if len(asks) > 1:
             raise UnsupportedLayerError(
                 f"At {place}: some weights of `{layer}` are frozen and others are not. Freeze all or "
                 "none of them."
             )
-        found.append(asks != {False} and not no_grad)
-    return found[0], found[1]
+    return of_weights != {False} and not no_grad, of_biases != {False} and not no_grad

@@ -193,6 +193,8 @@ def _twofold(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
     Source: Dekker 1971, error-free products; Ogita, Rump and Oishi 2005 (accurate dot products).
     """
+    if torch.equal(u, v):
+        return _itself(u)
     # Scaled by powers of two, which is exact, so that no product under- or overflows.
     u, scale1 = _unit_scale(u)
     v, scale2 = _unit_scale(v)
@@ -211,6 +213,18 @@ def _twofold(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     scale = scale1 * scale2 / u.shape[1]
     near, far = torch.where(uv > 0, small, large), torch.where(uv > 0, large, small)
     return near * scale, far * scale
+
+
+def _itself(u: Tensor) -> tuple[Tensor, Tensor]:
+    """The same where each row meets itself, to the same bits: no part is square to it."""
+    u, scale = _unit_scale(u)
+    total = u * u
+    while total.shape[1] > 1:  # in the order of `_dot`
+        half = total.shape[1] // 2
+        total = torch.cat([total[:, :half] + total[:, half : 2 * half], total[:, 2 * half :]], 1)
+    lengths = total[:, 0].sqrt() * (u**2).sum(1).sqrt()
+    far = 2 * (lengths + (lengths**2).sqrt()) * (scale * scale / u.shape[1])
+    return torch.zeros_like(far), far
 
 
 def _unit_scale(u: Tensor) -> tuple[Tensor, Tensor]:
