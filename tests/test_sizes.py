@@ -15,9 +15,6 @@ FILES, FUNCTIONS = (90, 250, 420), (7, 25, 80)
 
 # Files and functions of kernels/infinite that are longer. The list shrinks.
 LONG = {
-    "kernels/infinite/kernel.py",
-    "kernels/infinite/loops/entries.py",
-    "kernels/infinite/moments/state.py",
     "normalised",
 }
 

@@ -1,10 +1,11 @@
 """Points as kernels of modules take them, checked."""
 
+import torch
 from torch import Tensor
 
 from ntkit._core.checks import finite, floating_tensor
 
-__all__ = ["Points", "checked"]
+__all__ = ["Points", "check_device", "checked"]
 
 Points = Tensor | tuple[Tensor, ...]
 """One tensor `[n, ...]`, or one for each input of the module."""
@@ -44,3 +45,17 @@ def checked(name: str, points: Points, counts: tuple[int, int]) -> tuple[Tensor,
             raise ValueError(f"`{label}` is on the meta device, which holds no values.")
         finite(label, x)
     return tuple(inputs)
+
+
+def check_device(name: str, inputs: tuple[Tensor, ...], device: torch.device) -> None:
+    """Refuse points on another device than the network's.
+
+    Raises:
+        ValueError: They are.
+    """
+    for x in inputs:
+        if x.device != device:
+            raise ValueError(
+                f"`{name}` is on {x.device} and the network on {device}. "
+                f'Move one of them: `{name}.to("{device}")`.'
+            )

@@ -247,7 +247,7 @@ def test_the_loops_of_the_angle_are_taken(monkeypatch: pytest.MonkeyPatch) -> No
     layers = [m for _ in range(3) for m in (Linear(7, 7, bias=False), nn.LeakyReLU(0.1))]
     with worth(0):
         ntk(nn.Sequential(*layers, Linear(7, 1, bias=False)))(points(300, (7,)))
-    assert {"profile", "mirror"} <= recorder.taken
+    assert "profile" in recorder.taken
 
 
 def test_gradients_go_by_plain_passes() -> None:

@@ -12,7 +12,7 @@ from ntkit._core.copies import Copier
 from ntkit._core.devices import device_of, refuse_without_float64
 from ntkit.encodings.base import AbstractFourier
 from ntkit.kernels.base import AbstractLagKernel
-from ntkit.kernels.checked_points import Points, checked
+from ntkit.kernels.checked_points import Points, check_device, checked
 from ntkit.kernels.infinite.at_shape import AtShape
 from ntkit.kernels.infinite.back.gram_matrix import diagonal_values, gram_matrices, is_by_angle
 from ntkit.kernels.infinite.back.lags import layers_at_gaps, values_at_gaps
@@ -163,7 +163,7 @@ class InfiniteKernel(AbstractLagKernel):
         at_shape, left = self._ready("x1", first)
         right = None
         if second is not None:
-            self._check_device("x2", second)
+            check_device("x2", second, next(self._module.parameters()).device)
             if [x.shape[1:] for x in second] != [x.shape[1:] for x in first]:
                 raise ValueError(
                     f"`x2` has points of shape {tuple(second[0].shape[1:])}, "
@@ -322,29 +322,20 @@ class InfiniteKernel(AbstractLagKernel):
 
     def layer_sizes(self) -> list[int]:
         """Number of parameters of each layer, in the order of `layer_table`; both halves of a pair."""
-        return [self._halves * sum(p.numel() for p in layer) for layer in self._layers()]
+        return [self._halves * sum(p.numel() for p in layer) for layer in self._traced.layers()]
 
     def layer_norms(self) -> list[float]:
         """Squared norm of each layer's parameters as they are, in the order of `layer_sizes`."""
         with torch.no_grad():
             return [
                 self._halves * float(sum(p.double().square().sum() for p in layer))
-                for layer in self._layers()
+                for layer in self._traced.layers()
             ]
 
     @property
     def _halves(self) -> int:
         """Networks with parameters of their own: a symmetrised pair has two."""
         return 2 if self._traced.starts_at_zero else 1
-
-    def _layers(self) -> list[list[Tensor]]:
-        """The parameters of each layer that has any."""
-        layers: list[list[Tensor]] = [
-            [*self._traced.layer(node).parameters()]
-            for node in self._traced.graph.nodes
-            if node.op == "call_module"
-        ]
-        return [layer for layer in layers if layer]
 
     @cached_property
     def _fourier(self) -> AbstractFourier | None:
@@ -371,7 +362,8 @@ class InfiniteKernel(AbstractLagKernel):
 
     def _ready(self, name: str, inputs: tuple[Tensor, ...]) -> tuple[AtShape, Side]:
         """The steps for points of these shapes, and the points' features."""
-        like = self._check_device(name, inputs)
+        like = next(self._module.parameters())
+        check_device(name, inputs, like.device)
         self._follow_modes()
         key = tuple(x.shape[1:] for x in inputs)
         at_shape = self._at_shapes.get(key)
@@ -410,21 +402,6 @@ class InfiniteKernel(AbstractLagKernel):
         if key not in self._looked_at:
             refuse_coupled(self._traced.body, first, second)
             self._looked_at.add(key)
-
-    def _check_device(self, name: str, inputs: tuple[Tensor, ...]) -> Tensor:
-        """A parameter of the network.
-
-        Raises:
-            ValueError: The points and the network are on different devices.
-        """
-        like = next(self._module.parameters())
-        for x in inputs:
-            if x.device != like.device:
-                raise ValueError(
-                    f"`{name}` is on {x.device} and the network on {like.device}. "
-                    f'Move one of them: `{name}.to("{like.device}")`.'
-                )
-        return like
 
     def _finished(self, table: Tensor) -> Tensor:
         starts_at_zero = self._traced.starts_at_zero and self._which == "nngp"

@@ -12,7 +12,7 @@ from ntkit.kernels.infinite.back.angle import AngleProfile, Polynomial
 from ntkit.kernels.infinite.back.executable import Executable
 from ntkit.kernels.infinite.back.interpreter import run_tiles
 from ntkit.kernels.infinite.back.request import Request
-from ntkit.kernels.infinite.loops.available import loops_for
+from ntkit.kernels.infinite.loops.available import loops_for, mirror
 from ntkit.kernels.infinite.moments.distances import close_pairs
 
 __all__ = ["Choice", "chosen", "gram_by_angle"]
@@ -199,11 +199,11 @@ class _InOnePass(_Plain):
 
     def mirror(self, rows: tuple[int, int], columns: tuple[int, int]) -> None:
         """By blocks."""
-        self.loops.mirror(self.matrix, *rows, *columns)
+        mirror(self.matrix, rows, columns)
 
     def mirror_within(self, start: int, stop: int) -> None:
         """By blocks: what is below the diagonal is overwritten before it is copied back."""
-        self.loops.mirror(self.matrix, start, stop, start, stop)
+        mirror(self.matrix, (start, stop), (start, stop))
 
     def _prepared(self, polynomial: Polynomial) -> tuple[Any, ...] | None:
         """The loop of a degree, its coefficients and constants; None where there is none."""

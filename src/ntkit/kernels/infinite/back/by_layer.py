@@ -36,7 +36,7 @@ def layer_kernels(
         taken = tuple(s for k in op.inputs if (s := states[k]) is not None)
         at = At(context, index, demand)
         state = op.apply(taken, at)
-        if state.scales != 0:
+        if state.has_scales:
             raise UnsupportedLayerError(
                 f"`{op.name}` has trained scales, whose own part of the tangent kernel is not "
                 "told apart. Leave them out (`elementwise_affine=False`, `affine=False`)."

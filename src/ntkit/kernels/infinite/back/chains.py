@@ -82,7 +82,7 @@ def chains(program: Program, wanted: Sequence[Demand | None]) -> dict[int, Chain
         demand = wanted[index]
         if demand is None or demand.layout != "pairs" or not is_within(index):
             continue
-        if not isinstance(op, Convolve) or not op.windows.is_plain:
+        if not isinstance(op, Convolve) or not op.windows.is_plain or op.windows.is_local:
             continue
         (taker,), source = takers[index], op.inputs[0]
         bend = program.ops[taker]
@@ -147,9 +147,8 @@ def through(chain: Chain, state: PairState, context: Context) -> PairState | Non
         None if ntk is None else results[1].view(shape).numpy(),
     )
     found = [result.permute(back) for result in results]
-    return replace(
-        covariance_only(state), cov=found[0], ntk=None if ntk is None else found[1], scales=0.0
-    )
+    bare = covariance_only(state).without_scales()
+    return replace(bare, cov=found[0], ntk=None if ntk is None else found[1])
 
 
 def _rows(sizes: Tensor) -> np.ndarray:

@@ -53,6 +53,12 @@ class Traced:
     graph: fx.Graph
     starts_at_zero: bool
 
+    def layers(self) -> list[list[nn.Parameter]]:
+        """The parameters of each layer that has any, in the order of the calls."""
+        called = (node for node in self.graph.nodes if node.op == "call_module")
+        found = ([*self.layer(node).parameters()] for node in called)
+        return [parameters for parameters in found if parameters]
+
     def layer(self, node: fx.Node) -> nn.Module:
         """The module that a node calls."""
         return self.root.get_submodule(str(node.target))

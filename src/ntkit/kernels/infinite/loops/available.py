@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["loops_for"]
+__all__ = ["loops_for", "mirror"]
 
 _WORTH = 2**15
 """Entries from which a call pays, and the second that the first one takes to load."""
@@ -27,6 +27,11 @@ def loops_for(entries: int, *tables: Tensor) -> Any | None:
         if table.device.type != "cpu" or table.dtype != dtype or table.requires_grad:
             return None
     return _loaded() if dtype in {torch.float32, torch.float64} else None
+
+
+def mirror(matrix: Any, rows: tuple[int, int], columns: tuple[int, int]) -> None:
+    """Copy a tile of a symmetric matrix to its place below the diagonal; only where `loops_for` gave loops."""
+    import_module("ntkit.kernels.infinite.loops.mirror").mirror(matrix, *rows, *columns)
 
 
 @cache

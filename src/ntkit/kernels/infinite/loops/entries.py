@@ -1,10 +1,6 @@
 """Compiled loops (numba, the extra `fast`): all that is done to an entry at once, in registers.
 
-Each has the form that torch computes pass by pass as its oracle: `PiecewiseLinear.quick`,
-`convolved` and the polynomials of `by_angle`. Imported by `available.loops_for` alone.
-
-All in one file, although long: numba keeps what it compiled on disk for as long as the file of the
-function is the same, and would not see that a helper in another file has changed.
+Their oracles compute pass by pass: `PiecewiseLinear.quick`, `convolved`, `by_angle`. One file: see `options`.
 """
 
 import math
@@ -17,30 +13,12 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-__all__ = ["DEGREES", "chain", "mirror", "piecewise_linear", "profile", "window_sums"]
+from ntkit.kernels.infinite.loops.options import OPTIONS
 
-
-def _can_be_kept() -> bool:
-    """Whether numba finds a folder, beside this file or in the user's cache, to keep machine code in."""
-    try:
-        numba.njit(cache=True)(_can_be_kept)
-    except RuntimeError:
-        return False
-    return True
-
-
-_OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "cache": _can_be_kept(),
-    "error_model": "numpy",  # a division that may raise is not made many at a time
-    "fastmath": {"contract", "nsz"},
-}
+__all__ = ["DEGREES", "chain", "piecewise_linear", "profile", "window_sums"]
 
 DEGREES = (8, 12, 16, 20, 24, 28, 32)
 """Of the polynomials that `profile` has a loop for."""
-
-_BLOCK = 16
-"""Rows and columns that are turned at a time: whole lines of the cache on either side."""
 
 
 def _series(z: Any) -> Any:
@@ -101,7 +79,7 @@ def _angle(cosine: Any, sine: Any, half_pi: Any) -> Any:
     return half_pi + half_pi - angle if cosine < half_pi - half_pi else angle
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 @no_type_check
 def piecewise_linear(
     cov: Any,
@@ -177,7 +155,7 @@ def _bent(
             new_ntk[to + q] = ntk[at + q] * (linear + bend * far)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 @no_type_check
 def window_sums(
     tables: Any,
@@ -217,7 +195,7 @@ def window_sums(
                 _summed(tables, start, size, copies, i, j, plus, to, *taps, padded, out, to)
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 @no_type_check
 def chain(
     covs: Any,
@@ -296,7 +274,7 @@ def _spread(lengths: Any, is_first: bool, rows: Any) -> None:
                 rows[inverse + b] = 1 / length
 
 
-@numba.njit(**_OPTIONS)
+@numba.njit(**OPTIONS)
 @no_type_check
 def _link(
     cov: Any, ntk: Any, size: Any, windows: Any, bend: Any, new_cov: Any, new_ntk: Any
@@ -403,19 +381,6 @@ def _unsigned(place: Any) -> Any:
     return np.uintp(place)
 
 
-@numba.njit(**_OPTIONS)
-@no_type_check
-def mirror(matrix: Any, row: int, row_stop: int, column: int, column_stop: int) -> None:
-    """Copy a tile of a symmetric matrix to its place below the diagonal, block by block."""
-    for j in range(column, column_stop, _BLOCK):
-        j_stop = min(j + _BLOCK, column_stop)
-        for i in range(row, row_stop, _BLOCK):
-            i_stop = min(i + _BLOCK, row_stop)
-            for b in range(j, j_stop):
-                for a in range(i, i_stop):
-                    matrix[b, a] = matrix[a, b]
-
-
 @cache
 @no_type_check
 def profile(degree: int, is_of_angle: bool) -> Callable[..., None]:
@@ -426,7 +391,7 @@ def profile(degree: int, is_of_angle: bool) -> Callable[..., None]:
     matrix, and the row and column of it at which the values go.
     """
 
-    @numba.njit(**_OPTIONS)
+    @numba.njit(**OPTIONS)
     def evaluate(
         cosines: Any,
         coefficients: Any,

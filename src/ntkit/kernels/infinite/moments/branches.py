@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import nan
 
 import torch
 
@@ -29,7 +28,7 @@ def multiply(first: PairState, second: PairState) -> PairState:
     ntk = None
     if first.ntk is not None and second.ntk is not None:
         ntk = first.ntk * second.cov + first.cov * second.ntk
-    state = replace(first, cov=first.cov * second.cov, ntk=ntk, scales=_mixed_scales(first, second))
+    state = replace(_with_scales_of_both(first, second), cov=first.cov * second.cov, ntk=ntk)
     if first.var1 is None or second.var1 is None:
         return covariance_only(state)
     p, q = first.pair, second.pair
@@ -47,7 +46,7 @@ def _add(first: PairState, second: PairState) -> PairState:
     ntk = None
     if first.ntk is not None and second.ntk is not None:
         ntk = first.ntk + second.ntk
-    state = replace(first, cov=first.cov + second.cov, ntk=ntk, scales=_mixed_scales(first, second))
+    state = replace(_with_scales_of_both(first, second), cov=first.cov + second.cov, ntk=ntk)
     if first.var1 is None or second.var1 is None:
         return covariance_only(state)
     assert first.var2 is not None and second.var1 is not None and second.var2 is not None
@@ -69,5 +68,6 @@ def _add(first: PairState, second: PairState) -> PairState:
     )
 
 
-def _mixed_scales(first: PairState, second: PairState) -> float:
-    return 0.0 if first.scales == second.scales == 0 else nan
+def _with_scales_of_both(first: PairState, second: PairState) -> PairState:
+    """The first state, whose trained scales, or those of the second, are no longer its units' own."""
+    return first.factorised() if first.has_scales or second.has_scales else first

@@ -27,6 +27,7 @@ class Windows:
         b: Of the biases.
         own_weight: What the weights themselves contribute to the tangent kernel.
         own_bias: What the biases contribute.
+        is_local: Whether each position has weights of its own: different ones are then independent.
     """
 
     taps: tuple[Window, ...]
@@ -35,6 +36,7 @@ class Windows:
     b: float | Tensor
     own_weight: float | Tensor
     own_bias: float | Tensor
+    is_local: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -67,11 +69,16 @@ def convolved(state: PairState, windows: Windows) -> PairState:
 
     The variances are dropped: rules that call this have the effect "windows".
     """
+    found = _convolved(state, windows)
+    return found.decorrelated() if windows.is_local else found
+
+
+def _convolved(state: PairState, windows: Windows) -> PairState:
     taps = windows.taps
     axes = len(taps)
     copies = 2 if state.layout == "pairs" else 1
     if windows.is_plain:
-        quick = _by_loops(state, windows.trained(*state.trains), copies)
+        quick = _by_loops(state, windows, copies)
         if quick is not None:
             return quick
 
@@ -120,7 +127,7 @@ def _by_loops(state: PairState, windows: Windows, copies: int) -> PairState | No
         ntk = windows.share * after + windows.shift
     elif ntk is not None:
         ntk = on_pairs(ntk.expand_as(cov), after, own_factors)
-    return replace(covariance_only(state), cov=after, ntk=ntk, scales=0.0)
+    return replace(covariance_only(state).without_scales(), cov=after, ntk=ntk)
 
 
 def loop_order(ndim: int, axes: int) -> list[int]:

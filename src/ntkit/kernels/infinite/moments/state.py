@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isnan, nan, prod
+from math import prod
 from typing import Any
 
 import torch
@@ -12,12 +12,9 @@ from ntkit.kernels.infinite.activations.base import AbstractActivation, Dual
 from ntkit.kernels.infinite.activations.numerical.quadrature import scaled_slope
 from ntkit.kernels.infinite.activations.pair import Pair, safe_sqrt
 from ntkit.kernels.infinite.moments.layout import Layout
+from ntkit.kernels.infinite.moments.scales import Scale, affine, is_known
 
 __all__ = ["PairState", "covariance_only"]
-
-
-Scale = float | Tensor
-"""A number, or a tensor that may ask for gradients."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +41,11 @@ class PairState:
         is_flat: Whether positions and channels were flattened into one axis of features.
         scales: How many times `cov` the tangent kernel holds for trained scales of these very
             units, which are proportional to what the scales multiply. A nonlinearity makes another
-            thing of that part. NaN where such a part is there and the units are no longer
-            proportional (a shift, a sum): it is then taken with the rest, `E[u v] E[s'(u) s'(v)]`.
+            thing of that part.
+        is_factorised: Whether there is such a part of units that are no longer proportional (a shift, a
+            sum): it is then taken with the rest, `E[u v] E[s'(u) s'(v)]`, and `scales` is 0.
         scales_by_position: Whether each position has scales of its own: pairs of two have no such
             part.
-        trains: Whether the weights and the biases of the layer at hand are trained; `affine` leaves
-            out what frozen ones would add to the tangent kernel.
 
     Example:
         >>> import torch
@@ -70,8 +66,8 @@ class PairState:
     layout: Layout = "each"
     is_flat: bool = False
     scales: float = 0.0
+    is_factorised: bool = False
     scales_by_position: bool = False
-    trains: tuple[bool, bool] = (True, True)
 
     @property
     def pair(self) -> Pair:
@@ -85,23 +81,34 @@ class PairState:
             together = (4 * norms - apart).clamp_min(0)
         return Pair(self.cov, apart, together, self.var1, self.var2)
 
+    @property
+    def has_scales(self) -> bool:
+        """Whether the tangent kernel holds a part of trained scales of these very units."""
+        return self.is_factorised or self.scales != 0
+
+    def factorised(self) -> "PairState":
+        """With the part of trained scales taken with the rest from here on."""
+        return replace(self, scales=0.0, is_factorised=True)
+
+    def without_scales(self) -> "PairState":
+        """With no trained scales of these very units any more: fresh weights or a nonlinearity came after."""
+        return replace(self, scales=0.0, is_factorised=False) if self.has_scales else self
+
     def affine(self, w: Scale, b: Scale, *, own_weight: Scale, own_bias: Scale) -> "PairState":
         """After fresh weights: `cov <- w cov + b`, `ntk <- w ntk + own_weight cov + own_bias`.
 
         `own_weight cov + own_bias` is what the weights and biases of the layer itself contribute.
         """
-        cov = _affine(self.cov, w, b)
+        cov = affine(self.cov, w, b)
         ntk = None
         if self.ntk is not None:
-            own_weight = own_weight if self.trains[0] else 0.0
-            own_bias = own_bias if self.trains[1] else 0.0
-            same = _is(own_weight, w) and _is(own_bias, b)
-            own = cov if same else _affine(self.cov, own_weight, own_bias)
-            ntk = own + _affine(self.ntk, w, 0.0)
-        tables: dict[str, Any] = {"cov": cov, "ntk": ntk, "scales": 0.0}
+            same = is_known(own_weight, w) and is_known(own_bias, b)
+            own = cov if same else affine(self.cov, own_weight, own_bias)
+            ntk = own + affine(self.ntk, w, 0.0)
+        tables: dict[str, Any] = {"cov": cov, "ntk": ntk, "scales": 0.0, "is_factorised": False}
         if self.var1 is None or self.var2 is None:
             return replace(self, **tables)
-        if _is(b, 0.0):
+        if is_known(b, 0.0):
             return replace(self, **tables, **_scaled(self, w))
         if self.apart is None:
             return replace(self, **tables, var1=w * self.var1 + b, var2=w * self.var2 + b)
@@ -139,19 +146,21 @@ class PairState:
             state = self.affine(w, b, own_weight=own_weight, own_bias=own_bias)
         else:
             state = self.affine(w, b, own_weight=0.0, own_bias=0.0)
-            parts = own_weight * self.trains[0], own_bias * self.trains[1]
-            own = replace(self, ntk=_affine(self.cov, *parts)).decorrelated()
+            own = replace(self, ntk=affine(self.cov, own_weight, own_bias)).decorrelated()
             ntk = None if state.ntk is None or own.ntk is None else state.ntk + own.ntk
             state = replace(state, ntk=ntk)
-        own_weight = own_weight * self.trains[0]
-        known = own_weight == 0 and self.scales == 0
-        if (
-            state.ntk is None or known or w == 0
-        ):  # of zeros, the part is taken with the rest exactly
+        if own_weight == 0 and not self.has_scales:
             return state
-        mixed = self.scales != 0 and self.scales_by_position != by_position
-        scales = nan if b != 0 or mixed else self.scales + own_weight / w
-        return replace(state, scales=scales, scales_by_position=by_position)
+        if state.ntk is None or w == 0:  # of zeros, the part is taken with the rest exactly
+            return state
+        state = replace(state, scales_by_position=by_position)
+        if (
+            self.is_factorised
+            or b != 0
+            or (self.has_scales and self.scales_by_position != by_position)
+        ):
+            return state.factorised()
+        return replace(state, scales=self.scales + own_weight / w)
 
     def scaled(self, w: Scale) -> "PairState":
         """After multiplication by a constant of square `w`."""
@@ -170,8 +179,7 @@ class PairState:
         """
         assert self.var1 is not None and self.var2 is not None
         with_ntk = self.ntk is not None
-        has_scales = self.scales != 0 and not isnan(self.scales)
-        if self.apart is None and not self.cov.requires_grad and not has_scales:
+        if self.apart is None and not self.cov.requires_grad and self.scales == 0:
             quick = activation.quick(self.cov, self.var1, self.var2, self.ntk)
             if quick is not None:
                 return self._after(activation, Dual(quick[0], None), quick[1], with_variances)
@@ -188,7 +196,7 @@ class PairState:
         """`ntk E[s'(u) s'(v)]`; the part of trained scales is `E[u s'(u) v s'(v)]` times `scales`."""
         if dual.slope is None or self.ntk is None:
             return None
-        if self.scales == 0 or isnan(self.scales):
+        if self.scales == 0:
             return self.ntk * dual.slope
         of_scale = scaled_slope(activation)
         moved = dual if of_scale is activation else of_scale.dual(self.pair, slope=False)
@@ -206,7 +214,7 @@ class PairState:
             found["var2"] = activation.variance(self.var2)
             if self.apart is not None:
                 found["apart"], found["together"] = dual.apart, dual.together
-        return replace(self, cov=dual.cov, ntk=ntk, scales=0.0, **found)
+        return replace(self.without_scales(), cov=dual.cov, ntk=ntk, **found)
 
     def normalised(self, scale1: Tensor, scale2: Tensor) -> "PairState":
         """Each unit over its own length; `scale` holds the squares, shaped like the variances."""
@@ -363,8 +371,8 @@ class PairState:
         if ntk is not None and not (ntk.ndim == 0 and float(ntk) == 0):  # linear maps keep zero
             ntk = on_pairs(_whole(ntk, self.cov))
         bare = covariance_only(self)
-        if self.scales_by_position and self.scales != 0:
-            bare = replace(bare, scales=nan)
+        if self.scales_by_position and self.has_scales:
+            bare = bare.factorised()
         return replace(bare, cov=on_pairs(self.cov), ntk=ntk, positions=positions)
 
     def resolved(self, var1: Tensor, var2: Tensor) -> "PairState":
@@ -387,21 +395,6 @@ def _scaled(state: PairState, w: Scale) -> dict[str, Tensor | None]:
             ("together", state.together),
         )
     }
-
-
-def _affine(table: Tensor, w: Scale, b: Scale) -> Tensor:
-    """`w table + b`, without the passes over memory that change nothing."""
-    if _is(w, 0.0):
-        return torch.full_like(table, b) if not isinstance(b, Tensor) else b.expand_as(table)
-    table = table if _is(w, 1.0) else w * table
-    return table if _is(b, 0.0) else table + b
-
-
-def _is(scale: Scale, value: Scale) -> bool:
-    """Whether a scale is known to be a value; tensors may ask for gradients, and are only themselves."""
-    if isinstance(scale, Tensor) or isinstance(value, Tensor):
-        return scale is value
-    return scale == value
 
 
 def _whole(table: Tensor, like: Tensor) -> Tensor:

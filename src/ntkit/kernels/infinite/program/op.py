@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isnan
 from typing import ClassVar, Literal
 
 import torch
@@ -57,7 +56,7 @@ class Watch:
     Attributes:
         close: `[n, m]`, of units without positions; None for none so far.
         has_factorised: Whether the part of a trained scale was taken with the rest, see
-            `PairState.scales`.
+            `PairState.is_factorised`.
     """
 
     close: Tensor | None = None
@@ -65,7 +64,7 @@ class Watch:
 
     def see(self, state: PairState) -> None:
         """Look at the units that a nonlinearity gets."""
-        self.has_factorised = self.has_factorised or isnan(state.scales)
+        self.has_factorised = self.has_factorised or state.is_factorised
         if state.positions:
             return
         assert state.var1 is not None and state.var2 is not None

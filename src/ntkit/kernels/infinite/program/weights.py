@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from ntkit.kernels.infinite.moments.state import PairState, Scale
+from ntkit.kernels.infinite.moments.scales import Scale
+from ntkit.kernels.infinite.moments.state import PairState
 
 __all__ = ["Weights"]
 

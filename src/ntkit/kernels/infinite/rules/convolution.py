@@ -1,5 +1,6 @@
 """Convolutions, their transposes and locally connected layers, in both parametrisations."""
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -88,13 +89,19 @@ def ntk_transposed(layer: Any, state: PairState, variances: Taken) -> PairState:
     return convolved(state, _ntk(layer, state.positions, variances))
 
 
-@rules.register(LocalConv1d, LocalConv2d, LocalConv3d, effect="windows", channel_axis=1)
+def _local(layer: Any, positions: tuple[int, ...], variances: Taken) -> Windows:
+    return replace(_ntk(layer, positions, variances), is_local=True)
+
+
+@rules.register(
+    LocalConv1d, LocalConv2d, LocalConv3d, effect="windows", channel_axis=1, windows=_local
+)
 def local_convolution(layer: Any, state: PairState, variances: Taken) -> PairState:
     """Weights of their own at each position: different positions are independent.
 
     Source: Novak et al. 2019 (arXiv:1810.05148), section 5.1.
     """
-    return convolved(state, _ntk(layer, state.positions, variances)).decorrelated()
+    return convolved(state, _local(layer, state.positions, variances))
 
 
 _TRANSPOSED = (

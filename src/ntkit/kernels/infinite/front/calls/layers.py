@@ -14,7 +14,7 @@ from ntkit.kernels.infinite.front.calls.shapes import flattened
 from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import refuse, where
-from ntkit.kernels.infinite.front.trained import trained
+from ntkit.kernels.infinite.front.trained import trained, trained_at_all
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
 from ntkit.kernels.infinite.program.ops.affine import Affine, Convolve, Custom
 from ntkit.kernels.infinite.program.ops.scale import Mask
@@ -187,7 +187,8 @@ class LayerCall(AbstractUnbound):
         if rule.windows is not None and self.positions is not None:
             windows = rule.windows(layer, self.positions, variances)
             return Convolve(*same, windows.trained(*trains), **options)
-        return Custom(*same, layer, rule.apply, variances, trains, True, self.where, **options)
+        either = trained_at_all(self.where, layer, no_grad=self.no_grad)
+        return Custom(*same, layer, rule.apply, variances, either, True, self.where, **options)
 
 
 def _has_bias(module: nn.Module) -> bool:

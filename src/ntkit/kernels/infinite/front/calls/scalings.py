@@ -10,7 +10,7 @@ from ntkit.kernels.infinite.front.calls.pointwise import means_of, raised
 from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import refuse, where
-from ntkit.kernels.infinite.front.trained import trained
+from ntkit.kernels.infinite.front.trained import trained, trained_at_all
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
 from ntkit.kernels.infinite.program.ops.affine import Custom
 from ntkit.kernels.infinite.program.ops.bend import Mean
@@ -88,12 +88,13 @@ class ScalingCall(AbstractUnbound):
     def bind(self) -> AbstractOp:
         """By the numbers of the layer, where its rule says them."""
         layer, variances = self.layer, self.variances
-        trains = trained(self.where, layer, no_grad=self.no_grad)
         same = self.name, self.inputs, self.units
         options: dict[str, Any] = {"back": self.back, "is_homogeneous": self.is_homogeneous}
         if self.rule.numbers is None:
-            rule = self.rule.apply
-            return Custom(*same, layer, rule, variances, trains, False, self.where, **options)
+            either = trained_at_all(self.where, layer, no_grad=self.no_grad)
+            of_rule = layer, self.rule.apply, variances
+            return Custom(*same, *of_rule, either, False, self.where, **options)
+        trains = trained(self.where, layer, no_grad=self.no_grad)
         weights = self.rule.numbers(layer, variances).trained(*trains)
         if not self.means:
             return TrainedScale(*same, weights, **options)

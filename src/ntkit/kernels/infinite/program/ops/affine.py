@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.moments.convolution import Windows, convolved
@@ -54,7 +55,7 @@ class Custom(AbstractOp):
         layer: The layer.
         rule: `rule(layer, state, variances)`.
         variances: Where those of plain layers come from.
-        trains: Whether the weights and the biases are trained.
+        trains: Whether its parameters are trained.
         mixes: Whether it mixes channels: flattened features then count by their mean over positions.
         where: What an error calls the place in the user's forward.
     """
@@ -62,7 +63,7 @@ class Custom(AbstractOp):
     layer: nn.Module
     rule: Callable[[Any, PairState, Any], PairState]
     variances: str
-    trains: tuple[bool, bool]
+    trains: bool
     mixes: bool
     where: str
 
@@ -73,10 +74,24 @@ class Custom(AbstractOp):
             UnsupportedLayerError: It refuses the layer; the error is given the place.
         """
         before = states[0].read_out() if self.mixes else states[0]
-        before = replace(before, trains=self.trains)
         try:
             state = self.rule(self.layer, before, self.variances)
+            if not self.trains and state.ntk is not None:
+                state = self._frozen(before, state, state.ntk)
         except UnsupportedLayerError as error:
             raise UnsupportedLayerError(f"At {self.where}: {error}") from error
-        state = replace(state, trains=(True, True))
         return at.settled(state) if self.back == "windows" else state
+
+    def _frozen(self, before: PairState, state: PairState, ntk: Tensor) -> PairState:
+        """Without what the layer's own parameters add: rules are affine in the tangent kernel, so what they make of zero."""
+        zero = torch.zeros((), dtype=ntk.dtype, device=ntk.device)
+        own = self.rule(self.layer, replace(before, ntk=zero), self.variances).ntk
+        assert own is not None
+        if state.has_scales:  # none are trained but those that were there
+            kept = (
+                state.without_scales()
+                if not before.has_scales
+                else replace(state, scales=before.scales)
+            )
+            state = state if state.is_factorised and before.has_scales else kept
+        return replace(state, ntk=ntk - own)

@@ -53,7 +53,7 @@ class AttendExactly(AbstractOp):
         else:
             seen = self._seen(state.positions, at)
             state = _by_products(state, embedded, values, inner * outer, b, seen)
-        return replace(at.settled(state), scales=0.0)
+        return at.settled(state).without_scales()
 
     def _scores(self, embedded: PairState, at: At) -> Tensor:
         size, layer = prod(embedded.positions), self.layer
@@ -100,7 +100,7 @@ class AttendByLayer(AbstractOp):
         state = covariance_only(states[0])
         state = _by_maps(state, at, lambda: self._softmax(state, at))
         state = self.out.of(self.values.of(state))
-        return replace(at.settled(state), scales=0.0)
+        return at.settled(state).without_scales()
 
     def _softmax(self, state: PairState, at: At) -> Tensor:
         size = prod(state.positions)

@@ -1,7 +1,6 @@
 """Concatenations: of features, and of positions."""
 
 from dataclasses import dataclass
-from math import nan
 from typing import ClassVar
 
 import torch
@@ -77,7 +76,7 @@ class SideBySide(AbstractOp):
             _alone([state.var2 for state in states], count - axis),
             positions=positions,
             layout=states[0].layout,
-            scales=nan if any(state.scales != 0 for state in states) else 0.0,
+            is_factorised=any(state.has_scales for state in states),
         )
 
 

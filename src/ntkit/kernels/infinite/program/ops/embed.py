@@ -109,8 +109,7 @@ def _table(like: PairState, square: float, own: float) -> PairState:
     one = torch.ones_like(like.cov)
     whole = like.cov.new_ones(())
     table = replace(
-        like,
-        scales=0.0,
+        like.without_scales(),
         cov=square * one,
         ntk=None if like.ntk is None else own * one,
         var1=None if like.var1 is None else square * whole,

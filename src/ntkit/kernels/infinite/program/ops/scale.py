@@ -58,7 +58,7 @@ class Detach(AbstractOp):
         (state,) = states
         if state.ntk is None:
             return state
-        return replace(state, ntk=torch.zeros_like(state.cov), scales=0.0)
+        return replace(state.without_scales(), ntk=torch.zeros_like(state.cov))
 
 
 @dataclass(frozen=True)
