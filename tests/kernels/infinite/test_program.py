@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import networks, nngp, ntk
+from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels import rules
 from ntkit.kernels.infinite.back.interpreter import learn_alone, propagate
 from ntkit.kernels.infinite.kernel import InfiniteKernel
@@ -185,6 +186,31 @@ def test_a_rule_that_reads_the_layer_is_followed() -> None:
     before = kernel(x)
     net[2].factor = 0.25
     assert_near(kernel(x), before / 4)
+
+
+class Own(nn.Linear):
+    """A dense layer whose rule is a function alone: it does not tell what weights and biases add."""
+
+
+@rules.register(Own)
+def own(layer: Own, state, variances):
+    numbers = rules[nn.Linear(1, 1)].numbers
+    assert numbers is not None
+    return numbers(layer, variances).of(state)
+
+
+def test_frozen_parameters_of_a_layer_with_a_rule_of_its_own_add_nothing() -> None:
+    net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), Own(8, 8), nn.ReLU(), nn.Linear(8, 1)).double()
+    x, plain = randn(4, 3), nn.Sequential(*net)
+    plain[2] = nn.Linear(8, 8).double()
+    plain[2].load_state_dict(net[2].state_dict())
+    assert_near(ntk(net)(x), ntk(plain)(x))
+    for each in (net, plain):
+        each[2].requires_grad_(False)
+    assert_near(ntk(net)(x), ntk(plain)(x), loosen=10)
+    net[2].bias.requires_grad_(True)
+    with pytest.raises(UnsupportedLayerError, match="Freeze all or none of them, or file the rule"):
+        ntk(net)(x)
 
 
 SCRIPT = """

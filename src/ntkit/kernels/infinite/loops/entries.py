@@ -1,7 +1,4 @@
-"""Compiled loops (numba, the extra `fast`): all that is done to an entry at once, in registers.
-
-Their oracles compute pass by pass: `PiecewiseLinear.quick`, `convolved`, `by_angle`. One file: see `options`.
-"""
+"""Compiled loops (numba): all that is done to an entry at once, in registers; why one file, `options` says."""
 
 import math
 from collections.abc import Callable
