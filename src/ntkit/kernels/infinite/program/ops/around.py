@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from math import nan
 from typing import ClassVar
 
 from torch import Tensor
@@ -44,8 +43,8 @@ class BendAround(AbstractOp):
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
         """The moments of the units that come out."""
         (state,) = states
-        if state.scales != 0:  # a trained scale before: its part is taken with the rest
-            state = replace(state, scales=nan)
+        if state.has_scales:  # a trained scale before: its part is taken with the rest
+            state = state.factorised()
         if at.context.watch is not None:
             at.context.watch.see(state)
         pairs = _pairs(state, self.known, at.context)
