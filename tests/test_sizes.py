@@ -13,11 +13,6 @@ ROOT = Path(ntkit.__file__).parent
 # Median, nine in ten, and the longest; of functions without their docstrings, which are for whoever reads the reference.
 FILES, FUNCTIONS = (90, 250, 420), (7, 25, 80)
 
-# Files and functions of kernels/infinite that are longer. The list shrinks.
-LONG = {
-    "normalised",
-}
-
 
 def lines_of(root: Path) -> tuple[dict[str, int], dict[str, int]]:
     """Lines of each file, and of each function without its docstring."""
@@ -50,8 +45,7 @@ def quantiles(counts: Sequence[int]) -> tuple[int, int, int]:
 )
 def test_they_are_short(which: int, limits: tuple[int, int, int]) -> None:
     found = lines_of(ROOT)[which]
-    long = [name for name, count in found.items() if count > limits[2]]
-    assert not [name for name in long if name not in LONG and name.split()[-1] not in LONG]
+    assert not [name for name, count in found.items() if count > limits[2]]
     median, most, _ = quantiles([*found.values()])
     assert median <= limits[0] + 2
     assert most <= limits[1]

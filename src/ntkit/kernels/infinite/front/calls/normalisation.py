@@ -45,33 +45,8 @@ def normalised(reader: Reader, node: fx.Node) -> int:
     groups = isinstance(layer, nn.GroupNorm)
     axes = range(1, ndim) if groups else range(ndim - len(layer.normalized_shape), ndim)
     concat = reader.concats.get(index)
-    if value.channel_axis not in axes or (groups and value.channel_axis != 1):
-        refuse(
-            node,
-            f"`{layer}` normalises over the axes {list(axes)}, and the channels are at axis "
-            f"{value.channel_axis}. Only a mean over the channels has a limit.",
-        )
-    if groups and layer.num_groups > 1 and varies(reader, index):
-        refuse(
-            node,
-            f"`{layer}` takes each group from some of the channels, and their means differ from channel to "
-            "channel (a table, the points' own features). Put a layer with weights before it, or use "
-            "`nn.LayerNorm`.",
-        )
-    if groups and (not value.is_alike or layer.num_groups == layer.num_channels):
-        refuse(
-            node,
-            f"`{layer}` has groups of one channel, or a concatenation whose parts need not fall into "
-            "its groups: random means and variances stay random at any width. Use fewer groups, or "
-            "`nn.LayerNorm`.",
-        )
     parts = concat.parts if concat else (index,)
-    if any(reader.units(part).is_flat != value.is_flat for part in parts):
-        refuse(
-            node,
-            f"`{layer}` acts on flattened positions beside other features. Normalise the parts before "
-            "they are concatenated.",
-        )
+    _check(reader, node, layer, index, parts, axes)
     kept = [k for k in range(1, ndim) if k != value.channel_axis]
     averaged = tuple(kept.index(k) for k in axes if k != value.channel_axis)
     by_position = not groups and any(value.positions[k] > 1 for k in averaged)
@@ -79,16 +54,7 @@ def normalised(reader: Reader, node: fx.Node) -> int:
         averaged = tuple(range(len(value.positions)))
     means: list[Mean] = []
     if not (value.is_centred or isinstance(layer, nn.RMSNorm)):
-        found = None if averaged or concat else means_of(reader, [index])
-        if found is None:
-            refuse(
-                node,
-                f"`{layer}` takes the mean off units that have one, which is not known here (they "
-                "come out of a nonlinearity, or are raw input, and were pooled, multiplied, dropped, "
-                "concatenated or normalised over positions). Put a layer with weights before it; "
-                "`nn.RMSNorm` may stand anywhere.",
-            )
-        means = found
+        means = _means(reader, node, layer, index, together=not (averaged or concat))
     weights = concat.weights if concat else (1.0,)
     trains = trained(where(node), layer, no_grad=bool(node.meta.get("no_grad")))
     # With a number a position, the mean over all is that of none of them.
@@ -123,6 +89,53 @@ def normalised(reader: Reader, node: fx.Node) -> int:
         return raised(reader, new, known) if known else new
 
     return reader.per_part(index, each)
+
+
+def _check(
+    reader: Reader, node: fx.Node, layer: Any, index: int, parts: tuple[int, ...], axes: range
+) -> None:
+    """Refuse axes, groups and parts over which no mean has a limit."""
+    value, groups = reader.units(index), isinstance(layer, nn.GroupNorm)
+    if value.channel_axis not in axes or (groups and value.channel_axis != 1):
+        refuse(
+            node,
+            f"`{layer}` normalises over the axes {list(axes)}, and the channels are at axis "
+            f"{value.channel_axis}. Only a mean over the channels has a limit.",
+        )
+    if groups and layer.num_groups > 1 and varies(reader, index):
+        refuse(
+            node,
+            f"`{layer}` takes each group from some of the channels, and their means differ from channel to "
+            "channel (a table, the points' own features). Put a layer with weights before it, or use "
+            "`nn.LayerNorm`.",
+        )
+    if groups and (not value.is_alike or layer.num_groups == layer.num_channels):
+        refuse(
+            node,
+            f"`{layer}` has groups of one channel, or a concatenation whose parts need not fall into "
+            "its groups: random means and variances stay random at any width. Use fewer groups, or "
+            "`nn.LayerNorm`.",
+        )
+    if any(reader.units(part).is_flat != value.is_flat for part in parts):
+        refuse(
+            node,
+            f"`{layer}` acts on flattened positions beside other features. Normalise the parts before "
+            "they are concatenated.",
+        )
+
+
+def _means(reader: Reader, node: fx.Node, layer: Any, index: int, *, together: bool) -> list[Mean]:
+    """What is taken off units that are not centred; refused where it is not known."""
+    found = means_of(reader, [index]) if together else None
+    if found is None:
+        refuse(
+            node,
+            f"`{layer}` takes the mean off units that have one, which is not known here (they "
+            "come out of a nonlinearity, or are raw input, and were pooled, multiplied, dropped, "
+            "concatenated or normalised over positions). Put a layer with weights before it; "
+            "`nn.RMSNorm` may stand anywhere.",
+        )
+    return found
 
 
 @dataclass(frozen=True)
