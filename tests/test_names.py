@@ -19,15 +19,6 @@ PUBLIC = {
 }
 """Names that stand in two namespaces on purpose: `encodings.Gaussian` is not `networks.Gaussian`."""
 
-# The classes of kernels/infinite that share a name with another one. The list shrinks: take a name out as its class gets one
-# of its own, and add none.
-INFINITE = {
-    "Choice", "Erf", "Estimate", "Exponential", "Gabor", "Gaussian", "NormalisedExponential", "Polynomial",
-    "RectifiedMonomial", "Sign", "Watch",
-}  # fmt: skip
-
-STUDIO = {"Known"}
-
 
 def classes(root: Path) -> dict[str, list[str]]:
     """Each class name, private ones and those inside of functions included, and the files that define one."""
@@ -41,10 +32,6 @@ def classes(root: Path) -> dict[str, list[str]]:
 
 def test_no_class_name_stands_twice() -> None:
     for name, files in classes(ROOT).items():
-        if name in INFINITE:
-            files = [file for file in files if not file.startswith("kernels/infinite/")]
-        if name in STUDIO:
-            files = [file for file in files if not file.startswith("studio/")]
         allowed = len(PUBLIC.get(name, {"one"}))
         assert len(files) <= allowed, (
             f"{name} is a class of {', '.join(files)}: give each its own name"
@@ -55,13 +42,6 @@ def test_what_stands_twice_on_purpose_is_public_in_both() -> None:
     for name, namespaces in PUBLIC.items():
         kinds = {getattr(getattr(ntkit, namespace), name) for namespace in namespaces}
         assert len(kinds) == 2, name
-
-
-def test_the_lists_hold_nothing_that_is_gone() -> None:
-    found = classes(ROOT)
-    for name in INFINITE:
-        assert len(found[name]) > 1, f"take {name} off the list"
-        assert any(file.startswith("kernels/infinite/") for file in found[name]), name
 
 
 def test_a_second_class_would_be_found(tmp_path: Path) -> None:

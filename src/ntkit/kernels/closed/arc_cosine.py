@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.closed.points import each, pairs
-from ntkit.kernels.infinite.activations import PiecewiseLinear, RectifiedMonomial
+from ntkit.kernels.infinite.activations import PiecewiseLinear, RectifiedMonomialActivation
 from ntkit.kernels.infinite.moments.distances import state_of_features
 
 __all__ = ["ArcCosine"]
@@ -45,7 +45,7 @@ class ArcCosine(AbstractKernel):
             raise ValueError(f"`order={order!r}` must be 0, 1 or 2.")
         self.order = order
         # The rectifier has formulas that are quicker than the integral, and keep every digit as well.
-        self._unit = PiecewiseLinear(0.0, 1.0) if order == 1 else RectifiedMonomial(order)
+        self._unit = PiecewiseLinear(0.0, 1.0) if order == 1 else RectifiedMonomialActivation(order)
 
     def __call__(
         self, x1: Float[Tensor, "n ..."], x2: Float[Tensor, "m ..."] | None = None

@@ -23,7 +23,7 @@ from ntkit.kernels.infinite.evidence.concatenated_outputs import check_heads
 from ntkit.kernels.infinite.evidence.coupled_points import refuse_coupled
 from ntkit.kernels.infinite.evidence.evidence import Evidence, n_outputs
 from ntkit.kernels.infinite.evidence.ill_scaled import warn_of_means
-from ntkit.kernels.infinite.evidence.monte_carlo import Estimate, estimate
+from ntkit.kernels.infinite.evidence.monte_carlo import MonteCarloEstimate, estimate
 from ntkit.kernels.infinite.evidence.uniform_waves import with_waves
 from ntkit.kernels.infinite.front.calls.table import check_modules, is_layer, read_call
 from ntkit.kernels.infinite.front.features import first_encoding, sees_encoding_alone, side
@@ -196,7 +196,7 @@ class InfiniteKernel(AbstractLagKernel):
         x: Points,
         n_samples: int,
         generator: torch.Generator | None = None,
-    ) -> Estimate:
+    ) -> MonteCarloEstimate:
         """The same matrix from finite networks: the mean over fresh weights, and its standard error.
 
         The network is taken at its own width, whose bias falls as one over the width; the error
@@ -248,7 +248,7 @@ class InfiniteKernel(AbstractLagKernel):
             variances=self._variances,
             generator=generator,
         )
-        return Estimate(*map(self._finished, found))
+        return MonteCarloEstimate(*map(self._finished, found))
 
     def plan(self, x: Points) -> Plan:
         """How the matrix of `x` would be computed: what is kept at each layer, its memory and work.

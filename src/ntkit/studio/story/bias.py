@@ -15,7 +15,7 @@ from ntkit.spectra import amplitudes, kernel_spectrum, waves
 from ntkit.studio.asks import Ask, Reply, number, numbers
 from ntkit.studio.desk import Desk
 
-__all__ = ["ASKS", "CIRCLE", "CYCLES", "Known", "kernel_on", "target"]
+__all__ = ["ASKS", "CIRCLE", "CYCLES", "CircleKernel", "kernel_on", "target"]
 
 CIRCLE = Grid(128)
 """Places on the circle, in turns."""
@@ -35,7 +35,7 @@ def target(values: Mapping[str, Any]) -> Tensor:
     return waves(CIRCLE.points()[:, 0].double(), CYCLES, heights)
 
 
-class Known:
+class CircleKernel:
     """A kernel on the circle, and what is worked out of it once.
 
     Args:
@@ -63,7 +63,7 @@ class Known:
 
 def learn(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     """The function on the plain circle at a time."""
-    known: Known = desk.drawer("bias").kept("plain", lambda: Known(Basic(1)))
+    known: CircleKernel = desk.drawer("bias").kept("plain", lambda: CircleKernel(Basic(1)))
     wanted, time = target(values), number(values, "time", 0, 1e9)
     yield Reply({
         "turns": CIRCLE.points()[:, 0].tolist(),

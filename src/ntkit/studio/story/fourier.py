@@ -8,7 +8,7 @@ import torch
 from ntkit.encodings import Basic, Gaussian
 from ntkit.studio.asks import Ask, Reply, number
 from ntkit.studio.desk import Desk
-from ntkit.studio.story.bias import CIRCLE, CYCLES, Known, target
+from ntkit.studio.story.bias import CIRCLE, CYCLES, CircleKernel, target
 
 __all__ = ["ASKS", "encoding"]
 
@@ -32,8 +32,8 @@ def compare(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:
     wanted, time = target(values), number(values, "time", 0, 1e9)
     features = encoding(values)
     key = (features.bandwidth, len(features.frequencies), values.get("seed"))
-    plain: Known = desk.drawer("bias").kept("plain", lambda: Known(Basic(1)))
-    encoded: Known = desk.drawer("fourier", _KEPT).kept(key, lambda: Known(features))
+    plain: CircleKernel = desk.drawer("bias").kept("plain", lambda: CircleKernel(Basic(1)))
+    encoded: CircleKernel = desk.drawer("fourier", _KEPT).kept(key, lambda: CircleKernel(features))
     yield Reply({
         "turns": CIRCLE.points()[:, 0].tolist(),
         "target": wanted.tolist(),

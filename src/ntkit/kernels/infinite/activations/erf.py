@@ -9,10 +9,10 @@ from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
 from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.kernels.infinite.activations.widened import Widened
 
-__all__ = ["Erf"]
+__all__ = ["ErfActivation"]
 
 
-class Erf(AbstractClosedForm):
+class ErfActivation(AbstractClosedForm):
     """`scale * erf(rate * x) + shift`.
 
     With `q = 2 rate^2`, `sin a = q cov / sqrt((1 + q var1)(1 + q var2))`:

@@ -14,10 +14,10 @@ from ntkit.kernels.infinite.activations.base import (
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
 from ntkit.kernels.infinite.activations.pair import Pair, safe_sqrt
 
-__all__ = ["Exponential", "NormalisedExponential"]
+__all__ = ["ExponentialActivation", "NormalisedExponentialActivation"]
 
 
-class Exponential(AbstractClosedForm):
+class ExponentialActivation(AbstractClosedForm):
     """`scale * exp(rate * x)`: `E[s s] = scale^2 exp(rate^2 E[(u + v)^2] / 2)`, `E[s' s'] = rate^2` of it.
 
     Source: the moment-generating function of a Gaussian.
@@ -53,7 +53,7 @@ class Exponential(AbstractClosedForm):
         return self.scale * torch.exp(self.rate * x)
 
 
-class NormalisedExponential(AbstractActivation):
+class NormalisedExponentialActivation(AbstractActivation):
     """`|u| exp(sqrt(gamma) x / |u| + (shift - gamma) / 2)`, `|u|` the root mean square of the units.
 
     `E[s s] = |u||v| exp(gamma cos t + shift)`, `E[s' s'] = gamma exp(gamma cos t + shift)`: the length

@@ -9,13 +9,13 @@ from ntkit.kernels.infinite.activations.reach import check_reach
 from ntkit.kernels.infinite.activations.sinusoid import waves
 from ntkit.kernels.infinite.activations.widened import Widened
 
-__all__ = ["Gabor"]
+__all__ = ["GaborActivation"]
 
 _MOST = 1e49
 """Length of pairs: the slope falls as its sixth power."""
 
 
-class Gabor(AbstractClosedForm):
+class GaborActivation(AbstractClosedForm):
     """`exp(-decay x^2) sin(frequency x)`.
 
     The Gaussian factor turns `(u, v)` of covariance `S` into a pair of covariance

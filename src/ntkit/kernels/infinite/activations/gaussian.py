@@ -8,13 +8,13 @@ from ntkit.kernels.infinite.activations.pair import Pair
 from ntkit.kernels.infinite.activations.reach import check_reach
 from ntkit.kernels.infinite.activations.widened import Widened
 
-__all__ = ["Gaussian"]
+__all__ = ["GaussianActivation"]
 
 _MOST = 1e74
 """Length of pairs: the slope falls as its fourth power."""
 
 
-class Gaussian(AbstractClosedForm):
+class GaussianActivation(AbstractClosedForm):
     """`scale * exp(-decay x^2)`, `decay > 0`.
 
     With `q = 2 decay`, `d^2 = (1 + q var1)(1 + q var2) - q^2 cov^2`:

@@ -9,10 +9,10 @@ from torch import Tensor
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
 from ntkit.kernels.infinite.activations.pair import Pair
 
-__all__ = ["Polynomial", "hermite"]
+__all__ = ["PolynomialActivation", "hermite"]
 
 
-class Polynomial(AbstractClosedForm):
+class PolynomialActivation(AbstractClosedForm):
     """`sum_j coefficients[j] x^j`.
 
     `E[s s] = sum_k a_k(var1) a_k(var2) cov^k`, where `a_k(v)` is a polynomial of the variance:
@@ -59,13 +59,13 @@ class Polynomial(AbstractClosedForm):
         return _horner(self.coefficients, x)
 
 
-def hermite(degree: int) -> Polynomial:
+def hermite(degree: int) -> PolynomialActivation:
     """Hermite's polynomial with `E[h_j h_k] = 1[j = k]` at unit variance."""
     table = [0.0] * (degree + 1)
     for m in range(degree // 2 + 1):
         sign = (-1) ** m * factorial(degree) / (factorial(m) * factorial(degree - 2 * m) * 2**m)
         table[degree - 2 * m] = sign / factorial(degree) ** 0.5
-    return Polynomial(table)
+    return PolynomialActivation(table)
 
 
 def _hermite_table(coefficients: Sequence[float]) -> tuple[tuple[float, ...], ...]:

@@ -9,10 +9,10 @@ from ntkit._core.quadrature import legendre
 from ntkit.kernels.infinite.activations.closed_form import AbstractClosedForm
 from ntkit.kernels.infinite.activations.pair import Pair
 
-__all__ = ["RectifiedMonomial"]
+__all__ = ["RectifiedMonomialActivation"]
 
 
-class RectifiedMonomial(AbstractClosedForm):
+class RectifiedMonomialActivation(AbstractClosedForm):
     """`max(0, x)^degree`; degree 0 is the step, whose slope is 0 as that of the sign.
 
     `E[s s] = (|u||v|)^k J_k(t) / (2 pi)`, `E[s' s'] = k^2 (|u||v|)^(k-1) J_(k-1)(t) / (2 pi)` with

@@ -12,16 +12,19 @@ from torch import Tensor, nn
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.registry import ExactTypeRegistry
 from ntkit.kernels.infinite.activations.base import AbstractActivation
-from ntkit.kernels.infinite.activations.erf import Erf
-from ntkit.kernels.infinite.activations.exponential import Exponential, NormalisedExponential
-from ntkit.kernels.infinite.activations.gabor import Gabor
-from ntkit.kernels.infinite.activations.gaussian import Gaussian
+from ntkit.kernels.infinite.activations.erf import ErfActivation
+from ntkit.kernels.infinite.activations.exponential import (
+    ExponentialActivation,
+    NormalisedExponentialActivation,
+)
+from ntkit.kernels.infinite.activations.gabor import GaborActivation
+from ntkit.kernels.infinite.activations.gaussian import GaussianActivation
 from ntkit.kernels.infinite.activations.gelu import GELU
 from ntkit.kernels.infinite.activations.numerical.quadrature import Quadrature
 from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear
-from ntkit.kernels.infinite.activations.polynomial import Polynomial, hermite
-from ntkit.kernels.infinite.activations.rectified_monomial import RectifiedMonomial
-from ntkit.kernels.infinite.activations.sign import Sign
+from ntkit.kernels.infinite.activations.polynomial import PolynomialActivation, hermite
+from ntkit.kernels.infinite.activations.rectified_monomial import RectifiedMonomialActivation
+from ntkit.kernels.infinite.activations.sign import SignActivation
 from ntkit.kernels.infinite.activations.sinusoid import Sinusoid
 from ntkit.networks import activations as networks
 
@@ -111,20 +114,24 @@ def _rrelu(layer: nn.RReLU) -> AbstractActivation:
 
 
 def _closed_forms() -> None:
-    duals.register(networks.Erf)(lambda layer: Erf(layer.scale, layer.rate, layer.shift))
+    duals.register(networks.Erf)(lambda layer: ErfActivation(layer.scale, layer.rate, layer.shift))
     duals.register(networks.Sine)(
         lambda layer: Sinusoid(layer.frequency, layer.phase, layer.amplitude)
     )
-    duals.register(networks.Sign)(lambda layer: Sign())
-    duals.register(networks.Gaussian)(lambda layer: Gaussian(layer.scale, layer.decay))
-    duals.register(networks.Gabor)(lambda layer: Gabor(layer.frequency, layer.decay))
-    duals.register(networks.Exponential)(lambda layer: Exponential(layer.scale, layer.rate))
-    duals.register(networks.NormalisedExponential)(
-        lambda layer: NormalisedExponential(layer.gamma, layer.shift)
+    duals.register(networks.Sign)(lambda layer: SignActivation())
+    duals.register(networks.Gaussian)(lambda layer: GaussianActivation(layer.scale, layer.decay))
+    duals.register(networks.Gabor)(lambda layer: GaborActivation(layer.frequency, layer.decay))
+    duals.register(networks.Exponential)(
+        lambda layer: ExponentialActivation(layer.scale, layer.rate)
     )
-    duals.register(networks.Polynomial)(lambda layer: Polynomial(layer.coefficients))
+    duals.register(networks.NormalisedExponential)(
+        lambda layer: NormalisedExponentialActivation(layer.gamma, layer.shift)
+    )
+    duals.register(networks.Polynomial)(lambda layer: PolynomialActivation(layer.coefficients))
     duals.register(networks.Hermite)(lambda layer: hermite(layer.degree))
-    duals.register(networks.RectifiedMonomial)(lambda layer: RectifiedMonomial(layer.degree))
+    duals.register(networks.RectifiedMonomial)(
+        lambda layer: RectifiedMonomialActivation(layer.degree)
+    )
     duals.register(networks.Elementwise)(lambda layer: Quadrature(layer.function, layer.kinks))
 
 

@@ -13,10 +13,10 @@ from ntkit.kernels.infinite.activations.base import (
 )
 from ntkit.kernels.infinite.activations.pair import Pair
 
-__all__ = ["Sign"]
+__all__ = ["SignActivation"]
 
 
-class Sign(AbstractActivation):
+class SignActivation(AbstractActivation):
     """`sign(x)`: `E[s s] = 1 - 2 t / pi` at the angle `t`.
 
     `E[s' s']` is 0: the derivative that gradient descent sees is 0 almost everywhere, and nothing

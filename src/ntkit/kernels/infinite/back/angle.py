@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.moments.state import PairState
 
-__all__ = ["AngleProfile", "Polynomial", "fit", "fit_profile", "state_at_angle"]
+__all__ = ["AnglePolynomial", "AngleProfile", "fit", "fit_profile", "state_at_angle"]
 
 _NODES = (48, 128)
 
@@ -23,7 +23,7 @@ Function = Callable[[Float[Tensor, " k"]], Float[Tensor, "g k"]]
 
 
 @dataclass(frozen=True)
-class Polynomial:
+class AnglePolynomial:
     """Polynomials on an interval, as functions of `y = (x - centre) / half`.
 
     Attributes:
@@ -85,10 +85,10 @@ class AngleProfile:
         by_cosine: On `[-reach, reach]`, for several reaches in rising order.
     """
 
-    by_angle: Polynomial
-    by_cosine: tuple[Polynomial, ...]
+    by_angle: AnglePolynomial
+    by_cosine: tuple[AnglePolynomial, ...]
 
-    def at_reach(self, largest: float) -> Polynomial | None:
+    def at_reach(self, largest: float) -> AnglePolynomial | None:
         """The polynomial of the cosine of least degree that holds up to `largest`, if there is one."""
         return next((p for p in self.by_cosine if p.half >= largest), None)
 
@@ -109,7 +109,7 @@ class AngleProfile:
         return self.by_angle.all(2 * share.clamp(0, 1).sqrt().asin())
 
 
-def fit(function: Function, low: float, high: float, tolerance: float) -> Polynomial:
+def fit(function: Function, low: float, high: float, tolerance: float) -> AnglePolynomial:
     """Interpolate at Chebyshev's points, and leave out what is not needed.
 
     The error is measured between the points.
@@ -118,7 +118,7 @@ def fit(function: Function, low: float, high: float, tolerance: float) -> Polyno
     convergence); the kernels of smooth and of piecewise linear layers are analytic in the angle.
     """
     centre, half = (low + high) / 2, (high - low) / 2
-    best = Polynomial(torch.zeros(2, 1, dtype=torch.float64), None, centre, half, float("inf"))
+    best = AnglePolynomial(torch.zeros(2, 1, dtype=torch.float64), None, centre, half, float("inf"))
     for count in _NODES:
         nodes = torch.pi * (torch.arange(count, dtype=torch.float64) + 0.5) / count
         values = function(centre + half * nodes.cos())
@@ -128,7 +128,7 @@ def fit(function: Function, low: float, high: float, tolerance: float) -> Polyno
         between = torch.linspace(low, high, 3 * count + 1, dtype=torch.float64)
         exact = function(between)
         series = _truncated(series, tolerance * exact.abs().amax(1) / 2)
-        best = _checked(Polynomial(series, None, centre, half, 0.0), between, exact)
+        best = _checked(AnglePolynomial(series, None, centre, half, 0.0), between, exact)
         if best.error <= tolerance:
             quick = replace(best, powers=_powers(series).flip(0))
             quick = _checked(quick, between, exact)
@@ -150,7 +150,7 @@ def fit_profile(
     return AngleProfile(angle, tuple(c for c in cosines if c.error <= tolerance))
 
 
-def _checked(polynomial: Polynomial, x: Tensor, exact: Tensor) -> Polynomial:
+def _checked(polynomial: AnglePolynomial, x: Tensor, exact: Tensor) -> AnglePolynomial:
     """With its largest error at `x`."""
     difference = (polynomial.all(x) - exact).abs() / exact.abs().amax(1)[:, None]
     return replace(polynomial, error=float(difference.max()))

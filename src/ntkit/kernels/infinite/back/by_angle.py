@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ntkit.kernels.infinite.back.angle import AngleProfile, Polynomial
+from ntkit.kernels.infinite.back.angle import AnglePolynomial, AngleProfile
 from ntkit.kernels.infinite.back.executable import Executable
 from ntkit.kernels.infinite.back.interpreter import run_tiles
 from ntkit.kernels.infinite.back.request import Request
 from ntkit.kernels.infinite.loops.available import loops_for, mirror
 from ntkit.kernels.infinite.moments.distances import close_pairs
 
-__all__ = ["Choice", "chosen", "gram_by_angle"]
+__all__ = ["AngleRoute", "chosen", "gram_by_angle"]
 
 _WORTH = 2**14
 """Entries from which a polynomial pays: its own making takes a few hundred of them."""
@@ -24,7 +24,7 @@ _SAME_NORM = 8 * torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True)
-class Choice:
+class AngleRoute:
     """The function of the angle, and what its values are multiplied by.
 
     Attributes:
@@ -40,7 +40,7 @@ class Choice:
 
 def chosen(
     executable: Executable, z1: Tensor, z2: Tensor | None, dtype: torch.dtype
-) -> Choice | None:
+) -> AngleRoute | None:
     """The function that serves these points; None where there is none, or it does not pay."""
     cols = z1 if z2 is None else z2
     if not executable.is_elementwise or len(z1) * len(cols) < _WORTH:
@@ -53,15 +53,17 @@ def chosen(
     high = float(torch.maximum(var1.max(), var2.max()))
     if high > 0 and high - low <= _SAME_NORM * high:
         profile = executable.profile(high, dtype)
-        return None if profile is None else Choice(profile, norms, None)
+        return None if profile is None else AngleRoute(profile, norms, None)
     if not executable.is_homogeneous:
         return None
     profile = executable.profile(1.0, dtype)
     scales = var1.sqrt().to(dtype), var2.sqrt().to(dtype)
-    return None if profile is None else Choice(profile, norms, scales)
+    return None if profile is None else AngleRoute(profile, norms, scales)
 
 
-def gram_by_angle(choice: Choice, z1: Tensor, z2: Tensor | None, out: Tensor, job: Request) -> None:
+def gram_by_angle(
+    choice: AngleRoute, z1: Tensor, z2: Tensor | None, out: Tensor, job: Request
+) -> None:
     """The matrix, into `out` `[n, m]`.
 
     In float32 the inner products and polynomials are too; angles of close pairs, which would lose
@@ -139,7 +141,7 @@ class _Plain:
     """Rows and columns: two tiles stay in the cache, and the products run at full speed. Flat,
     because of a tile on the diagonal up to half of `rows^2` entries are computed twice."""
 
-    def __init__(self, choice: Choice, out: Tensor) -> None:
+    def __init__(self, choice: AngleRoute, out: Tensor) -> None:
         self.profile, self.scales, self.out = choice.profile, choice.scales, out
 
     def tile_at(
@@ -173,7 +175,7 @@ class _InOnePass(_Plain):
 
     tile = (256, 2048)
 
-    def __init__(self, choice: Choice, out: Tensor, loops: Any) -> None:
+    def __init__(self, choice: AngleRoute, out: Tensor, loops: Any) -> None:
         super().__init__(choice, out)
         self.loops, self.matrix = loops, out.numpy()
         n, m = out.shape
@@ -205,7 +207,7 @@ class _InOnePass(_Plain):
         """By blocks: what is below the diagonal is overwritten before it is copied back."""
         mirror(self.matrix, (start, stop), (start, stop))
 
-    def _prepared(self, polynomial: Polynomial) -> tuple[Any, ...] | None:
+    def _prepared(self, polynomial: AnglePolynomial) -> tuple[Any, ...] | None:
         """The loop of a degree, its coefficients and constants; None where there is none."""
         coefficients = polynomial.coefficients
         if coefficients is None:
@@ -221,7 +223,7 @@ class _InOnePass(_Plain):
         return loop, padded.numpy(), constants.numpy()
 
 
-def _horner(polynomial: Polynomial, x: Tensor, scratch: Tensor, out: Tensor) -> None:
+def _horner(polynomial: AnglePolynomial, x: Tensor, scratch: Tensor, out: Tensor) -> None:
     """The polynomial at `x`, which is overwritten; one pass over the tile a power."""
     coefficients = polynomial.coefficients
     if coefficients is None:

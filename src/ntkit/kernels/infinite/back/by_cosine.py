@@ -16,7 +16,7 @@ from ntkit.kernels.infinite.back.interpreter import propagate, run_tiles
 from ntkit.kernels.infinite.back.request import Request
 from ntkit.kernels.infinite.moments.distances import state_of_pairs
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.op import Context, Side, Watch
+from ntkit.kernels.infinite.program.op import Context, PairWatch, Side
 
 __all__ = ["gram_by_cosine", "pays"]
 
@@ -57,14 +57,14 @@ def gram_by_cosine(
     zero = torch.zeros((), dtype=z1.dtype, device=z1.device) if executable.with_ntk else None
     context = Context(Side({}), Side({}), executable.with_ntk)
 
-    def values(points: PairState, watch: Watch | None) -> Tensor:
+    def values(points: PairState, watch: PairWatch | None) -> Tensor:
         found = replace(context, points=points, watch=watch)
         return executable.value(propagate(executable.program, executable.wanted, found)[0])
 
     def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
         rows, columns = z1[i:i_stop], cols[j:j_stop]
         cov = rows @ columns.T
-        watch = Watch()
+        watch = PairWatch()
         points = PairState(cov.div_(z1.shape[1]), zero, var1[i:i_stop, None], var2[None, j:j_stop])
         here = values(points, watch)
         if watch.close is not None:

@@ -9,7 +9,7 @@ from ntkit._core.outside import warn
 from ntkit.kernels.infinite.back.interpreter import propagate
 from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced, where
-from ntkit.kernels.infinite.program.op import Context, Side, Watch
+from ntkit.kernels.infinite.program.op import Context, PairWatch, Side
 from ntkit.kernels.infinite.program.ops.scale import Mask
 from ntkit.kernels.infinite.program.program import demands
 from ntkit.kernels.infinite.program.units import Demand
@@ -68,7 +68,7 @@ def warn_of_means(lowered: Lowered) -> None:
         )
 
 
-def sizes_at(lowered: Lowered, point: Side) -> tuple[dict[int, float], Watch]:
+def sizes_at(lowered: Lowered, point: Side) -> tuple[dict[int, float], PairWatch]:
     """The variance of the units of each step with numbers of its own, at a point."""
     places = [
         k for k, step in enumerate(lowered.steps) if k in step.units.places or k in lowered.drawn
@@ -76,13 +76,15 @@ def sizes_at(lowered: Lowered, point: Side) -> tuple[dict[int, float], Watch]:
     every = replace(lowered.program.bind(), outputs=tuple(places))
     wanted = demands(every.ops, places, Demand("each", True))
     with torch.no_grad():
-        watch = Watch()
+        watch = PairWatch()
         states = propagate(every, wanted, Context(point, None, with_ntk=True, watch=watch))
     found = [float(state.cov.abs().mean()) for state in states]
     return dict(zip(places, found, strict=True)), watch
 
 
-def warn_of_scales(traced: Traced, lowered: Lowered, found: dict[int, float], watch: Watch) -> None:
+def warn_of_scales(
+    traced: Traced, lowered: Lowered, found: dict[int, float], watch: PairWatch
+) -> None:
     """Warn where the variance of a point's units explodes or vanishes from layer to layer.
 
     And where the part of a trained scale is not exact: for plain layers (standard parametrisation)

@@ -15,10 +15,10 @@ from ntkit._core.running import StandIn
 from ntkit.kernels.infinite.evidence.redraw import draws
 from ntkit.kernels.infinite.rules.variances import Variances
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["MonteCarloEstimate", "estimate"]
 
 
-class Estimate(NamedTuple):
+class MonteCarloEstimate(NamedTuple):
     """A mean over random networks.
 
     Attributes:
@@ -38,7 +38,7 @@ def estimate(
     which: Literal["ntk", "nngp"],
     variances: Variances,
     generator: torch.Generator | None,
-) -> Estimate:
+) -> MonteCarloEstimate:
     """The mean kernel of `n_samples` fresh copies of a module in float64, by Welford's recurrence.
 
     One seed comes from the generator, and all that is random after it (weights, resets, masks of
@@ -65,7 +65,7 @@ def estimate(
             mean = mean + step / (k + 1)
             square = square + step * (kernel - mean)
     error = (square / (n_samples * (n_samples - 1))).sqrt()
-    return Estimate(mean.to(inputs[0].dtype), error.to(inputs[0].dtype))
+    return MonteCarloEstimate(mean.to(inputs[0].dtype), error.to(inputs[0].dtype))
 
 
 def _tangent(trained: set[str], module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:

@@ -19,9 +19,9 @@ __all__ = [
     "At",
     "Back",
     "Context",
+    "PairWatch",
     "Side",
     "Step",
-    "Watch",
 ]
 
 
@@ -50,7 +50,7 @@ _TELLING = 1e-5
 
 
 @dataclass
-class Watch:
+class PairWatch:
     """Remembers which pairs of units were nearly parallel or opposite before some nonlinearity.
 
     Attributes:
@@ -92,7 +92,7 @@ class Context:
     with_ntk: bool
     same: Tensor | None = None
     points: PairState | None = None
-    watch: Watch | None = None
+    watch: PairWatch | None = None
 
     def features(self, number: int) -> tuple[Tensor, Tensor]:
         """Features of rows `[n, 1, ...]` and columns `[1, m, ...]` (`[n, 1, ...]` for itself)."""
