@@ -114,5 +114,5 @@ def test_refusals(unchecked) -> None:
         LinearModel(lift)
     with pytest.raises(ValueError, match=r"`feature_map` trains `weight`.*requires_grad_\(False\)"):
         LinearModel(nn.Linear(2, 3), 3)
-    with pytest.raises(TypeError, match="`feature_map` must take points"):
+    with pytest.raises(TypeError, match="`feature_map` must be a function of a tensor, got int"):
         LinearModel(3, 3)

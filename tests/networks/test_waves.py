@@ -168,5 +168,5 @@ def test_errors(make, unchecked) -> None:
 
 
 def test_a_domain_has_a_length() -> None:
-    with pytest.raises(ValueError, match=r"`domain=\(1, 0\)` is empty"):
+    with pytest.raises(ValueError, match=r"`domain=\(1, 0\)` must be two numbers, the lower first"):
         siren_bandwidth(30.0, 2, (1, 0))

@@ -4,30 +4,39 @@ A number may come as Python's, as NumPy's, or as an array or tensor without axes
 Python's own. Booleans are no numbers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import isfinite
 from numbers import Integral, Real
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ntkit._core.devices import refuse_without_float64
 
 __all__ = [
+    "entries",
     "finite",
     "floating_tensor",
+    "function",
+    "kind_of",
+    "module",
     "moments",
     "non_negative",
     "number",
     "per_axis",
     "positive",
     "positive_int",
+    "random_source",
     "replace_fields",
     "root_weights",
     "whole",
 ]
+
+
+_Entry = TypeVar("_Entry")
 
 
 def number(name: str, value: object) -> float:
@@ -116,6 +125,53 @@ def moments(name: str, values: object) -> tuple[float, ...]:
     return found
 
 
+def entries(name: str, values: Iterable[_Entry]) -> tuple[_Entry, ...]:
+    """The entries of a list, a tuple or another thing that has some; of no string.
+
+    Raises:
+        TypeError: It has none.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"`{name}={values!r}` must be a list, got {kind_of(values)}. Pass `[...]`.")
+    return tuple(values)
+
+
+def function(name: str, value: object) -> Callable[..., Any]:
+    """`value`, refused unless it can be called; a class only makes something else that can.
+
+    Raises:
+        TypeError: It is no function.
+    """
+    if not callable(value) or isinstance(value, type):
+        raise TypeError(f"`{name}` must be a function of a tensor, got {kind_of(value)}.")
+    return value
+
+
+def module(name: str, value: object) -> nn.Module:
+    """`value`, refused unless it is a module of torch, and no class of them.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(value, nn.Module):
+        raise TypeError(f"`{name}` must be a torch.nn.Module, got {kind_of(value)}.")
+    return value
+
+
+def random_source(generator: object) -> torch.Generator | None:
+    """The argument `generator`, refused unless it is one of torch, or None for torch's own.
+
+    Raises:
+        TypeError: It is something else, such as a seed.
+    """
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(
+            f"`generator` must be a torch.Generator or None, got {kind_of(generator)}. For a seed pass "
+            "`torch.Generator().manual_seed(0)`."
+        )
+    return generator
+
+
 def per_axis(value: object, count: int) -> list[object]:
     """The entries of what has some, however many; a single number `count` times."""
     if isinstance(value, Iterable) and getattr(value, "ndim", 1) != 0:
@@ -180,6 +236,13 @@ def finite(name: str, value: Tensor) -> Tensor:
             "Replace or crop them first."
         )
     return value
+
+
+def kind_of(value: object) -> str:
+    """What arrived, in words; of a class, that one of its instances is wanted."""
+    if isinstance(value, type):
+        return f"the class {value.__name__} (pass an instance, `{value.__name__}(...)`)"
+    return type(value).__name__
 
 
 def _plain(name: str, value: object) -> object:

@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 
-__all__ = ["AbstractEncoding", "AbstractFourier"]
+from ntkit._core.checks import kind_of
+
+__all__ = ["AbstractEncoding", "AbstractFourier", "checked_encoding"]
 
 
 class AbstractEncoding(nn.Module, ABC):
@@ -164,3 +166,17 @@ class AbstractFourier(AbstractEncoding):
         """Sizes, and a word when not stationary."""
         note = ", include_input=True: not stationary" if self.include_input else ""
         return f"in_dim={self.in_dim}, out_dim={self.out_dim}{note}"
+
+
+def checked_encoding(name: str, value: AbstractEncoding) -> AbstractEncoding:
+    """`value`, refused unless it is a module that says how many features it gives.
+
+    Raises:
+        TypeError: It is something else, or the class of an encoding.
+    """
+    if not isinstance(value, nn.Module) or not isinstance(getattr(value, "out_dim", None), int):
+        raise TypeError(
+            f"`{name}` must be an encoding, with `in_dim` and `out_dim`, got {kind_of(value)}. For raw "
+            "coordinates pass `ntkit.encodings.Identity(n)`."
+        )
+    return value

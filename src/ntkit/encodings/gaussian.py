@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.checks import random_source
 from ntkit.encodings.bandwidths import AbstractDraw
 
 __all__ = ["Gaussian"]
@@ -35,4 +36,4 @@ class Gaussian(AbstractDraw):
 
     @staticmethod
     def _unit(m: int, d: int, generator: torch.Generator | None) -> Float[Tensor, "m d"]:
-        return torch.randn(m, d, generator=generator)
+        return torch.randn(m, d, generator=random_source(generator))

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntkit._core.checks import number, positive_int
+from ntkit._core.checks import number, positive_int, random_source
 from ntkit.encodings.base import AbstractEncoding
 
 __all__ = ["HashGrid"]
@@ -115,7 +115,9 @@ class HashGrid(AbstractEncoding):
         self.register_buffer("strides", strides, persistent=False)
         self.register_buffer("primes", torch.tensor(_PRIMES[: self.in_dim]), persistent=False)
         self.register_buffer("last_cell", torch.tensor(self.n_vertices) - 2, persistent=False)
-        start = torch.rand(int(ends[-1]), self.n_features_per_level, generator=generator)
+        start = torch.rand(
+            int(ends[-1]), self.n_features_per_level, generator=random_source(generator)
+        )
         self.tables: nn.Parameter = nn.Parameter(1e-4 * (2 * start - 1))
 
     @property

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.checks import random_source
 from ntkit.encodings.bandwidths import AbstractDraw
 
 __all__ = ["Laplace"]
@@ -35,6 +36,6 @@ class Laplace(AbstractDraw):
 
     @staticmethod
     def _unit(m: int, d: int, generator: torch.Generator | None) -> Float[Tensor, "m d"]:
-        above, below = torch.empty(2, m, d).exponential_(generator=generator)
+        above, below = torch.empty(2, m, d).exponential_(generator=random_source(generator))
         # The difference of two exponential numbers is Laplace's, with variance 2.
         return (above - below) / 2**0.5

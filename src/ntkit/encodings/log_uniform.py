@@ -5,7 +5,7 @@ from math import log, sqrt
 
 import torch
 
-from ntkit._core.checks import number, positive_int
+from ntkit._core.checks import number, positive_int, random_source
 from ntkit.encodings.bandwidths import scaled, summary, widths
 from ntkit.encodings.base import AbstractFourier
 
@@ -59,7 +59,7 @@ class LogUniform(AbstractFourier):
             raise ValueError(
                 f"`ratio={ratio!r}` must be a finite number above 1: largest over smallest frequency."
             )
-        size, sign = torch.rand(2, m, d, generator=generator)
+        size, sign = torch.rand(2, m, d, generator=random_source(generator))
         top = sqrt(2 * log(spread) / (1 - spread**-2))
         unit = top * spread**-size * torch.where(sign < 0.5, -1.0, 1.0)
         super().__init__(scaled(unit, deviations, integer=integer))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ntkit._core.checks import positive_int
+from ntkit._core.checks import entries, positive_int, random_source
 from ntkit.encodings.bandwidths import scaled, summary, widths
 from ntkit.encodings.base import AbstractFourier
 
@@ -49,13 +49,13 @@ class MultiBandwidth(AbstractFourier):
         integer: bool = False,
     ) -> None:
         d, m = positive_int("in_dim", in_dim), positive_int("n_frequencies", n_frequencies)
-        every = [widths(bandwidth, d) for bandwidth in bandwidths]
+        every = [widths(bandwidth, d) for bandwidth in entries("bandwidths", bandwidths)]
         if not 1 <= len(every) <= m:
             raise ValueError(
                 f"`bandwidths={bandwidths!r}` has {len(every)} entries for `n_frequencies={m}`. "
                 "Pass at least one, and no more than there are frequencies."
             )
-        parts = torch.randn(m, d, generator=generator).tensor_split(len(every))
+        parts = torch.randn(m, d, generator=random_source(generator)).tensor_split(len(every))
         pairs = zip(parts, every, strict=True)
         super().__init__(torch.cat([scaled(unit, s, integer=integer) for unit, s in pairs]))
         self.bandwidths: tuple[float | tuple[float, ...], ...] = tuple(map(summary, every))

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.checks import random_source
 from ntkit.encodings.bandwidths import AbstractDraw
 
 __all__ = ["Uniform"]
@@ -36,4 +37,4 @@ class Uniform(AbstractDraw):
 
     @staticmethod
     def _unit(m: int, d: int, generator: torch.Generator | None) -> Float[Tensor, "m d"]:
-        return 3**0.5 * (2 * torch.rand(m, d, generator=generator) - 1)
+        return 3**0.5 * (2 * torch.rand(m, d, generator=random_source(generator)) - 1)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import number, positive, whole
+from ntkit._core import checks
+from ntkit._core.checks import entries, number, positive, whole
 from ntkit._core.pickling import named_state
 
 __all__ = [
@@ -241,11 +242,10 @@ class Polynomial(nn.Module):
 
     def __init__(self, coefficients: Sequence[float]) -> None:
         super().__init__()
-        if not len(coefficients):
+        found = entries("coefficients", coefficients)
+        if not found:
             raise ValueError("`Polynomial(coefficients)` needs at least one, the constant.")
-        self.coefficients: tuple[float, ...] = tuple(
-            _finite("coefficients", c) for c in coefficients
-        )
+        self.coefficients: tuple[float, ...] = tuple(_finite("coefficients", c) for c in found)
 
     def forward(self, x: Values) -> Values:
         """The polynomial at each entry."""
@@ -318,7 +318,7 @@ class Elementwise(nn.Module):
         kinks: Where the function or its derivative is not smooth.
 
     Raises:
-        TypeError: `function` cannot be called.
+        TypeError: `function` cannot be called, or is a class.
 
     Example:
         >>> Elementwise(lambda x: x * torch.tanh(x))(torch.tensor([0.0]))
@@ -327,10 +327,8 @@ class Elementwise(nn.Module):
 
     def __init__(self, function: Callable[[Tensor], Tensor], kinks: Sequence[float] = ()) -> None:
         super().__init__()
-        if not callable(function):
-            raise TypeError(f"`Elementwise(function={function!r})` must be a function of a tensor.")
-        self.function = function
-        self.kinks: tuple[float, ...] = tuple(_finite("kinks", t) for t in kinks)
+        self.function: Callable[[Tensor], Tensor] = checks.function("function", function)
+        self.kinks: tuple[float, ...] = tuple(_finite("kinks", t) for t in entries("kinks", kinks))
 
     def __getstate__(self) -> dict[str, Any]:
         return named_state(self, "function")
@@ -340,7 +338,7 @@ class Elementwise(nn.Module):
         return self.function(x)
 
 
-def _finite(name: str, value: float) -> float:
+def _finite(name: str, value: object) -> float:
     found = number(name, value)
     if not isfinite(found):
         raise ValueError(f"`{name}={value!r}` must be a finite number.")

@@ -6,6 +6,8 @@ from math import prod
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntkit._core.checks import entries, whole
+
 __all__ = ["Aggregate"]
 
 
@@ -30,7 +32,9 @@ class Aggregate(nn.Module):
 
     def __init__(self, axes: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.axes: tuple[int, ...] | None = None if axes is None else tuple(axes)
+        self.axes: tuple[int, ...] | None = (
+            None if axes is None else tuple(whole("axes", axis) for axis in entries("axes", axes))
+        )
         if self.axes is not None and (
             not self.axes or len(set(self.axes)) < len(self.axes) or min(self.axes) < 1
         ):
@@ -41,12 +45,13 @@ class Aggregate(nn.Module):
     def forward(self, x: Float[Tensor, "n ..."], pattern: Float[Tensor, "n ..."]) -> Tensor:
         """Features of nodes `[n, *positions, c]`, and patterns `[n, *nodes_out, *nodes_in]`."""
         axes = list(self.axes or range(1, x.ndim - 1))
+        n = x.shape[0]  # `len(x)` would fix the number of points in an exported program
         out = pattern.shape[1 : 1 + len(axes)]
-        matrix = pattern.reshape(len(pattern), prod(out), -1).to(x.dtype)
+        matrix = pattern.reshape(n, prod(out), -1).to(x.dtype)
         moved = x.movedim(axes, list(range(1, 1 + len(axes))))
         rest = moved.shape[1 + len(axes) :]
-        y = matrix @ moved.reshape(len(x), matrix.shape[2], -1)
-        return y.reshape(len(x), *out, *rest).movedim(list(range(1, 1 + len(axes))), axes)
+        y = matrix @ moved.reshape(n, matrix.shape[2], -1)
+        return y.reshape(n, *out, *rest).movedim(list(range(1, 1 + len(axes))), axes)
 
     def extra_repr(self) -> str:
         """The axes, for `repr`."""

@@ -8,7 +8,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import non_negative, positive, positive_int
+from ntkit._core.checks import (
+    entries,
+    function,
+    non_negative,
+    positive,
+    positive_int,
+    random_source,
+)
 from ntkit._core.pickling import named_state
 
 __all__ = ["SelfAttention"]
@@ -85,20 +92,7 @@ class SelfAttention(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        for name, value, known in (
-            ("scores", scores, {"softmax", "identity", "abs", "relu"}),
-            ("scaling", scaling, {"linear", "sqrt"}),
-            ("embedding", embedding, {"none", "sum", "concat"}),
-        ):
-            if value not in known:
-                raise ValueError(f"`{name}={value!r}` must be one of {sorted(known)}.")
-        if scaling == "sqrt" and scores != "identity":
-            raise ValueError(
-                f'`scaling="sqrt"` has a known limit for `scores="identity"` alone, got {scores!r}. '
-                'Use `scaling="linear"`.'
-            )
-        if embedding != "none" and not positions:
-            raise ValueError(f'`embedding="{embedding}"` needs `positions`, their sizes.')
+        _check_choices(scores, scaling, embedding, positions)
         self.in_channels: int = positive_int("in_channels", in_channels)
         self.out_channels: int = positive_int("out_channels", out_channels)
         self.n_heads: int = positive_int("n_heads", n_heads)
@@ -109,12 +103,19 @@ class SelfAttention(nn.Module):
         self.embedding: Embedding = embedding
         self.embedding_std: float = non_negative("embedding_std", embedding_std)
         self.embedding_channels: int = (
-            in_channels if embedding_channels is None else embedding_channels
+            self.in_channels
+            if embedding_channels is None
+            else positive_int("embedding_channels", embedding_channels)
         )
-        self.embedding_decay = embedding_decay
+        self.embedding_decay: Callable[[Tensor], Tensor] | None = (
+            None if embedding_decay is None else function("embedding_decay", embedding_decay)
+        )
         self.embedding_power: float = positive("embedding_power", embedding_power)
         self.embed_values: bool = embed_values and embedding != "none"
-        self.positions: tuple[int, ...] = tuple(positions)
+        self.positions: tuple[int, ...] = tuple(
+            positive_int("positions", size) for size in entries("positions", positions)
+        )
+        random_source(generator)
         self.query_std: float = positive("query_std", query_std)
         self.key_std: float = positive("key_std", key_std)
         self.value_std: float = positive("value_std", value_std)
@@ -214,3 +215,27 @@ class SelfAttention(nn.Module):
             f"{self.in_channels}, {self.out_channels}, n_heads={self.n_heads}, "
             f"scores={self.scores!r}, scaling={self.scaling!r}, embedding={self.embedding!r}"
         )
+
+
+def _check_choices(
+    scores: Scores, scaling: Scaling, embedding: Embedding, positions: Sequence[int]
+) -> None:
+    """Refuse words that are not known, and those that do not go together.
+
+    Raises:
+        ValueError: They are refused.
+    """
+    for name, value, known in (
+        ("scores", scores, {"softmax", "identity", "abs", "relu"}),
+        ("scaling", scaling, {"linear", "sqrt"}),
+        ("embedding", embedding, {"none", "sum", "concat"}),
+    ):
+        if value not in known:
+            raise ValueError(f"`{name}={value!r}` must be one of {sorted(known)}.")
+    if scaling == "sqrt" and scores != "identity":
+        raise ValueError(
+            f'`scaling="sqrt"` has a known limit for `scores="identity"` alone, got {scores!r}. '
+            'Use `scaling="linear"`.'
+        )
+    if embedding != "none" and not positions:
+        raise ValueError(f'`embedding="{embedding}"` needs `positions`, their sizes.')

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ntkit._core.checks import per_axis, positive_int, whole
+from ntkit._core.checks import per_axis, positive_int, random_source, whole
 from ntkit.networks.scales import Scale, plain, set_scales
 
 __all__ = [
@@ -86,6 +86,7 @@ class _AbstractConvolution(nn.Module):
                 f'`padding_mode={padding_mode!r}` must be "zeros", "circular", "reflect" or "replicate".'
             )
         self.padding_mode: PaddingMode = padding_mode
+        random_source(generator)
         set_scales(self, w_std, b_std)
         self.weight: nn.Parameter = nn.Parameter(
             torch.randn(self._weight_shape(), generator=generator)
@@ -332,9 +333,10 @@ class _AbstractLocal(_AbstractConvolution):
         # [n, c, *out, *taps] -> [n, places, c * taps]
         axes = range(2, 2 + self.n_axes)
         taps = range(2 + self.n_axes, 2 + 2 * self.n_axes)
-        windows = x.permute(0, *axes, 1, *taps).reshape(len(x), prod(self._out_size), -1)
+        n = x.shape[0]  # `len(x)` would fix the number of images in an exported program
+        windows = x.permute(0, *axes, 1, *taps).reshape(n, prod(self._out_size), -1)
         image = torch.einsum("npk,pok->nop", self._scale() * windows, self.weight)
-        image = image.reshape(len(x), self.out_channels, *self._out_size)
+        image = image.reshape(n, self.out_channels, *self._out_size)
         return image if self.bias is None else image + self.b_std * self.bias
 
 

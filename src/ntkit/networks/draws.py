@@ -5,6 +5,8 @@ from math import sqrt
 import torch
 from torch import nn
 
+from ntkit._core.checks import random_source
+
 __all__ = ["glorot_linear", "uniform_linear"]
 
 
@@ -27,6 +29,7 @@ def uniform_linear(
         bias_bound: The same for the biases.
         bias: Whether there are any.
     """
+    random_source(generator)
     # Made empty: PyTorch's own initialisation would draw from the global generator as well.
     layer = nn.Linear(fan_in, fan_out, bias=bias, device="meta")
     layer = layer.to_empty(device=torch.get_default_device())

@@ -7,7 +7,7 @@ from math import log2
 import torch
 from torch import nn
 
-from ntkit._core.checks import positive, positive_int, replace_fields
+from ntkit._core.checks import kind_of, positive, positive_int, replace_fields
 from ntkit.encodings.gaussian import Gaussian
 from ntkit.networks.finer import finer
 from ntkit.networks.hash_mlp import hash_mlp
@@ -220,6 +220,7 @@ def width_for(
         depth: Hidden layers.
 
     Raises:
+        TypeError: `family` is none.
         ValueError: The narrowest network has more.
 
     Example:
@@ -227,6 +228,10 @@ def width_for(
         128
     """
     wanted = positive_int("parameters", parameters)
+    if not isinstance(family, Family):
+        raise TypeError(
+            f'`family` must be an entry of `FAMILIES`, such as `FAMILIES["siren"]`, got {kind_of(family)}.'
+        )
 
     def count(width: int) -> int:
         local = torch.Generator().manual_seed(0)

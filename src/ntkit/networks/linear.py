@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit._core.checks import positive_int
+from ntkit._core.checks import positive_int, random_source
 from ntkit.networks.scales import Scale, plain, set_scales
 
 __all__ = ["Linear"]
@@ -52,6 +52,7 @@ class Linear(nn.Module):
         super().__init__()
         self.in_features: int = positive_int("in_features", in_features)
         self.out_features: int = positive_int("out_features", out_features)
+        random_source(generator)
         set_scales(self, w_std, b_std)
         self.weight: nn.Parameter = nn.Parameter(
             torch.randn(out_features, in_features, generator=generator)

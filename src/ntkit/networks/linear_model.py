@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ntkit._core.checks import non_negative, positive_int
+from ntkit._core.checks import function, non_negative, positive_int, random_source
 from ntkit._core.pickling import named_state
 
 __all__ = ["LinearModel"]
@@ -54,10 +54,7 @@ class LinearModel(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if not callable(feature_map):
-            raise TypeError(
-                f"`feature_map` must take points and return features, got {type(feature_map).__name__}."
-            )
+        function("feature_map", feature_map)
         if isinstance(feature_map, nn.Module):
             trained = [name for name, p in feature_map.named_parameters() if p.requires_grad]
             if trained:
@@ -70,6 +67,7 @@ class LinearModel(nn.Module):
             raise ValueError(
                 "`n_features` is needed: the feature map has no `out_dim` that says how many it gives."
             )
+        random_source(generator)
         spread = non_negative("w_std", w_std)
         size, n_outputs = positive_int("n_features", size), positive_int("n_outputs", n_outputs)
         weight = torch.zeros(n_outputs, size)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ntkit._core.checks import positive_int
-from ntkit.encodings.base import AbstractEncoding
+from ntkit.encodings.base import AbstractEncoding, checked_encoding
 from ntkit.networks.draws import uniform_linear
 from ntkit.networks.linear import Linear
 
@@ -45,7 +45,7 @@ def mlp(
     """
     depth = positive_int("depth", depth)
     sizes = [
-        encoding.out_dim,
+        checked_encoding("encoding", encoding).out_dim,
         *[positive_int("width", width)] * depth,
         positive_int("out_dim", out_dim),
     ]

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ntkit._core.checks import positive_int, whole
-from ntkit.encodings.base import AbstractEncoding
+from ntkit._core.checks import kind_of, positive_int, whole
+from ntkit.encodings.base import AbstractEncoding, checked_encoding
 from ntkit.networks.draws import glorot_linear
 
 __all__ = ["SkipMLP", "ViewMLP", "nerf"]
@@ -51,7 +51,7 @@ class SkipMLP(nn.Module):
             raise ValueError(
                 f"`skip={skip}` must be a layer before the last of `depth={depth}`. Pass `skip=0` for none."
             )
-        self.encoding = encoding
+        self.encoding: AbstractEncoding = checked_encoding("encoding", encoding)
         sizes = [encoding.out_dim] + [self.width] * (depth - 1)
         if self.skip:
             sizes[self.skip] += encoding.out_dim
@@ -83,6 +83,7 @@ class ViewMLP(nn.Module):
         generator: Source of the initial weights.
 
     Raises:
+        TypeError: `trunk` is no `SkipMLP`.
         ValueError: `out_dim` leaves no colour.
 
     Example:
@@ -101,6 +102,9 @@ class ViewMLP(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(trunk, SkipMLP):
+            raise TypeError(f"`trunk` must be a SkipMLP, got {kind_of(trunk)}.")
+        checked_encoding("directions", directions)
         if positive_int("out_dim", out_dim) < 2:
             raise ValueError(
                 f"`out_dim={out_dim}` leaves no colour beside the density. Pass 4, or leave `directions` out."

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from ntkit._core.checks import positive_int
-from ntkit.encodings.base import AbstractEncoding
+from ntkit.encodings.base import AbstractEncoding, checked_encoding
 from ntkit.networks.draws import uniform_linear
 
 __all__ = ["ResidualBlock", "residual"]
@@ -63,6 +63,7 @@ def residual(
         torch.Size([5, 3])
     """
     width, depth = positive_int("width", width), positive_int("depth", depth)
+    checked_encoding("encoding", encoding)
     layers: list[nn.Module] = [encoding, uniform_linear(encoding.out_dim, width, generator)]
     layers += [ResidualBlock(width, generator=generator) for _ in range(depth)]
     layers += [nn.ReLU(), uniform_linear(width, positive_int("out_dim", out_dim), generator)]

@@ -5,7 +5,7 @@ from math import sqrt
 import torch
 from torch import nn
 
-from ntkit._core.checks import positive, positive_int
+from ntkit._core.checks import entries, number, positive, positive_int
 from ntkit.encodings.centred import Centred
 from ntkit.networks.activations import Sine
 from ntkit.networks.draws import uniform_linear
@@ -105,8 +105,10 @@ def siren_omega(bandwidth: float, in_dim: int, domain: tuple[float, float] = (-1
 
 
 def _per_omega(in_dim: int, domain: tuple[float, float]) -> float:
-    low, high = domain
-    if not low < high:
-        raise ValueError(f"`domain={domain!r}` is empty. Pass (-1, 1), or (0, 1).")
+    ends = tuple(number("domain", end) for end in entries("domain", domain))
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise ValueError(
+            f"`domain={domain!r}` must be two numbers, the lower first. Pass (-1, 1), or (0, 1)."
+        )
     d = positive_int("in_dim", in_dim)
-    return cycles(uniform_deviation(1 / d)) * (high - low) / 2
+    return cycles(uniform_deviation(1 / d)) * (ends[1] - ends[0]) / 2

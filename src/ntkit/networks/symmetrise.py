@@ -4,6 +4,8 @@ from copy import deepcopy
 
 from torch import Tensor, nn
 
+from ntkit._core import checks
+
 __all__ = ["Symmetrised", "symmetrise"]
 
 
@@ -25,8 +27,8 @@ class Symmetrised(nn.Module):
 
     def __init__(self, plus: nn.Module, minus: nn.Module) -> None:
         super().__init__()
-        self.plus = plus
-        self.minus = minus
+        self.plus: nn.Module = checks.module("plus", plus)
+        self.minus: nn.Module = checks.module("minus", minus)
 
     def forward(self, x: Tensor) -> Tensor:
         """The scaled difference of the halves."""
@@ -54,4 +56,5 @@ def symmetrise(module: nn.Module) -> Symmetrised:
         >>> float(net(torch.ones(1, 2)).detach().abs())
         0.0
     """
+    checks.module("module", module)
     return Symmetrised(deepcopy(module), deepcopy(module))

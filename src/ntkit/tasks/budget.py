@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
-from ntkit._core.checks import positive, positive_int, replace_fields
+from ntkit._core.checks import number, positive, positive_int, replace_fields
 
 __all__ = ["Budget", "Evaluation", "Optimiser", "Precision"]
 
@@ -58,6 +58,7 @@ class Budget:
             lr=positive("lr", self.lr),
             steps=positive_int("steps", self.steps),
             batch_size=positive_int("batch_size", self.batch_size),
+            falling=number("falling", self.falling),
         )
         if not 0 <= self.falling <= 1:
             raise ValueError(

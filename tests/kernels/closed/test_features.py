@@ -110,5 +110,5 @@ def test_functions_that_give_no_features(unchecked, function, message: str) -> N
 
 
 def test_features_must_be_a_function(unchecked) -> None:
-    with pytest.raises(TypeError, match="`function` must take points"):
+    with pytest.raises(TypeError, match="`function` must be a function of a tensor, got"):
         kernels.FeatureMap(3)

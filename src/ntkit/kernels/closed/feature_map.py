@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntkit._core import checks
 from ntkit._core.copies import Copier, cloned
 from ntkit._core.devices import device_of
 from ntkit._core.running import call
@@ -33,11 +34,7 @@ class FeatureMap(AbstractKernel):
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        if not callable(function):
-            raise TypeError(
-                f"`function` must take points and return features, got {type(function).__name__}."
-            )
-        self.function = function
+        self.function: Callable[[Tensor], Tensor] = checks.function("function", function)
 
     @property
     def device(self) -> torch.device | None:
