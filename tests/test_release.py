@@ -1,4 +1,4 @@
-"""The version is one: of the package, its citation, and the newest entry of the changelog, each with its date."""
+"""What a release says of itself is one: its version, its date, and the oldest releases that it works with."""
 
 import re
 import tomllib
@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 CHANGELOG = ROOT / "CHANGELOG.md"
 RELEASE = re.compile(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d{2}-\d{2})$", re.MULTILINE)
 SUMMARY = 12
+WITHOUT_LOWEST = {"docs", "dev", "bench", "deepinv"}
+"""Extras that no user of the package needs, and one that is not in `all`."""
 pytestmark = pytest.mark.skipif(not CHANGELOG.exists(), reason="needs the source")
 
 
@@ -35,3 +37,18 @@ def test_a_release_begins_with_what_it_means_for_a_stranger() -> None:
     for release in RELEASE.finditer(text):
         first = text[release.end() :].partition("\n### ")[0].strip()
         assert 1 <= len(first.splitlines()) <= SUMMARY
+
+
+def test_the_oldest_releases_are_those_that_the_metadata_allow() -> None:
+    """`scipy>=1.11` beside `scipy==1.11.1`: the first of that line that there is."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    allowed = project["dependencies"] + [
+        row for extra in extras.keys() - WITHOUT_LOWEST for row in extras[extra]
+    ]
+    bounds = dict(row.split(">=") for row in allowed if not row.startswith("ntkit["))
+    lowest = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8")
+    pins = dict(row.split("==") for row in lowest.splitlines() if not row.startswith("#"))
+    assert bounds.keys() == pins.keys() - {"pyparsing", "pytest"}
+    off = [name for name, bound in bounds.items() if not f"{pins[name]}.".startswith(f"{bound}.")]
+    assert off == []

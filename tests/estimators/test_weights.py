@@ -12,6 +12,7 @@ from tests.cases import randn
 from tests.estimators.kernels import features
 
 sklearn = pytest.importorskip("sklearn")
+metrics = pytest.importorskip("sklearn.metrics")
 pipelines = pytest.importorskip("sklearn.pipeline")
 preprocessing = pytest.importorskip("sklearn.preprocessing")
 selection = pytest.importorskip("sklearn.model_selection")
@@ -123,10 +124,12 @@ def test_metadata_go_where_they_are_asked_for() -> None:
     """A grid search passes weights through a pipeline to the estimator, and the folds' scores."""
     with sklearn.config_context(enable_metadata_routing=True):
         model = estimators.NTKRegressor(NET).set_fit_request(sample_weight=True)
-        model.set_score_request(sample_weight=True)
+        # a pipeline's own `score` asks for weights from scikit-learn 1.8 on
+        scoring = metrics.get_scorer("r2").set_score_request(sample_weight=True)
         scaler = preprocessing.StandardScaler().set_fit_request(sample_weight=False)
         pipeline = pipelines.make_pipeline(scaler, model)
-        search = selection.GridSearchCV(pipeline, {"ntkregressor__ridge": [0.2]}, cv=2)
+        grid = {"ntkregressor__ridge": [0.2]}
+        search = selection.GridSearchCV(pipeline, grid, cv=2, scoring=scoring)
         search.fit(X, Y, sample_weight=COUNTS)
     scaled = preprocessing.StandardScaler().fit(X)
     direct = estimators.NTKRegressor(NET, ridge=0.2).fit(scaled.transform(X), Y, COUNTS)

@@ -1,6 +1,7 @@
 """Training by gradient flow on any loss, predicted from the kernel by integrating in time."""
 
 import importlib
+import warnings
 from collections.abc import Callable, Sequence
 from math import prod
 from types import ModuleType
@@ -181,16 +182,19 @@ class LossFlow(Kept):
         scale = rate / (float(self._expansion.operator.diagonal().sum()) or 1.0)
         watch = Watch(self._rate, self._jacobian, self._most)
         options = {"jac": watch.jacobian} if self._method in _STIFF else {}
-        found = _scipy().solve_ivp(
-            watch.rate,
-            (0.0, ordered[-1]),
-            np.zeros(shape.numel()),
-            method=self._method,
-            t_eval=ordered,
-            rtol=self._tolerance,
-            atol=self._tolerance * scale,
-            **options,
-        )
+        with warnings.catch_warnings():
+            # Older releases of SciPy warn of what stops the integration; the error below says it.
+            warnings.filterwarnings("ignore", "lsoda: ", UserWarning)
+            found = _scipy().solve_ivp(
+                watch.rate,
+                (0.0, ordered[-1]),
+                np.zeros(shape.numel()),
+                method=self._method,
+                t_eval=ordered,
+                rtol=self._tolerance,
+                atol=self._tolerance * scale,
+                **options,
+            )
         if not found.success or not np.isfinite(found.y).all():
             raise NumericalError(
                 f"The integration stopped at t = {found.t[-1]:.4g}: {found.message} "

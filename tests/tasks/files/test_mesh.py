@@ -172,7 +172,7 @@ def glb(content: dict) -> bytes:
         ("a.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\n", "no faces, and its 3 points have no normals"),
         ("a.obj", b"v 0 0 0\nv nan 0 0\nv 0 1 0\nf 1 2 3\n", "1 vertices that are no finite"),
         ("a.off", b"OFF\n3 1 0\n0 0 0\n", "a.off` cannot be used"),
-        ("a.off", b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", "a face index outside the range"),
+        ("a.off", b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n", "a face (index outside the range|names vertex 7)"),
         ("a.ply", b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
          b"element face 1\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n",
          "a face names vertex 7, and there are 3"),
