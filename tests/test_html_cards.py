@@ -55,7 +55,16 @@ SHOWN: dict[str, tuple[Callable[[], object], list[str]]] = {
         lambda: ntkit.GradientDescent(RBF(0.3), ntkit.Grid(4), randn(4), lr=0.1),
         ["GradientDescent", "trained on 4 points", "kernel matrix"],
     ),
-    "tune": (tuned, ["recommended gaussian", "dB held out", "after 20 steps", "Gaussian(2, 8"]),
+    "tune": (
+        tuned,
+        [
+            "recommended gaussian",
+            "tried gaussian",
+            "dB held out",
+            "after 20 steps",
+            "Gaussian(2, 8",
+        ],
+    ),
     "reconstruction": (reconstructed, ["8 x 8 points", "The kernel is", "error bars none"]),
 }
 

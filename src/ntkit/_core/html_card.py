@@ -15,7 +15,10 @@ _FRAME = (  # the page's own colours, so that it is read on light and dark alike
 )
 _LEFT, _RIGHT = (
     f"text-align:left;vertical-align:top;background:transparent;color:inherit;border:none;{more}"
-    for more in ("padding:.1em 1em .1em 0;opacity:.7;white-space:nowrap", "padding:.1em 0")
+    for more in (
+        "padding:.1em 1em .1em 0;opacity:.7;white-space:nowrap",
+        "padding:.1em 0;overflow-wrap:anywhere",
+    )
 )
 
 

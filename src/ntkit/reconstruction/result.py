@@ -159,7 +159,7 @@ class Reconstruction:
             ("total variation", f"weight {chosen.total_variation:.3g}"),
             ("noise", f"{chosen.noise:.3g}, standard deviation"),
             ("error bars", "none" if self.deviation is None else "in `deviation`"),
-            ("others", ", ".join(self.alternatives)),
+            ("beside it", ", ".join(self.alternatives)),
             ("took", f"{self.seconds:.1f} s"),
             *(("note", note) for note in self.notes),
         )

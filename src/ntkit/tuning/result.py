@@ -129,18 +129,21 @@ class TuneResult:
         return f"<recommended: {self.choice}; {_quality(self.predicted)} after {steps}; {tried} candidates>"
 
     def _repr_html_(self) -> str:
-        flat = None if self.flat_range is None else "{:.3g} to {:.3g}".format(*self.flat_range)
+        as_good = None
+        if self.flat_range is not None:
+            low, high = (f"{end:.3g}" for end in self.flat_range)
+            as_good = "no other bandwidth" if low == high else f"bandwidths {low} to {high}"
         asked = self.budget.steps
         at = ((row.candidate, row.at(asked)) for row in self.table if asked in self.steps)
         best = sorted(at, key=lambda pair: -pair[1].held_out)[:_SHOWN]
         rows = (
             ("recommended", self.choice),
             ("predicted", f"{_quality(self.predicted)} after {name_of(asked)}"),
-            ("as good", None if flat is None else f"bandwidths {flat}"),
+            ("as good", as_good),
             ("goal", self.goal),
             ("engine", self.engine),
             ("code", self.code),
-            *((f"{candidate}", _quality(reached)) for candidate, reached in best),
+            *((f"tried {candidate}", _quality(reached)) for candidate, reached in best),
             ("took", f"{self.seconds:.1f} s"),
             *(("note", note) for note in self.notes),
         )
