@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ntkit import encodings, kernels, networks
+from ntkit import encodings, kernels, networks, tasks
 from ntkit.encodings import Basic
 from tests.cases import seeded
 
@@ -42,7 +42,7 @@ MAKERS = {
     for package in (networks, encodings)
     for name in package.__all__
     if callable(getattr(package, name)) and not name.startswith("Abstract") and name not in OTHERS
-} | {"ntkit.kernels.FeatureMap": kernels.FeatureMap}
+} | {"ntkit.kernels.FeatureMap": kernels.FeatureMap, "ntkit.tasks.Budget": tasks.Budget}
 
 
 def is_wrong(kind: str, parameter: inspect.Parameter) -> bool:
@@ -78,3 +78,14 @@ def test_each_argument_is_refused_by_its_name(name: str, unchecked: None) -> Non
             if is_wrong(kind, parameter):
                 with pytest.raises((TypeError, ValueError), match=f"`{argument}"):
                     call(make, right | {argument: value})
+
+
+@pytest.mark.parametrize("wrong", [nn.Linear, "seven", 1.5], ids=["class", "string", "fraction"])
+def test_a_training_names_its_network_and_its_generator(wrong: Any, unchecked: None) -> None:
+    task, budget = tasks.Signal(torch.rand(9, generator=seeded()), n_axes=1), tasks.Budget(steps=2)
+    with pytest.raises(TypeError, match="`network` must be a"):
+        tasks.train(wrong, task, budget)
+    with pytest.raises(TypeError, match=r"`generator` must be .*`torch.Generator\(\).manual_seed"):
+        tasks.train(nn.Linear(1, 1), task, budget, generator=wrong)
+    with pytest.raises(TypeError, match="`generator` must be"):
+        tasks.circles(5, generator=wrong)

@@ -15,6 +15,7 @@ from ntkit.tasks import files
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.field import AbstractField, array_content
 from ntkit.tasks.jobs import job
+from ntkit.tasks.source_options import refuse_unheeded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,6 +57,12 @@ class Audio(AbstractField):
         rate: float | None = None,
         downscale: int = 1,
     ) -> None:
+        of_files = {
+            "start": start,
+            "stop": stop,
+            "downscale": None if downscale == 1 else downscale,
+        }
+        refuse_unheeded(source, of_files=of_files, of_arrays={"rate": rate})
         if isinstance(source, Path | str):
             content = files.read_audio(Path(source), start=start, stop=stop, downscale=downscale)
         else:

@@ -68,7 +68,7 @@ def array_content(
         array = array[..., None]
     if array.ndim != n_axes + 1:
         raise ValueError(
-            f"An array of shape {array.shape} has not {n_axes} axes of samples, or one more of channels."
+            f"`source` of shape {array.shape} has not {n_axes} axes of samples, or one more of channels."
         )
     levels, notes = levels_of(array)
     if symmetric:

@@ -15,6 +15,7 @@ from ntkit.tasks.domain import Rendered
 from ntkit.tasks.field import AbstractField, array_content
 from ntkit.tasks.jobs import job
 from ntkit.tasks.signal import with_error
+from ntkit.tasks.source_options import refuse_unheeded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,6 +58,8 @@ class Image(AbstractField):
         channels: bool = False,
         frame: int | None = None,
     ) -> None:
+        of_files = {"downscale": None if downscale == 1 else downscale, "frame": frame}
+        refuse_unheeded(source, of_files=of_files, of_arrays={})
         if isinstance(source, Path | str):
             content = files.read_image(
                 Path(source), downscale=downscale, channels=channels, frame=frame

@@ -20,6 +20,7 @@ from ntkit.tasks.files.levels import levels_of
 from ntkit.tasks.jobs import AbstractJob, job
 from ntkit.tasks.metrics import psnr
 from ntkit.tasks.samples import AbstractSamples
+from ntkit.tasks.source_options import refuse_unheeded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,6 +74,8 @@ class Points(AbstractSamples, AbstractJob):
         targets: Sequence[str | int] | None = None,
         geographic: bool | None = None,
     ) -> None:
+        of_files = {"columns": columns, "targets": targets}
+        refuse_unheeded(source, of_files=of_files, of_arrays={"values": values})
         if isinstance(source, Path | str):
             table = files.read_points(
                 Path(source), columns=columns, values=targets, geographic=geographic

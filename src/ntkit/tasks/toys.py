@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import non_negative, positive_int
+from ntkit._core.checks import non_negative, positive_int, random_source
 
 __all__ = ["circles", "lifted"]
 
@@ -31,7 +31,9 @@ def circles(
     """
     n, noise = positive_int("n", n), non_negative("noise", noise)
     inside = torch.arange(n) % 2 == 0
-    radius = torch.where(inside, _INSIDE, _AROUND) + noise * torch.randn(n, generator=generator)
+    radius = torch.where(inside, _INSIDE, _AROUND) + noise * torch.randn(
+        n, generator=random_source(generator)
+    )
     angle = 2 * torch.pi * torch.rand(n, generator=generator)
     points = torch.stack([radius * angle.cos(), radius * angle.sin()], 1)
     return points.double(), torch.where(inside, 1.0, -1.0).double()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ntkit._core.checks import module, random_source
 from ntkit._core.denormals import flushed_denormals
 from ntkit._core.devices import device_of
 from ntkit._core.errors import NumericalError
@@ -72,7 +73,8 @@ class Trainer:
         self._budget = budget
         self._products: AbstractContextManager[object] = nullcontext()
         self._task = task.for_training()
-        self._generator = torch.Generator().manual_seed(0) if generator is None else generator
+        self._generator = random_source(generator) or torch.Generator().manual_seed(0)
+        module("network", network)
         self._encoding, self._body = _split(network, task)
         device = device_of(network)
         x, self._y = (part.float().to(device=device) for part in task.training())

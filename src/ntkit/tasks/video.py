@@ -14,6 +14,7 @@ from ntkit.tasks import files
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.field import AbstractField, array_content
 from ntkit.tasks.jobs import job
+from ntkit.tasks.source_options import refuse_unheeded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,6 +61,12 @@ class Video(AbstractField):
         step: float | None = None,
         downscale: int = 1,
     ) -> None:
+        whole = {
+            "every": None if every == 1 else every,
+            "downscale": None if downscale == 1 else downscale,
+        }
+        of_files = {"start": start, "stop": stop, **whole}
+        refuse_unheeded(source, of_files=of_files, of_arrays={"step": step})
         if isinstance(source, Path | str):
             content = files.read_video(
                 Path(source), start=start, stop=stop, every=every, downscale=downscale

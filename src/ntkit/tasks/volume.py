@@ -13,6 +13,7 @@ from ntkit.tasks import files
 from ntkit.tasks.domain import Rendered
 from ntkit.tasks.field import AbstractField, array_content
 from ntkit.tasks.jobs import job
+from ntkit.tasks.source_options import refuse_unheeded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +54,8 @@ class Volume(AbstractField):
         channels: bool = False,
         frame: int | None = None,
     ) -> None:
+        of_files = {"downscale": None if downscale == 1 else downscale, "frame": frame}
+        refuse_unheeded(source, of_files=of_files, of_arrays={"spacing": spacing})
         if isinstance(source, Path | str):
             content = files.read_volume(
                 Path(source), downscale=downscale, channels=channels, frame=frame
