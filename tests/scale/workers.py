@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import pytest
+
+pytest.importorskip("distributed")
+
 from distributed import Client
 
 __all__ = ["two_workers"]
