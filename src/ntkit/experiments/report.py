@@ -5,9 +5,8 @@ from importlib.metadata import version
 from math import inf, isnan
 from typing import Any
 
-import jinja2
-
 from ntkit._core.whole_files import shown, write_bytes
+from ntkit.experiments.page_templates import page_templates
 from ntkit.experiments.reconstruct_result import ReconstructRun
 from ntkit.experiments.reconstruct_words import words_of
 from ntkit.experiments.results import AbstractRun, FitRun, TuneRun
@@ -20,13 +19,7 @@ __all__ = ["write_report"]
 
 def write_report(run: AbstractRun) -> None:
     """Write `report.html` into the run folder, pictures included."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ntkit.experiments", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates()
     environment.filters["db"] = _decibels
     environment.filters["steps"] = name_of
     environment.filters["size"] = _size

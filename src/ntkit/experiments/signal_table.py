@@ -9,9 +9,8 @@ from io import StringIO
 from pathlib import Path
 from statistics import median, quantiles
 
-import jinja2
-
 from ntkit._core.whole_files import shown, write_bytes
+from ntkit.experiments.page_templates import page_templates
 from ntkit.experiments.signal_row import SignalRow
 
 __all__ = ["TABLE", "SignalTable", "write_table"]
@@ -66,14 +65,8 @@ def write_table(table: SignalTable) -> None:
     for row in table.rows:
         writer.writerow({**asdict(row), "metric": row.metric.label if row.kind else ""})
     write_bytes(table.folder / f"{TABLE}.csv", text.getvalue().encode("utf-8", "backslashreplace"))
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ntkit.experiments", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("each.html.jinja").render(
+    template = page_templates().get_template("each.html.jinja")
+    page = template.render(
         table=table,
         folder=shown(table.folder),
         name=shown(table.folder.name),
