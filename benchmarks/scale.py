@@ -31,6 +31,7 @@ from ntkit.networks import Linear
 from ntkit.operators import TiledOperator
 from ntkit.scale import DaskExecutor, Threads
 from ntkit.solvers import ConjugateGradients, solve
+from tests.scale.workers import two_workers
 
 N, D = int(os.environ.get("NTKIT_SCALE_N", "100_000")), 20
 STORED = min(N, 20_000)
@@ -152,18 +153,6 @@ def processes(client: Client) -> list[int]:
             continue
         if len(found) >= 2:
             return list(found.values())
-
-
-def two_workers(client: Client) -> None:
-    """Wait for them; where Dask's nanny does not bring one back, ask for another."""
-    while True:
-        try:
-            client.wait_for_workers(2, timeout=20)
-        except TimeoutError:
-            cluster: Any = client.cluster
-            cluster.scale(len(cluster.workers) + 1)
-        else:
-            return
 
 
 def kills(client: Client) -> list[Row]:

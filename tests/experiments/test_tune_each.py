@@ -141,6 +141,8 @@ def test_what_is_no_folder_of_signals_is_refused(
         tune_each(replace(asked, out=asked.data))
     with pytest.raises(FileNotFoundError, match=r"is a file\. Pass a folder of signals"):
         tune_each(replace(asked, data=asked.data / "s2.npy"))
+    with pytest.raises(TypeError, match="`spec` must be a `TuneSpec`, got str"):
+        tune_each("photos")  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="`executor` must have"):
         tune_each(asked, executor=2)  # pyright: ignore[reportArgumentType]
 

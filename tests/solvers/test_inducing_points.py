@@ -1,5 +1,6 @@
 """Regression on a few centres against the dense normal equations, and against all points."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,6 +157,8 @@ def test_what_is_refused() -> None:
         kernel_ridge(RBF(1.0), X, Y, ridge=0.1, sample_weights=X[:5, 0])
     system = InducingSystem(RBF(1.0), X, X[:4], sample_weights=None, executor=Threads())
     assert_near(system.diagonal(), system.dense().diagonal())
+    with pytest.raises(ValueError, match=r"`centres` are points of shape \(2,\).* of \(3,\)"):
+        kernel_ridge(RBF(1.0), X, Y, ridge=0.1, method=InducingPoints(X[:5, :2]))
     with pytest.raises(ValueError, match="computed in float64"):
         system.to(torch.float32)
 
@@ -173,3 +176,22 @@ def test_the_regressor_takes_it() -> None:
     with pytest.raises(ValueError, match=r"`method=.*` solves a linear system"):
         NTKRegressor(kernel=RBF(1.0), t=3.0, method=method).fit(X.numpy(), Y.numpy())
     assert ntkit.estimators.NTKClassifier(method=method).get_params()["method"] is method
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_method_executor_or_folder_is_named(tmp_path: Path) -> None:
+    for wrong in ("cg", ConjugateGradients, InducingPoints(5)):
+        with pytest.raises(
+            TypeError, match=r"`method` must be .*`InducingPoints` is for `kernel_ridge`"
+        ):
+            solve(ntkit.gram(RBF(1.0), X), Y, ridge=0.1, method=wrong)  # pyright: ignore[reportArgumentType]
+    for door in (ntkit.gram, ntkit.empirical_ntk(torch.nn.Linear(3, 1).double()).features):
+        given = (RBF(1.0), X) if door is ntkit.gram else (X,)
+        with pytest.raises(
+            TypeError, match=r"`executor` must have .*, got str. Pass `ntkit.scale.Threads"
+        ):
+            door(*given, executor="dask")  # pyright: ignore[reportArgumentType, reportCallIssue]
+    (tmp_path / "file").touch()
+    method = ConjugateGradients(checkpoint=tmp_path / "file")
+    with pytest.raises(NotADirectoryError, match=r"is a file\. Pass a folder"):
+        kernel_ridge(RBF(1.0), X, Y, ridge=0.1, method=method)

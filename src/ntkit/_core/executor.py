@@ -8,7 +8,7 @@ import torch
 from ntkit._core.checks import positive_int
 from ntkit._core.threads import in_threads
 
-__all__ = ["Executor", "Threads"]
+__all__ = ["Executor", "Threads", "check_executor"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -81,3 +81,16 @@ class Threads:
 
     def __repr__(self) -> str:
         return f"Threads({self.count})"
+
+
+def check_executor(executor: object) -> None:
+    """Refuse what cannot say where work runs: a client of Dask, a name, a number of threads.
+
+    Raises:
+        TypeError: It has no `map` or no `share`.
+    """
+    if not isinstance(executor, Executor):
+        raise TypeError(
+            f"`executor` must have `map` and `share`, got {type(executor).__name__}. Pass "
+            "`ntkit.scale.Threads(2)` or `ntkit.scale.DaskExecutor(client)`."
+        )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ntkit._core.executor import Executor, Threads
+from ntkit._core.executor import Executor, Threads, check_executor
 from ntkit._core.threads import free_cores
 from ntkit._core.whole_files import shown
 from ntkit.experiments.progress import Telling
@@ -50,7 +50,7 @@ def tune_each(
         telling: Who is told of it.
 
     Raises:
-        TypeError: The executor is none.
+        TypeError: The executor is none, or `spec` no `TuneSpec`.
 
     A folder that holds no signal is a `ValueError`; runs in `out` that were asked for with other options are a `FileExistsError`.
 
@@ -59,10 +59,10 @@ def tune_each(
         >>> from ntkit.scale import Threads
         >>> table = tune_each(TuneSpec(Path("photos")), executor=Threads(2))  # doctest: +SKIP
     """
-    if not isinstance(executor, Executor):
+    check_executor(executor)
+    if not isinstance(spec, TuneSpec):
         raise TypeError(
-            f"`executor` must have `map` and `share`, got {type(executor).__name__}. Pass "
-            "`ntkit.scale.Threads(2)` or `ntkit.scale.DaskExecutor(client)`."
+            f"`spec` must be a `TuneSpec`, got {type(spec).__name__}. Pass `TuneSpec(Path('photos'))`."
         )
     spec.check()
     out = (spec.out or Path("runs") / f"tune-each-{spec.data.absolute().name}").absolute()

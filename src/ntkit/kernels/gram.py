@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ntkit._core.copies import snapshot
-from ntkit._core.executor import Executor, Threads
+from ntkit._core.executor import Executor, Threads, check_executor
 from ntkit.grids import Grid
 from ntkit.kernels.base import AbstractKernel, AbstractLagKernel, as_stationary, points_of
 from ntkit.kernels.empirical.batch import Points
@@ -78,6 +78,7 @@ def gram(
     if lazy:
         obstacles["dense"] = "`lazy=False`, as it stores the matrix"
     if executor is not None:
+        check_executor(executor)
         obstacles |= {name: "no `executor`" for name in obstacles if name not in _SPREAD}
     if structure == "auto":
         structure = _first(kernel, points, columns, obstacles)

@@ -10,7 +10,7 @@ import torch
 from tqdm import tqdm
 
 from ntkit._core.checks import positive_int
-from ntkit._core.executor import Executor, Threads
+from ntkit._core.executor import Executor, Threads, check_executor
 from ntkit.kernels.base import AbstractKernel
 from ntkit.kernels.zarr_file import ChunkWriter, Points
 
@@ -62,9 +62,6 @@ def write_gram(
     Returns:
         The array, opened for reading.
 
-    Raises:
-        TypeError: The executor is none.
-
     An array of another kernel, other points or another version is a `ValueError`. Where there is no room left an
     `OSError` says so, and the chunks that are there stay. Needs Zarr (`pip install "ntkit[cluster]"`).
 
@@ -82,11 +79,7 @@ def write_gram(
     """
     if x2 is x1:
         x2 = None
-    if not isinstance(executor, Executor):
-        raise TypeError(
-            f"`executor` must have `map` and `share`, got {type(executor).__name__}. Pass "
-            "`ntkit.Threads(2)` or `ntkit.scale.DaskExecutor(client)`."
-        )
+    check_executor(executor)
     share, of = _share(part)
     with torch.no_grad():
         work = ChunkWriter.of(kernel, x1, x2, Path(path), positive_int("chunk", chunk), options)

@@ -33,6 +33,9 @@ class Checkpoint:
         problem: Makes, of what is solved, fingerprints by name. Asked only if there is a folder.
         rhs: Right-hand sides. They are compared up to rounding, as a sum over other threads may differ by.
 
+    Raises:
+        NotADirectoryError: There is a file of the folder's name.
+
     Example:
         >>> import tempfile
         >>> kept = Checkpoint(tempfile.mkdtemp(), lambda: {"ridge": "0.1"}, torch.ones(1, 2))
@@ -50,6 +53,10 @@ class Checkpoint:
         rhs: Float[Tensor, "c n"],
     ) -> None:
         self._path = None if folder is None else Path(folder) / _FILE
+        if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
+            raise NotADirectoryError(
+                f"`checkpoint={shown(Path(folder))}` is a file. Pass a folder; it is made if it is not there."
+            )
         self._problem = dict(problem()) if self._path else {}
         self._rhs, self._written = rhs, monotonic()
         self._last: Callable[[], dict[str, Tensor]] | None = None

@@ -98,7 +98,15 @@ class InducingPoints:
             tolerance: Relative residual of the normal equations; 1e-6 by default.
             executor: Where tiles are computed.
             progress: As in `solve`.
+
+        Raises:
+            ValueError: The centres are points of another shape.
         """
+        if isinstance(self.centres, Tensor) and self.centres.shape[1:] != x.shape[1:]:
+            raise ValueError(
+                f"`centres` are points of shape {tuple(self.centres.shape[1:])}, and those to train on of "
+                f"{tuple(x.shape[1:])}."
+            )
         centres, words = self._drawn(kernel, x)
         system = InducingSystem(
             kernel, x, centres, sample_weights=sample_weights, executor=executor

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit._core.checks import finite, floating_tensor, non_negative, positive
+from ntkit._core.checks import finite, floating_tensor, kind_of, non_negative, positive
 from ntkit._core.errors import NumericalError
 from ntkit.operators.base import AbstractOperator
 from ntkit.operators.dense import DenseOperator
@@ -62,6 +62,7 @@ def solve(
 
     Raises:
         ValueError: The operator is not square, or `rhs` has not as many rows.
+        TypeError: The method is none.
 
     Gradients of `x` are those of the solution itself, one more solve each, by `rhs` and by what the
     operator depends on.
@@ -86,6 +87,11 @@ def solve(
         raise ValueError(f"`rhs` has {len(rhs)} rows, and `operator` is {operator!r}.")
     finite("rhs", rhs)
     ridge = non_negative("ridge", ridge)
+    if not isinstance(method, AbstractMethod):
+        raise TypeError(
+            f"`method` must be `Auto()`, `Cholesky()`, `ConjugateGradients()`, `BlockDescent()` or an `AbstractMethod` of "
+            f"your own, got {kind_of(method)}. (`InducingPoints` is for `kernel_ridge`.)"
+        )
     goal = _TOLERANCE if tolerance is None else positive("tolerance", tolerance)
     with torch.no_grad():
         found = _solved(operator, rhs, ridge, goal, tolerance is None, method, progress)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit._core.copies import Copier, snapshot
-from ntkit._core.executor import Executor
+from ntkit._core.executor import Executor, check_executor
 from ntkit.kernels.empirical.auto import Auto
 from ntkit.kernels.empirical.batch import Batch, Points
 from ntkit.kernels.empirical.lazy import LazyProduct
@@ -96,6 +96,7 @@ class EmpiricalKernel(AbstractMatrixFree):
             executor: Where pieces of the points are computed; the network goes there once.
         """
         if executor is not None:
+            check_executor(executor)
             with self.target.evaluation() as target:
                 n = len(_batch(target, x))
             return spread_features(snapshot(self), x, n, executor)
