@@ -232,8 +232,9 @@ def test_ends_around_the_points() -> None:
     z = randn(200_000, 3) @ torch.linalg.cholesky(inner).mT + x[:, 0]
     with pytest.warns(UserWarning, match="comes after the last layer") as _:
         ntk(net)(x)
-    expected = torch.cov(torch.sigmoid(z).mT)
-    assert_near(nngp(net)(x), expected, loosen=1e10)
+    parts = torch.stack([torch.cov(torch.sigmoid(some).mT) for some in z.split(2000)])
+    error = parts.std(0) / len(parts) ** 0.5
+    assert float(((parts.mean(0) - nngp(net)(x)).abs() / error).max()) < 4.5
 
 
 def test_ends_are_exact_where_there_is_a_formula() -> None:
