@@ -9,8 +9,11 @@ __all__ = ["Asked", "parse_budget"]
 
 _OPTIMISERS: dict[str, Optimiser] = {"adam": "adam", "sgd": "sgd"}
 _MOST_STEPS = 10**7
+"""More is a slip of the keyboard: hours of the smallest network."""
+
 _UNITS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _LONGEST = 7 * 24 * 3600.0
+"""A week; more is a slip of the keyboard."""
 
 
 @dataclass(frozen=True)

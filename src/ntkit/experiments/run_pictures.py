@@ -17,6 +17,7 @@ from ntkit.tasks.files import write_video
 __all__ = ["draw_fit", "draw_tune"]
 
 _SECONDS_A_VIEW = 0.15
+"""Between the views of a turn."""
 
 
 def draw_tune(run: TuneRun, task: AbstractTask, outputs: Sequence[Tensor]) -> None:

@@ -11,6 +11,8 @@ _SAMPLES = 2
 """Points a pixel along each axis, whose mean is the pixel."""
 
 _CANDIDATES = 2**20
+"""Pixels of triangles that are looked at together: some 100 MB."""
+
 _WIDTH = 1.15
 """Of a picture, in sides of the box."""
 
@@ -26,7 +28,10 @@ _LAMPS = (((-0.45, 0.65, 0.60), 0.75), ((0.70, 0.10, 0.50), 0.25), ((0.0, -0.6, 
 """Directions to the lamps from the camera (right, up, back), and how bright."""
 
 _AMBIENT = 0.16
+"""Light that reaches what no lamp does, so that it does not vanish."""
+
 _GAMMA = 1 / 1.6
+"""Lifts the dark half, where most of a surface lies."""
 
 
 def rendered(

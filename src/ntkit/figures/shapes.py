@@ -11,6 +11,7 @@ from ntkit.figures.style import Values, array
 __all__ = ["shapes_figure"]
 
 _AZIMUTHS = (30.0, 210.0)
+"""Degrees: a shape from its front and from its back."""
 
 
 def shapes_figure(surfaces: Sequence[tuple[str, Values]], *, up: int = 1) -> Figure:

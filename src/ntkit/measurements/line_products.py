@@ -14,9 +14,8 @@ from ntkit.measurements.sparse_matrix import Entries, SparseMatrix, added, both_
 
 __all__ = ["LineProducts", "line_products"]
 
-_KEPT = (
-    100_000_000  # weights at most: about half of them fall into the grid, 12 bytes each in float64
-)
+_KEPT = 100_000_000
+"""Weights at most: about half of them fall into the grid, 12 bytes each in float64."""
 _BOTH = 25_000_000  # of those in the grid, up to which the transpose is kept as well: 600 MB in all
 _AT_ONCE = 1_000_000  # weights computed together
 

@@ -9,9 +9,8 @@ from torch import Tensor
 
 __all__ = ["Camera", "Rays", "camera_rays", "clip_to_unit_box"]
 
-_DISC = (
-    2 / 12**0.5
-)  # of a pixel's width: a disc of the same variance as the pixel (mip-NeRF, section 3.1)
+_DISC = 2 / 12**0.5
+"""Of a pixel's width: a disc of the same variance as the pixel (mip-NeRF, section 3.1)."""
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 __all__ = ["Seen", "Strata", "composite", "importance", "stratified", "widened"]
 
-_FLOOR = (
-    1e-5  # added to weights, so that rays that hit nothing have a distribution to draw from as well
-)
+_FLOOR = 1e-5
+"""Added to weights, so that rays that hit nothing have a distribution to draw from as well."""
 
 
 class Strata(NamedTuple):

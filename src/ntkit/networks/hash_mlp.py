@@ -16,6 +16,7 @@ _GROWTH = 1.5
 """Resolution of a level over the one before, at most as many levels allow."""
 
 _MOST_LEVELS = 16
+"""As many as Mueller et al. 2022 take (Instant-NGP, Table 1)."""
 
 _HIGHEST = 2.0**28
 """Bandwidth: a finer grid would have more vertices along an axis than hashes keep apart."""

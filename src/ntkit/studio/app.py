@@ -31,6 +31,8 @@ __all__ = ["Studio", "application"]
 _UPLOADS = 2  # at once; the others wait
 _PATIENCE = 20.0  # seconds for the next bytes of an upload, for a turn to upload, or for a slow tab
 _LARGEST_ID = 2**53
+"""Below, the whole numbers of JavaScript are exact."""
+
 _NAME = re.compile(r"[a-z][a-z_]{0,31}")
 
 

@@ -18,6 +18,8 @@ import numpy as np
 __all__ = ["MalformedFrame", "pack", "unpack"]
 
 _ALIGNED = 8
+"""Bytes that an array starts at a multiple of: browsers read float64 in place there."""
+
 _DTYPES = {"uint8", "float32"}
 
 

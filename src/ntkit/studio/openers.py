@@ -23,7 +23,11 @@ MOST_SAMPLES = 8192
 """Of a sound, at most, of what is moved live: half a second at 16 kHz."""
 
 _MOST_CHANNELS = 8
+"""Of a sound; more rows do not fit the page."""
+
 _COLOURS = 3
+"""Outputs that are shown as colours."""
+
 _MOST_COLOURS = 4  # a last axis of at most so many is of channels
 _DIGITS = 6  # of seconds, or more where a sample is shorter
 

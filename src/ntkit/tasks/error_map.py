@@ -13,6 +13,7 @@ from ntkit.tasks.samples import AbstractSamples
 __all__ = ["ErrorMap", "error_map", "spread"]
 
 _UNDER, _OVER = 0.5, 0.1
+"""Shares that are named: see `verdict`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from ntkit.measurements import AbstractMeasurement
 __all__ = ["constant_fit", "first_fit"]
 
 _STEPS = 5
+"""Enough for the coarse shape; many more would fit the noise."""
 
 
 def constant_fit(

@@ -38,6 +38,7 @@ __all__ = ["Measured"]
 
 _ROUNDING = 1e-3  # of the total variation's corners, in fields of order one: below what is seen
 _TRAINED, _JUDGED = 0, 1
+"""What the first column of a point says: whether it is trained on or held out."""
 
 
 class Measured(AbstractTask):

@@ -15,6 +15,7 @@ _MOST = 0.25
 """Of the known samples that the moved pattern may hold out: more would thin them too much."""
 
 _FEWEST = 64
+"""Known samples; a tenth of them held out leaves six to judge by, and fewer say nothing."""
 
 
 def like_what_is_missing(

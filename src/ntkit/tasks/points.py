@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 __all__ = ["Points"]
 
 _HELD_OUT = 0.2
+"""Share of the points that judge, if the file does not say which."""
+
 _ALONG_AN_AXIS = {1: 1000, 2: 100, 3: 30, 4: 12}
 """Points of a rendering along each axis, if nothing else is asked."""
 
 _NEIGHBOURS = 32
+"""Of each point in the thin-plate spline; SciPy solves a system of so many for each point."""
+
 _BASELINE_POINTS = 20_000
+"""Above, the spline would take longer than a training."""
 
 
 @job

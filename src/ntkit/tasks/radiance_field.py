@@ -34,7 +34,11 @@ __all__ = ["RadianceField"]
 
 _SHOWN = 8  # views, at most
 _SHOWN_RAYS = 2**18
+"""Of all views that are shown while a network trains; some seconds of two cores."""
+
 _IN_A_FIGURE = 3
+"""Views side by side; more would be too small to see."""
+
 _FRAME = 0.08  # seconds, of a turntable
 _FILMS = {".gif", ".mp4"}
 

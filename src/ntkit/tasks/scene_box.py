@@ -12,6 +12,7 @@ from ntkit.tasks.silhouettes import possible_cells
 __all__ = ["scene_of"]
 
 _CELLS = 64
+"""Along each axis: the box is good to 2 % of its first side, and the cells are 2 MB."""
 
 
 def scene_of(

@@ -10,6 +10,8 @@ WINDOW = 11
 """Pixels along each side of the window."""
 
 _DEVIATION = 1.5
+"""Of the Gaussian window, in samples: Wang et al. 2004, section III-C."""
+
 _C1, _C2 = 0.01**2, 0.03**2  # (K L)^2 with the range L = 1
 
 

@@ -12,7 +12,10 @@ from ntkit.tasks.trainer import Trainer
 __all__ = ["seconds_a_step", "steps_within"]
 
 _TIMED, _WARM = 20, 3
+"""Steps that are timed, after some in which caches and threads start."""
+
 _FEW = 8
+"""Steps of which the quickest counts."""
 
 
 def seconds_a_step(network: nn.Module, task: AbstractTask, budget: Budget) -> float:

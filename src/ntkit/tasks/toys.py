@@ -9,6 +9,7 @@ from ntkit._core.checks import non_negative, positive_int, random_source
 __all__ = ["circles", "lifted"]
 
 _INSIDE, _AROUND = 0.35, 0.95
+"""Radii of the disc and of the ring around it."""
 
 
 def circles(

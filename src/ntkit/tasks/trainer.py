@@ -21,6 +21,8 @@ from ntkit.tasks.split import split_encoding
 __all__ = ["Trainer", "average_share", "check_precision", "decayed_average", "evaluate"]
 
 _EVALUATION_ROWS = 8192
+"""Samples that pass through the network at once: 8 MB for 256 units in float32."""
+
 _ENCODED_ROWS = 2**19  # a gigabyte of 512 features
 _DECAY = 20  # `g` of the averaged weights
 _JUDGED_ROWS = 2**14  # of each kind, at evaluations before the last

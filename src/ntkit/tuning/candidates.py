@@ -29,9 +29,8 @@ _LADDER = (
     *(0.25, 0.5, 1, 2, 4, 7, 10, 14, 20, 30, 45, 60, 90, 130, 200, 300, 450, 600),
     *(1000.0 * 10**k * b for k in range(4) for b in _DECADE),
 )
-_SPAN = (
-    600  # largest to smallest bandwidth that is tried: fewer cycles than that fit no long recording
-)
+_SPAN = 600
+"""Largest to smallest bandwidth that is tried: fewer cycles than that fit no long recording."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from ntkit.tasks import JOBS, AbstractTask, Budget
 __all__ = ["tiny_cuda_nn_file"]
 
 _FUSED_WIDTHS = (16, 32, 64, 128)
+"""Of tiny-cuda-nn's FullyFusedMLP, by its documentation."""
+
 _FUSED = ("ReLU", "LeakyReLU", "Sigmoid", "Softplus", "Tanh")
 """Activations of its FullyFusedMLP; CutlassMLP has Sine and SiLU as well."""
 

@@ -20,6 +20,7 @@ _LINES = 4
 """Across the width of a detector."""
 
 _LARGEST = 1024
+"""Along each axis; data are made on twice as many."""
 
 
 def simulate_ct(

@@ -25,6 +25,7 @@ _SPREAD = 0.22
 """Standard deviation of places drawn at random, in sides of k-space."""
 
 _LARGEST = 1024
+"""Along each axis; data are made on twice as many, of which coils times four million are held."""
 
 
 def simulate_mri(

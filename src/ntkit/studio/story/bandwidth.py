@@ -24,6 +24,7 @@ BANDWIDTHS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 16.0, 23.0, 32.0)
 """Cycles per unit of coordinate."""
 
 N_FREQUENCIES = 64
+"""So many that the kernel looks smooth."""
 
 
 def kernels(desk: Desk) -> list[InfiniteKernel]:

@@ -16,7 +16,11 @@ from ntkit.studio.story.taylor import PLACES, samples
 __all__ = ["ASKS", "FRAMES", "RATE", "WIDTHS"]
 
 WIDTHS = (8, 64, 256)
+"""From a network that learns features to one that is nearly its linearisation."""
+
 RATE, STEPS = 0.1, 300
+"""Gradient descent in NTK parametrisation."""
+
 FRAMES = tuple(log_steps(STEPS, per_decade=9))
 """Steps at which the weights are kept."""
 

@@ -18,6 +18,8 @@ from ntkit.tasks import circles, lifted
 __all__ = ["ASKS", "N_POINTS", "REACH", "picture", "rings", "window"]
 
 N_POINTS, REACH, SIDE = 60, 1.4, 40
+"""Points of the two circles, half of the window's side, and its pixels."""
+
 _KERNEL = Polynomial(1, offset=1.0)
 
 

@@ -26,6 +26,7 @@ SHOWN = (*range(0, 16), *range(16, 40, 4), *range(40, STEPS + 1, 10))
 """Steps that are looked at."""
 
 _ENDS = (-1.25, 1.25)
+"""Of the line that is drawn: a little past the points."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ntkit.studio.desk import Desk
 __all__ = ["ASKS", "N_POINTS", "kernel", "points"]
 
 N_POINTS = 12
+"""Few enough that each mode can be drawn and each point be moved."""
 
 
 def kernel() -> InfiniteKernel:

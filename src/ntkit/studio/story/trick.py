@@ -17,6 +17,7 @@ PICTURE = 784
 """Coordinates of a picture of 28 x 28 pixels."""
 
 RIDGE = 0.01
+"""Small beside the kernel's diagonal, so that the border passes between points that touch."""
 
 
 def pair(desk: Desk, values: Mapping[str, Any]) -> Iterator[Reply]:

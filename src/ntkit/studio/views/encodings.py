@@ -27,6 +27,8 @@ NETWORKS = ("mlp", "siren", "finer", "wire", "hash")
 """What can be trained: the best Gaussian encoding in front of the ReLU network, and other families."""
 
 _RATE, _BATCH = 1e-3, 1024
+"""Of Adam, as `ntkit tune` takes them, but for smaller batches that two cores show live."""
+
 _KEPT = 4  # tables, of some ten megabytes each
 _TOLD = 5  # steps between two replies, which hold pictures
 

@@ -27,6 +27,8 @@ PREDICTED = -1
 
 _EVERY = 0.3  # seconds between two tellings of progress
 _MOST_SEEDS = 5
+"""Networks that train at once; each more makes the page wait."""
+
 _KEPT = 2  # recommendations, with the networks that were trained
 
 

@@ -7,6 +7,7 @@ from ntkit.tasks.shapes.solids import distances, sampled
 __all__ = ["chamfer"]
 
 _SAMPLES = 2**15
+"""Points of each surface."""
 
 
 def chamfer(one: np.ndarray, other: np.ndarray, *, n: int = _SAMPLES, seed: int = 0) -> float:

@@ -12,6 +12,7 @@ _SHARE = 0.9
 """Of the box that the longest side of a surface takes."""
 
 _MOST_CELLS = 2**28
+"""Of a mesh that is asked for: 1 GB in float32."""
 
 
 def boxed(vertices: np.ndarray) -> tuple[np.ndarray, float]:

@@ -9,7 +9,11 @@ from skimage.measure import marching_cubes
 __all__ = ["surface"]
 
 _ROWS = 2**16
+"""Points that are asked for at once."""
+
 _STEP = 2
+"""Of the coarse grid, in cells: each more would miss finer parts."""
+
 _CLOSED = -1e6
 """What the field is said to be beyond the box, in units of its largest value: the surface is closed at its border."""
 

@@ -13,6 +13,8 @@ from ntkit.tasks.shapes.orientation import n_open_edges, oriented
 __all__ = ["AbstractSolid", "Cloud", "Solid", "distances", "sampled", "solid_of"]
 
 _NEIGHBOURS = 10
+"""That a point's share of the surface is taken from: fewer are noisy, more round off edges."""
+
 _HOLLOW = 1e-3
 """Of the box about a cloud: what encloses less has normals of all directions."""
 

@@ -8,6 +8,7 @@ from scipy.ndimage import map_coordinates
 __all__ = ["voxels"]
 
 _ROWS = 2**17
+"""Points whose inside is found at once."""
 
 
 def voxels(field: Callable[[np.ndarray], np.ndarray], n: int, points: np.ndarray) -> np.ndarray:

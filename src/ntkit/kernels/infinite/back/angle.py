@@ -12,6 +12,7 @@ from ntkit.kernels.infinite.moments.state import PairState
 __all__ = ["AnglePolynomial", "AngleProfile", "fit", "fit_profile", "state_at_angle"]
 
 _NODES = (48, 128)
+"""Chebyshev nodes that a fit tries, in turn, until its last coefficients are small."""
 
 _REACHES = (0.25, 0.35, 0.45, 0.6)
 """Largest cosines that polynomials of the cosine cover."""

@@ -33,6 +33,8 @@ _NUMBERS = 2**20
 """Units times points and positions beyond which there are fewer: some tenths of a second in all."""
 
 _POINTS = 8
+"""Points that the law is checked on at most; the largest deviation counts."""
+
 _AXES = 512
 """Weights of a unit up to which draws that fill their cube evenly are quickly had."""
 

@@ -18,9 +18,17 @@ DEGREE = 384
 """Highest degree that is kept; what this misses is known from the function's own mean square."""
 
 _KNOTS = 24
+"""Of a piece; a piece that so many do not hold is halved."""
+
 _TOLERANCE = 1e-13
+"""Of interpolation, relative to the root mean square; what the class promises."""
+
 _DEEPEST = 12
+"""Halvings of a piece; one that is still wrong then belongs to a function with a jump in its scale."""
+
 _LEAST = 1e-6
+"""Of the root mean square at scale 1, as dead zones and cancellations leave less than that at short inputs."""
+
 _REACH = 12.0
 """Standard deviations to which is integrated: the normal density is 1e-32 there."""
 

@@ -6,6 +6,7 @@ from torch import Tensor
 __all__ = ["power_sum", "terms_needed"]
 
 _TOLERANCE = 1e-15
+"""Sums of degrees below it do not change a float64."""
 
 
 def terms_needed(share: Tensor, largest: float, derivatives: int = 0) -> int:

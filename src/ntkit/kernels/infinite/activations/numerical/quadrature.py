@@ -31,6 +31,7 @@ _SAME = 1e-28
 """Distance over lengths below which two units are one: nothing of it is left in the moments."""
 
 _REMEMBERED = 3
+"""Earlier columns whose values are kept beside the last: those of a few layers come again at each tile."""
 
 _NEAR = 1e-4
 """One less `|rho|` below which the outputs' distance is summed in its own right: the difference has

@@ -24,7 +24,10 @@ _SPACING = 0.25
 """Of the nodes of the first sum, over the larger one of 1 and the standard deviation: then it is halved."""
 
 _HALVINGS = 5
+"""Of the spacing, to 1/128 of a deviation; what is not settled then is not smooth."""
+
 _DEGREES = (16, 32, 64, 128, 256, 512)
+"""That are tried in turn, until what lies above the last is small."""
 
 _SETTLED = 1e-11
 """Change of mean squares as the nodes double, and share of them above the last degree."""

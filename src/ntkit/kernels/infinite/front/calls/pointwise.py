@@ -33,6 +33,7 @@ _REACH = 64.0
 """Largest input within which kinks of composed functions are looked for."""
 
 _SAMPLES = 2**14
+"""Places between which a function is searched for crossings of a level: half on each side of 0, closer near it."""
 
 Function = Callable[[Tensor], Tensor]
 
