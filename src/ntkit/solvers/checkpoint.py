@@ -19,8 +19,6 @@ __all__ = ["Checkpoint", "problem_of"]
 _SECONDS = 5.0
 """Between two writes: what is lost at most, but for one iteration."""
 
-_FILE = "solve.pt"
-
 _SAME = 1e-9
 """Relative difference of right-hand sides that rounding explains."""
 
@@ -32,6 +30,7 @@ class Checkpoint:
         folder: Where; made if it is not there.
         problem: Makes, of what is solved, fingerprints by name. Asked only if there is a folder.
         rhs: Right-hand sides. They are compared up to rounding, as a sum over other threads may differ by.
+        file: Its name in the folder.
 
     Raises:
         NotADirectoryError: There is a file of the folder's name.
@@ -51,8 +50,10 @@ class Checkpoint:
         folder: str | Path | None,
         problem: Callable[[], Mapping[str, str]],
         rhs: Float[Tensor, "c n"],
+        *,
+        file: str = "solve.pt",
     ) -> None:
-        self._path = None if folder is None else Path(folder) / _FILE
+        self._path = None if folder is None else Path(folder) / file
         if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
             raise NotADirectoryError(
                 f"`checkpoint={shown(Path(folder))}` is a file. Pass a folder; it is made if it is not there."

@@ -9,9 +9,12 @@ from torch import Tensor
 
 from ntkit._core.checks import positive_int, replace_fields
 from ntkit._core.executor import Executor
+from ntkit._core.fingerprint import of_tensors
 from ntkit.kernels.base import AbstractKernel
+from ntkit.solvers.checkpoint import Checkpoint, problem_of
 from ntkit.solvers.conjugate_gradients_method import ConjugateGradients
-from ntkit.solvers.inducing_system import InducingSystem, SampledRows
+from ntkit.solvers.inducing_system import InducingSystem
+from ntkit.solvers.normal_equations import NormalMatrix, normal_equations, rows_that_pay
 from ntkit.solvers.pivoted_cholesky import pivoted_cholesky
 from ntkit.solvers.solution import Solution
 from ntkit.solvers.solve import solve
@@ -31,25 +34,28 @@ class InducingPoints:
     """The best function `sum_j a_j K(x, c_j)` of `m` centres, in place of one of all `n` points.
 
     Minimises `|y - K(x, c) a|^2 + ridge a^T K(c, c) a`: with every point a centre this is
-    `(K + ridge I)^-1 y`. Preconditioned conjugate gradients on its normal equations; `K(x, c)` is computed tile by tile
-    at each iteration and never stored. It is no solver of a square system: `ntkit.solvers.kernel_ridge` takes it.
+    `(K + ridge I)^-1 y`. Up to 4,000 centres the matrix of its normal equations is summed in one pass over the points;
+    conjugate gradients with its factor then need one to three passes more. With more centres the factor is of a sample of
+    the points, and some ten to fifty passes follow. `K(x, c)` is computed tile by tile in each pass and never stored. It is
+    no solver of a square system: `ntkit.solvers.kernel_ridge` takes it.
 
     Args:
         centres: The centres, `[m, ...]`; or their number, and they are drawn from the points by randomly pivoted
             Cholesky, among as many as a factor of 512 MiB allows. To draw them evenly pass
             `x[torch.randperm(len(x))[:m]]`.
-        max_iterations: Passes over the points.
-        checkpoint: A folder, as in `ConjugateGradients`; what is kept has the size of the centres.
+        max_iterations: Passes of conjugate gradients over the points.
+        checkpoint: A folder, as in `ConjugateGradients`, which the first pass writes to, too: `m^2` numbers.
 
     The residual of the solution is that of the normal equations, `|Phi^T (y - Phi b) - ridge b| / |Phi^T y|` with the
     features `Phi = K(x, c) L^-T` and `K(c, c) = L L^T`, measured by one more pass; 1e-6 is asked of it by
     default. A jitter that `K(c, c)` needed is reported, and is part of its matrix.
 
-    Cost: `n m` kernel entries an iteration, of which 1e-6 takes ten to fifty; `9 m^3` multiply-adds once, and
-    `2^26 m` for the draw of many centres; `2 m^2` numbers beside the points.
+    Cost: `n m` kernel entries a pass; `1.1 n m^2` multiply-adds once (`9 m^3` of a sample), and `2^26 m` for the draw of
+    many centres; `5 m^2` numbers beside the points.
 
-    Source: Rudi, Carratino and Rosasco 2017 (arXiv:1705.10958), eqs. 8 and 13, with a preconditioner from sampled rows
-    that holds for centres drawn in any way; centres as in Chen, Epperly, Tropp and Webber 2022 (arXiv:2207.06503).
+    Source: Rudi, Carratino and Rosasco 2017 (arXiv:1705.10958), eqs. 8 and 13, with a preconditioner from all rows, or
+    from sampled ones, that holds for centres drawn in any way; centres as in Chen, Epperly, Tropp and Webber 2022
+    (arXiv:2207.06503).
 
     Example:
         >>> import ntkit
@@ -111,16 +117,30 @@ class InducingPoints:
         system = InducingSystem(
             kernel, x, centres, sample_weights=sample_weights, executor=executor
         )
-        found = solve(
-            system,
-            system.targets(y.T.contiguous()).T,
-            ridge=ridge,
-            tolerance=_TOLERANCE if tolerance is None else tolerance,
-            method=ConjugateGradients(
-                SampledRows(), max_iterations=self.max_iterations, checkpoint=self.checkpoint
+        kept = Checkpoint(
+            self.checkpoint,
+            lambda: (
+                problem_of(system, ridge, "normal equations")
+                | {"right-hand sides": of_tensors([("", y)])}
             ),
-            progress=progress,
+            y[:0],
+            file="normal.pt",
         )
+        with kept:
+            preconditioner, targets = _prepared(system, y.T.contiguous(), kept, progress)
+            found = solve(
+                system,
+                targets.T,
+                ridge=ridge,
+                tolerance=_TOLERANCE if tolerance is None else tolerance,
+                method=ConjugateGradients(
+                    preconditioner,
+                    max_iterations=self.max_iterations,
+                    checkpoint=self.checkpoint,
+                ),
+                progress=progress,
+            )
+        kept.end(found.converged)
         jitter = system.factor.jitter
         words += f", {found.why}, " + (f"jitter {jitter:.1e}" if jitter else "no jitter")
         weights = system.weights(found.x.T).T
@@ -140,3 +160,18 @@ class InducingPoints:
         words = f"{len(factor.pivots):,} centres by randomly pivoted Cholesky"
         words += "" if among == n else f" among {among:,} points"
         return factor.pivots, f"{words}, which leave out {factor.error:.1%} of the trace"
+
+
+def _prepared(
+    system: InducingSystem, y: Float[Tensor, "c n"], kept: Checkpoint, progress: bool | None
+) -> tuple[NormalMatrix, Float[Tensor, "c m"]]:
+    """The preconditioner and the right-hand sides: by one pass over all rows, or of a sample and by a pass."""
+    n, m = len(system.x), system.shape[0]
+    count = rows_that_pay(n, m)
+    if count == n:
+        matrix, targets = normal_equations(system, y, kept=kept, progress=progress)
+        return NormalMatrix(matrix, n, n), targets
+    draw = torch.Generator().manual_seed(0)  # the same points, the same preconditioner
+    index = torch.randperm(n, generator=draw)[:count].to(system.device)
+    matrix, _ = normal_equations(system.of(index), y[:0, :count], kept=kept, progress=progress)
+    return NormalMatrix(matrix, count, n), system.targets(y)
