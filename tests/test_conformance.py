@@ -7,8 +7,9 @@ from types import ModuleType
 import pytest
 
 from ntkit import encodings, kernels, measurements, networks, operators, tasks
-from ntkit.kernels.infinite import rules
-from ntkit.kernels.infinite.front.calls.table import MODULES
+from ntkit.kernels.infinite.front.reader import Reading
+from ntkit.kernels.infinite.meanings import meanings
+from ntkit.kernels.infinite.rules.registry import HasRule
 from tests import cases
 
 
@@ -36,10 +37,9 @@ def test_each_public_class_has_an_instance(package: ModuleType, table: dict, bas
 
 def test_each_layer_with_a_rule_has_a_network() -> None:
     """Those with a rule of their own, and those that the reader knows by their action."""
-    own = {
-        kind for kind in rules if _is_of(kind, "torch") or _is_of(kind, "ntkit")
-    }  # tests add some
-    assert own | set(MODULES) == set(cases.LAYERS)
+    known = meanings.types(HasRule, Reading)
+    own = {kind for kind in known if _is_of(kind, "torch") or _is_of(kind, "ntkit")}
+    assert own == set(cases.LAYERS)  # tests add some
 
 
 def _is_of(kind: type, package: str) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ntkit
-from ntkit.kernels import duals, rules
+from ntkit.kernels.infinite.meanings import meanings
 from ntkit.tasks import jobs
 
 ROOT = Path(__file__).parents[1]
@@ -42,8 +42,7 @@ def links(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", pages(run=True))
 def test_snippets_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for book in (rules._entries, duals):  # a page may register one
-        monkeypatch.setattr(book, "_entries", dict(book._entries))
+    monkeypatch.setattr(meanings, "_entries", dict(meanings._entries))  # a page may register some
     monkeypatch.setattr(jobs, "JOBS", dict(jobs.JOBS))
     text = FENCE.sub("", page.read_text(encoding="utf-8"))  # a fence would count as output
     snippets = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)

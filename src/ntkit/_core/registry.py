@@ -1,6 +1,6 @@
 """A registry from exact types to functions: a subclass never inherits its parent's entry."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, Generic, TypeVar
 
 __all__ = ["ExactTypeRegistry"]
@@ -17,6 +17,7 @@ class ExactTypeRegistry(Generic[F]):
     Args:
         what: What an entry is, for the error message ("infinite-width rule").
         error: The exception type raised for an unknown type.
+        entries: Where the functions are kept; a dictionary of its own if left out.
 
     Example:
         >>> sizes = ExactTypeRegistry("size", KeyError)
@@ -27,10 +28,12 @@ class ExactTypeRegistry(Generic[F]):
         2
     """
 
-    def __init__(self, what: str, error: type[Exception]) -> None:
+    def __init__(
+        self, what: str, error: type[Exception], entries: MutableMapping[type, F] | None = None
+    ) -> None:
         self._what = what
         self._error = error
-        self._entries: dict[type, F] = {}
+        self._entries: MutableMapping[type, F] = {} if entries is None else entries
 
     def register(self, *types: type) -> Callable[[F], F]:
         """A decorator that files a function under each of `types`.

@@ -4,28 +4,37 @@ import operator
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from math import inf, pi
+from typing import ClassVar
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from ntkit._core.errors import UnsupportedLayerError
+from ntkit.kernels.infinite.meanings import AbstractMeaning, meanings
 from ntkit.networks import activations as networks
 
-__all__ = ["functions"]
+__all__ = ["AsModule"]
 
 Build = Callable[..., nn.Module]
 
-functions: dict[Hashable, Build] = {}
-"""From a function, or the name of a tensor's method, to a builder of the module.
 
-The builder takes what the call passes after the tensor: `torch.celu(x, 0.5)` is
-`functions[torch.celu](0.5)`.
-"""
+@dataclass(frozen=True)
+class AsModule(AbstractMeaning):
+    """A function, or a tensor's method, that does what an elementwise module does.
+
+    Attributes:
+        build: Makes the module from what the call passes after the tensor: `nn.CELU(0.5)` of `(0.5)`, for
+            `torch.celu(x, 0.5)`.
+    """
+
+    build: Build
+
+    what: ClassVar[str] = "function as a module"
 
 
 def _file(build: Build, *targets: Hashable) -> None:
-    functions.update(dict.fromkeys(targets, build))
+    meanings.file(AsModule(build), *targets)
 
 
 def _plain(kind: type[nn.Module]) -> Build:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import factorial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,13 +26,30 @@ from ntkit.kernels.infinite.activations.polynomial import PolynomialActivation, 
 from ntkit.kernels.infinite.activations.rectified_monomial import RectifiedMonomialActivation
 from ntkit.kernels.infinite.activations.sign import SignActivation
 from ntkit.kernels.infinite.activations.sinusoid import Sinusoid
+from ntkit.kernels.infinite.meanings import AbstractMeaning, OfKind, meanings
 from ntkit.networks import activations as networks
 
-__all__ = ["duals", "register_activation"]
+__all__ = ["HasDual", "duals", "register_activation"]
 
 Build = Callable[[Any], AbstractActivation]
 
-duals: ExactTypeRegistry[Build] = ExactTypeRegistry("dual activation", UnsupportedLayerError)
+
+@dataclass(frozen=True)
+class HasDual(AbstractMeaning):
+    """A module that acts on each unit by itself.
+
+    Attributes:
+        build: `build(layer)`, its dual activation.
+    """
+
+    build: Build
+
+    what: ClassVar[str] = "dual activation"
+
+
+duals: ExactTypeRegistry[Build] = ExactTypeRegistry(
+    HasDual.what, UnsupportedLayerError, OfKind(meanings, HasDual, "build")
+)
 """From the exact type of a module to a function that makes its dual: `layer -> AbstractActivation`.
 
 A class of your own with formulas: `duals.register(Mine)(lambda layer: MyDual(layer.width))`. Without

@@ -1,4 +1,4 @@
-"""What the infinite-width limit covers, read off the registries: the tables of `docs/infinite.md`."""
+"""What the infinite-width limit covers, read off the table of meanings: the tables of `docs/infinite.md`."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -6,9 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from ntkit.kernels.infinite.activations import Quadrature, duals
-from ntkit.kernels.infinite.front.calls.table import MODULES
-from ntkit.kernels.infinite.rules import refusals, rules
+from ntkit.kernels.infinite.activations import HasDual, Quadrature, duals
+from ntkit.kernels.infinite.front.reader import Reading
+from ntkit.kernels.infinite.meanings import NoLimit, meanings
+from ntkit.kernels.infinite.rules.registry import HasRule
 from ntkit.networks import activations
 
 __all__ = ["catalogue"]
@@ -37,7 +38,7 @@ def catalogue() -> str:
         True
     """
     closed, numerical = [], []
-    for kind in duals:
+    for kind in meanings.types(HasDual):
         if kind.__module__.partition(".")[0] not in _HOMES:
             numerical.append(kind)
             continue
@@ -46,15 +47,15 @@ def catalogue() -> str:
         dual = duals[layer](layer)
         (numerical if isinstance(dual, Quadrature) else closed).append(kind)
     rows = [
-        ("layers with a rule", _names(rules)),
-        ("followed by their action", _names(MODULES)),
+        ("layers with a rule", _names(meanings.types(HasRule))),
+        ("followed by their action", _names(meanings.types(Reading))),
         ("activations in closed form", _names(closed)),
         ("activations by quadrature", _names(numerical)),
     ]
     table = ["| what | modules |", "|---|---|", *(f"| {what} | {names} |" for what, names in rows)]
     reasons: dict[str, list[type]] = {}
-    for kind, why in refusals.items():
-        reasons.setdefault(why, []).append(kind)
+    for kind in meanings.types(NoLimit):
+        reasons.setdefault(getattr(meanings.get(kind), "why", ""), []).append(kind)
     refused = ["| refused | why, and what instead |", "|---|---|"]
     refused += [f"| {_names(kinds)} | {why} |" for why, kinds in reasons.items()]
     return "\n".join([*table, "", *refused])

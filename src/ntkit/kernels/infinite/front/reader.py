@@ -1,8 +1,8 @@
 """From a traced module to the steps of a plan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -12,13 +12,14 @@ from ntkit.kernels.infinite.activations import AbstractActivation
 from ntkit.kernels.infinite.front.head_layouts import Layout, Scores
 from ntkit.kernels.infinite.front.taken import Drawn, Features, Transform
 from ntkit.kernels.infinite.front.trace import Traced, refuse
+from ntkit.kernels.infinite.meanings import AbstractMeaning, meanings
 from ntkit.kernels.infinite.program.op import Step
 from ntkit.kernels.infinite.program.ops.concatenate import Concatenate
 from ntkit.kernels.infinite.program.ops.points import TakePoints
 from ntkit.kernels.infinite.program.units import Source, Units
 from ntkit.kernels.infinite.rules.variances import Variances
 
-__all__ = ["Concat", "Handler", "Pointwise", "Reader", "is_size"]
+__all__ = ["Concat", "Pointwise", "Reader", "Reading", "is_size", "reads"]
 
 
 @dataclass(frozen=True)
@@ -245,4 +246,30 @@ def _in_double(value: Any) -> Any:
     return torch.float64 if is_float else value
 
 
-Handler = Callable[[Reader, fx.Node], int]
+Read = Callable[[Reader, fx.Node], int | None]
+R = TypeVar("R", bound=Read)
+
+
+@dataclass(frozen=True)
+class Reading(AbstractMeaning):
+    """A call that the front end reads by a function of its own.
+
+    Attributes:
+        read: Files the steps of a call: `read(reader, node)`, the last of them; None where it depends on no weights.
+        of_points: Whether it acts on the points as on units, when it has no parameters either.
+    """
+
+    read: Read
+    of_points: bool = False
+
+    what: ClassVar[str] = "reading of the call"
+
+
+def reads(*targets: Hashable, of_points: bool = False) -> Callable[[R], R]:
+    """A decorator that files how calls are read: of module types, functions, and methods of tensors by name."""
+
+    def file(read: R) -> R:
+        meanings.file(Reading(read, of_points), *targets)
+        return read
+
+    return file

@@ -25,7 +25,8 @@ from ntkit.kernels.infinite.front.tracer import (
     is_inside,
     n_inputs,
 )
-from ntkit.kernels.infinite.front.written_out import written_out
+from ntkit.kernels.infinite.front.written_out import WrittenOut
+from ntkit.kernels.infinite.meanings import meanings
 from ntkit.networks.symmetrise import Symmetrised
 
 __all__ = ["IsLayer", "NeedsPointsError", "Traced", "refuse", "takes", "trace", "where"]
@@ -186,7 +187,8 @@ def _rooted(module: nn.Module, is_layer: IsLayer) -> tuple[nn.Module, nn.Module]
     _refuse_sharing(body)
     # torch.fx takes the class's forward of the root, and the object's own of what the root calls.
     own = "forward" in vars(body)
-    wrap = own or Tracer(is_layer).is_leaf_module(body, "") or type(body) in written_out
+    composite = isinstance(meanings.get(type(body)), WrittenOut)
+    wrap = own or composite or Tracer(is_layer).is_leaf_module(body, "")
     return nn.Sequential(body) if wrap else _beside(body), body
 
 

@@ -17,10 +17,8 @@ from torch.fx.proxy import TraceError
 from ntkit._core.copies import Copier, cloned
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.front.replaced import replaced
-from ntkit.kernels.infinite.front.written_out import written_out
-from ntkit.networks.linear_model import LinearModel
-from ntkit.networks.nerf import SkipMLP, ViewMLP
-from ntkit.networks.residual import ResidualBlock
+from ntkit.kernels.infinite.front.written_out import AsItSays, WrittenOut
+from ntkit.kernels.infinite.meanings import meanings
 
 __all__ = [
     "PLACE",
@@ -40,9 +38,6 @@ _INSIDE = tuple(str(Path(file).parent) for file in (torch.__file__, jaxtyping.__
 """Frames of torch, of the checker of types and of ours are no place in the user's forward."""
 
 _ONE_AT_A_TIME = RLock()
-
-_FOLLOWED = {LinearModel, ResidualBlock, SkipMLP, ViewMLP}
-"""Modules of ours that are what their forward says, as users' are."""
 
 _OF_SHAPES = {"shape", "size", "dim", "ndim", "ndimension", "numel", "nelement", "dtype", "device"}
 """What tells of a tensor without its entries."""
@@ -191,7 +186,8 @@ class Tracer(fx.Tracer):
         """
         if self._is_plain_run():
             return forward(*args, **kwargs)
-        if type(m) in written_out and self.path_of_module(m):
+        meaning = meanings.get(type(m))
+        if isinstance(meaning, WrittenOut) and self.path_of_module(m):
             place = replaced(m)
             if place is not None:
                 raise UnsupportedLayerError(
@@ -199,7 +195,7 @@ class Tracer(fx.Tracer):
                     f"{place}, and the limit goes by the layer's type. Write its parts out in a "
                     "module of your own."
                 )
-            return written_out[type(m)](m, *args, **kwargs)
+            return meaning.forward(m, *args, **kwargs)
         return super().call_module(m, forward, args, kwargs)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
@@ -210,7 +206,8 @@ class Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one call; a subclass of a known layer is, so that it can be refused."""
-        own = type(m).__module__.startswith("ntkit.") and type(m) not in _FOLLOWED
+        followed = isinstance(meanings.get(type(m)), AsItSays)
+        own = type(m).__module__.startswith("ntkit.") and not followed
         return self._is_layer(m) or own or super().is_leaf_module(m, module_qualified_name)
 
     def to_bool(self, obj: fx.Proxy) -> bool:

@@ -1,12 +1,38 @@
-"""Torch's composite layers written out as calls of their parts, so that a graph can follow them."""
+"""Composite modules that are followed inside: torch's written out as calls of their parts, ours as they stand."""
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import nn
 
 from ntkit._core.errors import UnsupportedLayerError
+from ntkit.kernels.infinite.meanings import AbstractMeaning, meanings
+from ntkit.networks.linear_model import LinearModel
+from ntkit.networks.nerf import SkipMLP, ViewMLP
+from ntkit.networks.residual import ResidualBlock
 
-__all__ = ["written_out"]
+__all__ = ["AsItSays", "WrittenOut"]
+
+
+@dataclass(frozen=True)
+class WrittenOut(AbstractMeaning):
+    """A composite module that is followed inside, by a forward of the same meaning.
+
+    Attributes:
+        forward: `forward(module, *args, **kwargs)`, as calls of its parts.
+    """
+
+    forward: Callable[..., Any]
+
+    what: ClassVar[str] = "forward written out"
+
+
+@dataclass(frozen=True)
+class AsItSays(AbstractMeaning):
+    """A module of ours that is followed inside, by its own forward, as users' modules are."""
+
+    what: ClassVar[str] = "its own forward"
 
 
 def _encoder_layer(
@@ -60,9 +86,7 @@ def _bare(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
     )
 
 
-written_out: dict[type[nn.Module], Any] = {
-    nn.TransformerEncoderLayer: _encoder_layer,
-    nn.TransformerEncoder: _encoder,
-    **dict.fromkeys((nn.Transformer, nn.TransformerDecoder, nn.TransformerDecoderLayer), _bare),
-}
-"""By exact type, its forward as calls of its parts: torch's own branches on data."""
+meanings.file(WrittenOut(_encoder_layer), nn.TransformerEncoderLayer)
+meanings.file(WrittenOut(_encoder), nn.TransformerEncoder)
+meanings.file(WrittenOut(_bare), nn.Transformer, nn.TransformerDecoder, nn.TransformerDecoderLayer)
+meanings.file(AsItSays(), LinearModel, ResidualBlock, SkipMLP, ViewMLP)

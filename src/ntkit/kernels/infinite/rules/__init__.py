@@ -1,7 +1,6 @@
-"""Rules of the infinite-width limit, one a layer type; importing this files them."""
+"""What layers do in the infinite-width limit, or why they have none; importing this files it."""
 
-from ntkit.kernels.infinite.rules import convolution, linear, normalisation
-from ntkit.kernels.infinite.rules.refusals import refusals
+from ntkit.kernels.infinite.rules import convolution, linear, normalisation, refusals
 from ntkit.kernels.infinite.rules.registry import rules
 
 __all__ = ["convolution", "linear", "normalisation", "refusals", "rules"]

@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.registry import ExactTypeRegistry
+from ntkit.kernels.infinite.meanings import AbstractMeaning, OfKind, meanings
 from ntkit.kernels.infinite.moments.convolution import Windows
 from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.kernels.infinite.rules.variances import Taken
 
-__all__ = ["Effect", "Rule", "RuleBook", "rules"]
+__all__ = ["Effect", "HasRule", "Rule", "RuleBook", "rules"]
 
 Effect = Literal["weights", "windows", "scaling"]
 """What a layer does to a unit: "weights" mixes all channels with fresh weights, so that its output is
@@ -52,6 +53,19 @@ class Rule:
         return self.apply(layer, state, variances)
 
 
+@dataclass(frozen=True)
+class HasRule(AbstractMeaning):
+    """A layer with a rule.
+
+    Attributes:
+        rule: It.
+    """
+
+    rule: Rule
+
+    what: ClassVar[str] = "infinite-width rule"
+
+
 class RuleBook:
     """Rules by exact layer type, so that a subclass asks for its own.
 
@@ -65,8 +79,8 @@ class RuleBook:
     """
 
     def __init__(self) -> None:
-        self._entries: ExactTypeRegistry[Any] = ExactTypeRegistry(
-            "infinite-width rule", UnsupportedLayerError
+        self._entries: ExactTypeRegistry[Rule] = ExactTypeRegistry(
+            HasRule.what, UnsupportedLayerError, OfKind(meanings, HasRule, "rule")
         )
 
     def register(

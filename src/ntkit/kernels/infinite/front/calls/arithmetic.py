@@ -1,5 +1,6 @@
 """Sums, products and quotients of branches."""
 
+import operator
 from numbers import Real
 from typing import Any
 
@@ -11,29 +12,33 @@ from ntkit.kernels.infinite.front.calls.branches import added, multiplied, numbe
 from ntkit.kernels.infinite.front.calls.functions import Over
 from ntkit.kernels.infinite.front.calls.pointwise import composed, plus
 from ntkit.kernels.infinite.front.calls.position_weights import weighted
-from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.trace import refuse
 
 __all__ = ["difference", "negative", "product", "quotient", "total"]
 
 
+@reads(operator.add, operator.iadd, torch.add, "add", "add_")
 def total(reader: Reader, node: fx.Node) -> int:
     """A sum of two branches; of a branch and a number, features or a parameter."""
     left, right = _operands(reader, node)
     return _sum(reader, node, left, right, _alpha(reader, node))
 
 
+@reads(*(operator.sub, operator.isub, torch.sub, torch.subtract, "sub", "sub_"))
 def difference(reader: Reader, node: fx.Node) -> int:
     """A sum with the second operand's sign changed."""
     left, right = _operands(reader, node)
     return _sum(reader, node, left, right, -_alpha(reader, node))
 
 
+@reads(operator.neg, torch.neg, torch.negative, "neg")
 def negative(reader: Reader, node: fx.Node) -> int:
     """Times minus one."""
     return times(reader, reader.only_state(node), -1.0)
 
 
+@reads(*(operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_"))
 def product(reader: Reader, node: fx.Node) -> int:
     """By a number, by a parameter, by weights of positions that come with the points, or of branches."""
     left, right = _operands(reader, node)
@@ -50,6 +55,7 @@ def product(reader: Reader, node: fx.Node) -> int:
     return weighted(reader, node, index, factor)
 
 
+@reads(*(operator.truediv, operator.itruediv, torch.div, torch.divide, "div", "div_"))
 def quotient(reader: Reader, node: fx.Node) -> int:
     """By a number, by numbers that come with the points, or within one elementwise function."""
     left, right = _operands(reader, node)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, fx, nn
 
-from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.taken import Drawn, Features
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
@@ -18,23 +18,39 @@ from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.kernels.infinite.rules.variances import Variances, mean_square
 from ntkit.networks.attention import SelfAttention
 
-__all__ = ["attention", "warn_of_scores"]
+__all__ = ["approximate", "exact", "warn_of_scores"]
 
 
-def attention(reader: Reader, node: fx.Node) -> int:
-    """`ntkit.networks.SelfAttention`, exactly, or `nn.MultiheadAttention`, approximately."""
-    layer = reader.layer(node)
-    if isinstance(layer, SelfAttention):
-        bound = dict(zip(("x", "key_padding_mask"), node.args, strict=False)) | dict(node.kwargs)
-        argument, mask = bound["x"], bound.get("key_padding_mask")
-        others = None
-    else:
-        assert isinstance(layer, nn.MultiheadAttention)
-        names = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask")
-        bound = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
-        argument, mask = bound["query"], bound.get("key_padding_mask")
-        others = _added_scores(reader, node, bound.get("attn_mask"))
-        _check_torch(node, layer, bound)
+@reads(SelfAttention, of_points=True)
+def exact(reader: Reader, node: fx.Node) -> int:
+    """`ntkit.networks.SelfAttention`, exactly."""
+    bound = dict(zip(("x", "key_padding_mask"), node.args, strict=False)) | dict(node.kwargs)
+    return _attention(reader, node, bound["x"], bound.get("key_padding_mask"))
+
+
+@reads(nn.MultiheadAttention)
+def approximate(reader: Reader, node: fx.Node) -> int:
+    """`nn.MultiheadAttention`, approximately."""
+    names = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask")
+    bound = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+    added = _added_scores(reader, node, bound.get("attn_mask"))
+    _check_torch(node, reader.layer(node), bound)
+    return _attention(reader, node, bound["query"], bound.get("key_padding_mask"), added)
+
+
+def _attention(
+    reader: Reader, node: fx.Node, argument: Any, mask: Any, added: Tensor | None = None
+) -> int:
+    """Attention to the positions of one argument.
+
+    Args:
+        reader: Where the steps are.
+        node: The call.
+        argument: The units.
+        mask: Of keys that are not seen, from the points; None for none.
+        added: What is added to the scores, `[positions, positions]`.
+    """
+    layer: Any = reader.layer(node)
     assert isinstance(argument, fx.Node)
     index = reader.entered(argument, -1)
     value = reader.units(index)
@@ -50,7 +66,7 @@ def attention(reader: Reader, node: fx.Node) -> int:
         layer,
         reader.variances,
         hidden,
-        None if others is None else Table(others),
+        None if added is None else Table(added),
         bool(node.meta.get("no_grad")),
         back="pairs",
         is_homogeneous=False,
@@ -140,7 +156,7 @@ def _numbers(layer: nn.MultiheadAttention, variances: Variances) -> tuple[float,
     return (q * k) ** 0.5 * e, Weights(v * e, uv, e, own_bias), Weights(o * e, uo, e, own_bias)
 
 
-def _check_torch(node: fx.Node, layer: nn.MultiheadAttention, bound: dict[str, Any]) -> None:
+def _check_torch(node: fx.Node, layer: Any, bound: dict[str, Any]) -> None:
     if not bound["query"] is bound.get("key") is bound.get("value"):
         refuse(node, "only self-attention has a rule: query, key and value the same.")
     if not layer.batch_first:

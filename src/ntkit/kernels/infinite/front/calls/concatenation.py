@@ -5,18 +5,20 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.nn import functional
 
 from ntkit.kernels.infinite.activations import duals
 from ntkit.kernels.infinite.front.calls import branches, parameters, shapes
 from ntkit.kernels.infinite.front.calls.pieces import channels, pieces
 from ntkit.kernels.infinite.front.calls.pointwise import activated
-from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.program.ops.concatenate import SideBySide
 
 __all__ = ["concatenate", "gated", "stack"]
 
 
+@reads(torch.cat, torch.concat, torch.concatenate, torch.hstack)
 def concatenate(reader: Reader, node: fx.Node) -> int:
     """Of features: weights mix them in proportion to their numbers. Of positions, if independent."""
     given: Any = node.args[0] if node.args else node.kwargs["tensors"]
@@ -36,6 +38,7 @@ def concatenate(reader: Reader, node: fx.Node) -> int:
     return _features(reader, node, parts, axis)
 
 
+@reads(torch.stack, torch.vstack)
 def stack(reader: Reader, node: fx.Node) -> int:
     """A concatenation along a new axis of positions."""
     given: Any = node.args[0] if node.args else node.kwargs["tensors"]
@@ -72,6 +75,7 @@ def _parts(reader: Reader, node: fx.Node, given: Any) -> list[_Part]:
     return [_Part(part, reader.state(part), reader.shape(part)) for part in given]
 
 
+@reads(nn.GLU, functional.glu)
 def gated(reader: Reader, node: fx.Node) -> int:
     """`F.glu`: one half of the channels times the sigmoid of the other."""
     (argument,) = node.all_input_nodes

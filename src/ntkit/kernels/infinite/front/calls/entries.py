@@ -1,5 +1,6 @@
 """Entries by index: of positions, of channels, one unit alone."""
 
+import operator
 from itertools import accumulate
 from typing import Any
 
@@ -7,12 +8,13 @@ import torch
 from torch import Tensor, fx
 
 from ntkit.kernels.infinite.front.calls import pieces, shapes
-from ntkit.kernels.infinite.front.reader import Reader, is_size
+from ntkit.kernels.infinite.front.reader import Reader, is_size, reads
 from ntkit.kernels.infinite.front.trace import refuse
 
 __all__ = ["taken"]
 
 
+@reads(operator.getitem)
 def taken(reader: Reader, node: fx.Node) -> int:
     """`h[...]`: first what it does to positions, then to channels."""
     argument: Any = node.args[0]

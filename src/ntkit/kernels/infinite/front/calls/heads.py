@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from ntkit.kernels.infinite.front.calls import attention, pieces, shapes
+from ntkit.kernels.infinite.front.calls import attention, linear_maps, pieces, shapes
 from ntkit.kernels.infinite.front.head_layouts import Layout, Scores
-from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.program.ops.attend import AttendByHand
 from ntkit.kernels.infinite.program.ops.positions import Rename
@@ -59,6 +59,28 @@ def split(reader: Reader, node: fx.Node, index: int, before: torch.Size, after: 
     return True
 
 
+@reads(
+    *(torch.flatten, torch.reshape, torch.squeeze, torch.unsqueeze),
+    *("flatten", "reshape", "view", "squeeze", "unsqueeze", "unflatten"),
+)
+def reshape(reader: Reader, node: fx.Node) -> int:
+    """Of positions, or of channels into heads."""
+    index = reader.only_state(node)
+    (argument,) = [n for n in node.all_input_nodes if reader.states.get(n) is not None]
+    if split(reader, node, index, reader.shape(argument), reader.shape(node)):
+        return index
+    return shapes.reshape(reader, node)
+
+
+@reads(*(operator.matmul, torch.matmul, torch.bmm), *("matmul", "bmm", "__matmul__"))
+def matmul(reader: Reader, node: fx.Node) -> int:
+    """Of units with a matrix, or of queries with keys."""
+    operands = [*node.args, *node.kwargs.values()]
+    if all(reader.state(n) is not None for n in operands):
+        return products(reader, node)
+    return linear_maps.matmul(reader, node)
+
+
 def read(reader: Reader, node: fx.Node) -> int | None:
     """A call on heads, or on scores."""
     target: Any = node.target
@@ -93,6 +115,7 @@ def read(reader: Reader, node: fx.Node) -> int | None:
     return _refuse(node)
 
 
+@reads(functional.scaled_dot_product_attention)
 def fused(reader: Reader, node: fx.Node) -> int:
     """`F.scaled_dot_product_attention`, masked by what is the same for all points, or causal."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")

@@ -1,11 +1,11 @@
-"""Calls of layers: weights, scalings, activations, dropout."""
+"""Calls of layers: weights, scalings, activations."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import fx, nn
 
-from ntkit.kernels.infinite.activations import AbstractActivation, duals
+from ntkit.kernels.infinite.activations import AbstractActivation
 from ntkit.kernels.infinite.front.calls.functions import ValueOf
 from ntkit.kernels.infinite.front.calls.known import known_mean
 from ntkit.kernels.infinite.front.calls.pointwise import activated, composed, raised
@@ -17,20 +17,17 @@ from ntkit.kernels.infinite.front.trace import refuse, where
 from ntkit.kernels.infinite.front.trained import trained, trained_at_all
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
 from ntkit.kernels.infinite.program.ops.affine import Affine, Convolve, Custom
-from ntkit.kernels.infinite.program.ops.scale import Mask
 from ntkit.kernels.infinite.program.units import Units
-from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.rules.normalisation import BATCH
 from ntkit.kernels.infinite.rules.registry import Rule
 from ntkit.kernels.infinite.rules.variances import Taken, mean_of, spread_of
 
-__all__ = ["activation", "dropout", "layer"]
+__all__ = ["activation", "layer"]
 
 
-def layer(reader: Reader, node: fx.Node) -> int:
+def layer(reader: Reader, node: fx.Node, rule: Rule) -> int:
     """A layer with a rule."""
     module = reader.layer(node)
-    rule = rules[module]
     (argument,) = node.all_input_nodes
     if reader.states.get(argument) is None and isinstance(module, BATCH):
         return of_features(reader, node, argument)
@@ -54,7 +51,7 @@ def layer(reader: Reader, node: fx.Node) -> int:
         )
     trained(where(node), module, no_grad=False)
     if rule.effect == "scaling":
-        return reader.per_part(index, lambda part: scaled(reader, node, part))
+        return reader.per_part(index, lambda part: scaled(reader, node, part, rule))
 
     out = reader.shape(node)
     axis = rule.channel_axis % len(out)
@@ -102,9 +99,8 @@ def is_depthwise(module: nn.Module) -> bool:
     return groups > 1 and getattr(module, "in_channels", 0) == groups
 
 
-def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
-    """An elementwise nonlinearity."""
-    dual: AbstractActivation = duals[module](module)
+def activation(reader: Reader, node: fx.Node, module: nn.Module, dual: AbstractActivation) -> int:
+    """An elementwise nonlinearity, and the dual that it has."""
 
     def each(index: int) -> int:
         value = reader.units(index)
@@ -133,27 +129,6 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module) -> int:
         return found
 
     return reader.per_part(reader.only_state(node), each)
-
-
-def dropout(reader: Reader, node: fx.Node, rate: float, *, whole_channels: bool = False) -> int:
-    """Masks drawn anew for each input: a unit's variance grows, its covariances stay.
-
-    Args:
-        reader: Where the steps are.
-        node: The call.
-        rate: Share of what is dropped.
-        whole_channels: Whether all positions of a channel share their fate.
-    """
-    index = reader.only_state(node)
-    if rate == 0:
-        return index
-    value = reader.units(index)
-    if whole_channels and (value.channel_axis != 1 or value.is_flat):
-        refuse(node, "it drops entries of axis 1, which are no channels here.")
-    if rate >= 1:
-        refuse(node, f"dropout with rate {rate:g} keeps no unit.")
-    units = replace(value, is_gaussian=False)
-    return reader.add(Mask(f"dropout({rate:g})", (index,), units, 1 - rate, whole_channels))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 from torch import fx
 
 from ntkit.kernels.infinite.front.calls import shapes
-from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.taken import Features
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.program.ops.positions import MapByPoint
@@ -15,6 +15,7 @@ from ntkit.networks.aggregate import Aggregate
 __all__ = ["aggregate", "matmul"]
 
 
+@reads(Aggregate, of_points=True)
 def aggregate(reader: Reader, node: fx.Node) -> int:
     """Sums of positions by matrices that come with the points: graphs.
 

@@ -4,16 +4,18 @@ from math import isinf
 from numbers import Real
 from typing import Any
 
+import torch
 from torch import Tensor, fx
 
 from ntkit.kernels.infinite.front.calls import branches, known
 from ntkit.kernels.infinite.front.calls.position_weights import weighted
-from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.trace import refuse
 
 __all__ = ["chosen", "filled"]
 
 
+@reads(torch.masked_fill, "masked_fill", "masked_fill_")
 def filled(reader: Reader, node: fx.Node) -> int:
     """`h.masked_fill(mask, number)`: units times one where the mask is false, and the number elsewhere."""
     names = ("input", "mask", "value")
@@ -25,6 +27,7 @@ def filled(reader: Reader, node: fx.Node) -> int:
     return _with_number(reader, node, kept, bound["mask"], number, is_true=True)
 
 
+@reads(torch.where, "where")
 def chosen(reader: Reader, node: fx.Node) -> int:
     """`torch.where(mask, h, g)`: `h` times the mask plus `g` times the rest."""
     given = [branches.number(reader, v) for v in (*node.args, *node.kwargs.values())]

@@ -13,7 +13,7 @@ from ntkit.kernels.infinite.front.calls.scalings import (
     mean_of_shift,
     of_features,
 )
-from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import refuse, where
 from ntkit.kernels.infinite.front.trained import trained
@@ -26,6 +26,7 @@ from ntkit.kernels.infinite.rules.variances import mean_square, spread_of
 __all__ = ["normalised"]
 
 
+@reads(nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
 def normalised(reader: Reader, node: fx.Node) -> int:
     """Layer, root-mean-square and group normalisation: `cov <- cov / sqrt((var1 + eps)(var2 + eps))`.
 

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor, fx
 
 from ntkit.kernels.infinite.front.calls import shapes
-from ntkit.kernels.infinite.front.reader import Concat, Reader
+from ntkit.kernels.infinite.front.reader import Concat, Reader, reads
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.program.ops.positions import Rename
 from ntkit.kernels.infinite.program.units import Units
@@ -13,6 +14,10 @@ from ntkit.kernels.infinite.program.units import Units
 __all__ = ["channels", "piece", "pieces", "split"]
 
 
+@reads(
+    *(torch.chunk, torch.split, torch.tensor_split, torch.unbind),
+    *("chunk", "split", "tensor_split", "unbind"),
+)
 def split(reader: Reader, node: fx.Node) -> int:
     """Remember that this is no tensor yet: its pieces are."""
     reader.pieces.add(node)

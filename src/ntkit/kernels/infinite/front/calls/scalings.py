@@ -17,7 +17,6 @@ from ntkit.kernels.infinite.program.ops.bend import Mean
 from ntkit.kernels.infinite.program.ops.embed import TrainFeatures
 from ntkit.kernels.infinite.program.ops.normalise import ScaleWithMeans
 from ntkit.kernels.infinite.program.ops.scale import TrainedScale
-from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.rules.normalisation import BATCH, own_cross, scale_and_shift
 from ntkit.kernels.infinite.rules.registry import Rule
 from ntkit.kernels.infinite.rules.variances import Taken, mean_of
@@ -28,7 +27,7 @@ Normalisation = nn.LayerNorm | nn.RMSNorm | nn.GroupNorm
 """Layers whose statistics are those of all units of a point."""
 
 
-def scaled(reader: Reader, node: fx.Node, index: int) -> int:
+def scaled(reader: Reader, node: fx.Node, index: int, rule: Rule) -> int:
     """A layer with the effect "scaling"."""
     module: Any = reader.layer(node)
     value = reader.units(index)
@@ -50,7 +49,7 @@ def scaled(reader: Reader, node: fx.Node, index: int) -> int:
         (index, *(part.base for part in means)),
         replace(value, is_gaussian=value.is_gaussian and not means),
         module,
-        rules[module],
+        rule,
         "centred" if known else reader.variances,
         tuple(means),
         bool(node.meta.get("no_grad")),

@@ -7,8 +7,9 @@ from math import prod
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
+from torch.nn import functional
 
-from ntkit.kernels.infinite.front.reader import Reader
+from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.trace import refuse
 from ntkit.kernels.infinite.moments.position_maps import probe
 from ntkit.kernels.infinite.program.ops.positions import (
@@ -47,6 +48,7 @@ _ONE_AXIS: set[Hashable] = {torch.squeeze, torch.unsqueeze, "squeeze", "unsqueez
 _REORDERING: set[Hashable] = {torch.roll, torch.flip, "roll", "flip"}
 
 
+@reads(nn.Flatten, nn.Unflatten)
 def reshape(reader: Reader, node: fx.Node) -> int:
     """Whatever ends in another shape of the same numbers: flatten, view, squeeze, unsqueeze."""
     index = reader.only_state(node)
@@ -136,6 +138,10 @@ def reshaped(
     return _resized(reader, index, kept[0], sizes)
 
 
+@reads(
+    *(torch.permute, torch.transpose, torch.swapaxes, torch.movedim),
+    *("permute", "transpose", "swapaxes", "movedim"),
+)
 def transpose(reader: Reader, node: fx.Node) -> int:
     """A permutation of axes, read off its action on a tensor whose sizes are all different."""
     index = reader.only_state(node)
@@ -156,6 +162,22 @@ def transpose(reader: Reader, node: fx.Node) -> int:
     )
 
 
+@reads(
+    *(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
+    *(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d),
+    *(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d),
+    *(nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d),
+    *(nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d),
+    *(nn.ReplicationPad1d, nn.ReplicationPad2d, nn.ReplicationPad3d),
+    *(nn.CircularPad1d, nn.CircularPad2d, nn.CircularPad3d),
+    *(functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d),
+    functional.adaptive_avg_pool1d,
+    functional.adaptive_avg_pool2d,
+    functional.adaptive_avg_pool3d,
+    *(functional.interpolate, functional.pad, torch.roll, torch.flip),
+    *(torch.mean, torch.sum, torch.narrow, torch.index_select, torch.einsum),
+    *("mean", "sum", "roll", "flip", "narrow", "index_select"),
+)
 def positions(reader: Reader, node: fx.Node) -> int:
     """A linear map of positions, the same for every channel; its matrix comes from probing."""
     index = reader.only_state(node)
