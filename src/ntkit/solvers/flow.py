@@ -18,6 +18,7 @@ from ntkit.operators.scaled import ScaledOperator
 from ntkit.operators.tiled import TiledOperator
 from ntkit.operators.toeplitz import CirculantOperator, ToeplitzOperator
 from ntkit.solvers.eigenbasis import Eigenbasis
+from ntkit.solvers.eigenvectors import eigenvectors
 from ntkit.solvers.flow_by_products import ByProducts
 from ntkit.solvers.flow_solution import AbstractPrepared, FlowSettings, FlowSolution
 from ntkit.solvers.response import AbstractResponse, FlowResponse, Limit
@@ -66,7 +67,7 @@ def prepare(
 ) -> AbstractPrepared:
     """Ready a residual for any number of moments, by the method that suits the operator.
 
-    Dense: one `eigh`. Circulant: one FFT. Low rank: the eigenvectors of the small Gram matrix.
+    Dense: one `eigh` (`eigenvectors`). Circulant: one FFT. Low rank: the eigenvectors of the small Gram matrix.
     Toeplitz, tiled, matrix-free: one Chebyshev recurrence for all moments, after the top eigenpairs are
     taken out by Lanczos (the degree grows with the square root of the largest eigenvalue left);
     conjugate gradients for the end of training, which raise `NumericalError` where they do not
@@ -103,16 +104,16 @@ _methods: ExactTypeRegistry[Callable[..., AbstractPrepared]] = ExactTypeRegistry
 
 @_methods.register(DenseOperator)
 def _dense(op: DenseOperator, r: Tensor, settings: FlowSettings) -> Eigenbasis:
-    values, vectors = torch.linalg.eigh(op.matrix.to(settings.dtype))
-    floor = float(values.abs().max()) * len(values) * torch.finfo(settings.dtype).eps
+    basis = eigenvectors(op.matrix.to(settings.dtype))
+    floor = float(basis.values.abs().max()) * len(r.T) * torch.finfo(settings.dtype).eps
     return Eigenbasis(
-        values.double(),
+        basis.values.double(),
         floor,
-        r.to(settings.dtype) @ vectors,
-        lambda x: (x @ vectors.T).to(op.dtype),
+        basis.into(r.to(settings.dtype)),
+        lambda x: basis.back(x).to(op.dtype),
         None,
         "eigh",
-        lambda x: x @ vectors,
+        basis.into,
         problem=(op, r),
     )
 
