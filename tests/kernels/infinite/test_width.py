@@ -14,7 +14,8 @@ from torch import Generator, nn
 
 from ntkit import encodings, nngp, ntk
 from ntkit._core.errors import UnsupportedLayerError
-from ntkit.kernels.infinite.front.calls.table import POSITION_MAPS
+from ntkit.kernels.infinite.meanings import meanings
+from ntkit.kernels.infinite.rules.kinds import Pools
 from ntkit.networks import Linear, mlp
 from tests.cases import randn, seeded
 from tests.layer_networks import COMPOSED, LAYERS, Example, Mean, Parametrisation, Written
@@ -36,7 +37,7 @@ def cases() -> list:
     """Networks in the parametrisation of their layer; normalisations, which have none, in both."""
     found = []
     for kind, example in LAYERS.items():
-        if kind in POSITION_MAPS and kind not in MAPS:
+        if isinstance(meanings.get(kind), Pools) and kind not in MAPS:
             continue
         name = f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
         for parametrisation in example.parametrisations[: 2 if "Norm" in kind.__name__ else 1]:

@@ -1,6 +1,6 @@
 """Where the rules are filed: one a layer type, looked up by exact type."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -12,6 +12,7 @@ from ntkit.kernels.infinite.meanings import AbstractMeaning, OfKind, meanings
 from ntkit.kernels.infinite.moments.convolution import Windows
 from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.weights import Weights
+from ntkit.kernels.infinite.rules.kinds import Pools
 from ntkit.kernels.infinite.rules.variances import Taken
 
 __all__ = ["Effect", "HasRule", "Rule", "RuleBook", "rules"]
@@ -106,6 +107,17 @@ class RuleBook:
             return apply
 
         return file
+
+    def pooling(self, *targets: Hashable) -> None:
+        """File linear maps of positions that are the same for every channel.
+
+        No function is needed: the matrix is read off what the call itself does to single positions, and the
+        call is refused where it is not such a map.
+
+        Args:
+            targets: Exact types of modules, functions, or names of a tensor's methods.
+        """
+        meanings.file(Pools(), *targets)
 
     def __getitem__(self, layer: nn.Module) -> Rule:
         return self._entries[layer]

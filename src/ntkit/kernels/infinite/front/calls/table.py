@@ -32,6 +32,7 @@ from ntkit.kernels.infinite.front.trace import Traced, refuse
 from ntkit.kernels.infinite.front.tracer import hangs_on_points
 from ntkit.kernels.infinite.meanings import AbstractMeaning, NoLimit, meanings
 from ntkit.kernels.infinite.rules import rules
+from ntkit.kernels.infinite.rules.kinds import Pools
 from ntkit.kernels.infinite.rules.registry import HasRule
 
 __all__ = ["check_modules", "is_layer", "read_call"]
@@ -71,12 +72,17 @@ def _as_module(reader: Reader, node: fx.Node, meaning: AsModule) -> int:
     return layers.activation(reader, node, layer, duals[layer](layer))
 
 
+def _pooled(reader: Reader, node: fx.Node, meaning: Pools) -> int:
+    return shapes.positions(reader, node)
+
+
 _READERS: dict[type[AbstractMeaning], Callable[[Reader, fx.Node, Any], int | None]] = {
     NoLimit: _refused,
     Reading: _read,
     HasRule: _layer,
     HasDual: _elementwise,
     AsModule: _as_module,
+    Pools: _pooled,
 }
 """By kind of meaning, how the steps of a call are filed. What is followed inside is never one call."""
 
@@ -199,7 +205,7 @@ def check_modules(traced: Traced) -> None:
 
 def _refuse_unknown(node: fx.Node, layer: nn.Module) -> NoReturn:
     known = {p: meanings.get(p) for p in type(layer).__mro__[1:]}
-    parent = next((p for p, m in known.items() if isinstance(m, HasDual | Reading)), None)
+    parent = next((p for p, m in known.items() if isinstance(m, HasDual | Reading | Pools)), None)
     if parent is not None:
         refuse(
             node,
