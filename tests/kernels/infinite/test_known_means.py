@@ -295,7 +295,7 @@ REFUSED = {
     ),
     "one unit and many features": (
         lambda s, x: s.c(relu(s.o(relu(s.a(x))) + x)),
-        "acts on units that are not Gaussian",
+        "one unit that many channels share",
     ),
     "outputs with means of their own": (
         lambda s, x: torch.sigmoid(s.b(relu(s.a(x))) + s.t),

@@ -33,6 +33,7 @@ def cat(*parts: Tensor) -> Tensor:
 
 
 SHARED = "end in the same weights.*Put a layer with weights at the end of one of them"
+GATED = "one unit that many channels share.*Make as many units of it as there are channels"
 REFUSED = {
     "itself in another order": (lambda s, x: s.o((lambda h: h + h[:, PERM])(s.a(x))), {}, SHARED),
     "by a list": (
@@ -64,20 +65,35 @@ REFUSED = {
     ),
     "flipped points": (lambda s, x: s.o(s.a(x).flip(0)), {}, "no positions"),
     "some points": (lambda s, x: s.o(s.a(x)[[1, 0]]), {}, "some of the points"),
-    "one gate for all": (
-        lambda s, x: s.o(relu(s.a(x)) * torch.sigmoid(s.g(x))),
+    "a nonlinearity behind one gate for all": (
+        lambda s, x: s.o(relu(s.d(relu(s.a(x)) * torch.sigmoid(s.g(x))))),
         {"g": Linear(D, 1)},
-        f"one unit is broadcast over {W} channels.*Make as many",
+        GATED,
     ),
-    "one unit added to all": (
-        lambda s, x: s.o(s.a(x) + s.g(x)),
-        {"g": Linear(D, 1)},
-        "one unit is broadcast",
-    ),
-    "one channel of many": (
-        lambda s, x: s.o(s.a(x) * s.b(x)[:, :1]),
+    "a nonlinearity of a gated sum": (
+        lambda s, x: s.o(torch.tanh(s.a(x) + s.b(x)[:, :1])),
         {},
-        "one unit is broadcast",
+        GATED,
+    ),
+    "a nonlinearity behind one unit added to all inputs": (
+        lambda s, x: s.o(relu(s.h(x + s.g(x)))),
+        {"g": Linear(D, 1), "h": Linear(D, W)},
+        GATED,
+    ),
+    "a norm of gated units": (
+        lambda s, x: s.o(s.n(s.a(x) * s.g(x))),
+        {"g": Linear(D, 1), "n": nn.LayerNorm(W)},
+        GATED,
+    ),
+    "a gate meets what it has gated": (
+        lambda s, x: (lambda g: s.o(s.d(s.a(x) * g) * g))(s.g(x)),
+        {"g": Linear(D, 1)},
+        SHARED,
+    ),
+    "two branches that one gate has raised": (
+        lambda s, x: (lambda g: s.o(relu(s.a(x)) * g + relu(s.b(x)) * g))(s.g(x)),
+        {"g": Linear(D, 1)},
+        SHARED,
     ),
     "groups of a concatenation": (
         lambda s, x: s.g(cat(s.a(x), 0.1 * s.b(x))[:, :, None]).mean(2),

@@ -23,6 +23,7 @@ from ntkit.kernels.infinite.evidence.ill_scaled import (
 )
 from ntkit.kernels.infinite.evidence.narrow import check_width
 from ntkit.kernels.infinite.evidence.random_parts import check_random_parts
+from ntkit.kernels.infinite.evidence.shared_units import warn_of_gates
 from ntkit.kernels.infinite.front.features import side
 from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced
@@ -72,6 +73,7 @@ class Evidence:
         said.add(_STRUCTURE)
         warn_of_dropout(self._reading)
         warn_of_copies(self._traced)
+        warn_of_gates(self._reading)
         warn_of_scales(self._traced, self._reading, sizes, watch)
         if self._variances == "measured":
             check_width(self._reading)

@@ -9,6 +9,7 @@ from torch import fx, nn
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.front.calls.covariance import covariance
+from ntkit.kernels.infinite.front.calls.gates import check_gated
 from ntkit.kernels.infinite.front.calls.known import varies
 from ntkit.kernels.infinite.front.calls.parameters import detached, note_parameter
 from ntkit.kernels.infinite.front.calls.pieces import pieces
@@ -61,6 +62,7 @@ def _lower(reader: Reader, read: ReadCall, *, less_means: bool) -> Lowered:
         if node.op == "output":
             continue
         has_state = any(reader.states.get(n) is not None for n in node.all_input_nodes)
+        start = len(reader.steps)
         if has_state or node.op == "call_module":
             found = read(reader, node, has_state)
         else:
@@ -70,6 +72,7 @@ def _lower(reader: Reader, read: ReadCall, *, less_means: bool) -> Lowered:
             _check_chance(reader, node)
         if found is not None and node not in reader.pieces and node not in reader.layouts:
             _check_points(reader, node)
+        check_gated(reader, node, start)
         if found is not None and node.meta.get("no_grad"):
             found = detached(reader, found)
         reader.states[node] = found

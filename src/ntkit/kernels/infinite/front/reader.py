@@ -73,7 +73,7 @@ class Reader:
         drawn: By step, the numbers that it takes as draws.
         known_means: By step, for units that are numbers of the module's own, the number of these
             among the features.
-        shared: The steps whose units all hold one and the same random unit.
+        factors: For products, the steps that were multiplied.
         with_means: Whether shifts that are no zero-mean draws are taken with their mean.
     """
 
@@ -92,7 +92,7 @@ class Reader:
     parameters: dict[fx.Node, nn.Parameter] = field(default_factory=dict)
     pieces: set[fx.Node] = field(default_factory=set)
     drawn: dict[int, Drawn] = field(default_factory=dict)
-    shared: set[int] = field(default_factory=set)
+    factors: dict[int, tuple[int, ...]] = field(default_factory=dict)
     with_means: bool = True
     known_means: dict[int, int] = field(default_factory=dict)
     layouts: dict[fx.Node, Layout | Scores] = field(default_factory=dict)
@@ -112,10 +112,14 @@ class Reader:
             drawn: The numbers that it takes as draws.
             has_weights: Whether its units depend on weights of its own.
         """
-        index = len(self.steps)
+        index, units = len(self.steps), step.units
         if has_weights:
-            sources = step.units.sources | {Source(index)}
-            step = replace(step, units=replace(step.units, sources=sources))
+            units = replace(units, sources=units.sources | {Source(index)})
+        gates = units.gates.union(*(self.units(k).gates for k in step.inputs))
+        if gates:  # never forgotten: fresh weights make the channels independent of all but them
+            units = replace(units, gates=gates, is_gaussian=False)
+        if units is not step.units:
+            step = replace(step, units=units)
         if drawn is not None:
             self.drawn[index] = drawn
         self.steps.append(step)

@@ -170,6 +170,8 @@ class AbstractStep(ABC):
         learns_alone: Whether it must see each point alone first, even when no variances are needed
             of it (attention).
         is_linear: Whether the units are a fixed linear map of its inputs' units, plus independent ones.
+        keeps_means: Whether it may be applied to the mean of its inputs' moments over several draws: what
+            it makes of them is affine in those of each input. Everything linear does.
         of_products: Whether it is a function of its inputs' statistics alone, and not of which points
             they belong to.
     """
@@ -182,6 +184,7 @@ class AbstractStep(ABC):
 
     learns_alone: ClassVar[bool] = False
     is_linear: ClassVar[bool] = False
+    keeps_means: ClassVar[bool] = False
     of_products: ClassVar[bool] = True
 
     def needs(self, demand: Demand) -> Demand:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ntkit.kernels.infinite.moments.layout import Layout
 
-__all__ = ["Demand", "Source", "Units"]
+__all__ = ["Demand", "Source", "Units", "common"]
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class Units:
         positions: Sizes of its other axes, the batch apart.
         is_flat: Whether one axis of features holds channels and positions.
         is_gaussian: Whether the units are jointly Gaussian.
-        is_centred: Whether their mean is zero.
+        is_centred: Whether their mean is zero, whatever the gates are.
         sources: The layers whose fresh weights the units depend on, and which share of their
             channels; units of disjoint sources are independent.
         is_alike: Whether all units have one law. In a concatenation, and what is made of it, those
             of the parts differ, and the state is their mean: right for weights that mix them all,
             and for nothing that acts on some of them.
+        gates: The layers of units that all channels share (one gate for many channels). The channels
+            are independent only where these are given, and the state is the mean over their draws.
     """
 
     channel_axis: int
@@ -56,6 +58,12 @@ class Units:
     is_centred: bool
     sources: frozenset[Source]
     is_alike: bool = True
+    gates: frozenset[Source] = frozenset()
+
+    @property
+    def chance(self) -> frozenset[Source]:
+        """All weights that the units depend on, those of the gates included."""
+        return self.sources | self.gates
 
     @property
     def places(self) -> frozenset[int]:
@@ -64,12 +72,7 @@ class Units:
 
     def shared(self, other: "Units") -> set[int]:
         """The operations whose weights both depend on; empty if they are independent."""
-        return {
-            a.place
-            for a in self.sources
-            for b in other.sources
-            if a.place == b.place and a.start < b.stop and b.start < a.stop
-        }
+        return common(self.chance, other.chance)
 
 
 @dataclass(frozen=True)
@@ -82,3 +85,13 @@ class Demand:
     def __or__(self, other: "Demand") -> "Demand":
         layout: Layout = "pairs" if "pairs" in {self.layout, other.layout} else "each"
         return Demand(layout, self.variances or other.variances)
+
+
+def common(one: frozenset[Source], other: frozenset[Source]) -> set[int]:
+    """The operations some of whose weights are among both."""
+    return {
+        a.place
+        for a in one
+        for b in other
+        if a.place == b.place and a.start < b.stop and b.start < a.stop
+    }

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from ntkit.kernels.infinite.front.calls import known, parameters
+from ntkit.kernels.infinite.front.calls import known, parameters, shapes
 from ntkit.kernels.infinite.front.calls.branches import added, multiplied, number, times
 from ntkit.kernels.infinite.front.calls.functions import Over
 from ntkit.kernels.infinite.front.calls.pointwise import composed, plus
@@ -44,8 +44,9 @@ def product(reader: Reader, node: fx.Node) -> int:
     left, right = _operands(reader, node)
     a, b = reader.state(left), reader.state(right)
     if a is not None and b is not None:
-        _check_channels(reader, node, left, right)
-        return multiplied(reader, node, a, b)
+        return multiplied(
+            reader, node, _for_all(reader, left, right), _for_all(reader, right, left)
+        )
     index, factor = (a, right) if a is not None else (b, left)
     assert index is not None
     if isinstance(factor, Real):
@@ -101,13 +102,10 @@ def _sum(reader: Reader, node: fx.Node, left: Any, right: Any, factor: float) ->
                     "Add them before.",
                 )
             entered = reader.entered(other, axis, like=reader.shape(node))
-            new = added(reader, node, index, entered, of_one, of_other)
             if reader.shape(one)[axis] < reader.shape(node)[axis]:
-                reader.shared.add(new)
-            return new
-    a, b = reader.state(left), reader.state(right)
-    assert a is not None and b is not None
-    _check_channels(reader, node, left, right)
+                index = shapes.for_all(reader, index)
+            return added(reader, node, index, entered, of_one, of_other)
+    a, b = _for_all(reader, left, right), _for_all(reader, right, left)
     return added(reader, node, a, b, 1.0, factor)
 
 
@@ -147,15 +145,15 @@ def _alpha(reader: Reader, node: fx.Node) -> float:
     return float(alpha)
 
 
-def _check_channels(reader: Reader, node: fx.Node, *operands: fx.Node) -> None:
-    """Refuse one unit that meets many."""
-    sizes = set()
-    for operand in operands:
-        value = reader.units(reader.states[operand] or 0)
-        sizes.add(reader.shape(operand)[value.channel_axis] if value.channel_axis else 1)
-    if len(sizes) > 1:
-        refuse(
-            node,
-            f"one unit is broadcast over {max(sizes)} channels: they all share its chance, at any width, "
-            f"so that no one kernel is left. Make as many of it (`nn.Linear(..., {max(sizes)})`).",
-        )
+def _for_all(reader: Reader, operand: fx.Node, other: fx.Node) -> int:
+    """The step of an operand, marked where it is one unit that meets many channels."""
+    index = reader.states[operand]
+    assert index is not None
+    own, its = _channels(reader, operand), _channels(reader, other)
+    return shapes.for_all(reader, index) if own == 1 < its else index
+
+
+def _channels(reader: Reader, operand: fx.Node) -> int:
+    """How many an operand has."""
+    axis = reader.units(reader.states[operand] or 0).channel_axis
+    return reader.shape(operand)[axis] if axis else 1

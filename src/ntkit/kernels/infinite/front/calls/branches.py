@@ -17,7 +17,7 @@ from ntkit.kernels.infinite.program.known import AbstractKnown, KnownSum
 from ntkit.kernels.infinite.program.ops.around import AddKnown
 from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans, MultiplyBranches
 from ntkit.kernels.infinite.program.ops.scale import Times
-from ntkit.kernels.infinite.program.units import Units
+from ntkit.kernels.infinite.program.units import Units, common
 
 __all__ = ["added", "multiplied", "number", "times"]
 
@@ -59,7 +59,9 @@ def multiplied(reader: Reader, node: fx.Node, a: int, b: int) -> int:
         is_alike=all(v.is_alike for v in values),
     )
 
-    return reader.add(MultiplyBranches("product", (a, b), units))
+    new = reader.add(MultiplyBranches("product", (a, b), units))
+    reader.factors[new] = _factors(reader, a) + _factors(reader, b)
+    return new
 
 
 def times(reader: Reader, index: int, factor: float) -> int:
@@ -98,7 +100,7 @@ def added(reader: Reader, node: fx.Node, a: int, b: int, of_a: float, of_b: floa
         if found is not None:
             return found
     indices = list(terms)
-    _check_independent(reader, node, indices, "added")
+    _check_independent(reader, node, indices, "added", sums=True)
     values = [reader.units(k) for k in indices]
     uncentred = [k for k, v in zip(indices, values, strict=True) if not v.is_centred]
     units = replace(
@@ -207,7 +209,37 @@ def _dependent(reader: Reader, indices: list[int]) -> bool:
     return any(v.shared(w) for i, v in enumerate(values) for w in values[:i])
 
 
-def _check_independent(reader: Reader, node: fx.Node, indices: list[int], verb: str) -> None:
+def _factors(reader: Reader, index: int) -> tuple[int, ...]:
+    return reader.factors.get(index, (index,))
+
+
+def _uncorrelated(reader: Reader, a: int, b: int) -> bool:
+    """Whether two steps that depend on the same weights have no covariance, nor a tangent kernel in common.
+
+    One of them has a factor of mean zero, whatever the other one and the gates are: the factor stands
+    in every product of both, and of their derivatives by the weights that both depend on.
+    """
+    for one, other in ((a, b), (b, a)):
+        rest = reader.units(other).chance
+        for k in _factors(reader, one):
+            factor = reader.units(k)
+            if factor.is_centred and not common(factor.sources, rest | factor.gates):
+                return True
+    return False
+
+
+def _check_independent(
+    reader: Reader, node: fx.Node, indices: list[int], verb: str, *, sums: bool = False
+) -> None:
+    """Refuse branches at other places, and those that depend on one another.
+
+    Args:
+        reader: Where the steps are.
+        node: The call.
+        indices: The steps.
+        verb: What is done to them.
+        sums: Whether it is enough that they have no covariance.
+    """
     values = [reader.units(k) for k in indices]
     first = values[0]
     for other in values[1:]:
@@ -219,7 +251,13 @@ def _check_independent(reader: Reader, node: fx.Node, indices: list[int], verb: 
                 f"states with positions {first.positions} and {other.positions} are {verb}. "
                 "Bring them to the same positions first.",
             )
-    shared = {k for i, v in enumerate(values) for w in values[:i] for k in v.shared(w)}
+    shared = {
+        k
+        for i, a in enumerate(indices)
+        for b in indices[:i]
+        if not (sums and _uncorrelated(reader, a, b))
+        for k in reader.units(a).shared(reader.units(b))
+    }
     if shared:
         names = ", ".join(f"`{reader.steps[k].name}`" for k in sorted(shared))
         refuse(

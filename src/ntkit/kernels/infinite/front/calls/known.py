@@ -46,7 +46,7 @@ def known_mean(reader: Reader, index: int) -> AbstractKnown | None:
     value, step = reader.units(index), reader.steps[index]
     if value.is_gaussian and value.is_centred:
         return KnownNumber(0.0, len(value.positions))
-    if index in reader.shared or value.is_flat:
+    if value.gates or value.is_flat:
         return None
     if isinstance(step, TakePoints):
         return KnownFeatures(step.features, _channels(reader, step.features))

@@ -1,12 +1,13 @@
 """Calls of layers: weights, scalings, activations."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import fx, nn
 
 from ntkit.kernels.infinite.activations import AbstractActivation
 from ntkit.kernels.infinite.front.calls.functions import ValueOf
+from ntkit.kernels.infinite.front.calls.gates import refuse_gated
 from ntkit.kernels.infinite.front.calls.known import known_mean
 from ntkit.kernels.infinite.front.calls.pointwise import activated, composed, raised
 from ntkit.kernels.infinite.front.calls.scalings import of_features, scaled
@@ -76,6 +77,8 @@ def layer(reader: Reader, node: fx.Node, rule: Rule) -> int:
     )
     drawn = Drawn(reader.name_of(node), module, "layer", mean)
     new = reader.add(step, drawn, has_weights=True)
+    if not step.has_numbers:
+        refuse_gated(reader, node, step.name, step.inputs)
     return raised(reader, new, mean) if mean else new
 
 
@@ -104,6 +107,7 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module, dual: AbstractA
 
     def each(index: int) -> int:
         value = reader.units(index)
+        refuse_gated(reader, node, str(module), (index,))
         if (value.is_gaussian and value.is_centred) or index not in reader.pointwise:
             found = activated(reader, index, dual, str(module))
         elif dual.is_elementwise:
@@ -150,6 +154,14 @@ class LayerCall(AbstractUnbound):
     positions: tuple[int, ...] | None
     no_grad: bool
     where: str
+
+    keeps_means: ClassVar[bool] = True
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether it becomes an operation with numbers, and not one with a third party's function."""
+        by_windows = self.rule.windows is not None and self.positions is not None
+        return self.rule.numbers is not None or by_windows
 
     def bind(self) -> AbstractOp:
         """By the numbers of the layer, where its rule says them."""

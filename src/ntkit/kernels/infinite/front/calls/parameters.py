@@ -257,6 +257,8 @@ class BareTable(AbstractUnbound):
     parameter: nn.Parameter
     factor: float
 
+    keeps_means: ClassVar[bool] = True
+
     def bind(self) -> AddTable:
         """By its mean square."""
         square = self.factor**2

@@ -1,11 +1,12 @@
 """Layers that treat each unit alone, or the features of the points before all layers."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, fx, nn
 
+from ntkit.kernels.infinite.front.calls.gates import refuse_gated
 from ntkit.kernels.infinite.front.calls.pointwise import means_of, raised
 from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.taken import Drawn
@@ -60,6 +61,8 @@ def scaled(reader: Reader, node: fx.Node, index: int, rule: Rule) -> int:
     drawn = None
     if isinstance(module, BATCH):
         drawn = Drawn(reader.name_of(node), module, "norm", known)
+    if not step.has_numbers:
+        refuse_gated(reader, node, step.name, step.inputs)
     new = reader.add(step, drawn, has_weights=any(True for _ in module.parameters()))
     return raised(reader, new, known) if known else new
 
@@ -83,6 +86,13 @@ class ScalingCall(AbstractUnbound):
     means: tuple[Mean, ...]
     no_grad: bool
     where: str
+
+    keeps_means: ClassVar[bool] = True
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether it becomes a scale and a shift of centred units."""
+        return self.rule.numbers is not None and not self.means
 
     def bind(self) -> AbstractOp:
         """By the numbers of the layer, where its rule says them."""

@@ -23,6 +23,7 @@ __all__ = [
     "broadcast",
     "call_of",
     "flattened",
+    "for_all",
     "groups",
     "mapped",
     "of_position",
@@ -104,6 +105,13 @@ def one_unit(reader: Reader, index: int) -> int:
     """One unit, without the axis that it was taken from."""
     value = replace(reader.units(index), channel_axis=0)
     return reader.add(Rename("one unit", (index,), value))
+
+
+def for_all(reader: Reader, index: int) -> int:
+    """One unit that many channels meet, and share: a gate, or what is added to all of them."""
+    value = reader.units(index)
+    units = replace(value, gates=value.chance)
+    return reader.add(Rename("one unit for all channels", (index,), units))
 
 
 def reshaped(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,8 @@ class Affine(AbstractOp):
 
     weights: Weights
 
+    keeps_means: ClassVar[bool] = True
+
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
         """Of flattened features by their mean over positions."""
         return self.weights.of(states[0].read_out())
@@ -41,6 +43,8 @@ class Convolve(AbstractOp):
 
     windows: Windows
     back: Back = field(default="windows", kw_only=True)
+
+    keeps_means: ClassVar[bool] = True
 
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
         """See `convolved`."""

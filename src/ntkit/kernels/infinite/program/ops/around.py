@@ -80,6 +80,7 @@ class AddKnown(AbstractOp):
     known: AbstractKnown
     is_homogeneous: bool = field(default=False, kw_only=True)
 
+    keeps_means: ClassVar[bool] = True
     of_products: ClassVar[bool] = False
 
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:

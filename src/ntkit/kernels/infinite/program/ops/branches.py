@@ -62,6 +62,8 @@ class AddWithMeans(AbstractOp):
     back: Back = field(default="variances", kw_only=True)
     is_homogeneous: bool = field(default=False, kw_only=True)
 
+    keeps_means: ClassVar[bool] = True
+
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
         """The sum of the moments and of the products of different branches' means."""
         count = len(self.squares)
@@ -102,6 +104,8 @@ class MultiplyBranches(AbstractOp):
     """The elementwise product of two independent branches."""
 
     is_homogeneous: bool = field(default=False, kw_only=True)
+
+    keeps_means: ClassVar[bool] = True
 
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
         """Moments multiply."""

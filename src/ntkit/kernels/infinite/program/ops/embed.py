@@ -1,6 +1,7 @@
 """Parameters that are units of their own, the same for all points: tables of positions and tokens."""
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 
@@ -24,6 +25,8 @@ class AddTable(AbstractOp):
     own: float
     is_homogeneous: bool = field(default=False, kw_only=True)
 
+    keeps_means: ClassVar[bool] = True
+
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
         """The sum of the units and the table."""
         (state,) = states
@@ -40,6 +43,8 @@ class TrainTable(AbstractOp):
 
     own: float
     is_homogeneous: bool = field(default=False, kw_only=True)
+
+    keeps_means: ClassVar[bool] = True
 
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
         """The same covariances."""

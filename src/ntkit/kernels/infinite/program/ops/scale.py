@@ -75,6 +75,7 @@ class Mask(AbstractOp):
     keep: float
     whole_channels: bool
 
+    keeps_means: ClassVar[bool] = True
     of_products: ClassVar[bool] = False
 
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
