@@ -17,7 +17,7 @@ from tests.tolerances import assert_near
 D, W = 3, 8
 
 
-def net_of(forward, **layers: nn.Module) -> nn.Module:
+def net_of(forward, **layers: nn.Module | nn.Parameter) -> nn.Module:
     """`a`, `b`, `c` from the inputs, `d` from hidden units, `o` the read-out; and others."""
     g = torch.Generator().manual_seed(0)
     known = {name: Linear(D, W, b_std=0.3, generator=g) for name in "abc"}
@@ -78,6 +78,21 @@ REFUSED = {
     "a nonlinearity behind one unit added to all inputs": (
         lambda s, x: s.o(relu(s.h(x + s.g(x)))),
         {"g": Linear(D, 1), "h": Linear(D, W)},
+        GATED,
+    ),
+    "one unit or many channels": (
+        lambda s, x: s.o(relu(s.d(torch.where(x[:, :1] > 0, s.g(x), s.a(x))))),
+        {"g": Linear(D, 1)},
+        GATED,
+    ),
+    "one unit and a bias of many channels": (
+        lambda s, x: s.o(relu(s.g(x) + s.p)),
+        {"g": Linear(D, 1), "p": nn.Parameter(randn(W))},
+        GATED,
+    ),
+    "one unit and scales of many channels": (
+        lambda s, x: s.o(relu(s.g(x) * s.p)),
+        {"g": Linear(D, 1), "p": nn.Parameter(randn(W))},
         GATED,
     ),
     "a norm of gated units": (

@@ -44,11 +44,10 @@ def product(reader: Reader, node: fx.Node) -> int:
     left, right = _operands(reader, node)
     a, b = reader.state(left), reader.state(right)
     if a is not None and b is not None:
-        return multiplied(
-            reader, node, _for_all(reader, left, right), _for_all(reader, right, left)
-        )
-    index, factor = (a, right) if a is not None else (b, left)
-    assert index is not None
+        a, b = (shapes.for_all(reader, node, operand) for operand in (left, right))
+        return multiplied(reader, node, a, b)
+    operand, factor = (left, right) if a is not None else (right, left)
+    index = shapes.for_all(reader, node, operand)
     if isinstance(factor, Real):
         return times(reader, index, float(factor))
     if factor in reader.parameters:
@@ -80,9 +79,9 @@ def quotient(reader: Reader, node: fx.Node) -> int:
 
 def _sum(reader: Reader, node: fx.Node, left: Any, right: Any, factor: float) -> int:
     for one, other, of_one, of_other in ((left, right, 1.0, factor), (right, left, factor, 1.0)):
-        index = reader.state(one)
-        if index is None:
+        if reader.state(one) is None:
             continue
+        index = shapes.for_all(reader, node, one)
         if isinstance(other, Real):
             return _plus(reader, node, times(reader, index, of_one), float(other) * of_other)
         if other in reader.parameters:
@@ -102,10 +101,8 @@ def _sum(reader: Reader, node: fx.Node, left: Any, right: Any, factor: float) ->
                     "Add them before.",
                 )
             entered = reader.entered(other, axis, like=reader.shape(node))
-            if reader.shape(one)[axis] < reader.shape(node)[axis]:
-                index = shapes.for_all(reader, index)
             return added(reader, node, index, entered, of_one, of_other)
-    a, b = _for_all(reader, left, right), _for_all(reader, right, left)
+    a, b = (shapes.for_all(reader, node, operand) for operand in (left, right))
     return added(reader, node, a, b, 1.0, factor)
 
 
@@ -143,17 +140,3 @@ def _alpha(reader: Reader, node: fx.Node) -> float:
     if not isinstance(alpha, Real):
         refuse(node, "`alpha` of a sum is no number.")
     return float(alpha)
-
-
-def _for_all(reader: Reader, operand: fx.Node, other: fx.Node) -> int:
-    """The step of an operand, marked where it is one unit that meets many channels."""
-    index = reader.states[operand]
-    assert index is not None
-    own, its = _channels(reader, operand), _channels(reader, other)
-    return shapes.for_all(reader, index) if own == 1 < its else index
-
-
-def _channels(reader: Reader, operand: fx.Node) -> int:
-    """How many an operand has."""
-    axis = reader.units(reader.states[operand] or 0).channel_axis
-    return reader.shape(operand)[axis] if axis else 1

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from ntkit.kernels.infinite.front.calls import branches, known
+from ntkit.kernels.infinite.front.calls import branches, known, shapes
 from ntkit.kernels.infinite.front.calls.position_weights import weighted
 from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.trace import refuse
@@ -37,6 +37,7 @@ def chosen(reader: Reader, node: fx.Node) -> int:
     left, condition, right = given if is_method else (given[1], given[0], given[2])
     one, other = reader.state(left), reader.state(right)
     if one is not None and other is not None:
+        one, other = (shapes.for_all(reader, node, operand) for operand in (left, right))
         first = weighted(reader, node, one, condition, _where_true)
         second = weighted(reader, node, other, condition, _where_false)
         return branches.added(reader, node, first, second, 1.0, 1.0)

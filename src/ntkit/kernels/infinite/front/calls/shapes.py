@@ -107,9 +107,14 @@ def one_unit(reader: Reader, index: int) -> int:
     return reader.add(Rename("one unit", (index,), value))
 
 
-def for_all(reader: Reader, index: int) -> int:
-    """One unit that many channels meet, and share: a gate, or what is added to all of them."""
-    value = reader.units(index)
+def for_all(reader: Reader, node: fx.Node, operand: fx.Node) -> int:
+    """The step of an operand; marked as a gate where it is one unit that many channels meet, and share."""
+    index = reader.states[operand]
+    assert index is not None
+    value, before, after = reader.units(index), reader.shape(operand), reader.shape(node)
+    axis = value.channel_axis
+    if not axis or len(before) != len(after) or before[axis] == after[axis]:
+        return index
     units = replace(value, gates=value.chance)
     return reader.add(Rename("one unit for all channels", (index,), units))
 
