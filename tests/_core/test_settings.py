@@ -1,6 +1,7 @@
 """Settings of the process come back, whoever leaves first."""
 
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +33,37 @@ def test_they_come_back_after_an_error() -> None:
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def _precisions() -> list[object]:
+    backends: Any = torch.backends
+    return [
+        backends.cuda.matmul.fp32_precision,
+        backends.cudnn.conv.fp32_precision,
+        backends.mkldnn.matmul.fp32_precision,
+    ]
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="needs torch 2.9"
+)
+@pytest.mark.parametrize("words", ["old", "new"])
+def test_products_and_convolutions_are_full_whichever_way_tf32_was_asked_for(words: str) -> None:
+    before = torch.backends.cuda.matmul.fp32_precision, torch.get_float32_matmul_precision()
+    try:
+        if words == "old":
+            torch.set_float32_matmul_precision("high")
+        else:
+            torch.backends.cuda.matmul.fp32_precision = "tf32"
+        asked = _precisions()
+        with full_products():
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert not torch.backends.cudnn.allow_tf32
+            assert not {"tf32", "bf16"} & set(_precisions())
+        assert _precisions() == asked
+    finally:
+        torch.set_float32_matmul_precision(before[1])
+        torch.backends.cuda.matmul.fp32_precision = before[0]
 
 
 def test_the_thread_count_comes_back_from_two_at_once() -> None:

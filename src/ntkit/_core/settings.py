@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Lock
+from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -11,6 +12,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from ntkit._core.torch_internals import COMPILER
 
 __all__ = ["Shared", "as_written", "full_products", "plain_attention"]
+
+
+_NAME = "fp32_precision"
+"""Of the precision of products, since torch 2.9."""
 
 
 class Shared:
@@ -60,15 +65,34 @@ def _plain_attention() -> Iterator[None]:
 
 @contextmanager
 def _full_products() -> Iterator[None]:
-    precision = torch.get_float32_matmul_precision()
-    if precision == "highest":
-        yield
-        return
-    torch.set_float32_matmul_precision("highest")
+    backends: Any = torch.backends
+    named: list[Any] = []
+    if hasattr(backends.cuda.matmul, _NAME):
+        named = [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn]
+        named += [backends.mkldnn.matmul, backends.mkldnn.conv]
+    found = [getattr(part, _NAME) for part in named]
+    products = _asked(torch.get_float32_matmul_precision)
+    convolutions = _asked(lambda: backends.cudnn.allow_tf32)
     try:
+        # The old words set the new ones too; where the two disagree, cuBLAS refuses to multiply.
+        torch.set_float32_matmul_precision("highest")
+        backends.cudnn.allow_tf32 = False
         yield
     finally:
-        torch.set_float32_matmul_precision(precision)
+        if products is not None:
+            torch.set_float32_matmul_precision(products)
+        if convolutions is not None:
+            backends.cudnn.allow_tf32 = convolutions
+        for part, before in zip(named, found, strict=True):
+            setattr(part, _NAME, before)
+
+
+def _asked(question: Callable[[], Any]) -> Any:
+    """The answer; None where torch has none, as the user has set it by its newer name."""
+    try:
+        return question()
+    except RuntimeError:
+        return None
 
 
 @contextmanager
@@ -83,6 +107,6 @@ def _as_written() -> Iterator[None]:
 plain_attention = Shared(_plain_attention)
 """Attention by its formula: the fused kernels and the fast path lack derivatives."""
 full_products = Shared(_full_products)
-"""Products of float32 in float32."""
+"""Products and convolutions of float32 in float32: TF32 keeps 10 bits of each factor."""
 as_written = Shared(_as_written)
 """Compiled parts run as they were written."""

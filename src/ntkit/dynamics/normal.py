@@ -50,8 +50,9 @@ class Normal:
         root = vectors * values.clamp_min(0).sqrt()[..., None, :]
         mean = self.mean if self._outputs else self.mean[..., None]
         shape = (count, *mean.shape)
-        noise = torch.randn(shape, generator=generator, dtype=torch.float64, device=mean.device)
-        drawn = mean + (root @ noise).to(mean)
+        place = torch.device("cpu") if generator is None else generator.device
+        noise = torch.randn(shape, generator=generator, dtype=torch.float64, device=place)
+        drawn = mean + (root @ noise.to(root.device)).to(mean)
         return drawn if self._outputs else drawn[..., 0]
 
     @property

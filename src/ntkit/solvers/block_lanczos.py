@@ -84,8 +84,8 @@ def block_lanczos(
         raise ValueError(f"`count={count}` exceeds the {n} eigenvalues of the operator.")
     width = min(n, block or min(64, max(_SPARE, count)))
     longest = min(n, max(5 * count, 64) + 3 * width)
-    draw = generator or torch.Generator(device=op.device).manual_seed(0)
-    start = torch.randn(width, n, generator=draw, dtype=op.dtype, device=op.device)
+    draw = generator or torch.Generator().manual_seed(0)  # the same on any device
+    start = torch.randn(width, n, generator=draw, dtype=op.dtype, device=draw.device).to(op.device)
     basis, projected = start.new_zeros(0, n), start.new_zeros(0, 0)
     fresh, products = _orthonormal(start, basis), 0
     while True:

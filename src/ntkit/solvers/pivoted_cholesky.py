@@ -109,14 +109,14 @@ def pivoted_columns(
     total = float(rest.sum())
     left = diagonal.new_zeros(len(rest), min(max_rank, len(rest)))
     rounding = 5 * torch.finfo(diagonal.dtype).eps * total / len(rest)
-    draw = torch.Generator(device=rest.device).manual_seed(0)  # the same points, the same pivots
+    draw = torch.Generator().manual_seed(0)  # the same points, the same pivots, on any device
     block = max(_BLOCK, left.shape[1] // 16)
     chosen: list[Tensor] = []
     k = 0
     while k < left.shape[1] and float(rest.sum()) > tolerance * total:
         # Drawn in proportion to their errors, so that they lie apart; checked again in their turn.
         wanted = min(block, left.shape[1] - k, int((rest > 0).sum()))
-        drawn = torch.multinomial(rest, wanted, generator=draw)
+        drawn = torch.multinomial(rest.cpu(), wanted, generator=draw).to(rest.device)
         found = columns(drawn).addmm(left[:, :k], left[drawn, :k].T, alpha=-1)
         kept, triangle = _worthwhile(found[drawn].double(), _KEEP * rest[drawn], rounding)
         if len(kept):
@@ -128,7 +128,7 @@ def pivoted_columns(
             k += len(kept)
         if not len(kept) or float(rest.max()) <= rounding:
             break
-    pivots = torch.cat(chosen) if chosen else torch.zeros(0, dtype=torch.long)
+    pivots = torch.cat(chosen) if chosen else rest.new_zeros(0, dtype=torch.long)
     return left[:, :k], pivots, float(rest.sum()) / total if total else 0.0
 
 

@@ -185,8 +185,8 @@ def spectral_density(
         raise ValueError(f"`op` must be square, got {op}.")
     if positive_int("n_probes", n_probes) < 2:
         raise ValueError("`n_probes=1` has no spread, and so no stated error; pass 2 or more.")
-    draw = generator or torch.Generator(device=op.device).manual_seed(0)
-    signs = torch.randint(0, 2, (n_probes, n), generator=draw, device=op.device)
+    draw = generator or torch.Generator().manual_seed(0)  # the same on any device
+    signs = torch.randint(0, 2, (n_probes, n), generator=draw, device=draw.device).to(op.device)
     diagonal, beside = lanczos_coefficients(op.to(torch.float64), 2.0 * signs - 1.0, steps=steps)
     nodes, weights = gauss_rule(diagonal, beside)
     early = max(1, 4 * diagonal.shape[1] // 5)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from ntkit._core.chance import seeded
 from ntkit._core.checks import positive, positive_int
 from ntkit.encodings import AbstractEncoding
 from ntkit.networks import mlp
@@ -215,8 +216,7 @@ def _on(
     if factory is None:
         draw = torch.Generator().manual_seed(seed)
         return mlp(encoding, task.n_outputs, width=width, depth=depth, generator=draw)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return factory(encoding)
 
 

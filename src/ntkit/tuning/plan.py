@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from ntkit._core.chance import seeded
 from ntkit.encodings import AbstractEncoding, Identity
 from ntkit.networks import mlp
 from ntkit.networks.families import FAMILIES, width_for
@@ -68,8 +69,7 @@ class NetworkPlan:
             return self._of_family(candidate, draw), Identity(self.in_dim)
         encoding = candidate.build(self.in_dim, self.n_frequencies, draw, integer=integer)
         if self.factory is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.seed)
+            with seeded(self.seed):
                 return self.factory(encoding), encoding
         network = mlp(
             encoding,

@@ -23,7 +23,7 @@ def defect(
     E[s(a x)^2]`, so angles down to 1e-15 are told. About 1,500 values of the function an entry; good
     to 1e-10 for functions that are smooth at the scales from 1e-9 to 1 of `x`.
     """
-    nodes, weights = _rule()
+    nodes, weights = (t.to(scale1.device) for t in _rule())
     parts, units = [], []
     pieces = (t.split(max(1, _CHUNK // len(nodes))) for t in (scale1, scale2))
     for a, b in zip(*pieces, strict=True):

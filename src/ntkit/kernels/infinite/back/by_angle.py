@@ -85,7 +85,7 @@ def gram_by_angle(
     threads = job.threads(2 * out.element_size())
     sizes = _tile_sizes(job.memory // (threads * 2 * out.element_size()), fill.tile)
     buffers = _Buffers(out, sizes[0] * sizes[1])
-    at_zero = profile.by_angle(torch.zeros(1, dtype=torch.float64)).to(out.dtype)
+    at_zero = profile.by_angle(z1.new_zeros(1)).to(out.dtype)
 
     def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
         cosine, scratch = buffers.take(i_stop - i, j_stop - j)
@@ -100,7 +100,7 @@ def gram_by_angle(
         if places is not None:
             put((i, j), places, profile.by_angle(angles).to(out.dtype))
         if same:
-            put((i, j), (torch.arange(i_stop - i),) * 2, at_zero)
+            put((i, j), (torch.arange(i_stop - i, device=out.device),) * 2, at_zero)
             fill.mirror_within(i, i_stop)  # products of the same two vectors may round in two ways
         if symmetric and j_stop > i_stop:
             fill.mirror((i, i_stop), (max(j, i_stop), j_stop))

@@ -83,7 +83,8 @@ def gram_matrices(
             values = found.to(dtype)
             if symmetric and j < i_stop:
                 # Both ways of a pair are here, and may round in two ways: one is written twice.
-                upper = torch.arange(i, i_stop)[:, None] <= torch.arange(j, j_stop)
+                rows = torch.arange(i, i_stop, device=values.device)
+                upper = rows[:, None] <= torch.arange(j, j_stop, device=values.device)
                 a, b = upper.nonzero(as_tuple=True)
                 out[k][i + a, j + b] = values[a, b]
                 apart = i + a != j + b

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import grad, vmap
 
+from ntkit._core.chance import seeded
 from ntkit._core.running import StandIn
 from ntkit.kernels.infinite.evidence.redraw import draws
 from ntkit.kernels.infinite.rules.variances import Variances
@@ -54,11 +55,9 @@ def estimate(
     draw = draws(copy, variances)
     trained = {name for name, p in module.named_parameters() if p.requires_grad}
     mean = square = points[0].new_zeros(())
-    device = points[0].device
     place = torch.device("cpu") if generator is None else generator.device
     seed = int(torch.randint(2**62, (), generator=generator, device=place))
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with seeded(seed):
         kernels = partial(_tangents, trained) if which == "ntk" else _covariances
         for k, kernel in enumerate(kernels(copy, points, draw, n_samples)):
             step = kernel - mean

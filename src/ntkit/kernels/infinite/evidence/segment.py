@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
+from ntkit._core.chance import seeded
 from ntkit._core.copies import Copier
 from ntkit.kernels.infinite.evidence.first_layers import CONVOLUTIONS, FirstLayer
 from ntkit.kernels.infinite.front.lowered import Lowered
@@ -91,9 +92,8 @@ class Segment:
             inputs: Points, one tensor an input, `[n, ...]`.
             tables: By the name of a first layer, its draws (see `FirstLayer.drawn`).
         """
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        with torch.no_grad(), seeded(0), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.manual_seed(0)
             return self._moments(inputs, tables)
 
     def _moments(self, inputs: Sequence[Tensor], tables: Mapping[str, Tensor]) -> list[Tensor]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_arg
 
+from ntkit._core.chance import seeded
 from ntkit._core.copies import Copier, cloned
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit._core.running import AsFound
@@ -88,9 +89,8 @@ class Traced:
         waiting = [x.clone() for x in inputs]
         copier = Copier(cloned)  # what runs write, attributes and buffers, is not the user's
         still = replace(self, root=copier(self.root), body=copier(self.body))
-        with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        with torch.no_grad(), seeded(0), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.manual_seed(0)
             for node in self.graph.nodes:
                 args, kwargs = map_arg((node.args, node.kwargs), lambda n: values[n])
                 try:
@@ -102,8 +102,8 @@ class Traced:
                         "Check the points' features and shape."
                     ) from error
                 found[node] = _shapes(values[node])
-            torch.manual_seed(0)
-            expected = still.body(*[x.clone() for x in inputs])
+            with seeded(0):
+                expected = still.body(*[x.clone() for x in inputs])
         if not _agree(values[self.output], expected):
             raise UnsupportedLayerError(
                 f"The calls that `{type(self.body).__name__}` was read as do not compute what its "

@@ -14,13 +14,13 @@ _WORTH = 2**15
 
 
 def loops_for(entries: int, *tables: Tensor) -> Any | None:
-    """The module `loops`; None where it is not installed, or does not serve these tables.
+    """The module `loops`; None where it is not installed, does not serve these tables, or torch compiles what calls it.
 
     Args:
         entries: Of the whole job.
         tables: What the loops would read; of one dtype, without gradients.
     """
-    if entries < _WORTH:
+    if torch.compiler.is_compiling() or entries < _WORTH:
         return None
     dtype = tables[0].dtype
     for table in tables:

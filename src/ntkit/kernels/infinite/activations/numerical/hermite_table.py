@@ -281,4 +281,4 @@ def _interpolate(piece: _Piece, scales: Tensor, columns: Tensor) -> Tensor:
     rows = [torch.ones_like(y), y]
     for _ in range(2, _KNOTS):
         rows.append(2 * y * rows[-1] - rows[-2])
-    return series.T @ torch.stack(rows)
+    return series.T.to(y.device) @ torch.stack(rows)

@@ -124,9 +124,10 @@ def _by_rays(
 ) -> tuple[Tensor, ...]:
     over1, over2 = over1[:, None, None], over2[:, None, None]
     levels = _levels(torch.maximum(r1, r2))
-    radius, radial = _composite(_radii(levels))
+    radius, radial = _composite(_radii(levels), r1.device)
     radial = radial * radius * torch.exp(-(radius**2) / 2) / (2 * pi)
-    low, weights = _composite((0.0, *(2.0**-k for k in range(levels + 2, 0, -1))))
+    halves = (0.0, *(2.0**-k for k in range(levels + 2, 0, -1)))
+    low, weights = _composite(halves, r1.device)
     left, right = torch.cat([low, 1 - low.flip(0)]), torch.cat([1 - low, low.flip(0)])
     weights = torch.cat([weights, weights.flip(0)])
     total = [torch.zeros_like(r1) for _ in range(4)]
@@ -158,13 +159,13 @@ def _radii(levels: int) -> tuple[float, ...]:
     return (0.0, *(2.0**-k for k in range(levels, 0, -1)), 1.0, 2.5, 4.5, 7.0, 10.0)
 
 
-def _composite(ends: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+def _composite(ends: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
     """Gauss and Legendre's rule with ten nodes on each panel."""
     edges = torch.tensor(ends, dtype=torch.float64)
     nodes, weights = legendre(10)
     half = (edges[1:] - edges[:-1])[:, None] / 2
     middle = (edges[1:] + edges[:-1])[:, None] / 2
-    return (middle + half * nodes).flatten(), (half * weights).flatten()
+    return (middle + half * nodes).flatten().to(device), (half * weights).flatten().to(device)
 
 
 def _by_lines(
@@ -178,12 +179,12 @@ def _by_lines(
     over2: Tensor,
 ) -> tuple[Tensor, ...]:
     """`u, v = r1 (c x + d y), +-r2 (c x - d y)`, `c` and `d` of half the angle to `v` or to `-v`."""
-    kinks = torch.tensor(sorted({0.0, *bent}), dtype=torch.float64)
+    kinks = torch.tensor(sorted({0.0, *bent}), dtype=torch.float64, device=r1.device)
     sign = torch.where(near <= far, 1.0, -1.0).double()[:, None]
     half = torch.minimum(near, far)[:, None] / 2
     c, d = half.cos(), half.sin()
     own, other = kinks / r1.clamp_min(1e-290)[:, None], sign * kinks / r2.clamp_min(1e-290)[:, None]
-    base = _bases(_levels(torch.maximum(r1, r2)))
+    base = _bases(_levels(torch.maximum(r1, r2))).to(r1.device)
     # Where a kink of u and one of v cross, the integral over x bends as a function of y; it does not
     # jump, so to move the ends of these panels changes nothing (and at the angle 0 they move at once).
     crossings = ((own[:, :, None] - other[:, None, :]) / 2).flatten(1).detach()
@@ -222,7 +223,7 @@ def _bases(levels: int) -> Tensor:
 def _between(base: Tensor, splits: Tensor) -> tuple[Tensor, Tensor]:
     """Nodes and weights with the normal density on all panels, `[..., p * 12]` each."""
     ends = torch.cat([base.expand(*splits.shape[:-1], -1), splits], -1).sort(-1).values
-    nodes, weights = legendre(_NODES)
+    nodes, weights = (t.to(base.device) for t in legendre(_NODES))
     half = (ends[..., 1:] - ends[..., :-1])[..., None] / 2
     x = ((ends[..., 1:] + ends[..., :-1])[..., None] / 2 + half * nodes).flatten(-2)
     w = (half * weights).flatten(-2)

@@ -165,7 +165,9 @@ class Quadrature(AbstractActivation):
         if scale.requires_grad:
             return self._table.at(scale, count)
         for known, reach, values in self._recent:
-            if reach >= count and known.shape == scale.shape and torch.equal(known, scale):
+            if known.shape != scale.shape or known.device != scale.device or reach < count:
+                continue
+            if torch.equal(known, scale):
                 return values
         reach = min(DEGREE + 1, -(-count // 32) * 32)
         values = self._table.at(scale, reach)
@@ -291,7 +293,7 @@ def _by_series(pair: Pair, near: Tensor, first: Tensor, second: Tensor) -> _Exac
     size = min(len(first), len(second))
     a, b = every(first[:size]), every(second[:size])
     a, b = (t / t.norm(dim=0).clamp_min(1e-300) for t in (a, b))
-    degrees = torch.arange(size, dtype=torch.float64)[:, None]
+    degrees = torch.arange(size, dtype=torch.float64, device=a.device)[:, None]
     b = torch.where((taken(pair.cov) < 0) & (degrees % 2 == 1), -b, b)
     smaller = torch.minimum(taken(pair.apart), taken(pair.together))
     left = -torch.expm1(degrees * torch.log1p(-smaller / (2 * taken(pair.norms))))
