@@ -177,7 +177,9 @@ def test_sums_and_products_on_a_grid() -> None:
 
     def product(device: str | torch.device) -> Tensor:
         net = network().to(device)
-        kernel = 2 * ntkit.ntk(net) + RBF(0.3) * Stationary(net[0]) + 1
+        encoding = net[0]
+        assert isinstance(encoding, Gaussian)
+        kernel = 2 * ntkit.ntk(net) + RBF(0.3) * Stationary(encoding) + 1
         return ntkit.gram(kernel, grid) @ v.to(device)
 
     same(product(CUDA), product("cpu"))
