@@ -9,7 +9,7 @@ import pytest
 from ntkit import encodings, kernels, measurements, networks, operators, tasks
 from ntkit.kernels.infinite.front.reader import Reading
 from ntkit.kernels.infinite.meanings import meanings
-from ntkit.kernels.infinite.rules.kinds import Pools
+from ntkit.kernels.infinite.rules.kinds import Attends, Normalises, Pools
 from ntkit.kernels.infinite.rules.registry import HasRule
 from tests import cases
 
@@ -38,7 +38,7 @@ def test_each_public_class_has_an_instance(package: ModuleType, table: dict, bas
 
 def test_each_layer_with_a_rule_has_a_network() -> None:
     """Those with a rule of their own, and those that the reader knows by their action."""
-    known = meanings.types(HasRule, Reading, Pools)
+    known = meanings.types(HasRule, Reading, Pools, Normalises, Attends)
     own = {kind for kind in known if _is_of(kind, "torch") or _is_of(kind, "ntkit")}
     assert own == set(cases.LAYERS)  # tests add some
 

@@ -24,6 +24,7 @@ from ntkit.kernels.empirical import (
 from ntkit.kernels.gram import gram
 from ntkit.kernels.infinite import (
     InfiniteKernel,
+    Norm,
     PairState,
     catalogue,
     duals,
@@ -52,6 +53,7 @@ __all__ = [
     "Laplace",
     "Linear",
     "Matern",
+    "Norm",
     "PairState",
     "Polynomial",
     "Product",

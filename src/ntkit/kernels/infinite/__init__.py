@@ -5,10 +5,11 @@ from ntkit.kernels.infinite.front.catalogue import catalogue
 from ntkit.kernels.infinite.kernel import InfiniteKernel
 from ntkit.kernels.infinite.limits import nngp, ntk
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.rules import rules
+from ntkit.kernels.infinite.rules import Norm, rules
 
 __all__ = [
     "InfiniteKernel",
+    "Norm",
     "PairState",
     "catalogue",
     "duals",

@@ -19,6 +19,7 @@ from ntkit.kernels.infinite.rules.draws import (
     of_scales,
     of_vector,
 )
+from ntkit.kernels.infinite.rules.kinds import norm_of
 from ntkit.kernels.infinite.rules.normalisation import BATCH, scale_and_shift
 from ntkit.kernels.infinite.rules.variances import Variances, mean_of
 
@@ -121,7 +122,9 @@ def present_mean(drawn: Drawn) -> float:
     owner = drawn.owner
     if isinstance(owner, BATCH):
         return mean_of(scale_and_shift(owner)[1])
-    shift = owner if isinstance(owner, Tensor) else getattr(owner, "bias", None)
+    norm = norm_of(owner)
+    own = getattr(owner, "bias", None) if norm is None else norm.shift
+    shift = owner if isinstance(owner, Tensor) else own
     return 0.0 if shift is None else mean_of(shift)
 
 
@@ -151,9 +154,11 @@ def _of_layer(place: int, drawn: Drawn, layer: nn.Module) -> Iterator[Finding]:
 def _of_norm(place: int, drawn: Drawn) -> Iterator[Finding]:
     """Scales, which must be alike where a nonlinearity follows, and shifts."""
     layer = drawn.owner
-    if isinstance(layer, nn.LayerNorm | nn.RMSNorm | nn.GroupNorm):
-        scale, shift = layer.weight, getattr(layer, "bias", None)
-        names = "weight", "bias"
+    norm = norm_of(layer)
+    if norm is not None:
+        assert isinstance(layer, nn.Module)
+        scale, shift = norm.scale, norm.shift
+        names = _name_in(layer, scale, "weight"), _name_in(layer, shift, "bias")
     else:
         scale, shift = scale_and_shift(layer)
         names = "weight / sqrt(running_var)", "bias and running_mean"
@@ -162,6 +167,12 @@ def _of_norm(place: int, drawn: Drawn) -> Iterator[Finding]:
         yield from _found(place, _joined(drawn.name, names[0]), of_scales(scale), is_shift=True)
     if shift is not None and not drawn.mean:
         yield from _found(place, _joined(drawn.name, names[1]), of_vector(shift), is_shift=True)
+
+
+def _name_in(layer: nn.Module, tensor: Tensor | None, otherwise: str) -> str:
+    """What a layer calls one of its own tensors."""
+    named = (*layer.named_parameters(), *layer.named_buffers())
+    return next((name for name, own in named if own is tensor), otherwise)
 
 
 def _check_ours(lowered: Lowered, said: set[object]) -> None:

@@ -27,6 +27,7 @@ from ntkit.kernels.infinite.evidence.shared_units import warn_of_gates
 from ntkit.kernels.infinite.front.features import side
 from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced
+from ntkit.kernels.infinite.rules.kinds import norm_of
 from ntkit.kernels.infinite.rules.variances import Variances
 
 __all__ = ["Evidence"]
@@ -114,6 +115,8 @@ def _tensors(owner: nn.Module | nn.Parameter) -> list[Tensor]:
     if isinstance(owner, Tensor):
         return [owner]
     found = [getattr(owner, name, None) for name in _NAMES]
+    if (norm := norm_of(owner)) is not None:
+        found += [norm.scale, norm.shift]
     return [tensor for tensor in found if isinstance(tensor, Tensor)]
 
 

@@ -1,12 +1,11 @@
 """What becomes of a step's units: whether a mean of theirs would be seen."""
 
-from torch import nn
-
 from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.program.ops.around import AddKnown, BendAround
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans
 from ntkit.kernels.infinite.rules import rules
+from ntkit.kernels.infinite.rules.kinds import norm_of
 
 __all__ = ["Graph"]
 
@@ -47,7 +46,8 @@ class Graph:
             step, drawn = self._reading.steps[k], self._reading.drawn.get(k)
             if isinstance(step, Bend | BendAround):
                 return k
-            if drawn is not None and isinstance(drawn.owner, nn.LayerNorm | nn.GroupNorm):
+            norm = None if drawn is None else norm_of(drawn.owner)
+            if norm is not None and norm.takes_mean:
                 return k
             others = [self._reading.steps[i].units for i in step.inputs if i not in seen]
             if isinstance(step, AddBranches | AddWithMeans | AddKnown) and not all(

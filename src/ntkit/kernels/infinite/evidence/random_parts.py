@@ -8,9 +8,11 @@ from ntkit._core.outside import warn
 from ntkit.kernels.infinite.evidence.later import Graph
 from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced, refuse
+from ntkit.kernels.infinite.meanings import meanings
 from ntkit.kernels.infinite.program.ops.around import BendAround
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.branches import MultiplyBranches
+from ntkit.kernels.infinite.rules.kinds import Pools
 
 __all__ = ["check_random_parts"]
 
@@ -38,13 +40,21 @@ def check_random_parts(traced: Traced, lowered: Lowered, n_outputs: Sequence[int
 
 
 def _slopes(traced: Traced) -> None:
-    """One slope for all units: the square of a sum over them, of the kernel's own size.
+    """One number for all units, a slope or weights of positions: the square of a sum over the units, of the kernel's own size.
 
     With plain layers it is one part in the width of the kernel, and vanishes.
     """
     for node in traced.graph.nodes:
         layer = traced.layer(node) if node.op == "call_module" else None
-        if not isinstance(layer, nn.PReLU) or not _is_trained(node, layer):
+        if layer is None or not _is_trained(node, layer):
+            continue
+        if isinstance(meanings.get(type(layer)), Pools):
+            refuse(
+                node,
+                f"the numbers of `{layer}` are the same for all channels and are trained, and their part of the "
+                "tangent kernel does not settle with the width. Freeze them (`requires_grad_(False)`).",
+            )
+        if not isinstance(layer, nn.PReLU):
             continue
         refuse(
             node,

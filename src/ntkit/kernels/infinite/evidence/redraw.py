@@ -6,16 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ntkit.kernels.infinite.rules.draws import Doubt, of_matrix, of_vector
+from ntkit.kernels.infinite.rules.normalisation import keeps_units
 from ntkit.kernels.infinite.rules.variances import Variances, mean_square
 
 __all__ = ["draws"]
-
-_KEPT = (
-    *(nn.LayerNorm, nn.RMSNorm, nn.GroupNorm),
-    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
-    nn.PReLU,
-)
-"""Layers whose parameters are not drawn."""
 
 _FEW = 16
 """Entries from which a parameter's own are drawn from; of fewer only their mean square is told."""
@@ -35,7 +29,7 @@ def draws(module: nn.Module, variances: Variances) -> Callable[[], None]:
     resets: list[Callable[[], None]] = []
     for layer in module.modules():
         own = [p.detach() for p in layer.parameters(recurse=False)]
-        if not own or isinstance(layer, _KEPT):
+        if not own or keeps_units(layer):
             continue
         if type(layer).__module__.startswith("ntkit.networks."):
             steps += [_gaussian(part, 1.0) for part in own if not _is_constant(part)]

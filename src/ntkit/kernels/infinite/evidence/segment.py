@@ -16,12 +16,9 @@ from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.trace import Traced
 from ntkit.kernels.infinite.program.program import demands
 from ntkit.kernels.infinite.program.units import Demand
-from ntkit.kernels.infinite.rules.normalisation import BATCH
+from ntkit.kernels.infinite.rules.normalisation import keeps_units
 
 __all__ = ["End", "Segment", "segment"]
-
-_OF_UNITS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.PReLU, *BATCH)
-"""Modules with parameters that mix no channels by fresh weights."""
 
 _ROWS = 64
 """Points and positions between which moments are looked at."""
@@ -159,7 +156,7 @@ def _mixes(traced: Traced, node: fx.Node, before: list[fx.Node]) -> bool:
     """Whether a call makes new units of all channels: by weights, or as products of units."""
     if node.op == "call_module":
         layer = traced.layer(node)
-        return any(True for _ in layer.parameters()) and not isinstance(layer, _OF_UNITS)
+        return any(True for _ in layer.parameters()) and not keeps_units(layer)
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
     return name.strip("_") in _PRODUCTS and len(before) > 1
 

@@ -9,7 +9,7 @@ from torch import nn
 from ntkit.kernels.infinite.activations import HasDual, Quadrature, duals
 from ntkit.kernels.infinite.front.reader import Reading
 from ntkit.kernels.infinite.meanings import NoLimit, meanings
-from ntkit.kernels.infinite.rules.kinds import Pools
+from ntkit.kernels.infinite.rules.kinds import Attends, Normalises, Pools
 from ntkit.kernels.infinite.rules.registry import HasRule
 from ntkit.networks import activations
 
@@ -49,7 +49,7 @@ def catalogue() -> str:
         (numerical if isinstance(dual, Quadrature) else closed).append(kind)
     rows = [
         ("layers with a rule", _names(meanings.types(HasRule))),
-        ("followed by their action", _names(meanings.types(Reading, Pools))),
+        ("followed by their action", _names(meanings.types(Reading, Pools, Normalises, Attends))),
         ("activations in closed form", _names(closed)),
         ("activations by quadrature", _names(numerical)),
     ]

@@ -12,7 +12,7 @@ from ntkit.kernels.infinite.meanings import AbstractMeaning, OfKind, meanings
 from ntkit.kernels.infinite.moments.convolution import Windows
 from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.weights import Weights
-from ntkit.kernels.infinite.rules.kinds import Pools
+from ntkit.kernels.infinite.rules.kinds import Attends, Normalises, NormOf, Pools, WeightsOf
 from ntkit.kernels.infinite.rules.variances import Taken
 
 __all__ = ["Effect", "HasRule", "Rule", "RuleBook", "rules"]
@@ -118,6 +118,42 @@ class RuleBook:
             targets: Exact types of modules, functions, or names of a tensor's methods.
         """
         meanings.file(Pools(), *targets)
+
+    def normalisation(
+        self, *types: type[nn.Module], channel_axis: int | None = None
+    ) -> Callable[[NormOf], NormOf]:
+        """A decorator that files `norm(layer) -> Norm` under each of `types`.
+
+        Args:
+            types: Exact layer types.
+            channel_axis: Where the layer expects the channels; anywhere among the norm's axes if left out.
+        """
+
+        def file(norm: NormOf) -> NormOf:
+            meanings.file(Normalises(norm, channel_axis), *types)
+            return norm
+
+        return file
+
+    def attention(self, *types: type[nn.Module], weights: WeightsOf) -> Callable[[Apply], Apply]:
+        """A decorator that files `rule(layer, state, variances) -> state` for layers of self-attention.
+
+        The layer takes units `[n, *positions, channels]`, and may take a mask of keys as its second argument,
+        `key_padding_mask`. The rule gets the state of the sums over positions, and says what the weights of
+        values and output do to it. It holds in the limit of infinitely many heads.
+
+        Args:
+            types: Exact layer types.
+            weights: `weights(layer, covariance, hidden)`: of the covariances `[n, positions, positions]` of
+                each point's positions, in float64, and of where keys are not seen (`[n, 1, positions]`, or
+                None), the weights `[n, queries, keys]`.
+        """
+
+        def file(apply: Apply) -> Apply:
+            meanings.file(Attends(weights, apply), *types)
+            return apply
+
+        return file
 
     def __getitem__(self, layer: nn.Module) -> Rule:
         return self._entries[layer]

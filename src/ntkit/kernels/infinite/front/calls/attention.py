@@ -9,16 +9,19 @@ from torch import Tensor, fx, nn
 
 from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.taken import Drawn, Features
-from ntkit.kernels.infinite.front.trace import refuse
+from ntkit.kernels.infinite.front.trace import refuse, where
+from ntkit.kernels.infinite.front.trained import trained_at_all
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
-from ntkit.kernels.infinite.program.ops.attend import AttendByLayer, AttendExactly
+from ntkit.kernels.infinite.program.ops.affine import Custom
+from ntkit.kernels.infinite.program.ops.attend import AttendByLayer, AttendByRule, AttendExactly
 from ntkit.kernels.infinite.program.table import Table
 from ntkit.kernels.infinite.program.units import Units
 from ntkit.kernels.infinite.program.weights import Weights
+from ntkit.kernels.infinite.rules.kinds import Attends
 from ntkit.kernels.infinite.rules.variances import Variances, mean_square
 from ntkit.networks.attention import SelfAttention
 
-__all__ = ["approximate", "exact", "warn_of_scores"]
+__all__ = ["approximate", "by_rule", "exact", "warn_of_scores"]
 
 
 @reads(SelfAttention, of_points=True)
@@ -38,6 +41,48 @@ def approximate(reader: Reader, node: fx.Node) -> int:
     return _attention(reader, node, bound["query"], bound.get("key_padding_mask"), added)
 
 
+def by_rule(reader: Reader, node: fx.Node, meaning: Attends) -> int:
+    """A third party's layer, by its rule."""
+    layer: Any = reader.layer(node)
+    names = ("x", "key_padding_mask")
+    bound: dict[str, Any] = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+    argument, mask = next(iter(bound.values())), bound.get("key_padding_mask")
+    if {*node.all_input_nodes} - {argument, mask}:
+        refuse(
+            node,
+            "attention by a rule takes the units, and at most a mask of keys, `key_padding_mask`.",
+        )
+    index, units, hidden = _entered(reader, node, argument, mask)
+    no_grad = bool(node.meta.get("no_grad"))
+    step = RuleCall(
+        str(layer),
+        (index,),
+        units,
+        layer,
+        meaning,
+        reader.variances,
+        hidden,
+        no_grad,
+        where(node),
+        back="pairs",
+        is_homogeneous=False,
+    )
+    return reader.add(step, Drawn(reader.name_of(node), layer, "layer"), has_weights=True)
+
+
+def _entered(
+    reader: Reader, node: fx.Node, argument: Any, mask: Any
+) -> tuple[int, Units, int | None]:
+    """The step whose positions are attended to, the units afterwards, and the number of a mask."""
+    assert isinstance(argument, fx.Node)
+    index = reader.entered(argument, -1)
+    value = reader.units(index)
+    if value.channel_axis != len(reader.shape(argument)) - 1 or not value.positions:
+        refuse(node, "attention takes units `[n, *positions, channels]`.")
+    hidden = reader.take(Features(mask, None)) if isinstance(mask, fx.Node) else None
+    return index, Units(value.channel_axis, value.positions, False, True, True, frozenset()), hidden
+
+
 def _attention(
     reader: Reader, node: fx.Node, argument: Any, mask: Any, added: Tensor | None = None
 ) -> int:
@@ -51,14 +96,8 @@ def _attention(
         added: What is added to the scores, `[positions, positions]`.
     """
     layer: Any = reader.layer(node)
-    assert isinstance(argument, fx.Node)
-    index = reader.entered(argument, -1)
-    value = reader.units(index)
-    if value.channel_axis != len(reader.shape(argument)) - 1 or not value.positions:
-        refuse(node, "attention takes units `[n, *positions, channels]`.")
-    hidden = reader.take(Features(mask, None)) if isinstance(mask, fx.Node) else None
+    index, units, hidden = _entered(reader, node, argument, mask)
     _check_training(node, layer)
-    units = Units(value.channel_axis, value.positions, False, True, True, frozenset())
     step = AttentionCall(
         str(layer),
         (index,),
@@ -104,6 +143,36 @@ class AttentionCall(AbstractUnbound):
         scores, values, out = _numbers(layer, self.variances)
         values, out = (weights.trained(trains, trains) for weights in (values, out))
         return AttendByLayer(*same, scores, self.hidden, self.added, values, out)
+
+
+@dataclass(frozen=True)
+class RuleCall(AbstractUnbound):
+    """A call of a third party's attention.
+
+    Attributes:
+        layer: The layer.
+        meaning: Its weights and its rule.
+        variances: Where those of a plain layer come from.
+        hidden: The number of the mask of keys among the points' features; None for none.
+        no_grad: Whether it is called where no gradients are taken.
+        where: What an error calls its place.
+    """
+
+    layer: nn.Module
+    meaning: Attends
+    variances: Variances
+    hidden: int | None
+    no_grad: bool
+    where: str
+
+    learns_alone: ClassVar[bool] = True
+
+    def bind(self) -> AttendByRule:
+        """The rule reads the layer where it is applied."""
+        same = self.name, self.inputs, self.units
+        trains = trained_at_all(self.where, self.layer, no_grad=self.no_grad)
+        of_rule = self.layer, self.meaning.apply, self.variances, trains, False, self.where
+        return AttendByRule(*same, self.meaning.weights, self.hidden, Custom(*same, *of_rule))
 
 
 def _check_training(node: fx.Node, layer: SelfAttention | nn.MultiheadAttention) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import fx, nn
 
 from ntkit.kernels.infinite.activations import AbstractActivation
@@ -16,6 +17,7 @@ from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import refuse, where
 from ntkit.kernels.infinite.front.trained import trained, trained_at_all
+from ntkit.kernels.infinite.moments.state import PairState
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
 from ntkit.kernels.infinite.program.ops.affine import Affine, Convolve, Custom
 from ntkit.kernels.infinite.program.units import Units
@@ -52,6 +54,8 @@ def layer(reader: Reader, node: fx.Node, rule: Rule) -> int:
         )
     trained(where(node), module, no_grad=False)
     if rule.effect == "scaling":
+        if index in reader.concats and rule.numbers is None:
+            _check_lengths(reader, node, index, rule)
         return reader.per_part(index, lambda part: scaled(reader, node, part, rule))
 
     out = reader.shape(node)
@@ -80,6 +84,26 @@ def layer(reader: Reader, node: fx.Node, rule: Rule) -> int:
     if not step.has_numbers:
         refuse_gated(reader, node, step.name, step.inputs)
     return raised(reader, new, mean) if mean else new
+
+
+def _check_lengths(reader: Reader, node: fx.Node, index: int, rule: Rule) -> None:
+    """Refuse a rule that reads variances, where each part of a concatenation has its own."""
+    module, sizes = reader.layer(node), reader.units(index).positions
+
+    def after(variance: float) -> PairState:
+        table = torch.ones(1, 1, *sizes, dtype=torch.float64)
+        squares = variance * table
+        state = PairState(table, table, squares, squares, positions=sizes)
+        return rule(module, state, reader.variances)
+
+    one, other = after(2.0), after(8.0)
+    if not torch.equal(one.cov, other.cov):
+        refuse(
+            node,
+            f"`{module}` acts on a concatenation, and its rule reads the variances of units: those of one "
+            "part are not those of all. Say what it divides by (`ntkit.kernels.rules.normalisation`), or put a "
+            "layer with weights before it.",
+        )
 
 
 def _mean_of_bias(reader: Reader, module: nn.Module, positions: tuple[int, ...]) -> float:

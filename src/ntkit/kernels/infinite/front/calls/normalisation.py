@@ -1,5 +1,6 @@
 """Calls of layers that treat each unit alone, or all units of a point by what they have in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,59 +8,56 @@ from torch import fx, nn
 
 from ntkit.kernels.infinite.front.calls.known import varies
 from ntkit.kernels.infinite.front.calls.pointwise import means_of, raised
-from ntkit.kernels.infinite.front.calls.scalings import (
-    Normalisation,
-    epsilon_of,
-    mean_of_shift,
-    of_features,
-)
-from ntkit.kernels.infinite.front.reader import Reader, reads
+from ntkit.kernels.infinite.front.calls.scalings import mean_of_shift, of_features
+from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import refuse, where
-from ntkit.kernels.infinite.front.trained import trained
 from ntkit.kernels.infinite.program.op import AbstractUnbound
 from ntkit.kernels.infinite.program.ops.bend import Mean
 from ntkit.kernels.infinite.program.ops.normalise import Normalise
 from ntkit.kernels.infinite.program.weights import Weights
+from ntkit.kernels.infinite.rules.kinds import Norm, Normalises, NormOf
 from ntkit.kernels.infinite.rules.variances import mean_square, spread_of
 
 __all__ = ["normalised"]
 
 
-@reads(nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
-def normalised(reader: Reader, node: fx.Node) -> int:
-    """Layer, root-mean-square and group normalisation: `cov <- cov / sqrt((var1 + eps)(var2 + eps))`.
+def normalised(reader: Reader, node: fx.Node, meaning: Normalises) -> int:
+    """Units over the root of their mean square: `cov <- cov / sqrt((var1 + eps)(var2 + eps))`.
 
     The variances are means over the normalised positions, and over all parts of a concatenation; the
     mean over many centred channels vanishes. Groups stay as many as the width grows, so that each has
     many channels, and then all are alike. Scale and shift contribute `cov + 1`.
 
-    Source: Yang 2019 (arXiv:1902.04760), section 4; Ba et al. 2016 (arXiv:1607.06450), Zhang and
-    Sennrich 2019 (arXiv:1910.07467), eq. 4, Wu and He 2018 (arXiv:1803.08494), eq. 7.
+    Source: Yang 2019 (arXiv:1902.04760), section 4; each layer's own stands at its rule.
     """
     layer: Any = reader.layer(node)
+    norm = meaning.norm(layer)
     (argument,) = node.all_input_nodes
     index = reader.states.get(argument)
     if index is None:
         return of_features(reader, node, argument)
     value, ndim = reader.units(index), len(reader.shape(node))
-    groups = isinstance(layer, nn.GroupNorm)
-    axes = range(1, ndim) if groups else range(ndim - len(layer.normalized_shape), ndim)
+    axes = range(1, ndim) if norm.axes is None else sorted(k % ndim for k in norm.axes)
     concat = reader.concats.get(index)
     parts = concat.parts if concat else (index,)
-    _check(reader, node, layer, index, parts, axes)
+    _check_axes(reader, node, meaning, index, axes)
+    _check_groups(reader, node, norm, index, parts)
+    _check_numbers(node, layer, norm, n_channels=reader.shape(node)[value.channel_axis])
     kept = [k for k in range(1, ndim) if k != value.channel_axis]
     averaged = tuple(kept.index(k) for k in axes if k != value.channel_axis)
-    by_position = not groups and any(value.positions[k] > 1 for k in averaged)
+    many = norm.scale is not None and norm.scale.numel() > reader.shape(node)[value.channel_axis]
+    by_position = many and any(value.positions[k] > 1 for k in averaged)
     if value.is_flat:
         averaged = tuple(range(len(value.positions)))
     means: list[Mean] = []
-    if not (value.is_centred or isinstance(layer, nn.RMSNorm)):
+    if norm.takes_mean and not value.is_centred:
         means = _means(reader, node, layer, index, together=not (averaged or concat))
     weights = concat.weights if concat else (1.0,)
-    trains = trained(where(node), layer, no_grad=bool(node.meta.get("no_grad")))
+    no_grad = bool(node.meta.get("no_grad"))
+    trains = not no_grad and any(norm.trains)
     # With a number a position, the mean over all is that of none of them.
-    mean = 0.0 if by_position else mean_of_shift(reader, getattr(layer, "bias", None))
+    mean = 0.0 if by_position else mean_of_shift(reader, norm.shift)
 
     def each(part: int) -> int:
         old = reader.units(part)
@@ -67,50 +65,60 @@ def normalised(reader: Reader, node: fx.Node) -> int:
         units = replace(
             old,
             is_gaussian=old.is_gaussian and not means,
-            is_centred=old.is_centred or not isinstance(layer, nn.RMSNorm),
+            is_centred=old.is_centred or norm.takes_mean,
         )
         step = NormCall(
             str(layer),
             (*parts, *(one.base for one in means)),
             units,
             layer,
+            meaning.norm,
             parts.index(part),
             weights,
             averaged,
             tuple(means),
             by_position,
             known != 0,
-            bool(node.meta.get("no_grad")),
+            no_grad,
             where(node),
             back="variances",
             is_homogeneous=False,
         )
         drawn = Drawn(reader.name_of(node), layer, "norm", known)
-        new = reader.add(step, drawn, has_weights=trains != (False, False))
+        new = reader.add(step, drawn, has_weights=trains)
         return raised(reader, new, known) if known else new
 
     return reader.per_part(index, each)
 
 
-def _check(
-    reader: Reader, node: fx.Node, layer: Any, index: int, parts: tuple[int, ...], axes: range
+def _check_axes(
+    reader: Reader, node: fx.Node, meaning: Normalises, index: int, axes: Sequence[int]
 ) -> None:
-    """Refuse axes, groups and parts over which no mean has a limit."""
-    value, groups = reader.units(index), isinstance(layer, nn.GroupNorm)
-    if value.channel_axis not in axes or (groups and value.channel_axis != 1):
+    """Refuse axes over which no mean has a limit."""
+    axis, expected = reader.units(index).channel_axis, meaning.channel_axis
+    elsewhere = expected is not None and axis != expected % len(reader.shape(node))
+    if axis not in axes or elsewhere:
         refuse(
             node,
-            f"`{layer}` normalises over the axes {list(axes)}, and the channels are at axis "
-            f"{value.channel_axis}. Only a mean over the channels has a limit.",
+            f"`{reader.layer(node)}` normalises over the axes {list(axes)}, and the channels are at axis "
+            f"{axis}. Only a mean over the channels has a limit.",
         )
-    if groups and layer.num_groups > 1 and varies(reader, index):
+
+
+def _check_groups(
+    reader: Reader, node: fx.Node, norm: Norm, index: int, parts: tuple[int, ...]
+) -> None:
+    """Refuse groups and parts of which no mean has a limit."""
+    value, layer = reader.units(index), reader.layer(node)
+    if norm.groups is not None and norm.groups > 1 and varies(reader, index):
         refuse(
             node,
             f"`{layer}` takes each group from some of the channels, and their means differ from channel to "
             "channel (a table, the points' own features). Put a layer with weights before it, or use "
             "`nn.LayerNorm`.",
         )
-    if groups and (not value.is_alike or layer.num_groups == layer.num_channels):
+    alone = norm.groups == reader.shape(node)[value.channel_axis]
+    if norm.groups is not None and (not value.is_alike or alone):
         refuse(
             node,
             f"`{layer}` has groups of one channel, or a concatenation whose parts need not fall into "
@@ -123,6 +131,21 @@ def _check(
             f"`{layer}` acts on flattened positions beside other features. Normalise the parts before "
             "they are concatenated.",
         )
+
+
+def _check_numbers(node: fx.Node, layer: nn.Module, norm: Norm, *, n_channels: int) -> None:
+    """Refuse trained numbers of which nobody knows what they add to the tangent kernel."""
+    numbers = [t for t in (norm.scale, norm.shift) if t is not None]
+    for name, parameter in layer.named_parameters():
+        own = any(parameter is number for number in numbers)
+        few = own and parameter.numel() < n_channels
+        if parameter.requires_grad and (few or not own):
+            why = "one number of several channels" if few else "neither its scale nor its shift"
+            refuse(
+                node,
+                f"`{name}` of `{layer}` is trained, and is {why}: what it adds to the tangent kernel does not "
+                "settle with the width, or is not known. Freeze it (`requires_grad_(False)`).",
+            )
 
 
 def _means(reader: Reader, node: fx.Node, layer: Any, index: int, *, together: bool) -> list[Mean]:
@@ -155,7 +178,8 @@ class NormCall(AbstractUnbound):
         where: What an error calls its place.
     """
 
-    layer: Normalisation
+    layer: nn.Module
+    norm: NormOf
     part: int
     shares: tuple[float, ...]
     averaged: tuple[int, ...]
@@ -167,6 +191,7 @@ class NormCall(AbstractUnbound):
 
     def bind(self) -> Normalise:
         """Scales and shifts by their mean squares."""
+        norm = self.norm(self.layer)
         return Normalise(
             self.name,
             self.inputs,
@@ -175,18 +200,20 @@ class NormCall(AbstractUnbound):
             self.shares,
             self.averaged,
             self.means,
-            epsilon_of(self.layer),
-            self._scale(),
+            norm.epsilon,
+            self._scale(norm),
             self.by_position,
             self.where,
         )
 
-    def _scale(self) -> Weights | None:
-        weight, bias = self.layer.weight, getattr(self.layer, "bias", None)
-        if weight is None:
+    def _scale(self, norm: Norm) -> Weights | None:
+        weight, bias = norm.scale, norm.shift
+        if weight is None and bias is None:
             return None
+        square, own_weight = (1.0, 0.0) if weight is None else (mean_square(weight), 1.0)
         shift = 0.0
         if bias is not None:
             shift = spread_of(bias) if self.has_mean else mean_square(bias)
-        weights = Weights(mean_square(weight), shift, 1.0, 0.0 if bias is None else 1.0)
-        return weights.trained(*trained(self.where, self.layer, no_grad=self.no_grad))
+        weights = Weights(square, shift, own_weight, 0.0 if bias is None else 1.0)
+        trains_scale, trains_shift = norm.trains
+        return weights.trained(trains_scale and not self.no_grad, trains_shift and not self.no_grad)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, fx, nn
 
 from ntkit.kernels.infinite.front.calls.gates import refuse_gated
@@ -18,14 +17,14 @@ from ntkit.kernels.infinite.program.ops.bend import Mean
 from ntkit.kernels.infinite.program.ops.embed import TrainFeatures
 from ntkit.kernels.infinite.program.ops.normalise import ScaleWithMeans
 from ntkit.kernels.infinite.program.ops.scale import TrainedScale
-from ntkit.kernels.infinite.rules.normalisation import BATCH, own_cross, scale_and_shift
+from ntkit.kernels.infinite.rules.normalisation import BATCH, epsilon_of, own_cross, scale_and_shift
 from ntkit.kernels.infinite.rules.registry import Rule
 from ntkit.kernels.infinite.rules.variances import Taken, mean_of
 
-__all__ = ["Normalisation", "epsilon_of", "mean_of_shift", "of_features", "scaled"]
+__all__ = ["mean_of_shift", "of_features", "scaled"]
 
-Normalisation = nn.LayerNorm | nn.RMSNorm | nn.GroupNorm
-"""Layers whose statistics are those of all units of a point."""
+_KNOWN = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
+"""Normalisations that may stand before all layers."""
 
 
 def scaled(reader: Reader, node: fx.Node, index: int, rule: Rule) -> int:
@@ -115,6 +114,12 @@ class ScalingCall(AbstractUnbound):
 def of_features(reader: Reader, node: fx.Node, argument: fx.Node) -> int:
     """Normalisation of the points' own features, with its weights as they are: nothing is random."""
     module: Any = reader.layer(node)
+    if type(module) not in {*_KNOWN, *BATCH}:
+        refuse(
+            node,
+            f"`{module}` normalises the points' own features with weights of its own, which are few. Put a "
+            "layer with weights before it.",
+        )
     weight, bias = module.weight, getattr(module, "bias", None)
     if weight is None:  # a feature map
         return reader.entered(node, 1 if isinstance(module, (*BATCH, nn.GroupNorm)) else -1)
@@ -152,14 +157,6 @@ def of_features(reader: Reader, node: fx.Node, argument: fx.Node) -> int:
     inputs = (full, bare) if full != bare else (full,)
     op = TrainFeatures(str(module), inputs, units, float(own_weight), float(own_bias))
     return reader.add(op, Drawn(reader.name_of(node), module, "inputs"), has_weights=True)
-
-
-def epsilon_of(layer: Normalisation) -> float:
-    """What keeps a normalisation from dividing by zero; of RMS norms without a number the dtype's own."""
-    if layer.eps is not None:
-        return layer.eps
-    weight = layer.weight
-    return torch.finfo(torch.get_default_dtype() if weight is None else weight.dtype).eps
 
 
 def mean_of_shift(reader: Reader, shift: Tensor | None) -> float:

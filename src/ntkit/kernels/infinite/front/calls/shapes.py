@@ -10,7 +10,7 @@ from torch.fx.node import map_arg
 
 from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.trace import refuse
-from ntkit.kernels.infinite.moments.position_maps import probe
+from ntkit.kernels.infinite.moments.position_maps import PositionMap, probe
 from ntkit.kernels.infinite.program.ops.positions import (
     Flattened,
     MapPositions,
@@ -29,6 +29,7 @@ __all__ = [
     "of_position",
     "one_unit",
     "positions",
+    "probed",
     "reordered",
     "reshape",
     "reshaped",
@@ -197,6 +198,21 @@ def reordered(reader: Reader, index: int) -> int:
 def mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], index: int) -> int:
     """One state after a linear map of positions that is given as a function."""
     value = reader.units(index)
+    mixing, axis = probed(reader, node, call, index)
+    new = replace(value, channel_axis=axis, positions=mixing.positions)
+    name = f"map of positions {value.positions} to {mixing.positions} ({node.name})"
+    if mixing.moves_channels:
+        index = reordered(reader, index)
+        new = replace(new, sources=reader.units(index).sources)
+    back = "pairs" if mixing.mixes else "same"
+    return reader.add(MapPositions(name, (index,), new, mixing, back=back))
+
+
+def probed(
+    reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], index: int
+) -> tuple[PositionMap, int]:
+    """The matrix of a linear map of a state's positions, and where the channels are afterwards."""
+    value = reader.units(index)
     if value.is_flat or not value.positions:
         refuse(node, "it acts on features that have no positions (any more).")
     one = value.channel_axis == 0
@@ -213,13 +229,7 @@ def mapped(reader: Reader, node: fx.Node, call: Callable[[Tensor], Tensor], inde
             f"no linear map of positions that treats all channels alike ({error}). "
             "Only those have a limit without weights.",
         )
-    new = replace(value, channel_axis=0 if one else axis, positions=mixing.positions)
-    name = f"map of positions {value.positions} to {mixing.positions} ({node.name})"
-    if mixing.moves_channels:
-        index = reordered(reader, index)
-        new = replace(new, sources=reader.units(index).sources)
-    back = "pairs" if mixing.mixes else "same"
-    return reader.add(MapPositions(name, (index,), new, mixing, back=back))
+    return mixing, 0 if one or axis is None else axis
 
 
 def _with_channels(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -23,7 +23,7 @@ from ntkit.kernels.infinite.front.calls import (
     normalisation,
     parameters,
     pieces,
-    shapes,
+    pooling,
     unchanged,
 )
 from ntkit.kernels.infinite.front.reader import Reader, Reading
@@ -32,14 +32,14 @@ from ntkit.kernels.infinite.front.trace import Traced, refuse
 from ntkit.kernels.infinite.front.tracer import hangs_on_points
 from ntkit.kernels.infinite.meanings import AbstractMeaning, NoLimit, meanings
 from ntkit.kernels.infinite.rules import rules
-from ntkit.kernels.infinite.rules.kinds import Pools
+from ntkit.kernels.infinite.rules.kinds import Attends, Normalises, Pools
 from ntkit.kernels.infinite.rules.registry import HasRule
 
 __all__ = ["check_modules", "is_layer", "read_call"]
 
 _FILED = (
     *(arithmetic, attention, concatenation, dropout, entries, heads, layers),
-    *(linear_maps, masks, normalisation, parameters, pieces, shapes, unchanged),
+    *(linear_maps, masks, normalisation, parameters, pieces, pooling, unchanged),
 )
 """The files whose import fills the table."""
 
@@ -72,17 +72,15 @@ def _as_module(reader: Reader, node: fx.Node, meaning: AsModule) -> int:
     return layers.activation(reader, node, layer, duals[layer](layer))
 
 
-def _pooled(reader: Reader, node: fx.Node, meaning: Pools) -> int:
-    return shapes.positions(reader, node)
-
-
 _READERS: dict[type[AbstractMeaning], Callable[[Reader, fx.Node, Any], int | None]] = {
     NoLimit: _refused,
     Reading: _read,
     HasRule: _layer,
     HasDual: _elementwise,
     AsModule: _as_module,
-    Pools: _pooled,
+    Attends: attention.by_rule,
+    Pools: pooling.pooled,
+    Normalises: normalisation.normalised,
 }
 """By kind of meaning, how the steps of a call are filed. What is followed inside is never one call."""
 
@@ -110,7 +108,10 @@ def _read_module(reader: Reader, node: fx.Node, *, has_state: bool) -> int | Non
     if not has_state:
         if type(layer) is nn.Embedding and parameters.is_table(reader, node):
             return None
-        if not has_parameters and not (isinstance(meaning, Reading) and meaning.of_points):
+        on_points = isinstance(meaning, Attends) or (
+            isinstance(meaning, Reading) and meaning.of_points
+        )
+        if not has_parameters and not on_points:
             return None
         if isinstance(meaning, HasDual):
             _refuse_unknown(node, layer)
@@ -205,7 +206,14 @@ def check_modules(traced: Traced) -> None:
 
 def _refuse_unknown(node: fx.Node, layer: nn.Module) -> NoReturn:
     known = {p: meanings.get(p) for p in type(layer).__mro__[1:]}
-    parent = next((p for p, m in known.items() if isinstance(m, HasDual | Reading | Pools)), None)
+    parent = next(
+        (
+            p
+            for p, m in known.items()
+            if isinstance(m, HasDual | Reading | Pools | Normalises | Attends)
+        ),
+        None,
+    )
     if parent is not None:
         refuse(
             node,

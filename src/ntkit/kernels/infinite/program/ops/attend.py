@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -11,11 +11,12 @@ from torch import Tensor
 from ntkit.kernels.infinite.activations.pair import safe_sqrt
 from ntkit.kernels.infinite.moments.state import PairState, covariance_only
 from ntkit.kernels.infinite.program.op import AbstractOp, At, Back
+from ntkit.kernels.infinite.program.ops.affine import Custom
 from ntkit.kernels.infinite.program.table import Table
 from ntkit.kernels.infinite.program.weights import Weights
 from ntkit.networks.attention import SelfAttention
 
-__all__ = ["AttendByHand", "AttendByLayer", "AttendExactly"]
+__all__ = ["AttendByHand", "AttendByLayer", "AttendByRule", "AttendExactly"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,51 @@ class AttendByLayer(AbstractOp):
         if self.added is not None:
             table = table + self.added.tensor.to(table)
         return table.softmax(-1)
+
+
+@dataclass(frozen=True)
+class AttendByRule(AbstractOp):
+    """Attention of a third party's layer.
+
+    Attributes:
+        weights: `weights(layer, covariance, hidden)`, from `[n, positions, positions]` of each point.
+        hidden: The number of the mask of keys among the points' features; None for none.
+        after: What the weights of values and output do, by the layer's rule.
+    """
+
+    weights: Callable[[Any, Tensor, Tensor | None], Tensor]
+    hidden: int | None
+    after: Custom
+    back: Back = field(default="pairs", kw_only=True)
+    is_homogeneous: bool = field(default=False, kw_only=True)
+
+    learns_alone: ClassVar[bool] = True
+
+    def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
+        """By each point's own weights, and then the rule."""
+        state = covariance_only(states[0])
+        state = _by_maps(state, at, lambda: self._weights(state, at))
+        return at.settled(self.after.apply((state,), at)).without_scales()
+
+    def _weights(self, state: PairState, at: At) -> Tensor:
+        """Those of each point.
+
+        Raises:
+            ValueError: They are of another shape.
+        """
+        size = prod(state.positions)
+        table = state.cov[:, 0].reshape(-1, size, size)
+        hidden = None
+        if self.hidden is not None:
+            hidden = at.context.first.features[self.hidden].reshape(-1, 1, size).bool()
+        found = self.weights(self.after.layer, table, hidden)
+        if found.shape != table.shape:
+            raise ValueError(
+                f"At {self.after.where}: the attention weights of `{self.name}` must be `[points, queries, keys]`, "
+                f"{tuple(table.shape)}, got {tuple(found.shape)}. Correct `weights=` of "
+                "`ntkit.kernels.rules.attention`."
+            )
+        return found.detach().to(table)
 
 
 @dataclass(frozen=True)
