@@ -37,7 +37,7 @@ from ntkit.tuning import Candidate, NetworkPlan
 from ntkit.tuning.ladders import usual_of
 
 PATH = RESULTS / "family_audio_runs.json"
-SOUNDS = ("piano", "speech", "piano48", "speech48")
+SOUNDS = ("piano", "speech", "piano48", "speech48", "piano48short")
 FAMILIES = ("mlp", "siren", "finer")
 OCTAVES = (-2, -1, 0, 1, 2, 3)
 """About the usual bandwidth; `ntkit.tune` models the four from -1 to 2 of SIREN and FINER."""
@@ -46,8 +46,9 @@ BUDGET = Budget("adam", 1e-3, 1000, 512)
 WITHIN, ABOVE = 1.5, 5.0
 """Of the best of the grid, and (the piano) of the best Gaussian, dB."""
 
-_SAMPLES = 2**14
-_WIDTH = 160  # models are a sixth as wide, on eight pieces, as of the usual network
+_SAMPLES, _SHORT = 2**14, 2**13
+_WIDTH, _DEPTH = 160, 4  # models are a sixth as wide, on eight pieces, as of the usual network
+_NARROW = 128, 3  # of "piano48short"
 
 
 def measure() -> list[Row]:
@@ -69,9 +70,10 @@ def complete(data: Path) -> None:
         except FileNotFoundError as error:
             print(f"{name}: skipped. {error}")
             continue
-        _kept(f"{name}|tune", partial(_chosen, task))
+        width, depth = _NARROW if name.endswith("short") else (_WIDTH, _DEPTH)
+        _kept(f"{name}|tune", partial(_chosen, task, width, depth))
         for candidate in (c for family in FAMILIES for c in _bandwidths(family, task)):
-            _kept(f"{name}|{candidate}", partial(_trained, task, candidate))
+            _kept(f"{name}|{candidate}", partial(_trained, task, candidate, width, depth))
 
 
 def _rows(name: str, chosen: Entry, found: dict[str, Entry]) -> list[Row]:
@@ -108,6 +110,8 @@ def _kept(key: str, make: Callable[[], Entry]) -> None:
 def _sound(name: str, data: Path) -> AbstractTask:
     if name.endswith("48"):
         return stretch(name, data, _SAMPLES)
+    if name.endswith("short"):
+        return stretch(name.removesuffix("short"), data, _SHORT)
     return item(name, SIZES["reduced"], data)
 
 
@@ -116,7 +120,7 @@ def _bandwidths(family: str, task: AbstractTask) -> list[Candidate]:
     return [Candidate(usual.name, 2.0**k * (usual.bandwidth or 1.0)) for k in OCTAVES]
 
 
-def _chosen(task: AbstractTask) -> Entry:
+def _chosen(task: AbstractTask, width: int, depth: int) -> Entry:
     start = time.process_time()
     result = ntkit.tune(
         task,
@@ -124,8 +128,9 @@ def _chosen(task: AbstractTask) -> Entry:
         batch_size=BUDGET.batch_size,
         encodings=("gaussian",),
         bandwidths=[c.bandwidth for c in _bandwidths("mlp", task) if c.bandwidth],
-        width=_WIDTH,
-        n_frequencies=_WIDTH,
+        width=width,
+        depth=depth,
+        n_frequencies=width,
         families=FAMILIES,
     )
     behind = {str(r.candidate): (r.behind.gain, r.behind.noise) for r in result.families}
@@ -136,9 +141,9 @@ def _chosen(task: AbstractTask) -> Entry:
     }
 
 
-def _trained(task: AbstractTask, candidate: Candidate) -> Entry:
+def _trained(task: AbstractTask, candidate: Candidate, width: int, depth: int) -> Entry:
     start = time.process_time()
-    plan = NetworkPlan(task.in_dim, task.n_outputs, width=_WIDTH, n_frequencies=_WIDTH)
+    plan = NetworkPlan(task.in_dim, task.n_outputs, width=width, depth=depth, n_frequencies=width)
     network = plan.trainable(candidate)
     draw = torch.Generator().manual_seed(0)
     trainer = Trainer(

@@ -65,7 +65,11 @@ def test_a_part_of_a_table_is_in_its_units_and_open_ends_are_its_own(render) -> 
         (PICTURE, {"scale": 2.0, "size": (3, 3)}, "`--scale 2` must be above 0, and given without"),
         (PICTURE, {"scale": -1.0}, "`--scale -1` must be above 0"),
         (PICTURE, {"rate": 10.0}, "`--rate` is not for this run, which is of kind image"),
-        (TABLE, {"scale": 2.0}, "`--scale` is of data on a grid; of a table say `--size`"),
+        (
+            TABLE,
+            {"scale": 2.0},
+            "`--scale` is of data on a grid; of a table or a shape say `--size`",
+        ),
     ],
 )
 def test_errors(render, task, options, match: str) -> None:

@@ -311,3 +311,14 @@ def test_a_spec_survives_its_file(spec: FitSpec) -> None:
         FitSpec.from_dict({"data": "a.png", "encoding": "wavelet"})
     with pytest.raises(ValueError, match="names no `data`"):
         FitSpec.from_dict({"job": "fit"})
+
+
+def test_a_dark_picture_that_is_hardly_learned_did_not_diverge(
+    spec: FitSpec, tmp_path: Path
+) -> None:
+    """A sigmoid begins at one half, and few steps do not take that away."""
+    dark = np.zeros((24, 32))
+    dark[3, 5] = 1.0
+    np.save(tmp_path / "waves.npy", dark)
+    run = run_fit(replace(spec, budget="sgd:1e-3:1", sigmoid=True), telling=QUIET)
+    assert run.proof.evaluations[-1].train > 10 * float((dark**2).mean())

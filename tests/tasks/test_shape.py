@@ -216,6 +216,7 @@ def test_a_network_learns_a_ball() -> None:
         (lambda: Shape((sphere(1)[0], -sphere(1)[1])), r"`Shape\(\(vertices, faces\)\)` has faces"),
         (lambda: Shape.render(Ball(), Shape(sphere(1), n_points=64).domain, size=(1, 2)), "`size=.1, 2.` must be"),
         (lambda: Shape.render(Ball(), Shape(sphere(1), n_points=64).domain, size=(999,)), "more than a memory"),
+        (lambda: Shape.render(Ball(), Shape(sphere(1), n_points=64).domain, size=(0,)), "at least 2 along each of 3 axes"),
         (
             lambda: Shape.render(Ball(), Shape(sphere(1), n_points=64).domain, crop=[(0, 1)]),
             "must be three parts of the box",

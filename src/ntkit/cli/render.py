@@ -65,7 +65,7 @@ def render(
         if size is not None or not 0 < scale < inf:
             raise ValueError(f"`--scale {scale:g}` must be above 0, and given without `--size`.")
         if domain.is_scattered:
-            raise ValueError("`--scale` is of data on a grid; of a table say `--size`.")
+            raise ValueError("`--scale` is of data on a grid; of a table or a shape say `--size`.")
         lengths = [b - a for a, b in window] if window else domain.shape
         size = tuple(max(1, round(n * scale)) for n in lengths)
     how: dict[str, object] = {"size": size, "crop": window}

@@ -124,12 +124,17 @@ def _write(work: KeptTraining, proof: Proof, step: int) -> None:
 def _refuse_nonsense(proof: Proof, task: AbstractTask) -> None:
     """A training whose numbers stayed finite, but that only made things worse, diverged as well.
 
+    A network that still says what lies within the values is no such: after few steps a dark scene is in a bright fog.
+
     Raises:
-        NumericalError: It ends with ten times the error of a network that says 0 everywhere.
+        NumericalError: It ends with ten times the error of a network that says 0 everywhere, and with more than that of
+            the smallest or the largest value everywhere.
     """
     true = task.training()[1]
-    end, nothing = proof.evaluations[-1], task.metric.error(task.metric.sums(0 * true, true))
-    if not (end.is_finite and end.train <= 10 * nothing):
+    low, high = (torch.full_like(true, float(v)) for v in (true.min(), true.max()))
+    nothing, *ends = (task.metric.error(task.metric.sums(t, true)) for t in (0 * true, low, high))
+    end = proof.evaluations[-1]
+    if not (end.is_finite and end.train <= max(10 * nothing, *ends)):
         raise NumericalError(
             f"The training diverged: it ends with a {task.metric.error_name} of {end.train:.3g}, where that of "
             f"0 everywhere is {nothing:.3g}. Take a smaller learning rate."

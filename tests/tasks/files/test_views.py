@@ -190,6 +190,12 @@ def test_what_an_archive_leaves_out(tmp_path: Path) -> None:
     assert views.notes == ("every eighth view judges",)
 
 
+def test_what_a_folder_says_as_null_is_left_out(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    write_nerfstudio(tmp_path, w=None, h=None, cx=None, fl_y=None)
+    assert read_views(tmp_path).cameras[0].size == (12, 12)
+
+
 def test_shrunk_views_are_means_and_see_the_same(tmp_path: Path) -> None:
     path = tmp_path / "scene.npz"
     np.savez(path, **ARCHIVE)
@@ -228,8 +234,12 @@ def posed(row: int, column: int, value: float) -> np.ndarray:
         (changed(poses=ARCHIVE["poses"][:5]), r"`poses` of .* has shape \(5, 4, 4\)"),
         (changed(images=ARCHIVE["images"][0]), r"`images` of .* is uint8 of shape \(12, 12, 4\)"),
         (changed(images=np.stack(RGBA) * 9), "has floats that are not from 0 to 1"),
-        (changed(focal=np.array([1.0, 2.0])), "`focal` of .* must be one number above 0"),
-        (changed(far=np.float32(0.5)), "`far` of .* must be one number above 1"),
+        (changed(focal=np.array([1.0, 2.0])), r"`focal` of .* must be one finite number above 0, got an array of shape \(2,"),
+        (changed(far=np.float32(0.5)), "`far` of .* must be one finite number above 1, got 0.5"),
+        (without("far"), "has `near` and no `far`. Save both, or neither"),
+        (without("near"), "has `far` and no `near`"),
+        (changed(n_train=np.int64(99)), "`n_train` of .* must be a whole number up to its 10 views, got 99"),
+        (changed(n_train=np.float64(0.4)), "must be a whole number up to its 10 views, got 0.4"),
         (changed(n_train=np.int64(1)), "has 1 views to train on, and a scene needs two"),
         (changed(images=ARCHIVE["images"] * 0 + 9), "has views of one constant colour"),
         (changed(poses=np.array([{}], dtype=object)), "no archive of plain NumPy arrays"),
@@ -264,6 +274,8 @@ def first(**more: Any) -> Callable[[dict[str, Any]], object]:
         (lambda c: c["frames"][0].pop("file_path"), "has a frame without `file_path`"),
         (lambda c: c.pop("fl_x"), "has no focal length: `fl_x` in pixels or"),
         (lambda c: c.update(fl_x="wide"), "`fl_x` of `frame_00001.png` must be a number, got 'wide'"),
+        (lambda c: c.update(fl_x=-3), "`fl_x` of `frame_00001.png` must be above 0, got -3"),
+        (lambda c: c.update(camera_angle_x=40), "`camera_angle_x` of `frame_00001.png` must be below pi, in radians, got 40"),
         (lambda c: c.update(k1=0.1), r"a lens that distorts \(`k1` is not 0\). Undistort"),
         (lambda c: c.update(camera_model="OPENCV_FISHEYE"), "`camera_model` is OPENCV_FISHEYE"),
         (lambda c: c.update(w=30), "is 12 x 12 pixels, and its camera 30 x 12"),

@@ -27,7 +27,7 @@ def write_mesh(path: Path, vertices: np.ndarray, faces: np.ndarray) -> list[str]
     if suffix not in _FORMATS:
         raise ValueError(
             f"`{shown(path)}` has a name of no format of meshes. Pass one that ends in .ply, .obj, .stl, .glb or "
-            ".off."
+            ".off; or in .gif or .mp4 for a film of it turning."
         )
     if len(faces) == 0:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,8 @@ def read_archive(path: Path, *, downscale: int, premultiplied: bool | None) -> V
         raise ValueError(
             f"`poses` of `{shown(path)}` has shape {poses.shape}: one pose [4, 4] for each of {n} views is needed."
         )
-    focal = _number(path, found, "focal", 0, 1e9)
-    n_train = int(_number(path, found, "n_train", 0, n + 0.5)) if "n_train" in found else None
-    bounds = None
-    if "near" in found and "far" in found:
-        near = _number(path, found, "near", 0, 1e9)
-        bounds = near, _number(path, found, "far", near, 1e9)
+    focal = _number(path, found, "focal", 0)
+    n_train = _n_train(path, found, n) if "n_train" in found else None
     said, notes = _premultiplied(images, found, premultiplied)
     if n_train is None:
         notes.append("every eighth view judges")
@@ -58,7 +55,7 @@ def read_archive(path: Path, *, downscale: int, premultiplied: bool | None) -> V
     small, seen = shrunk([with_alpha(image, said) for image in images], cameras, downscale)
     held_out = tuple(k % 8 == 0 if n_train is None else k >= n_train for k in range(n))
     return checked_views(
-        path, Views(small, seen, held_out, bounds, tuple(notes), path.stat().st_size)
+        path, Views(small, seen, held_out, _bounds(path, found), tuple(notes), path.stat().st_size)
     )
 
 
@@ -88,17 +85,50 @@ def _arrays(path: Path) -> dict[str, Any]:
     return found
 
 
-def _number(path: Path, found: dict[str, Any], name: str, low: float, high: float) -> float:
+def _bounds(path: Path, found: dict[str, Any]) -> tuple[float, float] | None:
+    """Depths where the scene begins and ends, if the archive says so.
+
+    Raises:
+        ValueError: It says one of the two alone.
+    """
+    missing = [name for name in ("near", "far") if name not in found]
+    if len(missing) == 2:
+        return None
+    if missing:
+        there = "near" if missing == ["far"] else "far"
+        raise ValueError(
+            f"`{shown(path)}` has `{there}` and no `{missing[0]}`. Save both, or neither to take them from the cameras."
+        )
+    near = _number(path, found, "near", 0)
+    return near, _number(path, found, "far", near)
+
+
+def _n_train(path: Path, found: dict[str, Any], n: int) -> int:
+    """How many views are trained on.
+
+    Raises:
+        ValueError: It is no whole number, or there are not so many.
+    """
+    number = _number(path, found, "n_train", 0)
+    if number != int(number) or number > n:
+        raise ValueError(
+            f"`n_train` of `{shown(path)}` must be a whole number up to its {n} views, got {number:g}."
+        )
+    return int(number)
+
+
+def _number(path: Path, found: dict[str, Any], name: str, low: float) -> float:
     """An array of one number.
 
     Raises:
-        ValueError: It is no number above `low` and below `high`.
+        ValueError: It is no finite number above `low`.
     """
     array = found[name]
-    if array.size == 1 and array.dtype.kind in "iuf" and low < float(array.reshape(-1)[0]) < high:
+    if array.size == 1 and array.dtype.kind in "iuf" and low < float(array.reshape(-1)[0]) < inf:
         return float(array.reshape(-1)[0])
+    got = array.item() if array.size == 1 else f"an array of shape {array.shape}"
     raise ValueError(
-        f"`{name}` of `{shown(path)}` must be one number above {low:g}, got {array!r:.60}."
+        f"`{name}` of `{shown(path)}` must be one finite number above {low:g}, got {got!s:.40}."
     )
 
 

@@ -1,7 +1,7 @@
 """Views of a scene from folders in Blender's format (of NeRF's scenes) and in nerfstudio's (as made from COLMAP)."""
 
 import json
-from math import isfinite, tan
+from math import isfinite, pi, tan
 from pathlib import Path
 from typing import Any
 
@@ -167,11 +167,12 @@ def _camera(
     """The camera of a frame; what it says of itself goes before what the JSON says of all.
 
     Raises:
-        ValueError: There is no focal length, the lens distorts, or the picture has other sides.
+        ValueError: There is no focal length, or a number is out of range, the lens distorts, or the picture has other
+            sides.
     """
 
-    def said(name: str, default: float | None = None) -> float | None:
-        value = frame.get(name, whole.get(name, default))
+    def said(name: str) -> float | None:
+        value = frame.get(name, whole.get(name))
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is not None and not (number and isfinite(value)):
             raise ValueError(
@@ -179,7 +180,13 @@ def _camera(
             )
         return None if value is None else float(value)
 
-    bent = [name for name in _DISTORTIONS if said(name, 0.0)]
+    def above_0(name: str) -> float | None:
+        value = said(name)
+        if value is not None and value <= 0:
+            raise ValueError(f"`{name}` of `{shown(file.name)}` must be above 0, got {value:g}.")
+        return value
+
+    bent = [name for name in _DISTORTIONS if said(name)]
     model = str(frame.get("camera_model", whole.get("camera_model", "OPENCV"))).upper()
     if bent or "FISHEYE" in model or "EQUIRECT" in model:
         what = f"`{bent[0]}` is not 0" if bent else f"`camera_model` is {model}"
@@ -187,13 +194,15 @@ def _camera(
             f"`{shown(file.name)}` has a lens that distorts ({what}). Undistort the pictures first, as "
             "`colmap image_undistorter` does."
         )
-    width, height = said("w", size[1]), said("h", size[0])
+    width, height = above_0("w") or size[1], above_0("h") or size[0]
     pose = pose_of(f"`{shown(file.name)}`", frame.get("transform_matrix"))
-    angle = said("camera_angle_x")
-    fx = said("fl_x") or (
-        width / 2 / tan(angle / 2) if angle and width and 0 < angle < 3.14 else None
-    )
-    if not (fx and width and height and fx > 0 and width > 0 and height > 0):
+    angle = above_0("camera_angle_x")
+    if angle is not None and angle >= pi:
+        raise ValueError(
+            f"`camera_angle_x` of `{shown(file.name)}` must be below pi, in radians, got {angle:g}."
+        )
+    fx = above_0("fl_x") or (width / 2 / tan(angle / 2) if angle else None)
+    if fx is None:
         raise ValueError(
             f"`{shown(file.name)}` has no focal length: `fl_x` in pixels or `camera_angle_x` in radians."
         )
@@ -202,11 +211,9 @@ def _camera(
         raise ValueError(
             f"`{shown(file.name)}` is {size[1]} x {size[0]} pixels, and its camera {width:g} x {height:g}."
         )
-    centre = said("cx", width / 2), said("cy", height / 2)
-    fy = said("fl_y") or fx
-    camera = Camera(
-        pose, (fx, fy), (centre[0] or 0.0, centre[1] or 0.0), (round(height), round(width))
-    )
+    cx, cy, fy = said("cx"), said("cy"), above_0("fl_y") or fx
+    centre = width / 2 if cx is None else cx, height / 2 if cy is None else cy
+    camera = Camera(pose, (fx, fy), centre, (round(height), round(width)))
     return camera.resized(*size)
 
 

@@ -45,13 +45,13 @@ def window_of(
         )
     low, high = np.array(window).T
     cells = tuple(int(n) for n in size)
-    if len(cells) == 1:
-        sides = high - low
-        cells = tuple(max(2, round(cells[0] * s / sides.max())) for s in sides)
-    if len(cells) != 3 or min(cells) < 2:
+    if len(cells) not in {1, 3} or min(cells) < 2:
         raise ValueError(
             f"`size={tuple(size)}` must be cells of at least 2 along each of 3 axes, or one number for the longest."
         )
+    if len(cells) == 1:
+        sides = high - low
+        cells = tuple(max(2, round(cells[0] * s / sides.max())) for s in sides)
     if np.prod(cells, dtype=float) > _MOST_CELLS:
         raise ValueError(
             f"`size={tuple(size)}` is more than a memory holds. Render a part with `--crop`."
