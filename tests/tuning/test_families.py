@@ -1,6 +1,7 @@
 """Which family: made trials whose answer is known, a signal that one family fits, and what is refused."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -181,6 +182,13 @@ def test_where_nothing_may_be_tried_the_usual_answer_is_said_to_be_that() -> Non
     assert result.choice == usual_of("mlp", TASKS[Shape]())
     assert any(note.startswith("Nothing was tried") for note in result.notes)
     assert not result.by_models
+
+
+@pytest.mark.parametrize("engine", ["exact", "fft"])
+def test_an_engine_is_refused_where_no_kernel_is_asked(unchecked: None, engine: Any) -> None:
+    for task, names in ((TASKS[Shape](), ["mlp"]), (Signal(torch.rand(64)), ["siren"])):
+        with pytest.raises(ValueError, match=f"`engine='{engine}'` solves the kernel of ReLU"):
+            tune(task, families=names, engine=engine, steps=15, width=24)
 
 
 def test_what_is_too_small_is_not_compared() -> None:

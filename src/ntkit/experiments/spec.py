@@ -217,7 +217,7 @@ class FitSpec(DataSpec):
         if needs and self.bandwidth is None:
             raise ValueError(
                 f"`--encoding {self.encoding}` needs `--bandwidth`, in cycles per unit of coordinate. Without "
-                "both the kernel chooses."
+                "both `ntkit fit` chooses, as `ntkit tune` does."
             )
         if not needs and self.bandwidth is not None:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -130,7 +131,7 @@ def tune(
     tried = tuple(candidates(whole, encodings, bandwidths))
     say = on_progress or (lambda _: None)
     answer = KernelAnswer()
-    if MLP in names and has_kernel(whole):
+    if _has_kernel(whole, names, engine):
         answer = _by_kernel(whole, goal, budget, plan, tried, engine, pilot, say)
     relu = [answer.choice] if answer.choice else tried
     models = FamilyComparison()
@@ -163,6 +164,24 @@ def tune(
         equal=equal,
         by_models=bool(models.table),
     )
+
+
+def _has_kernel(
+    task: AbstractTask, names: Sequence[str], engine: str
+) -> TypeGuard[AbstractSamples]:
+    """Whether a kernel is asked.
+
+    Raises:
+        ValueError: There is none, and an engine that would solve it.
+    """
+    if MLP in names and has_kernel(task):
+        return True
+    if engine != "auto":
+        raise ValueError(
+            f"`engine={engine!r}` solves the kernel of ReLU networks, and none is asked here: a {task.kind} by "
+            f'{", ".join(names)}. Leave `engine="auto"`.'
+        )
+    return False
 
 
 def _by_kernel(
