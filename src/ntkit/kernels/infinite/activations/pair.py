@@ -1,6 +1,7 @@
 """A pair of jointly Gaussian units, held so that no digit of their angle is lost."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -30,10 +31,15 @@ class Pair:
     var1: Tensor
     var2: Tensor
 
-    @property
+    @cached_property
+    def lengths(self) -> tuple[Tensor, Tensor]:
+        """`|u|` and `|v|`, the roots of the variances."""
+        return safe_sqrt(self.var1), safe_sqrt(self.var2)
+
+    @cached_property
     def norms(self) -> Tensor:
         """`sqrt(var1 var2)`, without overflow."""
-        return safe_sqrt(self.var1) * safe_sqrt(self.var2)
+        return self.lengths[0] * self.lengths[1]
 
     @property
     def gap(self) -> Tensor:
@@ -48,7 +54,7 @@ class Pair:
     @property
     def spread(self) -> Tensor:
         """`(|u| - |v|)^2`, from the difference of the variances, which is exact for near lengths."""
-        both = safe_sqrt(self.var1) + safe_sqrt(self.var2)
+        both = self.lengths[0] + self.lengths[1]
         return ((self.var1 - self.var2) / torch.where(both > 0, both, 1)) ** 2
 
     @property

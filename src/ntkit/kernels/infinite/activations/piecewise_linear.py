@@ -56,9 +56,13 @@ class PiecewiseLinear(AbstractActivation):
         kink = pair.apart - from_near  # 2 (|u||v| - E |u||v|)
         if odd < even:  # abs folds opposite units onto each other
             kink = torch.where(pair.cov > 0, kink, pair.together - from_far)
+        cov, bend = even / 2 * from_far, (2 * even / pi) * far if slope else None
+        if odd != even:  # equal for ReLU
+            cov = (odd - even) * pair.cov + cov
+            bend = None if bend is None else (odd - even) + bend
         dual = Dual(
-            cov=(odd - even) * pair.cov + even / 2 * from_far,
-            slope=(odd - even) + (2 * even / pi) * far if slope else None,
+            cov=cov,
+            slope=bend,
             apart=(odd * pair.apart + even * kink).clamp_min(0),
             together=odd * pair.together + even * (pair.apart + from_far),
         )
@@ -158,6 +162,9 @@ def _in_one_pass(
 
 def remainder(angle: Tensor, norms: Tensor, sine: Tensor, cosine: Tensor) -> Tensor:
     """`|u||v| (sin t - t cos t)`, by its Taylor series where the difference would cancel."""
-    square = angle * angle
-    series = 1 - square / 10 * (1 - square / 28 * (1 - square / 54 * (1 - square / 88)))
-    return torch.where(angle < 0.1, norms * angle * square / 3 * series, sine - angle * cosine)
+    square, one = angle * angle, angle.new_ones(())
+    series = 1 - square / 88
+    for factor in (54, 28, 10):  # 1 - square / factor * series, in one pass over memory
+        series = torch.addcmul(one, square, series, value=-1 / factor)
+    rest = torch.addcmul(sine, angle, cosine, value=-1)
+    return torch.where(angle < 0.1, norms * angle * square / 3 * series, rest)

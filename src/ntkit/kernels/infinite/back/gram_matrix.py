@@ -83,13 +83,10 @@ def gram_matrices(
             values = found.to(dtype)
             if symmetric and j < i_stop:
                 # Both ways of a pair are here, and may round in two ways: one is written twice.
-                rows = torch.arange(i, i_stop, device=values.device)
-                upper = rows[:, None] <= torch.arange(j, j_stop, device=values.device)
-                a, b = upper.nonzero(as_tuple=True)
-                out[k][i + a, j + b] = values[a, b]
-                apart = i + a != j + b
-                a, b = a[apart], b[apart]
-                out[k][j + b, i + a] = _transposed(values, executable, k)[b, a]
+                here, there = out[k][i:i_stop, j:j_stop], out[k][j:j_stop, i:i_stop]
+                here.copy_(torch.where(_above(values, i - j), values, here))
+                turned = _transposed(values, executable, k)
+                there.copy_(torch.where(_above(values, i - j + 1).transpose(0, 1), turned, there))
                 continue
             out[k][i:i_stop, j:j_stop] = values
             if symmetric:
@@ -164,6 +161,12 @@ def _joined(states: States, n: int, m: int, sizes: tuple[int, int]) -> list[Tens
 def _mirrored(matrix: Tensor) -> Tensor:
     """The upper triangle, on both sides of the diagonal."""
     return matrix.triu() + matrix.triu(1).T
+
+
+def _above(values: Tensor, diagonal: int) -> Tensor:
+    """Which pairs of a tile lie on its diagonal of this number or above it, `[n, m, ...]`."""
+    above = values.new_ones(values.shape[:2], dtype=torch.bool).triu(diagonal)
+    return above.reshape(*above.shape, *(1,) * (values.ndim - 2))
 
 
 def _transposed(values: Tensor, executable: Executable, output: int) -> Tensor:

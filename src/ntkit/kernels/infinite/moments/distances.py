@@ -142,7 +142,9 @@ def _exact(
     for start in range(0, len(first[0]), chunk):
         u = rows[tuple(k[start : start + chunk] for k in first)]
         v = cols[tuple(k[start : start + chunk] for k in second)]
-        parts.append(_settled(u, v, *_plain(u, v)))
+        tracked = torch.is_grad_enabled() and (u.requires_grad or v.requires_grad)
+        same = not tracked and torch.equal(u, v)
+        parts.append(_itself(u) if same else _settled(u, v, *_plain(u, v)))
     near, far = (torch.cat(tables) for tables in zip(*parts, strict=True))
     return near, far
 

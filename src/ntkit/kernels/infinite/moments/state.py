@@ -73,12 +73,13 @@ class PairState:
     def pair(self) -> Pair:
         """The moments that an activation needs."""
         assert self.var1 is not None and self.var2 is not None
-        norms = safe_sqrt(self.var1) * safe_sqrt(self.var2)
         apart, together = self.apart, self.together
-        if apart is None:
-            apart = _resolved(2 * (norms - self.cov), norms)
-        if together is None:
-            together = (4 * norms - apart).clamp_min(0)
+        if apart is None or together is None:
+            norms = safe_sqrt(self.var1) * safe_sqrt(self.var2)
+            if apart is None:
+                apart = _resolved(2 * (norms - self.cov), norms)
+            if together is None:
+                together = (4 * norms - apart).clamp_min(0)
         return Pair(self.cov, apart, together, self.var1, self.var2)
 
     @property
@@ -115,10 +116,11 @@ class PairState:
         pair = self.pair
         var1, var2 = w * pair.var1 + b, w * pair.var2 + b
         norms, new = w * pair.norms, safe_sqrt(var1) * safe_sqrt(var2)
-        spread = (safe_sqrt(pair.var1) - safe_sqrt(pair.var2)) ** 2
+        spread = (pair.lengths[0] - pair.lengths[1]) ** 2
         total = new + norms + b
-        # 2 (new - norms - b), never cancelling; a tensor `b` may be 0, and so may the lengths
-        defect = 2 * w * b * spread / torch.where(total > 0, total, 1)
+        if isinstance(b, Tensor):  # it may be 0, and so may the lengths
+            total = torch.where(total > 0, total, 1)
+        defect = 2 * w * b * spread / total  # 2 (new - norms - b), never cancelling
         return replace(
             self,
             **tables,

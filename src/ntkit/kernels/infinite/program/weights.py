@@ -26,6 +26,8 @@ class Weights:
 
     def trained(self, weight: bool, bias: bool) -> "Weights":
         """Without what frozen weights or biases would contribute."""
+        if weight and bias:
+            return self
         return replace(
             self,
             own_weight=self.own_weight if weight else 0.0,
