@@ -4,7 +4,7 @@ import ast
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from types import CodeType
 from typing import Any
@@ -95,15 +95,16 @@ def _of_function(function: Any, depth: int) -> str:
         return name
     closed = inspect.getclosurevars(function).nonlocals
     rest = (function.__defaults__, function.__kwdefaults__, closed)
-    return f"{name} {_source(function, code)} {_described(rest, depth)}"
+    return f"{name} {_source(code)} {_described(rest, depth)}"
 
 
-def _source(function: Callable[..., Any], code: CodeType) -> str:
+@functools.lru_cache(256)  # to read and parse it takes a millisecond
+def _source(code: CodeType) -> str:
     """The source as Python reads it; of a lambda, which is part of a line, or without one, its code."""
     if code.co_name == "<lambda>":
         return _of_code(code)
     try:
-        return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
+        return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(code))))
     except (OSError, TypeError, SyntaxError):
         return _of_code(code)
 

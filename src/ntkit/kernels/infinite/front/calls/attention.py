@@ -11,6 +11,7 @@ from ntkit.kernels.infinite.front.reader import Reader, reads
 from ntkit.kernels.infinite.front.taken import Drawn, Features
 from ntkit.kernels.infinite.front.trace import refuse, where
 from ntkit.kernels.infinite.front.trained import trained_at_all
+from ntkit.kernels.infinite.program.held_layer import held
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
 from ntkit.kernels.infinite.program.ops.affine import Custom
 from ntkit.kernels.infinite.program.ops.attend import AttendByLayer, AttendByRule, AttendExactly
@@ -139,7 +140,7 @@ class AttentionCall(AbstractUnbound):
         trains = not self.no_grad and any(p.requires_grad for p in layer.parameters())
         same = self.name, self.inputs, self.units
         if isinstance(layer, SelfAttention):
-            return AttendExactly(*same, layer, self.hidden, trains)
+            return AttendExactly(*same, held(layer), self.hidden, trains)
         scores, values, out = _numbers(layer, self.variances)
         values, out = (weights.trained(trains, trains) for weights in (values, out))
         return AttendByLayer(*same, scores, self.hidden, self.added, values, out)
@@ -171,7 +172,7 @@ class RuleCall(AbstractUnbound):
         """The rule reads the layer where it is applied."""
         same = self.name, self.inputs, self.units
         trains = trained_at_all(self.where, self.layer, no_grad=self.no_grad)
-        of_rule = self.layer, self.meaning.apply, self.variances, trains, False, self.where
+        of_rule = held(self.layer), self.meaning.apply, self.variances, trains, False, self.where
         return AttendByRule(*same, self.meaning.weights, self.hidden, Custom(*same, *of_rule))
 
 

@@ -18,6 +18,7 @@ from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import refuse, where
 from ntkit.kernels.infinite.front.trained import trained, trained_at_all
 from ntkit.kernels.infinite.moments.state import PairState
+from ntkit.kernels.infinite.program.held_layer import held
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
 from ntkit.kernels.infinite.program.ops.affine import Affine, Convolve, Custom
 from ntkit.kernels.infinite.program.units import Units
@@ -199,7 +200,9 @@ class LayerCall(AbstractUnbound):
             windows = rule.windows(layer, self.positions, variances)
             return Convolve(*same, windows.trained(*trains), **options)
         either = trained_at_all(self.where, layer, no_grad=self.no_grad)
-        return Custom(*same, layer, rule.apply, variances, either, True, self.where, **options)
+        return Custom(
+            *same, held(layer), rule.apply, variances, either, True, self.where, **options
+        )
 
 
 def _has_bias(module: nn.Module) -> bool:

@@ -11,6 +11,7 @@ from ntkit.kernels.infinite.front.reader import Reader
 from ntkit.kernels.infinite.front.taken import Drawn
 from ntkit.kernels.infinite.front.trace import refuse, where
 from ntkit.kernels.infinite.front.trained import trained, trained_at_all
+from ntkit.kernels.infinite.program.held_layer import held
 from ntkit.kernels.infinite.program.op import AbstractOp, AbstractUnbound
 from ntkit.kernels.infinite.program.ops.affine import Custom
 from ntkit.kernels.infinite.program.ops.bend import Mean
@@ -100,7 +101,7 @@ class ScalingCall(AbstractUnbound):
         options: dict[str, Any] = {"back": self.back, "is_homogeneous": self.is_homogeneous}
         if self.rule.numbers is None:
             either = trained_at_all(self.where, layer, no_grad=self.no_grad)
-            of_rule = layer, self.rule.apply, variances
+            of_rule = held(layer), self.rule.apply, variances
             return Custom(*same, *of_rule, either, False, self.where, **options)
         trains = trained(self.where, layer, no_grad=self.no_grad)
         weights = self.rule.numbers(layer, variances).trained(*trains)

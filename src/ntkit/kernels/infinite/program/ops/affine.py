@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels.infinite.moments.convolution import Windows, convolved
 from ntkit.kernels.infinite.moments.state import PairState
+from ntkit.kernels.infinite.program.held_layer import HeldLayer
 from ntkit.kernels.infinite.program.op import AbstractOp, At, Back
 from ntkit.kernels.infinite.program.weights import Weights
 
@@ -64,7 +65,7 @@ class Custom(AbstractOp):
         where: What an error calls the place in the user's forward.
     """
 
-    layer: nn.Module
+    layer: HeldLayer
     rule: Callable[[Any, PairState, Any], PairState]
     variances: str
     trains: bool
@@ -79,7 +80,7 @@ class Custom(AbstractOp):
         """
         before = states[0].read_out() if self.mixes else states[0]
         try:
-            state = self.rule(self.layer, before, self.variances)
+            state = self.rule(self.layer.module, before, self.variances)
             if not self.trains and state.ntk is not None:
                 state = self._frozen(before, state, state.ntk)
         except UnsupportedLayerError as error:
@@ -89,7 +90,7 @@ class Custom(AbstractOp):
     def _frozen(self, before: PairState, state: PairState, ntk: Tensor) -> PairState:
         """Without what the layer's own parameters add: rules are affine in the tangent kernel, so what they make of zero."""
         zero = torch.zeros((), dtype=ntk.dtype, device=ntk.device)
-        own = self.rule(self.layer, replace(before, ntk=zero), self.variances).ntk
+        own = self.rule(self.layer.module, replace(before, ntk=zero), self.variances).ntk
         assert own is not None
         if state.has_scales:  # none are trained but those that were there
             kept = (

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ntkit.kernels.infinite.activations.pair import safe_sqrt
 from ntkit.kernels.infinite.moments.state import PairState, covariance_only
+from ntkit.kernels.infinite.program.held_layer import HeldLayer
 from ntkit.kernels.infinite.program.op import AbstractOp, At, Back
 from ntkit.kernels.infinite.program.ops.affine import Custom
 from ntkit.kernels.infinite.program.table import Table
@@ -31,7 +32,7 @@ class AttendExactly(AbstractOp):
     Source: Hron et al. 2020 (arXiv:2006.10540), theorems 3 and 4, and section 4 for embeddings.
     """
 
-    layer: SelfAttention
+    layer: HeldLayer
     hidden: int | None
     trains: bool
     back: Back = field(default="pairs", kw_only=True)
@@ -41,7 +42,7 @@ class AttendExactly(AbstractOp):
 
     def apply(self, states: tuple[PairState, ...], at: At) -> PairState:
         """By each point's own scores, or by products of covariances."""
-        layer, state = self.layer, covariance_only(states[0])
+        layer, state = self._layer, covariance_only(states[0])
         embedded = _embedded(layer, state)
         values = embedded if layer.embed_values else state
         b = layer.b_std**2 if layer.bias is not None else 0.0
@@ -56,8 +57,13 @@ class AttendExactly(AbstractOp):
             state = _by_products(state, embedded, values, inner * outer, b, seen)
         return at.settled(state).without_scales()
 
+    @property
+    def _layer(self) -> SelfAttention:
+        assert isinstance(self.layer.module, SelfAttention)
+        return self.layer.module
+
     def _scores(self, embedded: PairState, at: At) -> Tensor:
-        size, layer = prod(embedded.positions), self.layer
+        size, layer = prod(embedded.positions), self._layer
         table = embedded.cov[:, 0].reshape(-1, size, size)
         hidden = None
         if self.hidden is not None:
@@ -149,7 +155,7 @@ class AttendByRule(AbstractOp):
         hidden = None
         if self.hidden is not None:
             hidden = at.context.first.features[self.hidden].reshape(-1, 1, size).bool()
-        found = self.weights(self.after.layer, table, hidden)
+        found = self.weights(self.after.layer.module, table, hidden)
         if found.shape != table.shape:
             raise ValueError(
                 f"At {self.after.where}: the attention weights of `{self.name}` must be `[points, queries, keys]`, "
