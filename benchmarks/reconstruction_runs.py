@@ -8,7 +8,7 @@ each share of the kernel's weight and each strength of total variation the PSNR 
 the data held out said of it; strengths beyond the best on held-out data that are ever worse have no PSNR. So every rule of
 choice, and the oracle of the grid, can be read from what is kept. Of a single coil, whose data held out tell nothing,
 `usual_strength` is the PSNR of what `ntkit.reconstruct` takes there, and of total variation alone at the same strength. PSNR is
-that of the modulus where the field is complex.
+that of the modulus where the field is complex. Of MRI there is the PSNR against what all of k-space shows without noise, too.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from ntkit.reconstruction.kernel_start import kernel_start
 from ntkit.reconstruction.primal_dual import PrimalDual, State
 from ntkit.reconstruction.reconstruction_problem import (
     BLIND_SHARE,
-    SHARES,
+    SHARE,
     USUAL_STRENGTH,
     ReconstructionProblem,
 )
@@ -57,35 +57,43 @@ def reconstructed(case: Measured) -> Entry:
     prior, row = found[0][0], work.with_noise(found[0][1])
     method = PrimalDual(system, work.y, scale=row.scale, ridge=row.weight)
     terms = work.terms(prior, row, row.weight, 0.0)
-    shares, unit = (*SHARES, 0.0), row.weight * row.scale
+    shares, unit = (SHARE, 0.0), row.weight * row.scale
 
-    def quality(parts: Tensor) -> float:
+    def quality(parts: Tensor, against: Tensor = case.truth) -> float:
         whole = system.whole_of(parts.double())[..., 0]
-        return round(psnr(whole.abs() if whole.is_complex() else whole, case.truth), 3)
+        return round(psnr(whole.abs() if whole.is_complex() else whole, against), 3)
 
     path = try_variations(
-        method, system, y, terms, shares=shares, unit=unit, noise=row.noise, say=work.say
+        method, system, y, terms, share=SHARE, unit=unit, noise=row.noise, say=work.say
     )
     chose = time.process_time() - began
     alone, linear = work.kernel_alone(prior, row, to_the_end=False)
-    strengths = sorted({t.total_variation for t in path.trials})
     reached: dict[tuple[float, float], float] = {}
+    agrees: dict[tuple[float, float], float] = {}
 
     def walk(share: float, strengths: Sequence[float], enough: float, start: State | None) -> None:
         for count, strength in enumerate(strengths):
-            if count > strengths.index(enough) and _falls(reached, share):
+            if (
+                count > strengths.index(enough)
+                and _falls(reached, share)
+                and (not agrees or _falls(agrees, share))
+            ):
                 break
             own = work.terms(prior, row, share * row.weight, strength)
             start = method.solve(own, start=start, tolerance=3e-5, iterations=300)
-            reached[share, strength] = quality(method.field(start, own)[0])
+            field = method.field(start, own)[0]
+            reached[share, strength] = quality(field)
+            if case.complete is not None:
+                agrees[share, strength] = quality(field, case.complete)
 
     for share in shares:
         enough = path.best(share).total_variation
+        strengths = sorted(t.total_variation for t in path.trials if t.share == share)
         if share > 0 and not system.is_blind:  # as `ntkit.reconstruct` begins
             linear_terms = work.terms(prior, row, share * row.weight, 0.0)
             walk(share, strengths, enough, kernel_start(method, linear, linear_terms))
         else:
-            walk(share, [b for b in strengths[::-1] if share + b > 0], enough, None)
+            walk(share, strengths[::-1], enough, None)
     entry: Entry = {
         "prior": prior.name,
         "noise": row.noise,
@@ -99,6 +107,7 @@ def reconstructed(case: Measured) -> Entry:
                 t.score,
                 t.held_out,
                 t.deviation,
+                agrees.get((t.share, t.total_variation)),
             ]
             for t in path.trials
         ],
@@ -106,6 +115,8 @@ def reconstructed(case: Measured) -> Entry:
         "seconds": round(chose, 1),
     }
     entry["kernel"] = quality(alone)
+    if case.complete is not None:
+        entry["complete"] = round(psnr(case.complete, case.truth), 3)
     if case.bounds is not None:
         entry["kernel_bounded"] = quality(terms.clip(alone))
     if system.is_blind:

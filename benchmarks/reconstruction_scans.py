@@ -22,7 +22,7 @@ from ntkit.reconstruction import filtered_back_projection, zero_filled
 
 WINDOWS = ("ramp", "shepp-logan", "cosine", "hamming", "hann")
 SETTINGS = {
-    "ct": ("30",),
+    "ct": ("15", "30", "60"),
     "mri": ("random,1", "random,8", "lines,1", "lines,8"),
     "image": ("half", "blocks", "factor"),
 }
@@ -45,6 +45,7 @@ class Measured:
         bounds: Of the field.
         groups: What is held out together; None for those of `A`.
         noise: Standard deviation of the noise.
+        complete: Of magnetic resonance imaging the modulus of what all of k-space shows without noise, on the same grid.
     """
 
     A: AbstractMeasurement
@@ -54,6 +55,7 @@ class Measured:
     bounds: tuple[float | None, float | None] | None
     groups: Tensor | None
     noise: float
+    complete: Tensor | None = None
 
 
 def measured(
@@ -106,7 +108,9 @@ def _mri(
     clean = A.gather(whole if maps is not None else whole[0])[..., 0]
     noisy, spread = _noisy(clean, noise, drawn)
     usual = zero_filled(noisy[..., None], A)[..., 0].abs()
-    return Measured(A, noisy, halved(fine), usual, None, None, spread)
+    every = Fourier((size, size))
+    seen = every.adjoint(every.gather(lowest_frequencies(phased[None], size)[0]))[..., 0].abs()
+    return Measured(A, noisy, halved(fine), usual, None, None, spread, seen)
 
 
 def _image(

@@ -1,5 +1,6 @@
 """The strength of total variation: its folds, its path, and what each says of what was held out."""
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 from math import pi
@@ -41,21 +42,29 @@ def tried():
     method = PrimalDual(system, y, scale=0.5, ridge=0.02)
     lines: list[str] = []
     path = try_variations(
-        method, system, y, terms, shares=(0.3, 0.0), unit=0.01, noise=0.1, say=lines.append
+        method, system, y, terms, share=0.3, unit=0.01, noise=0.1, say=lines.append
     )
     return system, y, terms, method, path, lines
 
 
 def test_strengths_fall_by_the_same_factor_to_none(tried) -> None:
     *_, path, lines = tried
-    strengths = sorted({t.total_variation for t in path.trials}, reverse=True)
-    assert strengths[-1] == 0
-    for a, b in pairwise(strengths[:-1]):
-        assert a / b == pytest.approx(1.8)
-    # Neither kernel nor total variation is no candidate.
-    assert [t.share for t in path.trials] == ([0.3, 0.0] * len(strengths))[:-1]
-    assert [t.total_variation for t in path.trials[::2]] == strengths
-    assert len(lines) == len(strengths)
+    beside, alone = (
+        [t.total_variation for t in path.trials if t.share == share] for share in (0.3, 0.0)
+    )
+    assert beside[-1] == 0
+    for strengths in (beside[:-1], alone):  # neither kernel nor total variation is no candidate
+        for a, b in pairwise(strengths):
+            assert a / b == pytest.approx(1.8)
+    assert len(lines) == len(path.trials)
+
+
+def test_with_the_kernel_the_path_begins_near_the_best_without(tried) -> None:
+    *_, path, _ = tried
+    first = next(t.total_variation for t in path.trials if t.share > 0)
+    ratio = first / path.best(0.0).total_variation
+    assert ratio == pytest.approx(1.8 ** round(math.log(ratio, 1.8)))
+    assert ratio > 1.8
 
 
 def test_the_best_is_neither_the_first_nor_none(tried) -> None:
@@ -67,7 +76,7 @@ def test_the_best_is_neither_the_first_nor_none(tried) -> None:
     assert best.score <= min(t.score for t in path.trials) + 0.005
     for share in (0.3, 0.0):
         own = [t for t in path.trials if t.share == share]
-        assert path.best(share) == min(own, key=lambda t: t.score)
+        assert path.best(share).score <= min(t.score for t in own) + 0.002
 
 
 def test_trials_are_of_what_was_held_out(tried) -> None:
@@ -108,6 +117,11 @@ def test_a_smaller_share_of_the_kernel_must_gain_something() -> None:
     assert chosen(1.0, 0.99, 0.9) == 0.0
 
 
+def test_of_strengths_alike_the_largest_is_taken() -> None:
+    trials = [Trial(0.0, b, 1.0, 0.0, s) for b, s in ((4.0, 1.0), (2.0, 0.9), (1.0, 0.899))]
+    assert Path(tuple(trials)).best(0.0).total_variation == 2.0
+
+
 def test_next_to_no_variation_is_judged_as_none_is() -> None:
     """On line integrals, too, of which no start is the end."""
     A = Radon.parallel((32, 32), torch.arange(15) * pi / 15)
@@ -120,7 +134,7 @@ def test_next_to_no_variation_is_judged_as_none_is() -> None:
     terms = Terms(every, 1e-4 * one, 0 * one, prior.spectrum, 0.5, (0.0, None))
     method = PrimalDual(system, y, scale=0.2, ridge=1e-4)
     path = try_variations(
-        method, system, y, terms, shares=(0.1, 0.0), unit=2e-5, noise=0.002, say=lambda _: None
+        method, system, y, terms, share=0.1, unit=2e-5, noise=0.002, say=lambda _: None
     )
     none, least = [t for t in path.trials if t.share > 0][:-3:-1]
     assert none.total_variation == 0

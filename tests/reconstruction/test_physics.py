@@ -35,5 +35,5 @@ def test_the_field_is_that_of_the_measurement(
         for B in (A, expected)
     )
     assert found.choice.weight == pytest.approx(wanted.choice.weight, rel=1e-6)
-    assert float((found.field - wanted.field).abs().max()) < 1e-6
+    assert float((found.field - wanted.field).abs().max()) < 1e-5  # sums in another order
     assert float((found.field - field).abs().mean()) < 0.05

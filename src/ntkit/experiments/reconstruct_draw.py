@@ -98,7 +98,10 @@ def _strengths(run: ReconstructRun) -> Figure:
             np.array([t.total_variation for t in rows]),
             np.array([t.score for t in rows]),
         )
-    best = min(run.table, key=lambda trial: trial.score)
+    strength, has_kernel = run.choice.total_variation, run.choice.prior is not None
+    best = next(
+        t for t in run.table if t.total_variation == strength and (t.share > 0) == has_kernel
+    )
     return figures.strengths_figure(
         curves,
         chosen=(best.total_variation, best.score),

@@ -1,5 +1,7 @@
 """Receiver coils: each sees the field through a complex weight of its own."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Complex, Shaped
 from torch import Tensor
@@ -36,15 +38,19 @@ def as_complex(value: Shaped[Tensor, "..."]) -> Complex[Tensor, "..."]:
 
 def spread(
     field: Shaped[Tensor, "..."], coils: Complex[Tensor, "c ..."] | None
-) -> Complex[Tensor, "o c ..."]:
-    """What each coil sees of a field `[*shape, o]`: `[o, c, *shape]`, a single one where there are none."""
-    first = as_complex(field).movedim(-1, 0)[:, None]
-    return first if coils is None else first * coils.to(first)
+) -> Iterator[Complex[Tensor, "c ..."]]:
+    """What each coil sees of a field `[*shape, o]`, one output after the other: `[c, *shape]`, a single one where there are none."""
+    for one in as_complex(field).unbind(-1):
+        yield one[None] if coils is None else one * coils.to(one)
 
 
 def combine(
-    seen: Complex[Tensor, "o c ..."], coils: Complex[Tensor, "c ..."] | None
+    seen: Complex[Tensor, "c ..."], coils: Complex[Tensor, "c ..."] | None
 ) -> Complex[Tensor, "..."]:
-    """The adjoint of `spread`: the sum over coils with their weights' conjugates."""
-    weighted = seen if coils is None else seen * coils.to(seen).conj()
-    return weighted.sum(1).movedim(0, -1)
+    """The adjoint of `spread` for one output: the sum over coils with their weights' conjugates."""
+    if coils is None:
+        return seen[0]
+    found = torch.zeros_like(seen[0])
+    for view, weight in zip(seen, coils.to(seen).conj(), strict=True):
+        found = found.addcmul(view, weight)
+    return found

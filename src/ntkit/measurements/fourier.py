@@ -67,6 +67,11 @@ class Fourier(AbstractMeasurement):
                 f"`groups` has shape {tuple(labels.shape)}; one number for each of {len(self.index)} samples is needed."
             )
         self._labels = labels
+        self._turned = (
+            None
+            if self.coils is None
+            else torch.fft.ifftshift(self.coils, tuple(range(1, self.coils.ndim)))
+        )
         self._order = torch.fft.fftshift(
             torch.arange(prod(self.field_shape), device=self.index.device).reshape(self.field_shape)
         ).flatten()[self.index]
@@ -115,25 +120,30 @@ class Fourier(AbstractMeasurement):
         return found.reshape(shape)
 
     def _forward(self, field: Shaped[Tensor, "..."]) -> Complex[Tensor, "..."]:
-        dims = self._dims
-        seen = torch.fft.ifftshift(spread(field, self.coils), dims)
-        found = torch.fft.fftn(seen, dim=dims, norm="ortho").flatten(2)
-        samples = found[..., self._order.to(field.device)]
-        return samples.permute(2, 1, 0).reshape(*self.data_shape, -1)
+        # The middle goes to the corner before the coils look: one field is turned, not all views of it.
+        turned = torch.fft.ifftshift(field, tuple(range(len(self.field_shape))))
+        order = self._order.to(field.device)
+        found = [  # one output at a time: the views of all would not stay in the cache
+            torch.fft.fftn(views, dim=self._dims, norm="ortho").flatten(1)[:, order]
+            for views in spread(turned, self._turned)
+        ]
+        return torch.stack(found, -1).movedim(0, 1).reshape(*self.data_shape, -1)
 
     def _adjoint(self, data: Shaped[Tensor, "..."]) -> Complex[Tensor, "..."]:
-        dims = self._dims
-        samples = as_complex(data).reshape(len(self.index), -1, data.shape[-1]).permute(2, 1, 0)
-        empty = samples.new_zeros(*samples.shape[:2], prod(self.field_shape))
-        full = empty.index_copy(2, self._order.to(data.device), samples)
-        full = full.reshape(*samples.shape[:2], *self.field_shape)
-        seen = torch.fft.fftshift(torch.fft.ifftn(full, dim=dims, norm="ortho"), dims)
-        return combine(seen, self.coils)
+        samples = as_complex(data).reshape(len(self.index), -1, data.shape[-1])
+        order = self._order.to(data.device)
+        found = []
+        for own in samples.permute(2, 1, 0):
+            empty = samples.new_zeros(len(own), prod(self.field_shape))
+            full = empty.index_copy(1, order, own).reshape(-1, *self.field_shape)
+            views = torch.fft.ifftn(full, dim=self._dims, norm="ortho")
+            found.append(combine(views, self._turned))
+        return torch.fft.fftshift(torch.stack(found, -1), tuple(range(len(self.field_shape))))
 
     @property
     def _dims(self) -> tuple[int, ...]:
-        """Axes of the field behind outputs and coils."""
-        return tuple(range(2, 2 + len(self.field_shape)))
+        """Axes of the field behind the coils."""
+        return tuple(range(1, 1 + len(self.field_shape)))
 
     def __getitem__(self, rows: slice | Tensor) -> "Fourier":
         """Some of the samples, of all coils."""

@@ -99,7 +99,8 @@ class NonuniformFourier(AbstractMeasurement):
         return numbered(self._labels)
 
     def _forward(self, field: Shaped[Tensor, "..."]) -> Complex[Tensor, "..."]:
-        seen = spread(field, self.coils).movedim((0, 1), (-1, -2)).flatten(-2)
+        views = torch.stack(list(spread(field, self.coils)))
+        seen = views.movedim((0, 1), (-1, -2)).flatten(-2)
         found = linear(self._sample, self._smear, seen)
         return found.reshape(*self.data_shape, -1)
 
@@ -107,7 +108,7 @@ class NonuniformFourier(AbstractMeasurement):
         found = linear(self._smear, self._sample, as_complex(data).flatten(1))
         outputs = data.shape[-1]
         seen = found.unflatten(-1, (-1, outputs)).movedim((-1, -2), (0, 1))
-        return combine(seen, self.coils)
+        return torch.stack([combine(one, self.coils) for one in seen], -1)
 
     def _sample(self, field: Complex[Tensor, "..."]) -> Complex[Tensor, "n o"]:
         """Onto the points."""

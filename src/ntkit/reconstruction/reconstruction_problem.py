@@ -20,9 +20,9 @@ from ntkit.reconstruction.result import Choice, PriorRow
 from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import TorusPrior
 
-__all__ = ["BLIND_SHARE", "SHARES", "USUAL_STRENGTH", "ReconstructionProblem", "Solved"]
+__all__ = ["BLIND_SHARE", "SHARE", "USUAL_STRENGTH", "ReconstructionProblem", "Solved"]
 
-SHARES = (0.3, 0.1)
+SHARE = 0.3
 """Of the kernel's weight by marginal likelihood, where total variation describes the same field beside it."""
 
 BLIND_SHARE = 0.1
@@ -134,7 +134,7 @@ class ReconstructionProblem:
             choice = self._choice(prior.name, row, row.weight, 0.0)
             notes = (_UNFINISHED,) if linear.iterations >= _MOST else ()
             return Solved(by_kernel, choice, None, {}, float(linear.residuals[0]), notes)
-        share = BLIND_SHARE if self.system.is_blind else SHARES[0]
+        share = BLIND_SHARE if self.system.is_blind else SHARE
         likely = row.weight * (share if self.system.is_blind else 1.0)
         method = PrimalDual(self.system, self.y, scale=row.scale, ridge=likely)
         path, others = None, {"kernel alone": by_kernel}
@@ -146,7 +146,7 @@ class ReconstructionProblem:
                 self.system,
                 self.y,
                 self.terms(prior, row, row.weight, 0.0),
-                shares=(*SHARES, 0.0),
+                share=SHARE,
                 unit=unit,
                 noise=row.noise,
                 say=self.say,
