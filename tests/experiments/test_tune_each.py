@@ -1,7 +1,10 @@
 """Every signal of a folder on its own: a table, one bad file that ends nothing, and going on after a kill."""
 
 import csv
+import errno
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,7 +30,7 @@ from ntkit.experiments import TuneSpec, one_signal, tune_each
 from ntkit.experiments.interruption import Interruption
 from ntkit.experiments.load import load
 from ntkit.experiments.progress import Telling
-from ntkit.experiments.run_folder import RESULT
+from ntkit.experiments.run_folder import RESULT, RunFolder
 from ntkit.experiments.signal_row import SignalRow
 from ntkit.experiments.signal_table import SignalTable
 from ntkit.experiments.tune_process import TuneProcess
@@ -131,6 +134,60 @@ def test_killed_and_stopped_processes(asked: TuneSpec, monkeypatch: pytest.Monke
     assert table.rows[0].error == "Its process was killed by signal 9: memory may be short."
 
 
+@pytest.mark.parametrize("files", [0, 2, 4])
+def test_a_full_disk_is_told_and_leaves_no_half_result(
+    asked: TuneSpec, begun: list[str], monkeypatch: pytest.MonkeyPatch, files: int
+) -> None:
+    """It has room for so many files of the first run; the table is another disk's."""
+    (asked.data / "s11.png").unlink()
+    left, fsync, play = [files], os.fsync, TuneProcess._ended
+
+    def full(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    def ended(self: TuneProcess, spec: TuneSpec, said: IO[bytes]) -> int:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            try:
+                return play(self, spec, said)
+            except OSError as error:
+                said.write(str(error).encode())
+                return 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TuneProcess, "_ended", ended)
+        table = tune_each(asked)
+    states = [row.state for row in table.rows]
+    assert states[1] == "failed"
+    for row in table.rows:
+        if row.state == "failed":
+            assert re.search("`.*` could not be written: No space left on device", row.error)
+            for file in (table.folder / row.name).glob("*.json"):
+                json.loads(file.read_text(encoding="utf-8"))
+    again = tune_each(asked)
+    assert again.is_well
+    assert begun[-states.count("failed") :] == [
+        name for name, state in zip(("s2.npy", "s10.npy"), states, strict=True) if state == "failed"
+    ]
+
+
+def test_a_table_that_finds_no_room_says_so(
+    asked: TuneSpec, begun: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(table: SignalTable) -> None:
+        raise OSError("`table.csv` could not be written: No space left on device.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["ntkit.experiments.tune_each"], "write_table", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            tune_each(asked)
+    assert [row.state for row in tune_each(asked).rows] == ["done", "done", "failed"]
+    assert begun.count("s2.npy") == 1
+
+
 def test_what_is_no_folder_of_signals_is_refused(
     asked: TuneSpec, tmp_path: Path, unchecked: None
 ) -> None:
@@ -197,3 +254,35 @@ def test_a_killed_command_goes_on_with_the_same_weights(asked: TuneSpec, tmp_pat
     for row in whole.rows:
         found = [load(runs / row.name).network.state_dict() for runs in (asked.out, whole.folder)]
         assert all(torch.equal(found[0][key], value) for key, value in found[1].items())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_stops_the_signal_that_a_worker_is_at(asked: TuneSpec) -> None:
+    distributed = pytest.importorskip("distributed")
+    (asked.data / "s11.png").unlink()
+    assert asked.out is not None
+    flags = "--budget sgd:0.1:1000000 --width 8 --depth 1 --n-frequencies 4 --threads 1 --bandwidths 1 --encodings gaussian --families mlp"
+    command = [sys.executable, "-m", "ntkit", "tune", "--each", str(asked.data), "--out"]
+    command += [str(asked.out), *flags.split()]
+    first = asked.out / "s2.npy"
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=":0", memory_limit=0
+    ) as cluster:
+        command += ["--scheduler", cluster.scheduler_address]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            wait_for(lambda: any(first.glob("*checkpoint*")) or process.poll() is not None)
+            process.send_signal(signal.SIGINT)
+        assert process.returncode == 130
+        wait_for(lambda: is_free(first))
+    assert any(first.iterdir())
+    assert not (asked.out / "s10.npy").exists()
+
+
+def is_free(folder: Path) -> bool:
+    """Whether no process has the run."""
+    try:
+        with RunFolder(folder).locked():
+            return True
+    except FileExistsError:
+        return False

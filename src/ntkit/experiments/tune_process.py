@@ -27,7 +27,7 @@ class TuneProcess:
 
     Attributes:
         command: The command line, for the report.
-        stops: Whether to stop now; None where nobody can say so, at another machine.
+        stops: Whether to stop now, asked where the signal is tuned; None where nobody can say so.
     """
 
     command: str = ""

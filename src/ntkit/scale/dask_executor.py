@@ -124,6 +124,13 @@ class DaskExecutor:
             "be short."
         )
 
+    @staticmethod
+    def is_called_off() -> bool:
+        """Whether nobody waits any more for the call that asks this, at a worker: it may end without a result."""
+        worker = get_worker()
+        task = worker.state.tasks.get(worker.get_current_task())
+        return task is None or task.state == "cancelled"
+
     def _results(self, futures: list[Future]) -> "list[_Opaque]":
         """What the first call returned, and those behind it that have ended too; none where what it needs was lost.
 
