@@ -222,7 +222,7 @@ NETWORKS: dict[type, Callable[[], nn.Module]] = {
     **{
         kind: lambda kind=kind: LAYERS[kind].network(8)
         for kind in LAYERS
-        if kind.__module__.startswith("ntkit.")
+        if kind.__module__.startswith("ntkit.networks.")
     },
     **{kind: lambda kind=kind: activated(ACTIVATIONS[kind]()) for kind in ACTIVATIONS},
     networks.ComplexGabor: lambda: networks.wire(2, 1, width=8, depth=2, generator=seeded()),

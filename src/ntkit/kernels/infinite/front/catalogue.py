@@ -25,7 +25,7 @@ _BY_HAND: dict[type[nn.Module], Callable[[], nn.Module]] = {
 """Instances of the activations that need arguments."""
 
 
-_HOMES = {"torch": "nn", "ntkit": "ntkit.networks"}
+_HOMES = {"torch.nn.": "nn", "ntkit.networks.": "ntkit.networks"}
 
 
 def catalogue() -> str:
@@ -40,7 +40,7 @@ def catalogue() -> str:
     """
     closed, numerical = [], []
     for kind in meanings.types(HasDual):
-        if kind.__module__.partition(".")[0] not in _HOMES:
+        if not kind.__module__.startswith((*_HOMES,)):
             numerical.append(kind)
             continue
         make: Callable[[], Any] = _BY_HAND.get(kind, kind)
@@ -66,7 +66,8 @@ def _names(kinds: Iterable[type]) -> str:
     """Of the modules, torch's first; those that differ in the number of axes together."""
     axes: dict[tuple[bool, str], list[str]] = {}
     for kind in kinds:
-        home = _HOMES.get(kind.__module__.partition(".")[0], kind.__module__)
+        home = kind.__module__
+        home = next((short for root, short in _HOMES.items() if home.startswith(root)), home)
         stem, digit = re.fullmatch(r"(.*?)(\dd)?", kind.__name__).groups()  # type: ignore[union-attr]
         axes.setdefault((home != "nn", f"{home}.{stem}"), []).append(digit or "")
     return ", ".join(f"`{name}{'/'.join(sorted(axes[_, name]))}`" for _, name in sorted(axes))
