@@ -22,9 +22,9 @@ def batch_of(*layers: nn.Module, shape: tuple[int, ...]):
 
 
 REFUSED = {
-    "post-activation residual": (
-        hidden(3, W),
-        lambda s, x: s.o(relu(relu(s.a(x)) + s.b(relu(s.a2(x))))),
+    "two post-activation blocks": (
+        hidden(3, W, W),
+        lambda s, x: s.o((lambda h: relu(h + s.c(h)))(relu(relu(s.a(x)) + s.b(relu(s.a2(x)))))),
         "acts on units that are not Gaussian.*pre-activation, or a projection in the shortcut",
     ),
     "maximum": (

@@ -4,6 +4,7 @@ from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.program.ops.around import AddKnown, BendAround
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.branches import AddBranches, AddWithMeans
+from ntkit.kernels.infinite.program.ops.residual import BendResidual
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.rules.kinds import norm_of
 
@@ -44,7 +45,7 @@ class Graph:
                 continue
             seen.add(k)
             step, drawn = self._reading.steps[k], self._reading.drawn.get(k)
-            if isinstance(step, Bend | BendAround):
+            if isinstance(step, Bend | BendAround | BendResidual):
                 return k
             norm = None if drawn is None else norm_of(drawn.owner)
             if norm is not None and norm.takes_mean:

@@ -12,6 +12,7 @@ from ntkit.kernels.infinite.meanings import meanings
 from ntkit.kernels.infinite.program.ops.around import BendAround
 from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.branches import MultiplyBranches
+from ntkit.kernels.infinite.program.ops.residual import BendResidual
 from ntkit.kernels.infinite.rules.kinds import Pools
 
 __all__ = ["check_random_parts"]
@@ -92,7 +93,9 @@ def _ends(lowered: Lowered, n_outputs: Sequence[int]) -> None:
                 continue
             seen.add(k)
             step = lowered.steps[k]
-            bent = isinstance(step, BendAround) or (isinstance(step, Bend) and not step.adds)
+            bent = isinstance(step, BendAround | BendResidual) or (
+                isinstance(step, Bend) and not step.adds
+            )
             if (bent or isinstance(step, MultiplyBranches)) and graph.is_last(k):
                 warn(
                     f"`{step.name}` comes after the last layer with weights: the tangent kernel hangs "

@@ -11,6 +11,7 @@ from ntkit.kernels.infinite.front.calls.functions import ValueOf
 from ntkit.kernels.infinite.front.calls.gates import refuse_gated
 from ntkit.kernels.infinite.front.calls.known import known_mean
 from ntkit.kernels.infinite.front.calls.pointwise import activated, composed, raised
+from ntkit.kernels.infinite.front.calls.residual import after_shortcut
 from ntkit.kernels.infinite.front.calls.scalings import of_features, scaled
 from ntkit.kernels.infinite.front.calls.shapes import flattened
 from ntkit.kernels.infinite.front.reader import Reader
@@ -139,6 +140,8 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module, dual: AbstractA
             found = composed(reader, [index], ValueOf(dual), node.name, dual.kinks)
         else:
             found = None
+        if found is None:
+            found = after_shortcut(reader, index, dual, str(module))
         if found is None and known_mean(reader, index) is not None:
             refuse(
                 node,
@@ -153,7 +156,8 @@ def activation(reader: Reader, node: fx.Node, module: nn.Module, dual: AbstractA
                 "dropout, a product, a depthwise convolution or raw input is in them, and nothing "
                 "with weights stands between. Put a layer with weights in between; in a residual "
                 "block let the sum be of layers' outputs (pre-activation, or a projection in the "
-                "shortcut); dropout may come after the nonlinearity.",
+                "shortcut: only one ReLU after another has a rule without); dropout may come after "
+                "the nonlinearity.",
             )
         return found
 
