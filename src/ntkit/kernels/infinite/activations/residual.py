@@ -9,9 +9,9 @@ Source: Tallis 1961 (J. R. Stat. Soc. B 23, 223), eq. 3, for the moments of thre
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
-from math import ceil, log2, pi
+from math import pi
 
 import torch
 from torch import Tensor
@@ -67,9 +67,12 @@ def residual_moments(of_u: Pair, of_g: Pair) -> ResidualMoments:
     tables = torch.broadcast_tensors(*_tables(of_u), *_tables(of_g))
     same = (tables[1] == 0) & (tables[6] == 0) & (tables[3] == tables[4]) & (tables[8] == tables[9])
     shape = tables[0].shape
-    pairs = _Angles.of(*(Pair(*(t.reshape(-1) for t in tables[k : k + 5])) for k in (0, 5)))
-    levels = pairs.levels(same.reshape(-1))
-    cov, slope_u, slope_g = pairs.integrated(levels)
+    whole = _Angles.of(*(Pair(*(t.reshape(-1) for t in tables[k : k + 5])) for k in (0, 5)))
+    cov, slope_u, slope_g = (torch.empty_like(whole.near) for _ in range(3))
+    levels = torch.where(same.reshape(-1), 1, whole.levels())
+    for level in levels.unique().tolist():  # a few near pairs make no others slow
+        for some in (levels == level).nonzero()[:, 0].split(_AT_ONCE):
+            cov[some], slope_u[some], slope_g[some] = whole.only(some).integrated(level)
     cov = torch.where(same, residual_variance(tables[3], tables[8]), cov.reshape(shape))
     return ResidualMoments(cov, slope_u.reshape(shape), slope_g.reshape(shape))
 
@@ -128,11 +131,14 @@ class _Angles:
             scale=torch.where(nothing1 | nothing2, 0, sd1 * sd2),
         )
 
-    def levels(self, same: Tensor) -> int:
-        """How often panels are halved towards an end, for all pairs but those of one unit with itself."""
+    def levels(self) -> Tensor:
+        """How often the panels of each pair are halved towards an end."""
         smooth = torch.minimum(self.width, 1 / (1 + torch.maximum(self.ratio1, self.ratio2)))
-        least = float(torch.where(same, 1, smooth).amin()) if len(smooth) else 1.0
-        return min(_LEVELS, max(1, ceil(-log2(max(least, 2.0**-_LEVELS)))))
+        return (-smooth.clamp_min(2.0**-_LEVELS).log2()).ceil().clamp(1, _LEVELS).long()
+
+    def only(self, some: Tensor) -> "_Angles":
+        """Some of the pairs."""
+        return _Angles(*(getattr(self, field.name)[some] for field in fields(self)))
 
     def integrated(self, levels: int) -> tuple[Tensor, Tensor, Tensor]:
         """`E[z z']`, and the slopes by `u` and by `g`."""
