@@ -322,3 +322,12 @@ def test_a_dark_picture_that_is_hardly_learned_did_not_diverge(
     np.save(tmp_path / "waves.npy", dark)
     run = run_fit(replace(spec, budget="sgd:1e-3:1", sigmoid=True), telling=QUIET)
     assert run.proof.evaluations[-1].train > 10 * float((dark**2).mean())
+
+
+def test_axes_of_another_kind_have_their_share_of_the_bandwidth_that_is_asked_for(
+    spec: FitSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for kinds, axes in ((((1.0, 0.5),), (1.0, 0.5)), (((1.0, 0.5), (1.0, 2.0)), ())):
+        monkeypatch.setattr(Image, "axis_factors", kinds)
+        run = run_fit(replace(spec, out=tmp_path / f"kinds-{len(kinds)}"), telling=QUIET)
+        assert run.candidate == Candidate("gaussian", 2.0, axes)

@@ -145,6 +145,11 @@ def test_diagonal_covariances_are_enough_for_frequencies_along_axes() -> None:
     assert_near(task.predict(networks[1], rows), task.predict(networks[0], rows), loosen=10)
 
 
+def test_encodings_turn_slowly_with_the_direction() -> None:
+    assert scene(view_directions=True).axis_factors == ((1.0, 1.0, 1.0, 1 / 32, 1 / 32, 1 / 32),)
+    assert scene().axis_factors == ((),)
+
+
 @pytest.mark.parametrize("cones", [False, True])
 def test_view_directions_reach_the_network(cones: bool) -> None:
     """A line of sight is seen otherwise from its other end; without directions it is not, but for the order."""

@@ -170,7 +170,9 @@ def _named(
 ) -> tuple[Candidate | None, str]:
     """The encoding that was asked for, and how; None where the kernel is to choose."""
     if spec.encoding != "auto":
-        return Candidate(spec.encoding, spec.bandwidth), "as asked"
+        kinds = task.axis_factors  # of several, one bandwidth along all axes is what is asked for
+        axes = kinds[0] if spec.encoding == "gaussian" and len(kinds) == 1 else ()
+        return Candidate(spec.encoding, spec.bandwidth, axes), "as asked"
     if like is None:
         return None, "chosen by the kernel for these samples"
     before, now = like.axis_counts, task.axis_counts
