@@ -121,6 +121,45 @@ def test_a_map_of_positions_is_read_off_the_layer() -> None:
     assert_near(kernels(third.pooled(8, seeded()).double(), x), kernels(expected, x))
 
 
+class Summed(nn.Module):
+    """Running sums by torch's function, and by the method of that name."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cumsum(x, 2) if self.by == "function" else x.cumsum(2)
+
+
+def test_functions_and_methods_are_maps_of_positions_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(meanings, "_entries", dict(meanings._entries))
+    x = randn(3, 2, 5)
+    nets = [third.convolved(8, seeded(), Summed(by)) for by in ("function", "method")]
+    for net in nets:
+        with pytest.raises(UnsupportedLayerError, match="no rule for `cumsum`"):
+            nngp(net)(x)
+    rules.pooling(torch.cumsum, "cumsum")
+    one, other = (nngp(net)(x) for net in nets)
+    assert torch.equal(one, other)
+    places = torch.arange(1, 7).double()
+    rules.pooling(Weighed)
+    assert_near(one, nngp(third.convolved(8, seeded(), third.RunningMean(), Weighed(places)))(x))
+
+
+class Weighed(nn.Module):
+    """Each position times a number of its own."""
+
+    def __init__(self, numbers: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("numbers", numbers.float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.numbers
+
+
 def test_numbers_of_a_pooling_layer_are_those_of_the_call() -> None:
     def blurred(*window: float) -> nn.Module:
         return third.convolved(8, seeded(), third.Blur(torch.tensor(window)))

@@ -21,7 +21,8 @@ Effect = Literal["weights", "windows", "scaling"]
 """What a layer does to a unit: "weights" mixes all channels with fresh weights, so that its output is
 Gaussian and independent of all before; "windows" does the same over several positions (its rule gets
 covariances alone, and each point meets itself first to know the variances); "scaling" treats each
-unit alone and keeps what it was."""
+unit alone and keeps what it was. What divides units by what all of a point have in common is no scaling,
+see `RuleBook.normalisation`."""
 
 Apply = Callable[[Any, PairState, Taken], PairState]
 NumbersOf = Callable[[Any, Taken], Weights]
@@ -116,6 +117,12 @@ class RuleBook:
 
         Args:
             targets: Exact types of modules, functions, or names of a tensor's methods.
+
+        Example:
+            >>> class Halves(nn.Module):
+            ...     def forward(self, x):
+            ...         return (x[..., ::2] + x[..., 1::2]) / 2
+            >>> rules.pooling(Halves)
         """
         meanings.file(Pools(), *targets)
 
@@ -127,6 +134,15 @@ class RuleBook:
         Args:
             types: Exact layer types.
             channel_axis: Where the layer expects the channels; anywhere among the norm's axes if left out.
+
+        Example:
+            >>> from ntkit.kernels import Norm
+            >>> class Unit(nn.Module):
+            ...     def forward(self, x):
+            ...         return x / x.square().mean(-1, keepdim=True).sqrt()
+            >>> @rules.normalisation(Unit)
+            ... def unit(layer):
+            ...     return Norm(axes=(-1,))
         """
 
         def file(norm: NormOf) -> NormOf:
@@ -166,7 +182,10 @@ class RuleBook:
 
 
 rules: RuleBook = RuleBook()
-"""From the exact type of a layer, or a function, to its rule of infinite width; `rules.register` adds one of your own.
+"""From the exact type of a layer to its rule of infinite width; `rules.register` adds one of your own.
+
+Three other doors are for layers that are more than their own weights: `rules.normalisation` (group norm and the like),
+`rules.pooling` (maps of positions, of functions too) and `rules.attention`. CONTRIBUTING has an example of each.
 
 Example:
     >>> from torch import nn

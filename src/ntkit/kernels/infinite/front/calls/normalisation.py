@@ -135,6 +135,8 @@ def _check_groups(
 
 def _check_numbers(node: fx.Node, layer: nn.Module, norm: Norm, *, n_channels: int) -> None:
     """Refuse trained numbers of which nobody knows what they add to the tangent kernel."""
+    if node.meta.get("no_grad"):
+        return
     numbers = [t for t in (norm.scale, norm.shift) if t is not None]
     for name, parameter in layer.named_parameters():
         own = any(parameter is number for number in numbers)
