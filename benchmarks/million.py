@@ -7,6 +7,7 @@ units of the spread.
 
 Each case runs in a process of its own with two threads and is kept in `results/million_cases.json` as it ends: run it
 again, and it goes on with the cases that are missing. "memory" is the highest resident size above what the imports took.
+"load" is the load average at the end: where it is far above two, other work had the cores too, and times are that much too long.
 `NTKIT_MILLION=small` is a trial with a hundredth of the points, whose cases and table go into a temporary folder.
 """
 
@@ -76,7 +77,8 @@ def table(n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def error_of(fit: RidgeFit, x: Tensor, y: Tensor) -> float:
-    return float((fit.predict(x) - y).square().mean().sqrt())
+    found = fit.predict(x, executor=Threads(2))
+    return float((found - y).square().mean().sqrt())
 
 
 def few_centres(n: int) -> dict[str, float]:
@@ -210,7 +212,8 @@ def measure() -> list[Row]:
     for case in (million, few, random_pivots, greedy_pivots, blocks):
         if case.__name__ not in read(CASES):
             peak, found = measured("benchmarks.million", case.__name__)
-            keep(CASES, case.__name__, found | {"memory": peak})
+            load = os.getloadavg()[2]  # of a quarter of an hour
+            keep(CASES, case.__name__, found | {"memory": peak, "load": load})
     found = read(CASES)
     return [*_million(found["million"]), *_full(found)]
 
@@ -219,6 +222,7 @@ def _million(case: dict[str, float]) -> list[Row]:
     n, m = f"n = {MILLION:,}", f"{CENTRES:,} centres"
     return [
         Row(f"{n}, {m}: time", case["seconds"] / 60, "min", at_most=8),
+        Row(f"{n}, {m}: load", case["load"]),
         Row(f"{n}, {m}: memory", case["memory"] / 2**30, "GiB", at_most=3),
         Row(f"{n}, {m}: passes", case["iterations"]),
         Row(f"{n}, {m}: residual of the normal equations", case["residual"], at_most=1e-6),
@@ -231,6 +235,7 @@ def _full(found: dict[str, dict[str, float]]) -> list[Row]:
     few, drawn, greedy = found["few"], found["random_pivots"], found["greedy_pivots"]
     rows = [
         Row(f"{n}, {CENTRES:,} centres: time", few["seconds"] / 60, "min"),
+        Row(f"{n}, {CENTRES:,} centres: load", few["load"]),
         Row(f"{n}, {CENTRES:,} centres: passes", few["iterations"]),
         Row(f"{n}, {CENTRES:,} centres: error", few["error"]),
         Row(f"{n}: their error over the full solve's", few["error"] / drawn["error"], at_most=1.02),
@@ -239,6 +244,7 @@ def _full(found: dict[str, dict[str, float]]) -> list[Row]:
         what = f"{n}, all points, {name} pivots, rank {RANK:,}"
         rows += [
             Row(f"{what}: time", case["seconds"] / 60, "min"),
+            Row(f"{what}: load", case["load"]),
             Row(f"{what}: memory", case["memory"] / 2**20, "MiB"),
             Row(f"{what}: iterations", case["iterations"]),
             Row(f"{what}: residual", case["residual"], at_most=TOLERANCE),
@@ -253,6 +259,7 @@ def _full(found: dict[str, dict[str, float]]) -> list[Row]:
         Row(f"{n}: iterations by random pivots, less those by greedy", iterations, at_most=0),
         Row(f"{n}: factor, random over greedy", drawn["factor"] / greedy["factor"], at_most=0.5),
         Row(f"{n}, two passes of block descent: time", blocks["seconds"] / 60, "min"),
+        Row(f"{n}, two passes of block descent: load", blocks["load"]),
         Row(f"{n}, two passes of block descent: memory", blocks["memory"] / 2**20, "MiB"),
         Row(f"{n}, two passes of block descent: residual", blocks["residual"]),
         Row(f"{n}, two passes of block descent: error", blocks["error"]),
