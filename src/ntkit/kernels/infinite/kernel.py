@@ -44,7 +44,8 @@ class InfiniteKernel(AbstractLagKernel):
     """Kernel of an infinitely wide network; made by `ntkit.ntk` and `ntkit.nngp`.
 
     Computes in float64 and returns the dtype of its input. One output of the network; all outputs
-    have the same kernel and are independent.
+    have the same kernel and are independent. (Where many channels share one unit they are not, and a
+    warning says so.)
 
     `kernel(x1, x2=None)` is `[n, m]`. Modules of several inputs take tuples of tensors; those of
     several outputs give a tuple of matrices. If the module's output keeps positions (an image of
