@@ -72,7 +72,7 @@ def tune_each(
     with RunFolder(out).locked(), ExitStack() as stack:
         if not force:
             _refuse_others(specs)
-        stops = getattr(executor, "is_called_off", None)
+        stops = getattr(executor, "is_called_off", None)  # a cluster says so at its workers
         if executor.shares_memory:  # the first signal lets trainings end at a step
             interruption = stack.enter_context(telling.interruption.handled())
             stack.enter_context(interruption.deferred())
