@@ -35,7 +35,7 @@ def array_shape(path: Path) -> tuple[int, ...]:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False).shape
     except (*_DAMAGED, OSError, AttributeError) as error:
-        raise ValueError(f"`{shown(path)}` is no plain NumPy array: {error}.") from None
+        raise ValueError(f"`{shown(path)}` is no plain NumPy array: {_reason(error)}.") from None
 
 
 def read_array(path: Path, *, axes: Collection[int] = (1, 2, 3), kinds: str = "fiu") -> np.ndarray:
@@ -53,7 +53,7 @@ def read_array(path: Path, *, axes: Collection[int] = (1, 2, 3), kinds: str = "f
         with path.open("rb") as file:
             found = _only(np.load(file, allow_pickle=False))
     except _DAMAGED as error:
-        raise ValueError(f"`{shown(path)}` is no plain NumPy array: {error}.") from None
+        raise ValueError(f"`{shown(path)}` is no plain NumPy array: {_reason(error)}.") from None
     kind = getattr(found, "dtype", None)
     if not isinstance(found, np.ndarray) or found.dtype.kind not in kinds or found.ndim not in axes:
         wanted = f"{min(axes)} to {max(axes)}" if len(axes) > 1 else str(min(axes))
@@ -79,3 +79,11 @@ def _only(found: Any) -> Any:
         raise ValueError(
             f"it holds {len(found.files)} arrays ({names}), and one is needed. Save that one as a .npy file"
         )
+
+
+def _reason(error: BaseException) -> str:
+    """What NumPy says, without its advice to run what a file holds."""
+    said = str(error).rstrip(".")
+    return (
+        "it is of another format, or holds objects instead of numbers" if "pickle" in said else said
+    )
