@@ -111,6 +111,30 @@ def test_every_route_to_a_matrix(route: str, dtype: torch.dtype) -> None:
     same(there.diag(x.to(CUDA)), here.diag(x), tolerance)
 
 
+@needs_a_card
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("route", ["by angle", "by cosine"])
+def test_what_is_fused(route: str, dtype: torch.dtype, caplog: pytest.LogCaptureFixture) -> None:
+    x, module = hard_points(1100).to(dtype), ROUTES[route]
+    with caplog.at_level("INFO", "ntkit"):
+        found = ntkit.ntk(again(module))(x.to(CUDA))
+    assert not caplog.records  # where Triton is not installed, or does not work
+    same(found, ntkit.ntk(module)(x), 1e-9 if dtype == torch.float64 else 1e-6)
+
+
+@needs_a_card
+def test_tf32_is_not_used_for_kernels() -> None:
+    x, module = hard_points(130).float(), ROUTES["by angle"]
+    expected = ntkit.ntk(module)(x)
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("high")
+        same(ntkit.ntk(again(module))(x.to(CUDA)), expected, 1e-6)
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 @if_quick
 def test_a_matrix_of_integrals() -> None:
     x = hard_points(12)

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["fresh", "give_back_freed_memory", "keep_freed_memory", "numpy_dtype"]
+__all__ = ["free_memory", "fresh", "give_back_freed_memory", "keep_freed_memory", "numpy_dtype"]
 
 
 def fresh(shape: Sequence[int], like: Tensor) -> Tensor:
@@ -26,6 +27,16 @@ def fresh(shape: Sequence[int], like: Tensor) -> Tensor:
 def numpy_dtype(dtype: torch.dtype) -> np.dtype:
     """Numpy's name of a dtype of torch."""
     return torch.empty(0, dtype=dtype).numpy().dtype
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that are free on a device; None where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # no such name here
+        return None
 
 
 @cache

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from ntkit._core.chunk_sizes import OPERATOR_TILE
 from ntkit._core.executor import Executor, Threads
 from ntkit.operators.base import AbstractOperator
 
@@ -21,13 +22,6 @@ _TOGETHER = 64
 _RUN = 32
 """Tiles of a row that are one piece of work: what it returns is small beside what it computes, and a million
 points still make thousands of pieces."""
-
-_IN_CACHE = 8 * 2**20
-"""Bytes of a tile on a processor. Allocators give larger ones back to the system each time, and fresh pages cost more than
-what is computed on them: of `RBF` in 20 dimensions a pair took 12 ns with 8 MiB, and 43 ns with 64 (measured)."""
-
-_AT_ONCE = 64 * 2**20
-"""The same where a call costs as much as a million entries."""
 
 _HERE = Threads()
 
@@ -44,7 +38,7 @@ class TiledOperator(AbstractOperator):
         x1: Row points.
         x2: Column points; where they are the same, tiles below the diagonal are those above.
         dtype: Precision of the products.
-        tile_bytes: Memory for one tile of the matrix; 8 MiB on a processor and 64 MiB elsewhere if left out.
+        tile_bytes: Memory for one tile of the matrix; 8 MiB on a processor and up to 1 GiB on a GPU if left out.
         executor: Where tiles are computed; each of its places takes up to 32 of a row at a time. Where it shares no
             memory with this process there are no gradients.
 
@@ -76,7 +70,8 @@ class TiledOperator(AbstractOperator):
         self.kind = "tiled"
         self.is_symmetric: bool = x1 is x2 or (x1.shape == x2.shape and torch.equal(x1, x2))
         self.executor = executor
-        self._tile_bytes: int = tile_bytes or (_IN_CACHE if x1.device.type == "cpu" else _AT_ONCE)
+        place = getattr(executor, "device", None) or x1.device
+        self._tile_bytes: int = tile_bytes or OPERATOR_TILE.on(place)
 
     def rows(self, v: Float[Tensor, "c m"]) -> Float[Tensor, "c n"]:
         """The product: tiles computed in any place, summed here in one order."""

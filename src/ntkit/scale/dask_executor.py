@@ -3,14 +3,18 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import takewhile
+from threading import Lock
 from typing import Any, TypeVar
 
 import torch
 from distributed import Client, Future, KilledWorker, get_worker, wait
 from distributed.comm.core import CommClosedError
+from torch import Tensor, nn
+
+from ntkit._core.copies import Copier
 
 __all__ = ["DaskExecutor"]
 
@@ -45,9 +49,13 @@ class DaskExecutor:
 
     Args:
         client: Of the cluster: `distributed.Client(...)`. It stays yours to close.
+        device: Where workers compute, if not where the tensors are: with "cuda" each on its first GPU, which for workers of
+            dask-cuda is one of its own. What is shared is moved there once a worker, items at each call; results come
+            back to the processor.
 
     Raises:
         TypeError: It is no client.
+        RuntimeError: A worker does not have the device.
 
     A worker of another version is a `RuntimeError` that names it; a scheduler that has gone a `ConnectionError`.
     Needs dask and distributed (`pip install "ntkit[cluster]"`).
@@ -62,13 +70,14 @@ class DaskExecutor:
 
     shares_memory = False
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, device: torch.device | str | None = None) -> None:
         if not isinstance(client, Client):
             raise TypeError(
                 f"`client` must be a distributed.Client, got {type(client).__name__}. Pass "
                 "`Client(cluster)` or `Client(address)`."
             )
         self.client = client
+        self.device: torch.device | None = None if device is None else torch.device(device)
         self._versions = _versions()
         try:
             found: Any = client.run(_versions)
@@ -79,6 +88,14 @@ class DaskExecutor:
             ) from None
         for address, versions in found.items():
             _refuse_other(address, versions, self._versions)
+        if self.device is not None:
+            lacks: Any = client.run(_lacks, self.device)
+            for address, reason in lacks.items():
+                if reason is not None:
+                    raise RuntimeError(
+                        f"The worker {address} cannot compute on `device={str(self.device)!r}`: {reason}. Start "
+                        "workers that have one (`dask_cuda.LocalCUDACluster`), or leave `device` out."
+                    )
 
     def share(self, value: Any) -> "SharedValue":
         """A handle of the value, which one worker is sent, and the others fetch from it and from each other."""
@@ -100,6 +117,7 @@ class DaskExecutor:
                     _call,
                     _Opaque((work, item)),
                     self._versions,
+                    self.device,
                     *[s.future() if isinstance(s, SharedValue) else _Opaque(s) for s in shared],
                     pure=False,
                 )
@@ -240,14 +258,46 @@ class _Opaque:
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        self._moved: tuple[torch.device, Any] | None = None
+        self._lock = Lock()
+
+    def on(self, device: torch.device | None) -> Any:
+        """The value with its tensors there; kept for the next call, as long as Dask keeps this."""
+        if device is None:
+            return self.value
+        with self._lock:
+            if self._moved is None or self._moved[0] != device:
+                self._moved = device, Copier(partial(_to, device))(self.value)
+            return self._moved[1]
+
+    def __reduce__(self) -> Any:
+        return _Opaque, (self.value,)
 
 
-def _call(call: _Opaque, versions: dict[str, str], *shared: _Opaque) -> _Opaque:
+def _to(device: torch.device, tensor: Tensor) -> Tensor:
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(tensor.detach().to(device), requires_grad=tensor.requires_grad)
+    return tensor.detach().to(device)
+
+
+def _lacks(device: torch.device) -> str | None:
+    """Why a worker has no such device; None where it has."""
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        return str(error).splitlines()[0].rstrip(".")
+    return None
+
+
+def _call(
+    call: _Opaque, versions: dict[str, str], device: torch.device | None, *shared: _Opaque
+) -> _Opaque:
     """The work, at a worker."""
     _refuse_other(get_worker().address, _versions(), versions)
-    work, item = call.value
+    work, item = call.on(device)
     with torch.no_grad():
-        return _Opaque(work(item, *(each.value for each in shared)))
+        found = work(item, *(each.on(device) for each in shared))
+    return _Opaque(found if device is None else Copier(partial(_to, torch.device("cpu")))(found))
 
 
 @cache  # the metadata are read from disk

@@ -1,12 +1,12 @@
 """What it costs to store and factorise a matrix, and to multiply by it tile by tile: measured here and now."""
 
-import os
 from dataclasses import dataclass
 from functools import cache
 from time import perf_counter
 
 import torch
 
+from ntkit._core.memory import free_memory
 from ntkit.operators.tiled import TiledOperator
 
 __all__ = ["Cost", "measured"]
@@ -68,7 +68,7 @@ def measured(op: TiledOperator, rank: int) -> Cost:
     start = perf_counter()
     op.kernel(few, few)
     entry = (perf_counter() - start) / len(few) ** 2
-    return Cost(op.shape[0], entry, _multiply_add(op.device), rank, _free(op.device))
+    return Cost(op.shape[0], entry, _multiply_add(op.device), rank, free_memory(op.device))
 
 
 @cache
@@ -79,13 +79,3 @@ def _multiply_add(device: torch.device) -> float:
     start = perf_counter()
     torch.linalg.cholesky_ex(matrix)[0].sum().item()
     return (perf_counter() - start) / (n**3 / 3)
-
-
-def _free(device: torch.device) -> int | None:
-    """Bytes of memory that are free where the matrix would be."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # no such name here
-        return None

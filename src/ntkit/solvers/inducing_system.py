@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from ntkit._core.chunk_sizes import OPERATOR_TILE
 from ntkit._core.executor import Executor
 from ntkit.operators.base import AbstractOperator
 from ntkit.solvers.cholesky import CholeskyFactor, cholesky
@@ -16,7 +17,7 @@ from ntkit.solvers.cholesky import CholeskyFactor, cholesky
 __all__ = ["InducingSystem", "Source", "tiles"]
 
 _TILE_BYTES = 8 * 2**20
-"""Of a tile, which is used twice before it leaves the cache."""
+"""Of a tile on a processor, which is used twice before it leaves the cache."""
 
 _RUN = 16
 """Tiles that are one piece of work."""
@@ -112,7 +113,9 @@ class InducingSystem(AbstractOperator):
     @property
     def height(self) -> int:
         """Rows of a tile."""
-        return max(1, _TILE_BYTES // (8 * len(self.centres)))
+        is_here = self.x.device.type == "cpu"
+        tile = _TILE_BYTES if is_here else OPERATOR_TILE.on(self.x.device)
+        return max(1, tile // (8 * len(self.centres)))
 
     def _pass(self, work: "_Twice | _Adjoint", v: Tensor) -> Tensor:
         """The sum over all points, in one order."""

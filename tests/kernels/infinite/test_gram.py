@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from ntkit import nngp, ntk
+from ntkit._core.chunk_sizes import ChunkSize
 from ntkit.kernels.infinite.back import gram_matrix
 from ntkit.networks import Conv1d, Erf, Linear
 from tests.cases import randn
@@ -37,7 +38,8 @@ NETWORKS = [
 def test_gradients_of_the_points(which, net: nn.Module, shape, monkeypatch) -> None:
     """Against differences, through several tiles."""
     kernel, x = which(net), randn(3, *shape).requires_grad_()
-    monkeypatch.setattr(gram_matrix, "_TILE_BYTES", 4 * kernel.plan(x.detach()).bytes_per_pair)
+    few = 4 * kernel.plan(x.detach()).bytes_per_pair
+    monkeypatch.setattr(gram_matrix, "TILE_TABLES", ChunkSize(few, few))
     assert torch.autograd.gradcheck(kernel, (x,), fast_mode=True)
     both = x, randn(2, *shape, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(kernel, both, fast_mode=True)

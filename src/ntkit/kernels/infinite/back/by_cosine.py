@@ -5,18 +5,17 @@ distances of `Pair` take. It has lost digits where the cosine is near one, at wh
 pairs that were so near at some layer are computed again, with their distances.
 """
 
-from dataclasses import replace
 from math import isqrt
 
 import torch
 from torch import Tensor
 
+from ntkit._core.chunk_sizes import CLOSE_PAIRS
 from ntkit.kernels.infinite.back.executable import Executable
-from ntkit.kernels.infinite.back.interpreter import propagate, run_tiles
+from ntkit.kernels.infinite.back.fused import is_worth_fusing
+from ntkit.kernels.infinite.back.interpreter import run_tiles
 from ntkit.kernels.infinite.back.request import Request
 from ntkit.kernels.infinite.moments.distances import state_of_pairs
-from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.op import Context, PairWatch, Side
 
 __all__ = ["gram_by_cosine", "pays"]
 
@@ -29,13 +28,12 @@ _SIDE = 512
 _LEAST = 16
 """Of a square tile: less is left to the general path."""
 
-_AT_ONCE = 2**15
-"""Close pairs that are computed at a time."""
 
-
-def pays(executable: Executable, n: int, m: int, job: Request) -> bool:
+def pays(executable: Executable, n: int, m: int, job: Request, device: torch.device) -> bool:
     """Whether an `[n, m]` matrix is worth it, and the budget holds a tile."""
-    return executable.is_elementwise and n * m >= _WORTH and _side(executable, job) >= _LEAST
+    if not executable.is_elementwise or n * m < _WORTH:
+        return False
+    return _side(executable, job, device) >= _LEAST
 
 
 def gram_by_cosine(
@@ -54,41 +52,37 @@ def gram_by_cosine(
     n, m = out.shape
     symmetric = z2 is None
     var1, var2 = (z1**2).mean(1), (cols**2).mean(1)
-    zero = torch.zeros((), dtype=z1.dtype, device=z1.device) if executable.with_ntk else None
-    context = Context(Side({}), Side({}), executable.with_ntk)
+    is_fused = executable.is_piecewise_linear and is_worth_fusing(out)
+    values = executable.of_cosines if is_fused else executable.of_cosines.function
 
-    def values(points: PairState, watch: PairWatch | None) -> Tensor:
-        found = replace(context, points=points, watch=watch)
-        return executable.value(propagate(executable.program, executable.wanted, found)[0])
+    def again(rows: Tensor, columns: Tensor) -> Tensor:
+        state = state_of_pairs(rows, columns, with_ntk=executable.with_ntk)
+        return executable.of_state(state)
 
     def tile(i: int, i_stop: int, j: int, j_stop: int) -> None:
         rows, columns = z1[i:i_stop], cols[j:j_stop]
-        cov = rows @ columns.T
-        watch = PairWatch()
-        points = PairState(cov.div_(z1.shape[1]), zero, var1[i:i_stop, None], var2[None, j:j_stop])
-        here = values(points, watch)
-        if watch.close is not None:
-            places = watch.close.nonzero(as_tuple=True)
-            pieces = zip(*(index.split(_AT_ONCE) for index in places), strict=True)
-            exact = [
-                values(state_of_pairs(rows[r], columns[c], with_ntk=executable.with_ntk), None)
-                for r, c in pieces
-            ]
-            here = here.index_put(places, torch.cat(exact))
+        cov = (rows @ columns.T).div_(z1.shape[1])
+        here, close = values(cov, var1[i:i_stop, None], var2[None, j:j_stop])
+        if close is not None and len(index := close.nonzero()):
+            r, c = index.unbind(1)
+            pieces = zip(*(t.split(CLOSE_PAIRS.on(z1.device)) for t in (r, c)), strict=True)
+            exact = torch.cat([again(rows[one], columns[two]) for one, two in pieces])
+            here = here.index_put((r, c), exact)
         if symmetric and j == i:
             here = here.triu() + here.triu(1).T
         out[i:i_stop, j:j_stop] = here
         if symmetric and j > i:
             out[j:j_stop, i:i_stop] = here.T
 
-    side = _side(executable, job)
+    side = _side(executable, job, z1.device)
     width = min(m, max(side, side**2 // n))  # of few rows, long ones: each call has its own cost
     sizes = (side, side) if symmetric else (side**2 // width, width)
-    threads = job.threads(executable.bytes_per_pair)
+    threads = job.threads(executable.bytes_per_pair, z1.device)
     run_tiles(tile, n, m, sizes, job, symmetric=symmetric, threads=threads)
 
 
-def _side(executable: Executable, job: Request) -> int:
-    """Of a square tile within the budget."""
+def _side(executable: Executable, job: Request, device: torch.device) -> int:
+    """Of a square tile within the budget; on a GPU as large as that allows."""
     bytes_per_pair = executable.bytes_per_pair
-    return min(_SIDE, isqrt(job.memory // (job.threads(bytes_per_pair) * bytes_per_pair)))
+    side = isqrt(job.memory // (job.threads(bytes_per_pair, device) * bytes_per_pair))
+    return min(_SIDE, side) if device.type == "cpu" else side

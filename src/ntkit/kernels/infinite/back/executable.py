@@ -1,20 +1,23 @@
 """A program with what each operation must deliver, and what follows from it: chains, and the quick route."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit.kernels.infinite.activations.piecewise_linear import PiecewiseLinear
 from ntkit.kernels.infinite.back.angle import AngleProfile, fit_profile, state_at_angle
 from ntkit.kernels.infinite.back.by_layer import layer_kernels
 from ntkit.kernels.infinite.back.chains import Chain, chains
+from ntkit.kernels.infinite.back.fused import Fused
 from ntkit.kernels.infinite.back.interpreter import propagate
 from ntkit.kernels.infinite.moments.layout import Layout
 from ntkit.kernels.infinite.moments.state import PairState
-from ntkit.kernels.infinite.program.op import Context, Side
+from ntkit.kernels.infinite.program.op import Context, PairWatch, Side
 from ntkit.kernels.infinite.program.ops.affine import Custom
+from ntkit.kernels.infinite.program.ops.bend import Bend
 from ntkit.kernels.infinite.program.ops.points import TakePoints
 from ntkit.kernels.infinite.program.plan import LAYERS, Plan, plan
 from ntkit.kernels.infinite.program.program import Program, demands
@@ -97,6 +100,27 @@ class Executable:
     def of_state(self, points: PairState) -> Tensor:
         """The kernel, where the state of the points is known already."""
         return self.value(propagate(self.program, self.wanted, self._context(points))[0])
+
+    @cached_property
+    def of_cosines(self) -> Fused:
+        """`(cov, var1, var2) -> kernel, close pairs`: the layers one after another, on pairs whose distances are not kept.
+
+        Fused only where no layer looks at the numbers to choose its formula: see `is_piecewise_linear`.
+        """
+        return Fused(self._of_cosines)
+
+    def _of_cosines(self, cov: Tensor, var1: Tensor, var2: Tensor) -> tuple[Tensor, Tensor | None]:
+        watch = PairWatch()
+        zero = cov.new_zeros(()) if self.with_ntk else None
+        context = replace(self._context(PairState(cov, zero, var1, var2)), watch=watch)
+        found = self.value(propagate(self.program, self.wanted, context)[0])
+        return found, watch.close
+
+    @cached_property
+    def is_piecewise_linear(self) -> bool:
+        """Whether all its nonlinearities are: their formulas hold at every angle."""
+        bends = [op.activation for op in self.program.ops if isinstance(op, Bend)]
+        return all(isinstance(activation, PiecewiseLinear) for activation in bends)
 
     def layers_of_state(self, points: PairState) -> Float[Tensor, "g ..."]:
         """The same, layer by layer."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ntkit._core.chunk_sizes import TILE_TABLES
 from ntkit.kernels.infinite.back.by_angle import chosen, gram_by_angle
 from ntkit.kernels.infinite.back.by_cosine import gram_by_cosine, pays
 from ntkit.kernels.infinite.back.executable import Executable
@@ -14,9 +15,6 @@ from ntkit.kernels.infinite.back.result_memory import result_memory
 from ntkit.kernels.infinite.program.op import Context, Side
 
 __all__ = ["diagonal_values", "gram_matrices", "is_by_angle"]
-
-_TILE_BYTES = 2**25
-"""For all tables of a tile. More leaves the caches; less makes threads wait for the interpreter."""
 
 _COLUMNS = 64
 """Of a tile, where there are positions."""
@@ -58,16 +56,16 @@ def gram_matrices(
         out = result_memory(job.out, (n, m), like)
         gram_by_angle(choice, first, None if symmetric else second, out, job)
         return [out]
-    if not is_tracked and pays(executable, n, m, job):
+    if not is_tracked and pays(executable, n, m, job, first.device):
         out = result_memory(job.out, (n, m), like)
         gram_by_cosine(executable, first, None if symmetric else second, out, job)
         return [out]
     bytes_per_pair = executable.bytes_per_pair
-    threads = job.threads(bytes_per_pair)
+    threads = job.threads(bytes_per_pair, first.device)
     learn_alone(executable.program, executable.wanted, left)
     if right is not None:
         learn_alone(executable.program, executable.wanted, right)
-    budget = min(_TILE_BYTES, job.memory // threads)
+    budget = min(TILE_TABLES.on(first.device), job.memory // threads)
     sizes = _tile_sizes(n, m, max(1, budget // bytes_per_pair), executable)
     states = _states(executable, left, right)
     if is_tracked:
@@ -99,8 +97,8 @@ def gram_matrices(
 def diagonal_values(executable: Executable, points: Side) -> list[Tensor]:
     """`[n]` for each output, each point with itself."""
     learn_alone(executable.program, executable.wanted, points)
-    n = len(_points(points))
-    chunk = max(1, _TILE_BYTES // executable.bytes_per_pair)
+    n, device = len(_points(points)), _points(points).device
+    chunk = max(1, TILE_TABLES.on(device) // executable.bytes_per_pair)
     parts: list[list[Tensor]] = []
     for start in range(0, n, chunk):
         part = points.rows(start, min(n, start + chunk))

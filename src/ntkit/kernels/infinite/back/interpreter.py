@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ntkit._core.chunk_sizes import ALONE
 from ntkit._core.memory import keep_freed_memory
 from ntkit._core.threads import in_threads
 from ntkit.kernels.infinite.back.chains import Chain, through
@@ -22,9 +23,6 @@ NO_CHAINS: Chains = {}
 
 Corner = tuple[int, int, int, int]
 """Rows and columns of a tile: `row, row_stop, column, column_stop`."""
-
-_AT_ONCE = 2**18
-"""Entries of the tables while points meet themselves."""
 
 
 def propagate(
@@ -82,8 +80,9 @@ def learn_alone(program: Program, wanted: Sequence[Demand | None], side: Side) -
         return
     short = replace(program, outputs=tuple(learners))
     asked = demands(short.ops, short.outputs, Demand("each", True))
-    n = len(next(iter(side.features.values())))
-    chunk = max(1, _AT_ONCE // _largest(program, asked))
+    points = next(iter(side.features.values()))
+    n = len(points)
+    chunk = max(1, ALONE.on(points.device) // _largest(program, asked))
     variances: dict[int, list[Tensor]] = {}
     maps: dict[int, list[Tensor]] = {}
     for start in range(0, n, chunk):

@@ -4,15 +4,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ntkit._core.chunk_sizes import LAGS
 from ntkit._core.errors import NumericalError
 from ntkit.kernels.infinite.back.angle import AngleProfile, fit_profile, state_at_angle
 from ntkit.kernels.infinite.back.executable import Executable
 from ntkit.kernels.infinite.moments.state import PairState
 
 __all__ = ["layers_at_gaps", "values_at_gaps"]
-
-_TILE = 2**15
-"""Entries whose tables stay in a core's cache while the steps walk over them."""
 
 _WORTH = 2**14
 """Entries from which a polynomial pays: its own making takes a few thousand of them."""
@@ -32,7 +30,7 @@ def values_at_gaps(
     flat = gap.flatten()
     is_tracked = torch.is_grad_enabled() and (gap.requires_grad or executable.is_live)
     profile = None
-    if len(flat) >= _WORTH and not is_tracked and gap.device.type == "cpu":
+    if len(flat) >= _WORTH and not is_tracked:
         profile = executable.profile(variance, torch.float64)
     if profile is not None:
         return _read_off(profile, flat, variance)[0].reshape(gap.shape)
@@ -40,7 +38,7 @@ def values_at_gaps(
     ntk = torch.zeros_like(var) if with_ntk else None
     parts = [
         executable.of_state(PairState(var - g / 2, ntk, var, var, g, (4 * var - g).clamp_min(0)))
-        for g in flat.split(_TILE)
+        for g in flat.split(LAGS.on(gap.device))
     ]
     return torch.cat(parts).reshape(gap.shape)
 
@@ -69,7 +67,7 @@ def layers_at_gaps(
 def _read_off(profile: AngleProfile, gap: Float[Tensor, " k"], variance: float) -> Tensor:
     """`[g, k]`, a tile at a time."""
     functions = profile.by_angle.series.shape[1]
-    out, size = gap.new_empty(functions, len(gap)), _TILE // functions
+    out, size = gap.new_empty(functions, len(gap)), LAGS.on(gap.device) // functions
     for g, into in zip(gap.split(size), out.split(size, 1), strict=True):
         into.copy_(profile.at_distances(g / (4 * variance)))
     return out

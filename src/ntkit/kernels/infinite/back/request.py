@@ -34,8 +34,8 @@ class Request:
     memory: int = MEMORY
     progress: bool | None = None
 
-    def threads(self, bytes_per_pair: int) -> int:
-        """Tiles that may be computed at a time.
+    def threads(self, bytes_per_pair: int, device: torch.device) -> int:
+        """Tiles that may be computed at a time; one on a GPU, whose work stands in one queue.
 
         Raises:
             ValueError: One pair takes more than the budget.
@@ -47,6 +47,8 @@ class Request:
                 "these points takes. Pass at least that, or points with fewer positions "
                 "(`kernel.plan(x)` shows where they are)."
             )
+        if device.type != "cpu":
+            return 1
         return min(torch.get_num_threads(), self.memory // bytes_per_pair)
 
     def follow(self, done: Iterable[int], total: int) -> None:
