@@ -170,6 +170,7 @@ class NormCall(AbstractUnbound):
 
     Attributes:
         layer: It.
+        norm: What it divides by, at present.
         part: Which part of a concatenation this is; 0 without one.
         shares: Of the parts in all units.
         averaged: Axes of positions over which variances are means.
