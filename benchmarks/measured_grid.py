@@ -4,6 +4,9 @@ Two pictures at 64 x 64, 30 views, noise of 1 % of the data's deviation, made on
 six bandwidths (256 frequencies), 3 hidden layers of 128 units, Adam at 1e-3, not below zero by a softplus, stopped after five
 numbers of steps. Its best by the truth is what a search could reach at most; its best by a tenth of the views, held out, is what one
 without the truth finds. Times are those of the processor, one thread. Each case is kept in `measured_grid_cases.json` as it ends.
+
+By the truth the best strength of total variation that `ntkit.reconstruct` tries on Shepp and Logan's phantom gives 32.8 dB, with the kernel
+or without it: what the network is better by there no choice gains.
 """
 
 from time import process_time
