@@ -1,9 +1,9 @@
 """Times of the library before and after it was put in order: a network as a program, a strategy with its own code.
 
 Each case is called in two processes in turn, one of which imports the library as it was (its `src` folder is named by
-the environment variable NTKIT_BEFORE, from a checkout of 2a98c4e), the other as it is; medians of eleven rounds, after a first call.
-The flow had called LAPACK by a name that SciPy does not promise; it now takes a public eigensolver, which may cost 1.6
-times as much.
+the environment variable NTKIT_BEFORE, from a checkout of 2a98c4e), the other as it is; medians of five rounds of processor
+time, which counts alike on a busy machine, after a first call. The flow had called LAPACK by a name that SciPy does not
+promise; it now takes public names, which might have cost 1.6 times as much.
 """
 
 import os
@@ -16,7 +16,7 @@ from benchmarks.house_cases import CASES
 from benchmarks.report import Row
 
 BEFORE = os.environ.get("NTKIT_BEFORE")
-ROUNDS = 11
+ROUNDS = 5
 _MOST = 1.05
 _TARGETS = {
     "small MLP, n = 32, called again": 0.8,
