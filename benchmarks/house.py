@@ -2,9 +2,9 @@
 
 Each case is called in two processes in turn, one of which imports the library as it was (its `src` folder is named by
 the environment variable NTKIT_BEFORE, from a checkout of 2a98c4e), the other as it is; medians of five rounds of processor
-time, after a first call. On a busy machine that still varies by a tenth, so a case that misses is measured again, by eleven
-rounds, and the second figure stands. The flow had called LAPACK by a name that SciPy does not promise; it now takes public
-names, which might have cost 1.6 times as much.
+time, after a first call. On a busy machine that still varies by a tenth, so a case that misses is measured again, and
+the second figure stands. The flow had called LAPACK by a name that SciPy does not promise; it now takes public names, which
+might have cost 1.6 times as much.
 """
 
 import os
