@@ -51,6 +51,10 @@ def clipped(h: Tensor) -> Tensor:
     return h.clamp(-1, 2)
 
 
+def block(layer: nn.Module, h: Tensor) -> Tensor:
+    return torch.relu(h + layer(h))
+
+
 def gained() -> nn.Sequential:
     return nn.Sequential(networks.Linear(3, 8), Gain(), nn.Tanh(), networks.Linear(8, 1)).double()
 
@@ -113,6 +117,7 @@ NETS: dict[str, Make] = {
     "known means": of_table(lambda s, x: s.o(torch.relu(s.a(x) + s.t))),
     "two known means": of_table(lambda s, x: s.b(torch.relu(s.a(x))) + s.t + x[..., :1]),
     "trained table": of_table(lambda s, x: s.o(torch.relu(s.a(x) + s.p)), trained=True),
+    "post-activation block": of_table(lambda s, x: s.o(block(s.b, torch.relu(s.a(x))))),
     "weighed": of_table(lambda s, x: s.o(torch.relu(s.a(x) * x[..., :1]))),
     "sigmoid of units and points": of_table(
         lambda s, x: torch.sigmoid(s.b(torch.relu(s.a(x)))[..., :1] + x[..., :1])
