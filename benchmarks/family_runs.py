@@ -12,16 +12,18 @@ of both are timed. Times are seconds of the process, one thread.
 
 Three by 64 units, 64 frequencies; batches of 512 samples, of the field 512 rays of 32 samples. The meshes are those of
 `benchmarks.meshes` (65,536 points to train on), the field is "mic" of `../shared/data`, shrunk to 50 pixels. The first
-seed of all items comes first, what `ntkit.tune` says last.
+seed of all items comes first, then what `ntkit.tune` says; last the two that it puts first, where its models set them less
+than two standard errors apart, for an eighth of the steps (`run_off`), with three seeds.
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -45,6 +47,10 @@ from ntkit.tuning.trials import trials
 PATH = RESULTS / "family_runs.json"
 STEPS = 1000
 SCALE, PIECES = 4, 4
+EIGHTH = STEPS // 8
+RUN_OFFS = (50, 51, 52)
+"""Seeds of run-offs: other ones than those of the grid, which judges them."""
+
 KINDS = {
     "image": ("chelsea", "text0", "kodim23", "kodim05"),
     "sound": ("speech", "piano", "speech48", "piano48"),
@@ -72,7 +78,7 @@ class OutOfTime(Exception):
 
 
 def read() -> dict[str, Entry]:
-    """By `item|candidate|seed`, `item|trials|seed` and `item|tune|0`."""
+    """By `item|candidate|seed`, `item|trials|seed`, `item|tune|0` and, of run-offs, `item|eighth|candidate|seed`."""
     return kept_in(PATH)
 
 
@@ -95,12 +101,7 @@ def complete(
         print(key, str(made)[:150], flush=True)
 
     def each(seed: int, *, is_tried: bool, is_trained: bool, is_asked: bool = False) -> None:
-        for name in names:
-            try:
-                task = made(name, data)
-            except FileNotFoundError as error:
-                print(f"{name}: skipped. {error}")
-                continue
+        for name, task in made_of(names, data):
             if is_tried:
                 kept(f"{name}|trials|{seed}", partial(_tried, task, seed))
             if is_asked:
@@ -113,8 +114,59 @@ def complete(
         for seed in seeds:
             each(seed, is_tried=seed == 0, is_trained=True)
         each(0, is_tried=True, is_trained=False, is_asked=True)
+        for name, task in made_of(names, data):
+            for candidate in near_ties(read()[f"{name}|tune|0"]["rows"]):
+                for seed in RUN_OFFS:
+                    key = f"{name}|eighth|{candidate}|{seed}"
+                    kept(key, partial(_trained, task, parsed(candidate), seed, EIGHTH))
     except OutOfTime:
         print("Out of time; a second start goes on.")
+
+
+def near_ties(rows: Mapping[str, Sequence[float]]) -> list[str]:
+    """The two first rows of `ntkit.tune`, if its models set them less than two standard errors apart; else none.
+
+    Args:
+        rows: By candidate how much the first is better than it, and the standard error of that.
+    """
+    first, second = [*rows][:2]
+    gain, noise = rows[second]
+    return [first, second] if gain <= 2 * noise else []
+
+
+def run_off(rows: Mapping[str, Sequence[float]], eighths: Mapping[str, float]) -> str | None:
+    """The better one of near ties by what each reached in an eighth of the steps; None while that is not known."""
+    two = near_ties(rows)
+    if not all(c in eighths for c in two):
+        return None
+    return max(two, key=lambda c: eighths[c]) if two else next(iter(rows))
+
+
+def eighths_of(
+    found: Mapping[str, Entry], name: str, seeds: Sequence[int] = RUN_OFFS
+) -> dict[str, float]:
+    """What candidates reached on held-out samples in an eighth of the steps, the mean over seeds."""
+    reached: dict[str, list[float]] = {}
+    for key, entry in found.items():
+        item, *kind = key.split("|")
+        if item == name and kind[0] == "eighth" and int(kind[2]) in seeds:
+            reached.setdefault(kind[1], []).append(entry["held_out"])
+    return {c: fmean(values) for c, values in reached.items()}
+
+
+def parsed(candidate: str) -> Candidate:
+    """A candidate by what it is called: a name and a bandwidth."""
+    name, bandwidth = candidate.split()
+    return Candidate(name, float(bandwidth))
+
+
+def made_of(names: Sequence[str], data: Path) -> Iterator[tuple[str, AbstractTask]]:
+    """The tasks of these names; of what is not there it says so."""
+    for name in names:
+        try:
+            yield name, made(name, data)
+        except FileNotFoundError as error:
+            print(f"{name}: skipped. {error}")
 
 
 def made(name: str, data: Path) -> AbstractTask:
@@ -170,10 +222,10 @@ def _plan(task: AbstractTask, seed: int) -> NetworkPlan:
     )
 
 
-def _trained(task: AbstractTask, candidate: Candidate, seed: int) -> Entry:
+def _trained(task: AbstractTask, candidate: Candidate, seed: int, steps: int = STEPS) -> Entry:
     """A network in full; its quality, and the seconds it took."""
     start = time.process_time()
-    own = _plan(task, seed).budget_of(candidate, _budget(task))
+    own = _plan(task, seed).budget_of(candidate, _budget(task).with_steps(steps))
     draw = torch.Generator().manual_seed(seed)
     network = _plan(task, seed).trainable(candidate)
     trainer = Trainer(network, task, own, average=True, generator=draw)
