@@ -29,8 +29,8 @@ its usual bandwidth, is within 0.2 dB of the best of the grid on most items: a c
 networks of the usual size; at this reduced one, all families but those of sounds do best an octave below.
 
 The run-off is no part of `ntkit.tune` yet. For 1/80 of a grid's time it reaches the figure for shapes too, by each of the three seeds,
-and is as good in decibels, or a little better; of the sounds of `family_audio` two of three seeds help. An eighth of the steps is too few to choose a bandwidth by: it wants an octave or two more than all of them do. Over these items
-and four of `family_audio` together, 0.01 of IoU counted as half a dB, the mean regret is 0.46 as it stands (the worst 3.5), 0.22 to
+and is as good in decibels, or a little better; of the sounds of `family_audio` two of three seeds help. An eighth of the steps is
+too few to choose a bandwidth by: it wants an octave or two more than all of them do. Over these items and four of `family_audio` together, 0.01 of IoU counted as half a dB, the mean regret is 0.46 as it stands (the worst 3.5), 0.22 to
 0.39 by run-offs of one seed, 0.61 if the choice runs against its neighbours an octave away, 0.56 if both families bring theirs, and
 1.1 of all cells.
 
