@@ -1,9 +1,8 @@
 """Times of the library before and after it was put in order: a network as a program, a strategy with its own code.
 
 Each case is called in two processes in turn, one of which imports the library as it was (its `src` folder is named by
-the environment variable NTKIT_BEFORE, from a checkout of 2a98c4e), the other as it is; medians of five rounds of processor
-time, after a first call. On a busy machine that still varies by a tenth, so a case that misses is measured again, and
-the second figure stands. The flow had called LAPACK by a name that SciPy does not promise; it now takes public names, which
+the environment variable NTKIT_BEFORE, from a checkout of 2a98c4e), the other as it is; medians of eleven rounds of processor
+time, after a first call. The flow had called LAPACK by a name that SciPy does not promise; it now takes public names, which
 might have cost 1.6 times as much.
 """
 
@@ -17,7 +16,7 @@ from benchmarks.house_cases import CASES
 from benchmarks.report import Row
 
 BEFORE = os.environ.get("NTKIT_BEFORE")
-ROUNDS, AGAIN = 5, 11
+ROUNDS = 11
 _MOST = 1.05
 _TARGETS = {
     "small MLP, n = 32, called again": 0.8,
@@ -36,9 +35,7 @@ def measure() -> list[Row]:
         for process in both:
             seconds(process, name)
         most = _TARGETS.get(name, _MOST)
-        before, after = times(both, name, ROUNDS)
-        if after > most * before:
-            before, after = times(both, name, AGAIN)
+        before, after = times(both, name)
         rows += [
             Row(f"{name}: before", 1e3 * before, "ms"),
             Row(f"{name}: now over before", after / before, at_most=most),
@@ -49,9 +46,9 @@ def measure() -> list[Row]:
     return rows
 
 
-def times(both: "list[subprocess.Popen[str]]", name: str, rounds: int) -> tuple[float, float]:
+def times(both: "list[subprocess.Popen[str]]", name: str) -> tuple[float, float]:
     """Medians of both processes, which take turns."""
-    found = [[seconds(process, name) for process in both] for _ in range(rounds)]
+    found = [[seconds(process, name) for process in both] for _ in range(ROUNDS)]
     before, after = (median(times) for times in zip(*found, strict=True))
     return before, after
 
