@@ -1,4 +1,4 @@
-"""A warning where the rows of a network's outputs hang on each other: its expansion is that of the batch."""
+"""A warning where the rows of a network's outputs depend on each other: its expansion is that of the batch."""
 
 from collections.abc import Callable, Hashable, Iterator
 from itertools import combinations

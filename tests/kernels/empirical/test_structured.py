@@ -84,7 +84,7 @@ def test_verify_notices_what_is_wrong() -> None:
 @pytest.mark.parametrize("name", ["u-net", "gru", "lstm", "shared", "convolutions"])
 @pytest.mark.parametrize("method", [Structured(), Contraction(), Auto()], ids=repr)
 @pytest.mark.parametrize("outputs", ["trace", "full"])
-def test_no_graph_hangs_on_the_result(name: str, method: AbstractGramMethod, outputs: Any) -> None:
+def test_the_result_holds_no_graph(name: str, method: AbstractGramMethod, outputs: Any) -> None:
     """Also of the gradients of single samples, where parameters fall back, and of given points."""
     net, x = network(name)
     x.requires_grad_()

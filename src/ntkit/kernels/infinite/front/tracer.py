@@ -26,7 +26,7 @@ __all__ = [
     "Tracer",
     "attribute",
     "call",
-    "hangs_on_points",
+    "depends_on_points",
     "is_inside",
     "n_inputs",
 ]
@@ -303,11 +303,11 @@ def _is_of_shapes(node: fx.Node) -> bool:
     return node.op == "call_function" and bool(inputs) and all(map(_is_of_shapes, inputs))
 
 
-def hangs_on_points(node: fx.Node) -> bool:
+def depends_on_points(node: fx.Node) -> bool:
     """Whether entries of the points go into a node, not their shapes alone."""
     if node.op == "placeholder":
         return True
-    return not _is_of_shapes(node) and any(map(hangs_on_points, node.all_input_nodes))
+    return not _is_of_shapes(node) and any(map(depends_on_points, node.all_input_nodes))
 
 
 def _users_line() -> tuple[str, int] | None:

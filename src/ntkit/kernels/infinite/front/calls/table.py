@@ -29,7 +29,7 @@ from ntkit.kernels.infinite.front.calls import (
 from ntkit.kernels.infinite.front.reader import Reader, Reading
 from ntkit.kernels.infinite.front.replaced import replaced
 from ntkit.kernels.infinite.front.trace import Traced, refuse
-from ntkit.kernels.infinite.front.tracer import hangs_on_points
+from ntkit.kernels.infinite.front.tracer import depends_on_points
 from ntkit.kernels.infinite.meanings import AbstractMeaning, NoLimit, meanings
 from ntkit.kernels.infinite.rules import rules
 from ntkit.kernels.infinite.rules.kinds import Attends, Normalises, Pools
@@ -195,7 +195,7 @@ def check_modules(traced: Traced) -> None:
                 f"`{layer}` in training mode couples the inputs of a batch, and so do batch "
                 "statistics without running ones. Call `module.eval()`, or use `nn.LayerNorm`.",
             )
-        if node not in on_weights or (kind is nn.Embedding and not hangs_on_points(node)):
+        if node not in on_weights or (kind is nn.Embedding and not depends_on_points(node)):
             continue
         meaning = meanings.get(kind)
         if isinstance(meaning, NoLimit):
