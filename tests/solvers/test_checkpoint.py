@@ -25,6 +25,7 @@ from ntkit.solvers import (
     solve,
 )
 from tests.cases import randn
+from tests.tolerances import relative_error
 
 X = randn(150, 3)
 Y = X.sin()
@@ -102,6 +103,19 @@ def test_stopped_again_and_again_it_ends_with_the_same_bits(name: str, tmp_path:
     assert torch.equal(found.x, whole.x)
     assert (found.iterations, found.residual) == (whole.iterations, whole.residual)
     assert not list(folder.iterdir())  # solved: nothing is left
+
+
+@pytest.mark.parametrize("rows", [1, 4, 1000])
+def test_a_device_with_tiles_of_another_size_goes_on_at_the_same_point(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = METHODS["one pass"]
+    with pytest.raises(KeyboardInterrupt):
+        solved(make(checkpoint=tmp_path), calls=10)
+    assert [path.name for path in tmp_path.iterdir()] == ["normal.pt"]
+    monkeypatch.setattr("ntkit.solvers.inducing_system._TILE_BYTES", 8 * 9 * rows)
+    monkeypatch.setattr("ntkit.solvers.normal_equations._SHARE", 1)
+    assert relative_error(solved(make(checkpoint=tmp_path)).x, solved(make()).x) < 1e-8
 
 
 @pytest.mark.parametrize("name", METHODS)

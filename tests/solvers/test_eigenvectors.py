@@ -6,6 +6,8 @@ from math import inf, nan
 
 import pytest
 import torch
+from torch.autograd import forward_ad
+from torch.func import jvp, vmap
 
 from ntkit import GradientFlow
 from ntkit.kernels import RBF
@@ -13,7 +15,7 @@ from ntkit.solvers import eigenvectors as module
 from ntkit.solvers.eigenvectors import Eigenvectors, eigenvectors
 from tests import oracles
 from tests.cases import randn
-from tests.tolerances import assert_near
+from tests.tolerances import assert_near, relative_error
 
 DTYPES = [torch.float32, torch.float64]
 
@@ -91,6 +93,33 @@ def test_matrices_far_from_one(way: str, scale: float) -> None:
     assert_near(found.values / scale, torch.linalg.eigvalsh(matrix / scale), loosen=10)
     rows = randn(3, 50, seed=2)
     assert_near(found.back(found.into(rows)), rows, loosen=10)
+
+
+def test_entries_that_are_not_stored_in_full_cost_no_more_than_their_own_digits(way: str) -> None:
+    matrix = (RBF(0.7)(randn(50, 2)) * 1e-41).float()
+    found = eigenvectors(matrix).values.double()
+    assert relative_error(found, torch.linalg.eigvalsh(matrix.double())) < 1e-4
+
+
+def test_derivatives_forwards_are_those_of_eigh(way: str) -> None:
+    matrix, change = RBF(0.7)(randn(30, 2)), randn(30, 30, seed=1)
+    change = change + change.T
+
+    def least_and_largest(matrix: torch.Tensor) -> torch.Tensor:
+        return eigenvectors(matrix).values[[0, -1]]
+
+    expected = jvp(lambda m: torch.linalg.eigvalsh(m)[[0, -1]], (matrix,), (change,))[1]
+    assert_near(jvp(least_and_largest, (matrix,), (change,))[1], expected, loosen=1000)
+    with forward_ad.dual_level():
+        found = forward_ad.unpack_dual(least_and_largest(forward_ad.make_dual(matrix, change)))
+    assert found.tangent is not None
+    assert_near(found.tangent, expected, loosen=1000)
+    assert_near(vmap(least_and_largest)(matrix[None])[0], least_and_largest(matrix), loosen=10)
+
+
+def test_a_view_of_the_negative_is_read_as_such(way: str) -> None:
+    matrix = RBF(0.7)(randn(30, 2))
+    check(matrix, eigenvectors((-1j * matrix).conj().imag))
 
 
 @pytest.mark.parametrize("number", [nan, inf])

@@ -35,6 +35,13 @@ class Spread(Executor):
         yield from reversed([work(item, *shared) for item in reversed(list(items))])
 
 
+class Negative(RBF):
+    """No kernel, and one of whole numbers."""
+
+    def __call__(self, x1: torch.Tensor, x2: torch.Tensor | None = None) -> torch.Tensor:
+        return -super().__call__(x1.double(), None if x2 is None else x2.double())
+
+
 @pytest.fixture
 def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with many centres: the preconditioner is of a sample of the rows."""
@@ -243,6 +250,31 @@ def test_what_is_refused() -> None:
         kernel_ridge(RBF(1.0), X, Y, ridge=0.1, method=InducingPoints(X[:5, :2]))
     with pytest.raises(ValueError, match="computed in float64"):
         system.to(torch.float32)
+
+    with pytest.raises(ValueError, match="`points` is empty"):
+        kernel_ridge(RBF(1.0), X[:0], Y[:0], ridge=0.1, method=InducingPoints(5))
+    with pytest.raises(NumericalError, match="`kernel` is zero at all points"):
+        kernel_ridge(Linear(), 0 * X, Y, ridge=0.1, method=InducingPoints(5))
+    with pytest.raises(ValueError, match=r"`kernel\(centres, centres\)` has 4 NaN"):
+        kernel_ridge(Linear(), X, Y, ridge=0.1, method=InducingPoints(1e200 * X[:2]))
+    with pytest.raises(NumericalError, match=r"`kernel\(centres, centres\)` is not positive"):
+        kernel_ridge(Negative(1.0), X, Y, ridge=0.1, method=InducingPoints(X[:5]))
+    with pytest.raises(TypeError, match=r"`centres` are of torch.float64.* of torch.int64"):
+        kernel_ridge(Negative(1.0), X.long(), Y, ridge=0.1, method=InducingPoints(X[:5]))
+
+
+def test_no_values_have_no_weights() -> None:
+    fit = kernel_ridge(RBF(1.0), X, Y[:, :0], ridge=0.1, method=InducingPoints(5))
+    assert fit.solution.converged
+    assert fit.predict(TEST).shape == (20, 0)
+
+
+def test_centres_that_single_precision_does_not_tell_apart() -> None:
+    x, centres = X.float(), X.float()[:150]  # 150 smooth functions: most are lost in rounding
+    fit = kernel_ridge(RBF(3.0), x, Y, ridge=0.1, method=InducingPoints(centres))
+    exact = kernel_ridge(RBF(3.0), X, Y, ridge=0.1)
+    assert fit.solution.converged
+    assert relative_error(fit.predict(TEST.float()), exact.predict(TEST)) < 0.01
 
 
 def test_the_regressor_takes_it() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from ntkit._core.blas_threads import BlasThreads, blas_threads
 
@@ -83,6 +84,7 @@ def eigenvectors(matrix: Float[Tensor, "n n"]) -> Eigenvectors:
 def _is_for_stages(matrix: Tensor) -> bool:
     """LAPACK's stages know memory of the CPU, two precisions, and no derivative."""
     tracked = matrix.requires_grad and torch.is_grad_enabled()
+    tracked = tracked or forward_ad.unpack_dual(matrix).tangent is not None
     known = matrix.dtype in (torch.float32, torch.float64) and matrix.device.type == "cpu"
     return known and not tracked and len(matrix) >= _LARGE
 
@@ -98,13 +100,26 @@ def _scipy() -> tuple[Any, BlasThreads] | None:
     return None if threads is None else (linalg, threads)
 
 
+def _least(dtype: np.dtype) -> float:
+    """Of the largest entry, below which LAPACK's own drivers scale a matrix; the stages do not."""
+    limits = np.finfo(dtype)
+    return float(limits.tiny / limits.eps) ** 0.5
+
+
 def _by_stages(matrix: Tensor) -> Eigenvectors | None:
     """None where SciPy cannot, or does not succeed: `eigh` scales what is out of range, or says why it fails."""
     scipy = _scipy()
     if scipy is None:
         return None
     linalg, threads = scipy
-    symmetric = matrix.detach().numpy().T  # its own transpose: no copy into the order of columns
+    try:
+        symmetric = (
+            matrix.detach().resolve_neg().numpy().T
+        )  # its own transpose: in order of columns
+    except RuntimeError:  # `torch.func.jvp` and `vmap` show no numbers
+        return None
+    if max(symmetric.max(), -symmetric.min()) < _least(symmetric.dtype):
+        return None
     names = ("sytrd", "sytrd_lwork", "stevd")
     try:
         sytrd, sytrd_lwork, stevd = linalg.get_lapack_funcs(names, (symmetric,))

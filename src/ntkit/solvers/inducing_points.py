@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from ntkit._core.checks import positive_int, replace_fields
+from ntkit._core.errors import NumericalError
 from ntkit._core.executor import Executor
 from ntkit._core.fingerprint import of_tensors
 from ntkit.kernels.base import AbstractKernel
@@ -106,12 +107,20 @@ class InducingPoints:
             progress: As in `solve`.
 
         Raises:
-            ValueError: The centres are points of another shape.
+            ValueError: There are no points, or the centres are points of another shape.
+            TypeError: The centres are fractions, and the points whole numbers.
         """
+        if not len(x):
+            raise ValueError(f"`points` is empty: shape {tuple(x.shape)}. Pass at least one point.")
         if isinstance(self.centres, Tensor) and self.centres.shape[1:] != x.shape[1:]:
             raise ValueError(
                 f"`centres` are points of shape {tuple(self.centres.shape[1:])}, and those to train on of "
                 f"{tuple(x.shape[1:])}."
+            )
+        if isinstance(self.centres, Tensor) and not torch.can_cast(self.centres.dtype, x.dtype):
+            raise TypeError(
+                f"`centres` are of {self.centres.dtype}, and the points to train on of {x.dtype}, which cannot hold them. "
+                "Pass both in one dtype."
             )
         centres, words = self._drawn(kernel, x)
         system = InducingSystem(
@@ -147,7 +156,11 @@ class InducingPoints:
         return centres, replace(found, x=weights, method="inducing points", why=words)
 
     def _drawn(self, kernel: AbstractKernel, x: Tensor) -> tuple[Tensor, str]:
-        """The centres, and where they are from."""
+        """The centres, and where they are from.
+
+        Raises:
+            NumericalError: No point has a kernel function.
+        """
         if isinstance(self.centres, Tensor):
             return self.centres.to(x), f"{len(self.centres):,} centres as given"
         n, wanted = len(x), min(self.centres, len(x))
@@ -157,6 +170,10 @@ class InducingPoints:
         factor = pivoted_cholesky(
             kernel, x[index], tolerance=torch.finfo(torch.float64).eps, max_rank=wanted
         )
+        if not len(factor.pivots):
+            raise NumericalError(
+                "`kernel` is zero at all points: it has no function to fit with. Check the kernel and the points."
+            )
         words = f"{len(factor.pivots):,} centres by randomly pivoted Cholesky"
         words += "" if among == n else f" among {among:,} points"
         return factor.pivots, f"{words}, which leave out {factor.error:.1%} of the trace"

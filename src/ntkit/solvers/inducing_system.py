@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from ntkit._core.checks import finite
 from ntkit._core.chunk_sizes import OPERATOR_TILE
+from ntkit._core.errors import NumericalError
 from ntkit._core.executor import Executor
 from ntkit.operators.base import AbstractOperator
 from ntkit.solvers.cholesky import CholeskyFactor, cholesky
@@ -101,8 +103,20 @@ class InducingSystem(AbstractOperator):
 
     @cached_property
     def factor(self) -> CholeskyFactor:
-        """Of the centres' own matrix, with as little jitter as it needs."""
-        return cholesky(self.kernel(self.centres, self.centres).double())
+        """Of the centres' own matrix, with as little jitter as it needs: up to what its own precision leaves of it.
+
+        Raises:
+            NumericalError: It has negative eigenvalues beyond rounding.
+        """
+        own = self.kernel(self.centres, self.centres)
+        finite("kernel(centres, centres)", own)
+        try:
+            return cholesky(own.double(), max_jitter=torch.finfo(own.dtype).eps ** 0.5)
+        except NumericalError:
+            raise NumericalError(
+                f"`kernel(centres, centres)` is not positive semi-definite, up to the rounding of {own.dtype}. Check the "
+                "kernel, pass fewer centres, or points in float64."
+            ) from None
 
     @cached_property
     def shared(self) -> Any:

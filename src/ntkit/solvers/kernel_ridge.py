@@ -113,14 +113,14 @@ def kernel_ridge(
         centres, found = method.regress(
             kernel,
             x,
-            y.to(x.device).double().reshape(len(y), -1),
+            y.to(x.device).double().reshape(len(y), y.shape[1] if y.ndim == 2 else 1),
             ridge=ridge,
             sample_weights=None if roots is None else roots.to(x.device) ** 2,
             tolerance=tolerance,
             executor=executor or Threads(),
             progress=progress,
         )
-        weights = found.x.reshape(-1, *y.shape[1:]).to(y.dtype)
+        weights = found.x.reshape(len(centres), *y.shape[1:]).to(y.dtype)
         return RidgeFit(kernel, centres, replace(found, x=weights))
     matrix = gram(kernel, points, executor=executor)
     scale = None if roots is None else roots.to(matrix.device).reshape(-1, *[1] * (y.ndim - 1))

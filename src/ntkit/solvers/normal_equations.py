@@ -68,19 +68,20 @@ def normal_equations(
     of at most 256 pieces.
     """
     n, m = len(system.x), system.shape[0]
-    pieces = list(_pieces(n, m, system.height))
     total, done = y.new_zeros(m + len(y), m), 0
     state = kept.state()
     if state is not None:
-        total, done = state["sum"], int(state["pieces"])
+        total, done = state["sum"], int(state["points"])
+    pieces = list(_pieces(done, n, max(system.height, _SHARE * m, -(-n // _PIECES))))
     shared = system.executor.share((system.factor.lower, y))
     work = _Sums(max(system.height, m // _BLOCKS))
     with _bar(n, progress) as bar:
-        bar.update(sum(stop - start for start, stop in pieces[:done]))
-        for part in system.executor.map(work, pieces[done:], system.shared, shared):
-            total, done = total + part, done + 1  # not in place: what is kept must fit its count
-            kept.offer(_Sum(total, done).state)
-            bar.update(pieces[done - 1][1] - pieces[done - 1][0])
+        bar.update(done)
+        parts = system.executor.map(work, pieces, system.shared, shared)
+        for (start, stop), part in zip(pieces, parts, strict=True):
+            total = total + part  # not in place: what is kept must fit its count
+            kept.offer(_Sum(total, stop).state)
+            bar.update(stop - start)
     if not bool(torch.isfinite(total).all()):
         raise NumericalError(
             "`kernel` of the points with the centres has entries that are NaN, infinite or too large to square. "
@@ -117,14 +118,14 @@ class NormalMatrix(AbstractPreconditioner):
 
 @dataclass(frozen=True, eq=False)
 class _Sum:
-    """Of the first pieces."""
+    """Of the first points. Not of pieces: another device goes on with some of another size."""
 
     total: Tensor
-    pieces: int
+    points: int
 
     def state(self) -> dict[str, Tensor]:
         """As tensors."""
-        return {"sum": self.total, "pieces": torch.tensor(self.pieces)}
+        return {"sum": self.total, "points": torch.tensor(self.points)}
 
 
 @dataclass(frozen=True)
@@ -151,10 +152,9 @@ class _Sums:
         return out
 
 
-def _pieces(n: int, m: int, height: int) -> Iterator[tuple[int, int]]:
+def _pieces(done: int, n: int, step: int) -> Iterator[tuple[int, int]]:
     """Points that are one piece of work, whatever does it."""
-    step = max(height, _SHARE * m, -(-n // _PIECES))
-    for i in range(0, n, step):
+    for i in range(done, n, step):
         yield i, min(n, i + step)
 
 
