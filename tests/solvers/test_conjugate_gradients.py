@@ -81,7 +81,7 @@ def test_chan_is_the_mean_over_wrapped_diagonals(shape: tuple[int, ...]) -> None
 
 
 def test_the_preconditioner_pays() -> None:
-    """At a small bandwidth, on a grid: fewer than half of the products."""
+    """At a small bandwidth, on a grid: half of the products at most."""
     grid = Grid((16, 16))
     op = gram(
         ntk(layered(encodings.Gaussian(2, 64, 1.0, seeded()))), grid[::2, ::2], structure="toeplitz"
@@ -92,4 +92,4 @@ def test_the_preconditioner_pays() -> None:
         op, b, tolerance=1e-8, max_iterations=2000, preconditioner=chan_preconditioner(op)
     )
     assert fast.converged
-    assert fast.iterations < plain.iterations / 2
+    assert 2 * fast.iterations <= plain.iterations

@@ -103,7 +103,7 @@ def test_products_in_float32_reach_a_tolerance_in_float64() -> None:
 def test_large_operators_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Auto beyond its limit: float32 tiles and a factor, to the residual asked for."""
     monkeypatch.setattr(import_module("ntkit.solvers.auto_method"), "_STORED", 2**20)
-    monkeypatch.setattr(import_module("ntkit.solvers.cost"), "_free", lambda _: 2**20)
+    monkeypatch.setattr(import_module("ntkit.solvers.cost"), "free_memory", lambda _: 2**20)
     x = randn(1500, 3)
     op = gram(KERNEL, x, structure="tiled")
     found = solve(op, x[:, 0].sin(), ridge=0.1, tolerance=1e-3)
@@ -214,7 +214,7 @@ def test_the_choice_by_cost(name: str) -> None:
 def test_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Auto stores what it finds cheaper, and says both times."""
     monkeypatch.setattr(import_module("ntkit.solvers.auto_method"), "_STORED", 2**10)
-    monkeypatch.setattr(import_module("ntkit.solvers.cost"), "_free", lambda _: 2**40)
+    monkeypatch.setattr(import_module("ntkit.solvers.cost"), "free_memory", lambda _: 2**40)
     op = gram(KERNEL, POINTS, structure="tiled")
     cost = measured(op, 10)
     assert (cost.n, cost.n_bytes) == (150, 16 * 150**2)
