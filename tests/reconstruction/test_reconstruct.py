@@ -9,6 +9,7 @@ from torch import Tensor
 
 import ntkit
 from ntkit import Grid
+from ntkit._core.errors import NumericalError
 from ntkit.kernels import RBF, Matern
 from ntkit.measurements import AbstractMeasurement, Fourier, Matrix, Radon, Samples
 from ntkit.reconstruction import Reconstruction
@@ -133,6 +134,16 @@ def test_a_linear_problem_that_is_left_early_says_so(monkeypatch: pytest.MonkeyP
     said = [any("left after" in note for note in each.notes) for each in (whole, early)]
     assert said == [False, True]
     assert early.gap > whole.gap
+
+
+def test_a_strength_out_of_range_is_refused_and_one_that_does_not_end_says_so(
+    whole: Reconstruction,
+) -> None:
+    with pytest.raises(NumericalError, match="`total_variation`, `mean` or `bounds` is too large"):
+        found(data(), LINES, total_variation=1e300)
+    strange = found(data(), LINES, total_variation=1e10)
+    said = [any("in the last of which" in note for note in f.notes) for f in (whole, strange)]
+    assert said == [False, True]
 
 
 def test_several_channels() -> None:

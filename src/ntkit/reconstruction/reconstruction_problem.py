@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from ntkit._core.errors import NumericalError
 from ntkit.reconstruction.arguments import Bounds
 from ntkit.reconstruction.choice import Path, state_from_above, try_variations
 from ntkit.reconstruction.deviation import deviation_of, exact_deviation
@@ -49,6 +50,17 @@ _UNFINISHED = (
 USUAL_STRENGTH = 30.0
 """Of total variation over the kernel's weight and scale, where nothing that is held out can tell. Of 1 to 30 it did best on a brain
 slice and a phantom from an eighth of their Fourier samples, by 2 to 8 dB over 3."""
+
+_STEPS = 800
+"""Iterations of the field at most."""
+
+_SETTLED = 1e-3
+"""Change of the field in an iteration, relative, from which on it is said to have been left."""
+
+_UNSETTLED = (
+    f"The field was left after {_STEPS:,} iterations, in the last of which it changed by {{:.1%}}: it may be far from the answer. "
+    "A `total_variation` or `mean` that was given may be too large beside the data."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +180,8 @@ class ReconstructionProblem:
             start = None if self.system.is_blind else kernel_start(method, linear, terms)
             field, gap = self._field(method, row, terms, start)
         choice = self._choice(prior.name, row, weight, strength)
-        return Solved(field, choice, path, others, gap)
+        notes = () if gap < _SETTLED else (_UNSETTLED.format(gap),)
+        return Solved(field, choice, path, others, gap, notes)
 
     def deviation(
         self, prior: TorusPrior, row: PriorRow, solved: Solved, generator: Generator
@@ -222,12 +235,22 @@ class ReconstructionProblem:
     def _field(
         self, method: PrimalDual, row: PriorRow, terms: Terms, start: State | None
     ) -> tuple[Float[Tensor, "p ..."], float]:
-        """The field of a problem on all data, and its change in the last iteration."""
+        """The field of a problem on all data, and its change in the last iteration.
+
+        Raises:
+            NumericalError: It is not finite.
+        """
         self.say("The field")
         if start is None:
             start = state_from_above(method, terms, unit=row.weight * row.scale)
-        state = method.solve(terms, start=start, tolerance=2e-5, iterations=800)
-        return method.field(state, terms)[0], state.change
+        state = method.solve(terms, start=start, tolerance=2e-5, iterations=_STEPS)
+        field = method.field(state, terms)[0]
+        if not bool(torch.isfinite(field).all()):
+            raise NumericalError(
+                "The field came out as NaN or infinity: `total_variation`, `mean` or `bounds` is too large beside `y` for "
+                "single precision. Pass one nearer to the data, or leave it out."
+            )
+        return field, state.change
 
     def _choice(self, name: str, row: PriorRow, weight: float, strength: float) -> Choice:
         return Choice(
