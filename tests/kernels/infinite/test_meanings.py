@@ -1,13 +1,16 @@
 """One table of meanings: one a call, refusals give way, and the kinds are those that are read."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from ntkit import nngp
-from ntkit.kernels import duals, rules
+from ntkit import nngp, ntk
+from ntkit._core.errors import UnsupportedLayerError
+from ntkit.kernels import Norm, PairState, duals, rules
 from ntkit.kernels.infinite.front.calls.table import _READERS
 from ntkit.kernels.infinite.front.written_out import AsItSays, WrittenOut
 from ntkit.kernels.infinite.meanings import AbstractMeaning, Meanings, NoLimit, meanings
@@ -65,3 +68,98 @@ def test_nothing_is_filed_of_several_calls_if_one_is_taken() -> None:
         table.file(AsItSays(), "one", "two")
     assert table.get("one") == NoLimit("one")
     assert table.get("three") is None
+
+
+class Plain(nn.Module):
+    """A layer that nobody has filed."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+MISFILED = {
+    "instance": (lambda: rules.register(Plain()), TypeError, "types of modules, got Plain"),  # type: ignore[arg-type]
+    "name": (lambda: rules.register("Plain"), TypeError, "got 'Plain'"),  # type: ignore[arg-type]
+    "nothing": (lambda: rules.register(), ValueError, "got no type"),
+    "effect": (lambda: rules.register(Plain, effect="weight"), ValueError, "must be one of"),  # type: ignore[arg-type]
+    "axis": (lambda: rules.register(Plain, channel_axis=7), ValueError, "must be 1 or -1"),
+    "no function": (lambda: rules.register(Plain)(3), TypeError, "files a function, got 3"),  # type: ignore[arg-type]
+    "norm of an instance": (lambda: rules.normalisation(Plain()), TypeError, "types of modules"),  # type: ignore[arg-type]
+    "norm's axis": (
+        lambda: rules.normalisation(Plain, channel_axis=5),
+        ValueError,
+        "1, -1 or None",
+    ),
+    "norm is no function": (
+        lambda: rules.normalisation(Plain)(Norm()),  # type: ignore[arg-type]
+        TypeError,
+        "a function, got Norm",
+    ),
+    "pooling of an instance": (lambda: rules.pooling(Plain()), TypeError, "not the module"),
+    "pooling of a number": (lambda: rules.pooling(3), TypeError, "got 3"),
+    "pooling of nothing": (lambda: rules.pooling(), ValueError, "nothing to file"),
+    "weights": (lambda: rules.attention(Plain, weights=3), TypeError, "files a function, got 3"),  # type: ignore[arg-type]
+    "norm's axes": (lambda: Norm(axes=-1), TypeError, r"axes=-1.* tuple of integers"),  # type: ignore[arg-type]
+    "epsilon": (lambda: Norm(epsilon=-1.0), ValueError, "epsilon=-1.0.* at least 0"),
+    "no epsilon": (lambda: Norm(epsilon=None), TypeError, "epsilon=None.* a number"),  # type: ignore[arg-type]
+    "groups": (lambda: Norm(groups=0), ValueError, "groups=0"),
+    "scale": (lambda: Norm(scale=2.0), TypeError, "scale=2.0.* a tensor"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("name", MISFILED)
+def test_what_would_never_be_asked_is_refused_when_it_is_filed(name: str) -> None:
+    file, error, match = MISFILED[name]
+    with pytest.raises(error, match=match):
+        file()
+    assert meanings.get(Plain) is None
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("norm", "match"),
+    [
+        (Norm(axes=(9,)), r"the axes \(9,\), and its input has 2"),
+        (Norm(axes=(0, 1)), r"the first counts the points"),
+        (Norm(axes=(-1,), groups=3), "3 groups, which do not divide its 8 channels"),
+        (Norm(axes=(-1,), scale=torch.ones(7)), r"a scale of shape \(7,\)"),
+        (None, "must give a `ntkit.kernels.Norm`, got None"),
+    ],
+    ids=str,
+)
+def test_a_norm_that_does_not_fit_the_layer_is_refused(norm: Norm | None, match: str) -> None:
+    rules.normalisation(Plain)(lambda layer: norm)  # type: ignore[return-value]
+    with pytest.raises(UnsupportedLayerError, match=match):
+        nngp(nn.Sequential(Linear(2, 8), Plain(), Linear(8, 1)))(randn(3, 2))
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("effect", ["weights", "scaling"])
+@pytest.mark.parametrize(
+    ("rule", "match"),
+    [
+        (lambda layer, state, _: None, "must return a `PairState`, got NoneType"),
+        (lambda layer, state, _: state.cov, "must return a `PairState`, got Tensor"),
+        (lambda layer, state, _: replace(state, ntk=None), "lost the tangent kernel"),
+        (lambda layer, state, _: PairState(state.cov, state.ntk), "lost the variances"),
+        (lambda layer, state, _: replace(state, cov=state.cov[:1]), "changed the pairs"),
+        (lambda layer, state, _: replace(state, cov=state.cov.float()), "must keep torch.float64"),
+    ],
+)
+def test_a_rule_that_gives_no_state_of_the_same_pairs_is_named(
+    effect: Any, rule: Any, match: str
+) -> None:
+    """A state without a tangent kernel gave the covariance in its place."""
+    rules.register(Plain, effect=effect)(rule)
+    net = nn.Sequential(Linear(2, 8), Plain(), nn.ReLU(), Linear(8, 1))
+    with pytest.raises(ValueError, match=rf"At `1`.*the rule of `Plain\(\)` {match}"):
+        ntk(net)(randn(3, 2))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_attention_weights_that_are_no_tensor_are_named() -> None:
+    rules.attention(Plain, weights=lambda layer, cov, hidden: None)(lambda layer, state, _: state)  # type: ignore[return-value]
+    net = nn.Sequential(Linear(2, 8), Plain(), nn.Flatten(), Linear(24, 1))
+    with pytest.raises(ValueError, match=r"must be `\[points, queries, keys\]`.* got None"):
+        ntk(net)(randn(2, 3, 2))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -39,6 +40,30 @@ class Norm:
     groups: int | None = None
     scale: Tensor | None = None
     shift: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no axis, number or tensor.
+
+        Raises:
+            TypeError: A value is of another type.
+            ValueError: A number is out of its range.
+        """
+        axes, groups = self.axes, self.groups
+        if axes is not None and not (
+            isinstance(axes, tuple) and all(isinstance(k, int) for k in axes)
+        ):
+            raise TypeError(f"`Norm(axes={axes!r})` must be a tuple of integers, or None.")
+        if not isinstance(self.epsilon, (int, float, Tensor)):
+            raise TypeError(f"`Norm(epsilon={self.epsilon!r})` must be a number.")
+        if not (isfinite(self.epsilon) and self.epsilon >= 0):
+            raise ValueError(f"`Norm(epsilon={self.epsilon!r})` must be finite and at least 0.")
+        if groups is not None and not (isinstance(groups, int) and groups >= 1):
+            raise ValueError(
+                f"`Norm(groups={groups!r})` must be an integer of at least 1, or None."
+            )
+        for name, value in (("scale", self.scale), ("shift", self.shift)):
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(f"`Norm({name}={value!r})` must be a tensor, or None.")
 
     @property
     def trains(self) -> tuple[bool, bool]:

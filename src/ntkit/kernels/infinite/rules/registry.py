@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from torch import nn
 
@@ -101,9 +101,18 @@ class RuleBook:
             channel_axis: Where the layer expects the channels, 1 or -1.
             windows: See `Rule`.
             numbers: See `Rule`.
+
+        Raises:
+            ValueError: The effect or the axis is none of those above, or there are no types.
         """
+        _check_types("register", types)
+        if effect not in get_args(Effect):
+            raise ValueError(f"`register(effect={effect!r})` must be one of {get_args(Effect)}.")
+        if channel_axis not in {1, -1}:
+            raise ValueError(f"`register(channel_axis={channel_axis!r})` must be 1 or -1.")
 
         def file(apply: Apply) -> Apply:
+            _check_callable("register", apply)
             self._entries.register(*types)(Rule(apply, effect, channel_axis, windows, numbers))
             return apply
 
@@ -123,7 +132,19 @@ class RuleBook:
             ...     def forward(self, x):
             ...         return (x[..., ::2] + x[..., 1::2]) / 2
             >>> rules.pooling(Halves)
+
+        Raises:
+            TypeError: A target is neither a type of modules, a function nor a name.
+            ValueError: There are no targets.
         """
+        for target in targets:
+            if isinstance(target, nn.Module) or not (isinstance(target, str) or callable(target)):
+                raise TypeError(
+                    "`rules.pooling(...)` takes types of modules, functions and names of a tensor's methods, "
+                    f"got {target!r}. Pass the type of a module, not the module."
+                )
+        if not targets:
+            raise ValueError("`rules.pooling()` got nothing to file. Pass the type of a module.")
         meanings.file(Pools(), *targets)
 
     def normalisation(
@@ -135,6 +156,9 @@ class RuleBook:
             types: Exact layer types.
             channel_axis: Where the layer expects the channels; anywhere among the norm's axes if left out.
 
+        Raises:
+            ValueError: The axis is another one, or there are no types.
+
         Example:
             >>> from ntkit.kernels import Norm
             >>> class Unit(nn.Module):
@@ -144,8 +168,14 @@ class RuleBook:
             ... def unit(layer):
             ...     return Norm(axes=(-1,))
         """
+        _check_types("normalisation", types)
+        if channel_axis not in {None, 1, -1}:
+            raise ValueError(
+                f"`normalisation(channel_axis={channel_axis!r})` must be 1, -1 or None."
+            )
 
         def file(norm: NormOf) -> NormOf:
+            _check_callable("normalisation", norm)
             meanings.file(Normalises(norm, channel_axis), *types)
             return norm
 
@@ -164,8 +194,11 @@ class RuleBook:
                 each point's positions, in float64, and of where keys are not seen (`[n, 1, positions]`, or
                 None), the weights `[n, queries, keys]`.
         """
+        _check_types("attention", types)
+        _check_callable("attention", weights)
 
         def file(apply: Apply) -> Apply:
+            _check_callable("attention", apply)
             meanings.file(Attends(weights, apply), *types)
             return apply
 
@@ -179,6 +212,33 @@ class RuleBook:
 
     def __iter__(self) -> Iterator[type]:
         return iter(self._entries)
+
+
+def _check_types(door: str, types: tuple[object, ...]) -> None:
+    """Refuse what no layer has as its type: it would be filed and never asked.
+
+    Raises:
+        TypeError: It is no type of modules.
+        ValueError: There is none.
+    """
+    for kind in types:
+        if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+            raise TypeError(
+                f"`rules.{door}(...)` takes types of modules, got {kind!r}. Pass the class of the layer; "
+                "functions of positions go to `rules.pooling`, activations to `register_activation`."
+            )
+    if not types:
+        raise ValueError(f"`rules.{door}()` got no type. Pass the class of the layer.")
+
+
+def _check_callable(door: str, function: object) -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        TypeError: It cannot.
+    """
+    if not callable(function):
+        raise TypeError(f"`rules.{door}(...)` files a function, got {function!r}.")
 
 
 rules: RuleBook = RuleBook()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from torch import fx, nn
@@ -33,16 +34,19 @@ def normalised(reader: Reader, node: fx.Node, meaning: Normalises) -> int:
     """
     layer: Any = reader.layer(node)
     norm = meaning.norm(layer)
+    if not isinstance(norm, Norm):
+        refuse(node, f"what is filed for `{layer}` must give a `ntkit.kernels.Norm`, got {norm!r}.")
     (argument,) = node.all_input_nodes
     index = reader.states.get(argument)
     if index is None:
         return of_features(reader, node, argument)
     value, ndim = reader.units(index), len(reader.shape(node))
-    axes = range(1, ndim) if norm.axes is None else sorted(k % ndim for k in norm.axes)
+    axes = _axes(node, layer, norm, ndim)
     concat = reader.concats.get(index)
     parts = concat.parts if concat else (index,)
     _check_axes(reader, node, meaning, index, axes)
     _check_groups(reader, node, norm, index, parts)
+    _check_sizes(node, layer, norm, reader.shape(argument), axes, value.channel_axis)
     _check_numbers(node, layer, norm, n_channels=reader.shape(node)[value.channel_axis])
     kept = [k for k in range(1, ndim) if k != value.channel_axis]
     averaged = tuple(kept.index(k) for k in axes if k != value.channel_axis)
@@ -89,6 +93,46 @@ def normalised(reader: Reader, node: fx.Node, meaning: Normalises) -> int:
         return raised(reader, new, known) if known else new
 
     return reader.per_part(index, each)
+
+
+def _axes(node: fx.Node, layer: nn.Module, norm: Norm, ndim: int) -> Sequence[int]:
+    """The axes of a norm, counted from the first."""
+    if norm.axes is None:
+        return range(1, ndim)
+    found = sorted({k % ndim for k in norm.axes})
+    if any(not -ndim <= k < ndim for k in norm.axes) or 0 in found:
+        refuse(
+            node,
+            f"`{layer}` is filed with the axes {norm.axes}, and its input has {ndim}, of which the first "
+            "counts the points. Correct `Norm(axes=...)`.",
+        )
+    return found
+
+
+def _check_sizes(
+    node: fx.Node,
+    layer: nn.Module,
+    norm: Norm,
+    shape: Sequence[int],
+    axes: Sequence[int],
+    axis: int,
+) -> None:
+    """Refuse groups and numbers that do not fit the units."""
+    count = shape[axis]
+    if norm.groups is not None and count % norm.groups:
+        refuse(
+            node,
+            f"`{layer}` is filed with {norm.groups} groups, which do not divide its {count} channels. "
+            "Correct `Norm(groups=...)`.",
+        )
+    sizes = {1, count, prod(shape[k] for k in axes)}
+    for name, number in (("scale", norm.scale), ("shift", norm.shift)):
+        if number is not None and number.numel() not in sizes:
+            refuse(
+                node,
+                f"`{layer}` is filed with a {name} of shape {tuple(number.shape)}, which holds no number for "
+                f"each of {count} channels. Correct `Norm({name}=...)`.",
+            )
 
 
 def _check_axes(

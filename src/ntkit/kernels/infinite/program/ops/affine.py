@@ -81,11 +81,35 @@ class Custom(AbstractOp):
         before = states[0].read_out() if self.mixes else states[0]
         try:
             state = self.rule(self.layer.module, before, self.variances)
+            self._check(before, state, at)
             if not self.trains and state.ntk is not None:
                 state = self._frozen(before, state, state.ntk)
         except UnsupportedLayerError as error:
             raise UnsupportedLayerError(f"At {self.where}: {error}") from error
         return at.settled(state) if self.back == "windows" else state
+
+    def _check(self, before: PairState, state: object, at: At) -> None:
+        """Refuse what is no state of the same pairs.
+
+        Raises:
+            ValueError: The rule gave something else.
+        """
+        why = None
+        if not isinstance(state, PairState):
+            why = f"must return a `PairState`, got {type(state).__name__}"
+        elif state.cov.shape[:2] != before.cov.shape[:2]:
+            why = f"changed the pairs of points, from {tuple(before.cov.shape)} to {tuple(state.cov.shape)}"
+        elif before.ntk is not None and state.ntk is None:
+            why = "lost the tangent kernel `ntk`"
+        elif at.demand.variances and before.var1 is not None and state.var1 is None:
+            why = "lost the variances `var1` and `var2`"
+        elif state.cov.dtype != before.cov.dtype:
+            why = f"must keep {before.cov.dtype}, got {state.cov.dtype}"
+        if why is not None:
+            raise ValueError(
+                f"At {self.where}: the rule of `{self.name}` {why}. Make its result by methods of the state "
+                "(`affine`, `scaled`, ...), or by `dataclasses.replace`."
+            )
 
     def _frozen(self, before: PairState, state: PairState, ntk: Tensor) -> PairState:
         """Without what the layer's own parameters add: rules are affine in the tangent kernel, so what they make of zero."""

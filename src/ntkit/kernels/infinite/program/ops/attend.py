@@ -156,10 +156,11 @@ class AttendByRule(AbstractOp):
         if self.hidden is not None:
             hidden = at.context.first.features[self.hidden].reshape(-1, 1, size).bool()
         found = self.weights(self.after.layer.module, table, hidden)
-        if found.shape != table.shape:
+        got = tuple(found.shape) if isinstance(found, Tensor) else found
+        if got != tuple(table.shape):
             raise ValueError(
                 f"At {self.after.where}: the attention weights of `{self.name}` must be `[points, queries, keys]`, "
-                f"{tuple(table.shape)}, got {tuple(found.shape)}. Correct `weights=` of "
+                f"{tuple(table.shape)}, got {got}. Correct `weights=` of "
                 "`ntkit.kernels.rules.attention`."
             )
         return found.detach().to(table)
