@@ -149,6 +149,33 @@ def test_functions_and_methods_are_maps_of_positions_as_well(
     assert_near(one, nngp(third.convolved(8, seeded(), third.RunningMean(), Weighed(places)))(x))
 
 
+class Stopped(nn.Module):
+    """Neighbours' means whose gradients do not come back, or half of them."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = (x + x.roll(1, 2)) / 2
+        return self.share * mean + (1 - self.share) * mean.detach()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_map_of_positions_that_stops_gradients_is_refused(
+    share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its values would be right, and its tangent kernel that of another network."""
+    monkeypatch.setattr(meanings, "_entries", dict(meanings._entries))
+    rules.pooling(Stopped)
+    kernel, x = ntk(third.convolved(8, seeded(), Stopped(share))), randn(2, 2, 5)
+    if share == 1:
+        assert torch.isfinite(kernel(x)).all()
+    else:
+        with pytest.raises(UnsupportedLayerError, match="does not pass gradients on"):
+            kernel(x)
+
+
 class Weighed(nn.Module):
     """Each position times a number of its own."""
 

@@ -109,7 +109,7 @@ def probe(
         The map, and where the channels are afterwards.
 
     Raises:
-        ValueError: The map is not linear, acts across channels, or cannot be probed.
+        ValueError: The map is not linear, acts across channels, cannot be probed, or keeps gradients from what is before it.
     """
     shape = [*positions]
     shape.insert(channel_axis - 1, 1)
@@ -124,6 +124,10 @@ def probe(
     )
     expected = image_to_image(noise)
     out = tuple(expected.shape[1:])
+    if not _is_its_derivative(image_to_image, noise, expected):
+        raise ValueError(
+            f"{what} does not pass gradients on as its values say; `detach` would do that"
+        )
     moves = _moves_channels(function, image_to_image, positions, (channel_axis, axis), what)
     if len(out) == len(positions):
         separable = PositionMap(_factors(image_to_image, positions), out)
@@ -135,6 +139,22 @@ def probe(
     if not _agrees(whole, noise, expected):
         raise ValueError(f"{what} is no linear map of positions, so it has no infinite-width rule.")
     return replace(whole, moves_channels=moves), axis
+
+
+def _is_its_derivative(
+    image_to_image: Callable[[Tensor], Tensor], noise: Tensor, expected: Tensor
+) -> bool:
+    """Whether the derivative of a linear map is the map itself: `<A^T c, v> = <c, A v>`."""
+    draw = torch.Generator().manual_seed(2)
+    weights = torch.randn(expected.shape, dtype=torch.float64, generator=draw)
+    with torch.enable_grad():
+        images = torch.randn(noise.shape, dtype=torch.float64, generator=draw).requires_grad_()
+        found = image_to_image(images * 1)  # not a leaf: it may be written into
+        if not found.requires_grad:
+            return False
+        (gradient,) = torch.autograd.grad(found, images, weights)
+    scale = weights.norm() * expected.norm()
+    return bool(((gradient * noise).sum() - (weights * expected).sum()).abs() <= 1e-10 * scale)
 
 
 def _moves_channels(
