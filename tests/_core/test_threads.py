@@ -2,9 +2,11 @@
 
 import os
 import threading
+import weakref
 
 import pytest
 import torch
+from torch import Tensor
 
 from ntkit._core.threads import free_cores, in_threads, use_threads
 
@@ -35,6 +37,23 @@ def test_work_in_threads_comes_back_in_order_and_leaves_the_count_of_threads() -
     with in_threads(lambda k: (k, torch.get_num_threads()), range(50), 2) as results:
         assert list(results) == [(k, 1) for k in range(50)]
     assert torch.get_num_threads() == before
+
+
+def test_what_is_taken_is_let_go() -> None:
+    """A million results need not fit into memory: 200 here, of which few are held at a time."""
+    held: list[weakref.ref[Tensor]] = []
+
+    def work(k: int) -> Tensor:
+        made = torch.full((3,), k)
+        held.append(weakref.ref(made))
+        return made
+
+    most = 0
+    with in_threads(work, range(200), 2) as results:
+        for k, result in enumerate(results):
+            assert result[0] == k
+            most = max(most, sum(ref() is not None for ref in held))
+    assert most <= 40
 
 
 def test_a_fault_in_a_thread_is_raised_and_calls_off_what_has_not_begun() -> None:

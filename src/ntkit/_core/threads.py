@@ -5,9 +5,11 @@ parallel region waits for its slowest member. So a command asks for threads expl
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from itertools import islice
 from threading import Lock
 from typing import TypeVar
 
@@ -20,6 +22,9 @@ _Out = TypeVar("_Out")
 
 _pools: dict[int, ThreadPoolExecutor] = {}
 """Kept: starting two threads took as long as a kernel of 1,500 points."""
+
+_AHEAD = 16
+"""Items a thread that are under way or wait to be taken: enough that a slow one at the front does not stop the others."""
 
 
 def free_cores() -> int:
@@ -54,21 +59,32 @@ def in_threads(
 ) -> Iterator[Iterator[_Out]]:
     """`work` on each item, in threads of one OpenMP thread each; the results come in order.
 
+    Few items are under way at a time, and a result is let go once it is taken: all together may be larger than memory.
     What has not begun when the block is left is called off, and what has is waited for.
     """
     if threads not in _pools:
         _pools[threads] = ThreadPoolExecutor(
             threads, initializer=torch.set_num_threads, initargs=(1,)
         )
-    futures: list[Future[_Out]] = []
+    begun, left = deque[Future[_Out]](), iter(items)
+
+    def begin(count: int) -> None:
+        begun.extend(_pools[threads].submit(work, item) for item in islice(left, count))
+
+    def results() -> Iterator[_Out]:
+        while begun:
+            result = begun.popleft().result()
+            begin(1)
+            yield result
+
     _count.one()
     try:
-        futures += [_pools[threads].submit(work, item) for item in items]
-        yield (future.result() for future in futures)
+        begin(_AHEAD * threads)
+        yield results()
     finally:
-        for future in futures:
+        for future in begun:
             future.cancel()
-        wait(futures)
+        wait(begun)
         _count.before()
 
 
