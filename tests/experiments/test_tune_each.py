@@ -270,9 +270,17 @@ def test_ctrl_c_stops_the_signal_that_a_worker_is_at(asked: TuneSpec) -> None:
         n_workers=1, threads_per_worker=1, dashboard_address=":0", memory_limit=0
     ) as cluster:
         command += ["--scheduler", cluster.scheduler_address]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(
+            command,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - else it may inherit to ignore it
+        ) as process:
             wait_for(lambda: any(first.glob("*checkpoint*")) or process.poll() is not None)
             process.send_signal(signal.SIGINT)
+            try:
+                process.wait(120)
+            finally:
+                process.kill()
         assert process.returncode == 130
         wait_for(lambda: is_free(first))
     assert any(first.iterdir())
