@@ -2,6 +2,8 @@
 
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -92,8 +94,15 @@ def test_the_functions_are_the_route(make: Kernel, net: nn.Module, monkeypatch: 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 @pytest.mark.usefixtures("fuses")
 @pytest.mark.parametrize(("make", "net"), CASES[1:3])
-def test_compiled_they_have_the_same_digits(make: Kernel, net: nn.Module, monkeypatch: Any) -> None:
+def test_compiled_they_have_the_same_digits(
+    make: Kernel, net: nn.Module, monkeypatch: Any, request: pytest.FixtureRequest
+) -> None:
     """By the back end of torch for processors: its operations are those of the one for GPUs."""
+    if request.config.getoption("--jaxtyping-packages"):  # torch compiles no checked annotations
+        itself = f"{__file__}::{request.node.name}"
+        command = [sys.executable, "-m", "pytest", "-m", "slow", "-p", "no:cacheprovider", itself]
+        subprocess.run(command, cwd=request.config.rootpath, check=True)
+        return
     failed: list[Any] = []
     monkeypatch.setattr(fused._LOG, "info", lambda *words: failed.append(words))
     agrees(make, net, 1e-13)
