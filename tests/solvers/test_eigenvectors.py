@@ -175,7 +175,7 @@ def test_threads_are_left_as_found() -> None:
     scipy = module._scipy()
     assert scipy is not None
     before = threadpoolctl.threadpool_info()
-    with scipy[1].as_torch(), scipy[1].as_torch():
+    with scipy[1](), scipy[1]():
         inside = [each for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"]
         assert {each["num_threads"] for each in inside} == {torch.get_num_threads()}
     assert threadpoolctl.threadpool_info() == before

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from ntkit._core.blas_threads import BlasThreads, blas_threads
+from ntkit._core.blas_threads import blas_threads
+from ntkit._core.settings import Shared
 
 __all__ = ["Eigenvectors", "eigenvectors"]
 
@@ -90,7 +91,7 @@ def _is_for_stages(matrix: Tensor) -> bool:
 
 
 @cache
-def _scipy() -> tuple[Any, BlasThreads] | None:
+def _scipy() -> tuple[Any, Shared] | None:
     """SciPy's linear algebra and the hold of its threads; None without either."""
     try:
         linalg = importlib.import_module("scipy.linalg")
@@ -113,9 +114,8 @@ def _by_stages(matrix: Tensor) -> Eigenvectors | None:
         return None
     linalg, threads = scipy
     try:
-        symmetric = (
-            matrix.detach().resolve_neg().numpy().T
-        )  # its own transpose: in order of columns
+        # Its own transpose: in order of columns, without a copy.
+        symmetric = matrix.detach().resolve_neg().numpy().T
     except RuntimeError:  # `torch.func.jvp` and `vmap` show no numbers
         return None
     if max(symmetric.max(), -symmetric.min()) < _least(symmetric.dtype):
@@ -123,11 +123,9 @@ def _by_stages(matrix: Tensor) -> Eigenvectors | None:
     names = ("sytrd", "sytrd_lwork", "stevd")
     try:
         sytrd, sytrd_lwork, stevd = linalg.get_lapack_funcs(names, (symmetric,))
-    except (
-        ValueError
-    ):  # older releases lack `stevd`; `stemr`, which they have, is not orthogonal in float32
-        return None
-    with threads.as_torch():
+    except ValueError:
+        return None  # older releases lack `stevd`; `stemr`, which they have, is not orthogonal in float32
+    with threads():
         work, _ = sytrd_lwork(len(matrix), lower=1)
         reflections, diagonal, off, scales, failed = sytrd(symmetric, lower=1, lwork=int(work))
         if failed or not np.isfinite(diagonal).all() or not np.isfinite(off).all():

@@ -14,6 +14,7 @@ from ntkit._core.errors import UnsupportedLayerError
 from ntkit.kernels import rules
 from ntkit.networks import Conv1d, Linear
 from tests.cases import randn, seeded
+from tests.kernels.infinite.drawn import is_mean_of_draws
 from tests.ordinary_networks import relu, written
 from tests.tolerances import assert_near
 
@@ -156,26 +157,18 @@ DRAWN: dict[str, tuple[Callable[[Any, Tensor], Tensor], tuple[int, ...]]] = {
 }
 
 
-def is_mean_of_draws(kernel: Any, x: Tensor, count: int, width: int) -> bool:
-    """Within five standard errors, and a bias of a few parts in the width."""
-    exact, found = kernel(x), kernel.monte_carlo(x, count, seeded(2))
-    size = exact.diagonal().mean()
-    assert bool((found.standard_error < 0.25 * size).all())
-    return bool(((found.mean - exact).abs() < 5 * found.standard_error + 4 / width * size).all())
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 @pytest.mark.parametrize(("make", "count"), [(nngp, 600), (ntk, 200)], ids=["nngp", "ntk"])
 def test_drawn_networks_have_these_means(name: str, make: Any, count: int) -> None:
     forward, shape = DRAWN[name]
-    assert is_mean_of_draws(make(net_of(forward)), randn(3, *shape), count, W)
+    assert is_mean_of_draws(make(net_of(forward)), randn(3, *shape), count, W, within=0.25)
 
 
 @pytest.mark.parametrize(("make", "count"), [(nngp, 200), (ntk, 25)], ids=["nngp", "ntk"])
 def test_small_networks_have_these_means(make: Any, count: int) -> None:
     net = net_of(spatial, width=48, outputs=2)
-    assert is_mean_of_draws(make(net), randn(2, D, T), count, 48)
+    assert is_mean_of_draws(make(net), randn(2, D, T), count, 48, within=0.25)
 
 
 class Attentive(nn.Module):

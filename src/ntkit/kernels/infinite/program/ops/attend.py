@@ -65,9 +65,7 @@ class AttendExactly(AbstractOp):
     def _scores(self, embedded: PairState, at: At) -> Tensor:
         size, layer = prod(embedded.positions), self._layer
         table = embedded.cov[:, 0].reshape(-1, size, size)
-        hidden = None
-        if self.hidden is not None:
-            hidden = at.context.first.features[self.hidden].reshape(-1, 1, size).bool()
+        hidden = _hidden(self.hidden, at, size)
         return layer.score(layer.query_std * layer.key_std * table, hidden)
 
     def _seen(self, positions: tuple[int, ...], at: At) -> Tensor | float:
@@ -112,8 +110,8 @@ class AttendByLayer(AbstractOp):
     def _softmax(self, state: PairState, at: At) -> Tensor:
         size = prod(state.positions)
         table = self.scores * state.cov[:, 0].reshape(-1, size, size)
-        if self.hidden is not None:
-            hidden = at.context.first.features[self.hidden].reshape(-1, 1, size).bool()
+        hidden = _hidden(self.hidden, at, size)
+        if hidden is not None:
             table = table.masked_fill(hidden, -torch.inf)
         if self.added is not None:
             table = table + self.added.tensor.to(table)
@@ -152,10 +150,7 @@ class AttendByRule(AbstractOp):
         """
         size = prod(state.positions)
         table = state.cov[:, 0].reshape(-1, size, size)
-        hidden = None
-        if self.hidden is not None:
-            hidden = at.context.first.features[self.hidden].reshape(-1, 1, size).bool()
-        found = self.weights(self.after.layer.module, table, hidden)
+        found = self.weights(self.after.layer.module, table, _hidden(self.hidden, at, size))
         got = tuple(found.shape) if isinstance(found, Tensor) else found
         if got != tuple(table.shape):
             raise ValueError(
@@ -192,6 +187,13 @@ class AttendByHand(AbstractOp):
         first, second = (s.cov[:, 0].reshape(-1, size, size) for s in (one, two))
         table = self.factor * first.sign() * safe_sqrt((first * second).abs())
         return (table if self.added is None else table + self.added.tensor.to(table)).softmax(-1)
+
+
+def _hidden(number: int | None, at: At, size: int) -> Tensor | None:
+    """The mask of keys among the first points' features, `[n, 1, size]`; None for none."""
+    if number is None:
+        return None
+    return at.context.first.features[number].reshape(-1, 1, size).bool()
 
 
 def _embedded(layer: SelfAttention, state: PairState) -> PairState:
