@@ -24,11 +24,9 @@ much, too."""
 _ALIKE = 0.002  # of scores: where a path began and when it ended moves them by as much
 
 TOLERANCE = 3e-4  # of the field's change in an iteration, at which a strength is judged
-COLD, WARM, _STEPS = (
-    150,
-    60,
-    10,
-)  # iterations at most, at the first strength and later; between looks
+COLD, WARM, _STEPS = 150, 60, 10
+"""Iterations at most, at the first strength and at later ones; and between looks at the score."""
+
 _CLEAR = 0.1
 """A strength is judged once ten iterations move its score by less than this part of what sets it apart from the one before: those far
 from the best, which are most, take 20 to 30 iterations."""

@@ -124,21 +124,23 @@ def probe(
     )
     expected = image_to_image(noise)
     out = tuple(expected.shape[1:])
+    moves = _moves_channels(function, image_to_image, positions, (channel_axis, axis), what)
+    found = None
+    if len(out) == len(positions):
+        found = PositionMap(_factors(image_to_image, positions), out)
+    if found is None or not _agrees(found, noise, expected):
+        total = prod(positions)
+        units = torch.eye(total, dtype=torch.float64).reshape(total, *positions)
+        found = PositionMap((image_to_image(units).reshape(total, -1).T.contiguous(),), out)
+        if not _agrees(found, noise, expected):
+            raise ValueError(
+                f"{what} is no linear map of positions, so it has no infinite-width rule."
+            )
     if not _is_its_derivative(image_to_image, noise, expected):
         raise ValueError(
             f"{what} does not pass gradients on as its values say; `detach` would do that"
         )
-    moves = _moves_channels(function, image_to_image, positions, (channel_axis, axis), what)
-    if len(out) == len(positions):
-        separable = PositionMap(_factors(image_to_image, positions), out)
-        if _agrees(separable, noise, expected):
-            return replace(separable, moves_channels=moves), axis
-    total = prod(positions)
-    units = torch.eye(total, dtype=torch.float64).reshape(total, *positions)
-    whole = PositionMap((image_to_image(units).reshape(total, -1).T.contiguous(),), out)
-    if not _agrees(whole, noise, expected):
-        raise ValueError(f"{what} is no linear map of positions, so it has no infinite-width rule.")
-    return replace(whole, moves_channels=moves), axis
+    return replace(found, moves_channels=moves), axis
 
 
 def _is_its_derivative(
