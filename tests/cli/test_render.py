@@ -1,5 +1,6 @@
 """`ntkit render`: what of a field is written, and what is refused."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,8 +17,10 @@ from ntkit.encodings import Basic
 from ntkit.experiments.data import open_task
 from ntkit.experiments.spec import FitSpec
 from ntkit.networks import mlp
-from ntkit.tasks import Image, Points
+from ntkit.tasks import Image, Points, RadianceField, Shape, Volume
 from tests.cases import randn, seeded
+from tests.spheres import views
+from tests.tasks.solids import sphere
 
 PICTURE = Image(randn(9, 12).sigmoid())
 TABLE = Points(randn(40, 2), randn(40))
@@ -75,6 +78,57 @@ def test_a_part_of_a_table_is_in_its_units_and_open_ends_are_its_own(render) -> 
 def test_errors(render, task, options, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         render(task, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "match"),
+    [
+        (
+            Image,
+            "out.xyz",
+            r"has a name of no format of what is written of kind image. Pass .* .png, ",
+        ),
+        (Shape, "out.png", r"of kind shape. Pass one that ends in .ply, .obj, .* or .webp"),
+        (RadianceField, "out", "of kind field"),
+        (Volume, "out.gz", "of kind volume"),
+    ],
+)
+def test_a_name_of_no_format_is_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: type, name: str, match: str
+) -> None:
+    found = SimpleNamespace(
+        domain=SimpleNamespace(kind=kind.kind, is_scattered=False), network=None
+    )
+    monkeypatch.setattr(command, "load", lambda _: found)
+    with pytest.raises(ValueError, match=match):
+        command.render(tmp_path, out=tmp_path / name)
+    Volume.check_name(tmp_path / "slices")  # a folder
+
+
+def test_a_film_of_one_picture_is_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    domain = RadianceField(views(3, 8)).domain
+    monkeypatch.setattr(command, "load", lambda _: SimpleNamespace(domain=domain, network=None))
+    with pytest.raises(
+        ValueError, match=r"`--frames 6` is of a film: pass a name that ends in .gif"
+    ):
+        command.render(tmp_path, out=tmp_path / "turn.png", frames=6)
+
+
+def test_a_mesh_is_counted_in_triangles(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("trimesh")
+    pytest.importorskip("skimage")
+    pytest.importorskip("igl")
+    task = Shape(sphere(1), n_points=100)
+    network = mlp(Basic(3), 1, width=8, depth=1, generator=seeded())
+    monkeypatch.setattr(
+        command, "load", lambda _: SimpleNamespace(domain=task.domain, network=network)
+    )
+    command.render(tmp_path, out=tmp_path / "ball.ply", size=(8,))
+    assert re.search(r"ball.ply: [0-9,]+ triangles\n", capsys.readouterr().out)
 
 
 def test_a_file_that_is_there_is_kept(render, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from ntkit.tasks.files import Views
-from ntkit.tasks.scene import Scene, packed, triple, unpacked
+from ntkit.tasks.scene import Scene, packed, unpacked
 from ntkit.tasks.scene_box import scene_of
+from ntkit.tasks.scene_options import checked_place, colour, none_or_more, triple
 from ntkit.tasks.silhouettes import possible_cells
 from tests.cases import seeded
 from tests.spheres import BALLS, cameras, pictures, views
@@ -127,14 +128,50 @@ def test_cameras_that_look_outwards_need_a_box() -> None:
     [
         ({"near": 5.0}, r"`near=5.0, far=4.0` must be two depths"),
         ({"near": -1.0, "far": 2.0}, r"`near=-1.0, far=2.0` must be two depths"),
-        ({"box": (0, 0, 0, 1, 1)}, r"`box=\(0, 0, 0, 1, 1\)` must be six numbers"),
-        ({"box": (0, 0, 0, 1, 0, 1)}, "must be six numbers: the lowest corner"),
-        ({"box": (0, 0, 0, 1, 1, float("inf"))}, "`box=.*` must be three finite numbers"),
+        (
+            {"box": (50, 50, 50, 51, 51, 51)},
+            r"No view .* looks into the box of the scene, from \[50.0, ",
+        ),
+        (
+            {"near": 90.0, "far": 91.0, "box": (0, 0, 0, 1, 1, 1)},
+            "at depths from 90 to 91. Pass another",
+        ),
     ],
 )
 def test_errors(how: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         found(**how)
+
+
+def test_what_is_asked_is_checked_without_any_views() -> None:
+    assert checked_place(1, None, (0, 0, 0, 1, 2, 3)) == {
+        "near": 1.0,
+        "far": None,
+        "box": (0.0, 0.0, 0.0, 1.0, 2.0, 3.0),
+    }
+    assert colour("background", (0, 0.5, 1)) == (0.0, 0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: checked_place(2.0, 1.0, None), "`near=2.0, far=1.0` must be two depths"),
+        (lambda: checked_place(float("nan"), None, None), "`near=nan` must be"),
+        (lambda: checked_place(None, -1.0, None), "`far=-1.0` must be"),
+        (lambda: checked_place(None, None, (0, 0, 0, 1, 1)), r"`box=\(0.0, 0.0, .*\)` must be six"),
+        (lambda: checked_place(None, None, (0, 0, 0, 1, 0, 1)), "must be six numbers: the lowest"),
+        (
+            lambda: checked_place(None, None, (0, 0, 0, 1, 1, float("inf"))),
+            "`box=.*` must be three finite numbers",
+        ),
+        (lambda: colour("background", (255, 255, 255)), "from 0 to 1. Divide bytes by 255"),
+        (lambda: colour("background", (0, 0, -0.1)), "`background=.*` must be red, green and blue"),
+        (lambda: none_or_more("n_fine", -1), "`n_fine=-1` must be 0 or more"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(call, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        call()
 
 
 def test_damaged_cells_and_other_triples_are_refused() -> None:

@@ -206,12 +206,18 @@ def test_a_network_learns_a_ball() -> None:
     assert task.scores(task.shown(network))["chamfer distance (sides of the box)"] < 0.02
 
 
+TRIANGLE = np.array([[0.0, 0, 0], [1, 0, 0.3], [0, 1, 0.5]]), np.array([[0, 1, 2]])
+"""It leans, so that its box has a volume, and encloses nothing."""
+
+
 @pytest.mark.parametrize(
     ("call", "match"),
     [
         (lambda: Shape(sphere(1), n_points=9), "`n_points=9` must be at least 64"),
         (lambda: Shape(sphere(1), eikonal=0.1), "`eikonal=0.1` is of distances: pass `signed"),
         (lambda: Shape(sphere(1), up="w"), "`up='w'` must be 'x', 'y' or 'z'"),
+        (lambda: Shape(TRIANGLE, n_points=400), "None of the 400 points to train on is inside: the surface encl"),
+        (lambda: Shape(TRIANGLE, n_points=64, signed_distance=True), "Close it, or pass a larger `n_points`"),
         (lambda: Shape(sphere(1)[:1]), r"`Shape\(source\)` has 1 parts"),
         (lambda: Shape((sphere(1)[0], -sphere(1)[1])), r"`Shape\(\(vertices, faces\)\)` has faces"),
         (lambda: Shape.render(Ball(), Shape(sphere(1), n_points=64).domain, size=(1, 2)), "`size=.1, 2.` must be"),

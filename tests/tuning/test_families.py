@@ -12,12 +12,13 @@ from ntkit import tune
 from ntkit._core.errors import NumericalError
 from ntkit.networks import Sine
 from ntkit.networks.families import FAMILIES
-from ntkit.tasks import PSNR, Budget, Shape, Signal
+from ntkit.tasks import PSNR, Budget, RadianceField, Shape, Signal
 from ntkit.tuning import EVERY_FAMILY, Candidate, NetworkPlan, Prediction, families, ladders
 from ntkit.tuning.families import compared, notes_on
 from ntkit.tuning.ladders import ladder_of, usual_of
 from ntkit.tuning.trials import CandidateTrial
 from tests.cases import TASKS, randn, seeded
+from tests.spheres import views
 
 PLAN = NetworkPlan(2, 1, width=48, depth=2, n_frequencies=48)
 NOISE = Signal(randn(96, 96))
@@ -215,9 +216,20 @@ def test_networks_have_as_many_parameters(name: str) -> None:
 
 
 def test_scenes_with_directions_have_no_hash_grid() -> None:
-    assert ladders.asked_families(None, 6, may_try=True) == ("mlp", "siren", "finer", "wire")
-    assert ladders.asked_families(None, 3, may_try=True) == EVERY_FAMILY
-    assert ladders.asked_families(None, 3, may_try=False) == ("mlp",)
+    turned, plain = (RadianceField(views(3, 8), view_directions=on) for on in (True, False))
+    assert ladders.asked_families(None, turned, may_try=True) == ("mlp", "siren", "finer", "wire")
+    assert ladders.asked_families(None, plain, may_try=True) == EVERY_FAMILY
+    assert ladders.asked_families(None, plain, may_try=False) == ("mlp",)
+
+
+def test_scenes_of_cones_are_asked_of_encodings_alone() -> None:
+    task = RadianceField(views(3, 8), cones=True)
+    assert ladders.asked_families(None, task, may_try=True) == ("mlp",)
+    assert ladders.asked_families(["mlp"], task, may_try=True) == ("mlp",)
+    with pytest.raises(
+        ValueError, match=r"`families=\('siren',\)` must be \('mlp',\) here: this field"
+    ):
+        ladders.asked_families(["siren"], task, may_try=True)
 
 
 def test_bandwidths_whose_waves_turn_too_far_in_a_step_are_not_tried() -> None:

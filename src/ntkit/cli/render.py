@@ -72,14 +72,20 @@ def render(
     takes = signature(job.render).parameters
     if frames is None and "frames" in takes and out.suffix.lower() in _FILMS:
         frames = _TURN
+    is_film = out.suffix.lower() in _FILMS | {".npy"}
+    if frames is not None and "frames" in takes and frames > 1 and not is_film:
+        raise ValueError(
+            f"`--frames {frames}` is of a film: pass a name that ends in .gif, .mp4 or .npy."
+        )
     for name, value in (("rate", rate), ("frames", frames), ("depth", depth or None)):
         if value is not None and name not in takes:
             raise ValueError(f"`--{name}` is not for this run, which is of kind {domain.kind}.")
         how |= {} if value is None else {name: value}
+    job.check_name(out)
     rendered = job.render(found.network, domain, **how)  # pyright: ignore[reportArgumentType]
     for note in job.write(out, rendered):
         print(f"note: {note}")
-    print(f"{shown(out)}: {' x '.join(map(str, rendered.values.shape))}")
+    print(f"{shown(out)}: {job.size_in_words(rendered)}")
     return 0
 
 

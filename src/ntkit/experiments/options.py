@@ -49,6 +49,7 @@ _BOUNDS = {
 }
 """Largest values: beyond them a training would take weeks, or memory that no machine has."""
 
+_FROM_0 = {"seed", "n_fine"}
 _NOT_ASKED = {"format", "job", "of"}
 _RENAMED = {"photo": "data"}  # until format 2
 
@@ -107,7 +108,7 @@ class AbstractSpec(_Declared):
             ValueError: A number is out of its range, and which.
         """
         for name, top in _BOUNDS.items():
-            value, low = getattr(self, name, 1), 0 if name == "seed" else 1
+            value, low = getattr(self, name, 1), int(name not in _FROM_0)
             if value is not None and not low <= value <= top:
                 raise ValueError(f"`{name}={value}` must be from {low} to {top:,}.")
 

@@ -85,6 +85,9 @@ class AbstractTask(ABC):
     takes_points: bool = True
     """Whether the rows are points as they go into the network: then its encoding of them is computed once."""
 
+    takes_families: bool = True
+    """Whether networks of other families than an encoding with layers behind can be trained on it."""
+
     @property
     @abstractmethod
     def in_dim(self) -> int:

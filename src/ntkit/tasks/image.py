@@ -46,7 +46,10 @@ class Image(AbstractField):
 
     kind: ClassVar[str] = "image"
     sample: ClassVar[str] = "pixel"
-    suffixes: ClassVar[tuple[str, ...]] = (".png", ".tif", ".jpg", ".webp", ".npy")
+    suffixes: ClassVar[tuple[str, ...]] = (
+        *(".png", ".tif", ".jpg", ".webp", ".npy"),
+        *(".tiff", ".jpeg", ".bmp", ".gif", ".ppm"),
+    )
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from typing import ClassVar, TypeVar
 
 from ntkit.tasks.base import AbstractTask
 from ntkit.tasks.domain import Domain, Rendered
+from ntkit.tasks.files.endings import check_ending
 from ntkit.tasks.words import coordinates_in_words, values_in_words
 
 __all__ = ["JOBS", "AbstractJob", "job"]
@@ -25,10 +26,24 @@ class AbstractJob(AbstractTask):
     suffixes: ClassVar[tuple[str, ...]]
     """Of files that a rendering can be written to, the usual one first."""
 
+    writes_folders: ClassVar[bool] = False
+    """Whether a name without an ending is a folder to write to."""
+
+    @classmethod
+    def check_name(cls, path: Path) -> None:
+        """Refuse a name that no rendering can be written to, before there is one."""
+        if path.suffix or not cls.writes_folders:
+            check_ending(path, cls.suffixes, what=f"what is written of kind {cls.kind}")
+
     @staticmethod
     @abstractmethod
     def write(path: Path, rendered: Rendered) -> list[str]:
         """Write a rendering in the format of its name; what was rounded or clipped comes back as notes."""
+
+    @classmethod
+    def size_in_words(cls, rendered: Rendered) -> str:
+        """How much a rendering is: samples along each axis."""
+        return " x ".join(map(str, rendered.values.shape))
 
     @classmethod
     def in_words(cls, domain: Domain) -> tuple[str, str]:

@@ -4,13 +4,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ntkit.encodings import (
-    AbstractEncoding,
-    AbstractFourier,
-    Composite,
-    Integrated,
-    conical_frustum,
-)
 from ntkit.measurements import (
     OccupancyGrid,
     Rays,
@@ -22,9 +15,10 @@ from ntkit.measurements import (
     stratified,
     widened,
 )
+from ntkit.tasks.cones import on_cones
 from ntkit.tasks.scene import Scene, unpacked
 
-__all__ = ["DENSITY", "cone_parts", "march"]
+__all__ = ["DENSITY", "march"]
 
 DENSITY, SHIFT = 100.0, 4.0
 """Of `DENSITY * softplus(y - SHIFT)`, per side of the box: an untrained network is a thin mist.
@@ -73,7 +67,7 @@ class _Field:
     def __init__(self, network: nn.Module, scene: Scene) -> None:
         self.network, self.scene = network, scene
         self.possible = unpacked(scene.possible) if scene.possible else None
-        self.parts = cone_parts(network, scene) if scene.cones else None
+        self.cones = on_cones(network, scene.view_directions) if scene.cones else None
 
     def marched(
         self, rows: Tensor, generator: torch.Generator | None, grid: OccupancyGrid | None
@@ -126,23 +120,13 @@ class _Field:
             ValueError: It has fewer than two outputs.
         """
         ray = places // strata.points.shape[1]
-        directions = [_as_points(rays.direction[ray])] if self.scene.view_directions else []
-        if self.parts is None:
-            found = self.network(torch.cat([points[places], *directions], 1))
+        turned = _as_points(rays.direction[ray]) if self.scene.view_directions else None
+        if self.cones is None:
+            at = points[places]
+            found = self.network(at if turned is None else torch.cat([at, turned], 1))
         else:
-            encoding, others, rest = self.parts
-            low, high = (e.reshape(-1)[places] for e in (strata.edges[:, :-1], strata.edges[:, 1:]))
-            mean, covariance = conical_frustum(
-                rays.origin[ray],
-                rays.direction[ray],
-                low,
-                high,
-                rays.radius[ray],
-                is_diagonal=_is_along_axes(encoding.encoding),
-            )
-            features = [encoding(mean, covariance)]
-            features += [o(d) for o, d in zip(others, directions, strict=True)]
-            found = rest(torch.cat(features, 1))
+            near, far = (e.reshape(-1)[places] for e in (strata.edges[:, :-1], strata.edges[:, 1:]))
+            found = self.cones(Rays(*(column[ray] for column in rays)), near, far, turned)
         if found.ndim != 2 or found.shape[1] < 2:
             raise ValueError(
                 f"`network(points)` has shape {tuple(found.shape)}; density and colour [n, 4] are needed."
@@ -165,37 +149,3 @@ def _holds(grid: Tensor | OccupancyGrid, points: Tensor) -> Tensor:
     r = len(grid)
     at = (points * r).long().clamp_(0, r - 1)
     return grid.to(points.device).flatten()[(at[:, 0] * r + at[:, 1]) * r + at[:, 2]]
-
-
-def _is_along_axes(encoding: AbstractFourier) -> bool:
-    """Whether each frequency is along one axis: then variances are all it sees of a covariance."""
-    return bool(((encoding.frequencies != 0).sum(1) <= 1).all())
-
-
-def cone_parts(
-    network: nn.Module, scene: Scene
-) -> tuple[Integrated, list[AbstractEncoding], nn.Module]:
-    """The encoding of positions, averaged over Gaussians, those of directions, and the layers behind.
-
-    Args:
-        network: With such an encoding in front.
-        scene: Says whether there are directions.
-
-    Raises:
-        ValueError: The network does not begin with Fourier features.
-    """
-    if isinstance(network, nn.Sequential) and len(network) > 1:
-        first = network[0]
-        encodings = list(first.encodings) if isinstance(first, Composite) else [first]
-        of_points, others = encodings[0], encodings[1:]
-        is_whole = len(others) == int(scene.view_directions)
-        if isinstance(of_points, AbstractFourier) and of_points.in_dim == 3 and is_whole:
-            return (
-                Integrated(of_points),
-                [e for e in others if isinstance(e, AbstractEncoding)],
-                network[1:],
-            )
-    raise ValueError(
-        "`cones=True` needs an `nn.Sequential` that begins with a Fourier encoding of positions, such as "
-        "`mlp(Gaussian(3, 256, 8.0), 4)`; with view directions a `Composite` of it and theirs."
-    )

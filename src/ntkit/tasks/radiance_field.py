@@ -12,16 +12,18 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from ntkit import figures
-from ntkit._core.checks import positive_int, whole
+from ntkit._core.checks import positive_int
 from ntkit.measurements import Camera, OccupancyGrid, Seen
 from ntkit.tasks import files
 from ntkit.tasks.base import Baseline
+from ntkit.tasks.cones import on_cones
 from ntkit.tasks.domain import Domain, Rendered
 from ntkit.tasks.files import Views
 from ntkit.tasks.jobs import AbstractJob, job
-from ntkit.tasks.marching import cone_parts, march
-from ntkit.tasks.scene import Scene, triple, unpacked
+from ntkit.tasks.marching import march
+from ntkit.tasks.scene import Scene, unpacked
 from ntkit.tasks.scene_box import scene_of
+from ntkit.tasks.scene_options import checked_place, colour, none_or_more
 from ntkit.tasks.scene_views import cut, picture
 from ntkit.tasks.signal import with_error
 from ntkit.tasks.similarity import WINDOW, ssim
@@ -66,7 +68,8 @@ class RadianceField(AbstractJob):
         n_samples: Samples of a ray.
         n_fine: More of them, placed where the first say that something is (hierarchical sampling, with one network).
         view_directions: Whether colours may depend on where they are seen from.
-        cones: Whether pixels are cones and samples Gaussians (mip-NeRF): for networks that begin with Fourier features.
+        cones: Whether pixels are cones and samples Gaussians (mip-NeRF): for networks that begin with Fourier features, or
+            with bare coordinates, whose mean it is.
         occupancy: Whether a training learns where nothing is, and does not ask the network there.
         silhouettes: Whether pictures with alpha say where nothing is.
         downscale: Whole factor to shrink pictures by first.
@@ -92,7 +95,10 @@ class RadianceField(AbstractJob):
 
     kind: ClassVar[str] = "field"
     sample: ClassVar[str] = "ray"
-    suffixes: ClassVar[tuple[str, ...]] = (".png", ".gif", ".mp4", ".npy")
+    suffixes: ClassVar[tuple[str, ...]] = (
+        *(".png", ".gif", ".mp4", ".npy"),
+        *(".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".bmp"),
+    )
     batch_size: ClassVar[int] = 1024
     most_judged: ClassVar[int | None] = 2**18  # a hundred network rows each
     takes_points = False
@@ -114,25 +120,21 @@ class RadianceField(AbstractJob):
         downscale: int = 1,
         premultiplied: bool | None = None,
     ) -> None:
+        self._where: dict[str, Any] = checked_place(near, far, box) | {"silhouettes": silhouettes}
+        self._how: dict[str, Any] = {
+            "background": colour("background", background),
+            "n_samples": positive_int("n_samples", n_samples),
+            "n_fine": none_or_more("n_fine", n_fine),
+            "view_directions": view_directions,
+            "cones": cones,
+        }
         if isinstance(source, Path | str):
             source = files.read_views(
                 Path(source), downscale=downscale, premultiplied=premultiplied
             )
         self.views = source
         self.notes: tuple[str, ...] = source.notes
-        self._where: dict[str, Any] = {
-            "near": near,
-            "far": far,
-            "box": box,
-            "silhouettes": silhouettes,
-        }
-        self._how: dict[str, Any] = {
-            "background": triple("background", background),
-            "n_samples": positive_int("n_samples", n_samples),
-            "n_fine": _none_or_more("n_fine", n_fine),
-            "view_directions": view_directions,
-            "cones": cones,
-        }
+        self.takes_families: bool = not cones
         self._hold_out(source.held_out)
         self._learns, self._grid = occupancy, None
 
@@ -242,9 +244,9 @@ class RadianceField(AbstractJob):
         return march(network, self.scene, rows, generator, grid=grid)
 
     def check_network(self, network: nn.Module) -> None:
-        """Cones ask for Fourier features in front."""
+        """Cones ask for Fourier features in front, or for bare coordinates."""
         if self.scene.cones:
-            cone_parts(network, self.scene)
+            on_cones(network, self.scene.view_directions)
 
     def for_training(self) -> "RadianceField":
         """The same with an occupancy grid of its own."""
@@ -400,15 +402,3 @@ class RadianceField(AbstractJob):
         axes = np.array(self.scene.turned(0, 1, 1).pose)
         away = np.array(camera.pose)[:, 3] - (np.array(self.scene.low) + self.scene.side / 2)
         return float(np.arctan2(away @ axes[:, 0], away @ axes[:, 2]))
-
-
-def _none_or_more(name: str, value: object) -> int:
-    """A whole number that is not negative.
-
-    Raises:
-        ValueError: It is.
-    """
-    found = whole(name, value)
-    if found < 0:
-        raise ValueError(f"`{name}={found}` must be 0 or more.")
-    return found

@@ -2,7 +2,6 @@
 
 import base64
 import zlib
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from math import cos, pi, sin
@@ -125,15 +124,3 @@ def unpacked(text: str) -> Bool[Tensor, "r r r"]:
         return torch.from_numpy(np.unpackbits(bits)[: r**3].astype(bool)).reshape(r, r, r)
     except (ValueError, zlib.error, RuntimeError) as error:
         raise ValueError(f"`possible` of the scene is damaged: {error}.") from None
-
-
-def triple(name: str, values: Sequence[float]) -> tuple[float, ...]:
-    """Three finite numbers.
-
-    Raises:
-        ValueError: There are others.
-    """
-    found = tuple(float(v) for v in values)
-    if len(found) != 3 or not np.isfinite(found).all():
-        raise ValueError(f"`{name}={found}` must be three finite numbers.")
-    return found

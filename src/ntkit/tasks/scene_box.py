@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ntkit.measurements import clip_to_unit_box
 from ntkit.tasks.files.views import Views
-from ntkit.tasks.scene import Scene, packed, triple
+from ntkit.tasks.scene import Scene, packed
+from ntkit.tasks.scene_options import ordered
 from ntkit.tasks.silhouettes import possible_cells
 
 __all__ = ["scene_of"]
@@ -33,7 +35,7 @@ def scene_of(
         views: Pictures and cameras.
         near: Depth where the scene begins; of the files, or by the rule above, if left out.
         far: Where it ends.
-        box: Two corners of a box, six numbers, in place of that.
+        box: Two corners of a box, six numbers that are in order, in place of that.
         silhouettes: Whether alpha says where nothing is.
     """
     poses = np.array([camera.pose for camera in views.cameras])
@@ -53,26 +55,17 @@ def scene_of(
         far=bounds[1],
         camera=views.cameras[views.held_out.index(True) if any(views.held_out) else 0],
     )
+    _check_seen(scene, views)
     if silhouettes:
         scene = _shrunk(scene, views, may_move=box is None)
     return _with_orbit(scene, poses)
 
 
 def _bounds(views: Views, near: float | None, far: float | None) -> tuple[float, float] | None:
-    """Near and far, where they are known.
-
-    Raises:
-        ValueError: One is missing, or they are not in order.
-    """
+    """Near and far, where they are known."""
     own = views.bounds or (None, None)
     near, far = own[0] if near is None else near, own[1] if far is None else far
-    if near is None and far is None:
-        return None
-    if near is None or far is None or not 0 < near < far < np.inf:
-        raise ValueError(
-            f"`near={near}, far={far}` must be two depths, the first above 0 and below the second."
-        )
-    return float(near), float(far)
+    return None if near is None and far is None else ordered(near, far)
 
 
 def _sphere(poses: np.ndarray, bounds: tuple[float, float] | None) -> tuple[np.ndarray, float]:
@@ -103,17 +96,26 @@ def _sphere(poses: np.ndarray, bounds: tuple[float, float] | None) -> tuple[np.n
 
 
 def _given(box: Sequence[float]) -> tuple[np.ndarray, float]:
-    """Middle and half of the side of a cube about a box.
+    """Middle and half of the side of a cube about a box."""
+    low, high = np.array(box[:3]), np.array(box[3:])
+    return (low + high) / 2, float((high - low).max() / 2)
+
+
+def _check_seen(scene: Scene, views: Views) -> None:
+    """Refuse a box that no view looks into.
 
     Raises:
-        ValueError: It is none.
+        ValueError: No ray of the views that are trained on is in it, at depths from `near` to `far`.
     """
-    if len(box) != 6 or not all(a < b for a, b in zip(box[:3], box[3:], strict=False)):
-        raise ValueError(
-            f"`box={tuple(box)}` must be six numbers: the lowest corner (x, y, z), then the highest."
-        )
-    low, high = (np.array(triple("box", corner)) for corner in (box[:3], box[3:]))
-    return (low + high) / 2, float((high - low).max() / 2)
+    for camera, out in zip(views.cameras, views.held_out, strict=True):
+        rays = clip_to_unit_box(scene.rays(camera))
+        if not out and bool((rays.near < rays.far).any()):
+            return
+    low, high = ([round(v + w, 3) for v in scene.low] for w in (0, scene.side))
+    raise ValueError(
+        f"No view that is trained on looks into the box of the scene, from {low} to {high}, at depths from "
+        f"{scene.near:.4g} to {scene.far:.4g}. Pass another `box`, or `near` and `far`, in the units of the poses."
+    )
 
 
 def _shrunk(scene: Scene, views: Views, *, may_move: bool) -> Scene:

@@ -86,7 +86,10 @@ class Shape(AbstractSamples, AbstractJob):
     kind: ClassVar[str] = "shape"
     sample: ClassVar[str] = "point"
     depth: ClassVar[int] = 8
-    suffixes: ClassVar[tuple[str, ...]] = (".ply", ".obj", ".glb", ".stl", ".gif", ".mp4")
+    suffixes: ClassVar[tuple[str, ...]] = (
+        *(".ply", ".obj", ".glb", ".stl", ".off"),
+        *(".gif", ".mp4", ".webp"),
+    )
     metric: ClassVar[AbstractMetric] = IntersectionOverUnion()
 
     def __init__(
@@ -135,7 +138,11 @@ class Shape(AbstractSamples, AbstractJob):
         self.notes: tuple[str, ...] = (*mesh.notes, *self.solid.notes, box)
 
     def _draw(self, n: int, seed: int) -> None:
-        """Draw the points, and ask what is inside."""
+        """Draw the points, and ask what is inside.
+
+        Raises:
+            ValueError: Nothing is.
+        """
         held = max(n // _HELD_OUT, 16)
         counts = (n // 2, n - n // 2, held // 2, held - held // 2)
         pools = [
@@ -148,6 +155,11 @@ class Shape(AbstractSamples, AbstractJob):
             torch.tensor([False, True, False, True]), torch.tensor(counts)
         )
         self.values: Tensor = torch.from_numpy(self._true(points))[:, None]
+        if not bool((self.values[:n] > 0).any()):
+            raise ValueError(
+                f"None of the {n:,} points to train on is inside: the surface encloses nothing, or a layer too thin for "
+                "so many points. Close it, or pass a larger `n_points`."
+            )
         self.held_out: Tensor = torch.arange(len(points)) >= n
         self.measurement: Samples = Samples.mask(~self.held_out)
 
@@ -290,6 +302,11 @@ class Shape(AbstractSamples, AbstractJob):
         start, side = np.array(domain.low), domain.high[0] - domain.low[0]
         triangles = _surface(network, cells, (low - start) / side, (high - start) / side)
         return Rendered(triangles * side + start, domain)
+
+    @classmethod
+    def size_in_words(cls, rendered: Rendered) -> str:
+        """Of triangles."""
+        return f"{len(rendered.values):,} triangles"
 
     @staticmethod
     def write(path: Path, rendered: Rendered) -> list[str]:

@@ -43,7 +43,8 @@ class Volume(AbstractField):
 
     kind: ClassVar[str] = "volume"
     sample: ClassVar[str] = "voxel"
-    suffixes: ClassVar[tuple[str, ...]] = (".nii.gz", ".nii", ".tif", ".npy")
+    suffixes: ClassVar[tuple[str, ...]] = (".nii.gz", ".nii", ".tif", ".tiff", ".npy")
+    writes_folders: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -73,20 +73,25 @@ def ladder_of(family: str, task: AbstractTask) -> list[Candidate]:
 
 
 def asked_families(
-    families: Sequence[str] | None, in_dim: int, *, may_try: bool
+    families: Sequence[str] | None, task: AbstractTask, *, may_try: bool
 ) -> tuple[str, ...]:
-    """The families to compare: if none are named, all that take so many coordinates, where networks may be trained.
+    """The families to compare: if none are named, all that the task takes, where networks may be trained.
 
     Raises:
-        ValueError: One is unknown, there is none, or others than "mlp" are named and nothing may be trained.
+        ValueError: One is unknown, there is none, or others than "mlp" are named and cannot be trained.
     """
     if families is None:
-        every = [name for name in EVERY_FAMILY if name != "hash" or in_dim <= _MOST_HASHED]
-        return tuple(every) if may_try else (MLP,)
+        every = [name for name in EVERY_FAMILY if name != "hash" or task.in_dim <= _MOST_HASHED]
+        return tuple(every) if may_try and task.takes_families else (MLP,)
     names = tuple(dict.fromkeys(families))
     unknown = [name for name in names if name not in FAMILIES]
     if unknown or not names:
         raise ValueError(f"`families={names!r}` must name some of {', '.join(EVERY_FAMILY)}.")
+    if names != (MLP,) and not task.takes_families:
+        raise ValueError(
+            f"`families={names!r}` must be ('mlp',) here: this {task.kind} is asked of encodings that are averaged over the "
+            "cones of pixels."
+        )
     if names != (MLP,) and not may_try:
         raise ValueError(
             f"`families={names!r}` are compared by short trainings with Adam, of networks of ours. Leave "

@@ -127,7 +127,7 @@ def tune(
         factory=network,
     )
     may_try = pilot and not optimiser_of(budget).follows_kernel and network is None
-    names = asked_families(families, whole.in_dim, may_try=may_try)
+    names = asked_families(families, whole, may_try=may_try)
     tried = tuple(candidates(whole, encodings, bandwidths))
     say = on_progress or (lambda _: None)
     answer = KernelAnswer()

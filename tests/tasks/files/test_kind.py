@@ -78,13 +78,24 @@ def test_arrays_that_may_be_several_things(tmp_path: Path, shape: tuple, offer: 
 
 
 def test_folders(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="neither DICOM slices nor pictures"):
+    with pytest.raises(ValueError, match="holds no pictures, DICOM slices, views or mesh"):
         kind_of(tmp_path)
     for k in range(3):
         Image.fromarray(colours(9, 9)).save(tmp_path / f"{k}.jpg")
     assert kind_of(tmp_path) == "video"
     (tmp_path / "a.dcm").write_bytes(b"\0" * 128 + b"DICM")
     with pytest.raises(ValueError, match="both DICOM slices and pictures"):
+        kind_of(tmp_path)
+
+
+def test_a_folder_with_one_mesh_is_a_shape(tmp_path: Path) -> None:
+    """Beside its materials and textures; of two it does not say which is meant."""
+    (tmp_path / "ball.obj").write_text("v 0 0 0\n")
+    (tmp_path / "ball.mtl").write_text("newmtl skin\n")
+    Image.fromarray(colours(9, 9)).save(tmp_path / "skin.png")
+    assert kind_of(tmp_path) == "shape"
+    (tmp_path / "more.ply").write_bytes(b"ply")
+    with pytest.raises(ValueError, match=r"holds 2 meshes or clouds \(ball.obj, more.ply\)"):
         kind_of(tmp_path)
 
 

@@ -50,6 +50,20 @@ def test_every_format_comes_back(tmp_path: Path, suffix: str) -> None:
         assert len(read_shape(tmp_path / "data").faces) == len(faces)
 
 
+def test_a_folder_is_read_as_the_one_mesh_in_it(tmp_path: Path) -> None:
+    trimesh()
+    (tmp_path / "ball").mkdir()
+    with pytest.raises(ValueError, match=r"holds no mesh \(.ply, .obj, .stl, .glb, .off\)"):
+        read_shape(tmp_path / "ball")
+    write_mesh(tmp_path / "ball" / "ball.obj", *sphere(1))
+    found = read_shape(tmp_path / "ball")
+    assert len(found.faces) == 32
+    assert found.file_bytes == (tmp_path / "ball" / "ball.obj").stat().st_size
+    write_mesh(tmp_path / "ball" / "other.ply", *sphere(1))
+    with pytest.raises(ValueError, match=r"2 meshes or clouds .*: pass one of them"):
+        read_shape(tmp_path / "ball")
+
+
 def test_archives_of_meshes_and_clouds(tmp_path: Path) -> None:
     vertices, faces = box((1.0, 2.0, 3.0))
     np.savez(tmp_path / "a.npz", vertices=vertices, faces=faces)

@@ -240,7 +240,7 @@ def posed(row: int, column: int, value: float) -> np.ndarray:
         (without("near"), "has `far` and no `near`"),
         (changed(n_train=np.int64(99)), "`n_train` of .* must be a whole number up to its 10 views, got 99"),
         (changed(n_train=np.float64(0.4)), "must be a whole number up to its 10 views, got 0.4"),
-        (changed(n_train=np.int64(1)), "has 1 views to train on, and a scene needs two"),
+        (changed(n_train=np.int64(1)), "has one view to train on, and a scene needs two"),
         (changed(images=ARCHIVE["images"] * 0 + 9), "has views of one constant colour"),
         (changed(poses=np.array([{}], dtype=object)), "no archive of plain NumPy arrays"),
         (lambda path: (path / "scene.npz").write_bytes(b"PK nonsense"), "no archive of plain|pickled"),
@@ -312,6 +312,14 @@ def test_views_of_different_sizes_need_cameras_of_their_own(tmp_path: Path) -> N
         (6, 6, 4),
         (12, 12, 4),
     ]
+
+
+def test_files_of_other_kinds_hold_no_views(tmp_path: Path) -> None:
+    (tmp_path / "ball.ply").write_bytes(b"ply\xcd")
+    with pytest.raises(
+        ValueError, match=r"`.*ball.ply` holds no views of a scene. Pass a folder with"
+    ):
+        read_views(tmp_path / "ball.ply")
 
 
 def test_no_views_at_all(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from ntkit._core.whole_files import shown
 from ntkit.tasks.files.access import needed, reading, require_file, sorted_files
 from ntkit.tasks.files.arrays import read_array
+from ntkit.tasks.files.mesh import SHAPES, shape_in
 from ntkit.tasks.files.video import FILMS
 from ntkit.tasks.files.views import VIEWS
 
@@ -19,9 +20,8 @@ KINDS: tuple[Kind, ...] = ("image", "audio", "volume", "video", "points", "shape
 
 _SOUNDS = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64", ".caf"}
 _TABLES = {".csv", ".tsv", ".txt", ".dat"}
-_SHAPES = {".ply", ".obj", ".stl", ".glb", ".off"}
 _VOLUMES = (".nii", ".nii.gz", ".mgz", ".hdr", ".img", ".dcm", ".ima")
-_BY_NAME = (("audio", _SOUNDS), ("points", _TABLES), ("video", FILMS), ("shape", _SHAPES))
+_BY_NAME = (("audio", _SOUNDS), ("points", _TABLES), ("video", FILMS), ("shape", SHAPES))
 _COLOURS = 4  # a last axis of at most so many is of channels
 
 
@@ -29,7 +29,7 @@ def kind_of(path: Path, *, frame: int | None = None) -> Kind:
     """What a file holds: "image", "audio", "volume", "video", "points", "shape" or "field".
 
     Args:
-        path: A file, or a folder of frames, of a DICOM series, or of views of a scene.
+        path: A file, or a folder of frames, of a DICOM series, of views of a scene, or with one mesh.
         frame: Which picture of several is meant, where one was named: a stack is then an image.
 
     Where it is not clear, a `ValueError` says so in one line and offers `--as`.
@@ -135,10 +135,17 @@ def _folder(path: Path) -> Kind:
     files = sorted_files(path)
     if any(f.name in VIEWS for f in files):
         return "field"
+    if any(f.suffix.lower() in SHAPES for f in files):
+        shape_in(path)
+        return "shape"
     slices = [f for f in files if f.suffix.lower() in {".dcm", ".ima"} or _begins_as_dicom(f)]
     pictures = [f for f in files if f.suffix.lower() in needed("ntkit.tasks.files.frames").PICTURES]
     if bool(slices) == bool(pictures):
-        what = "both DICOM slices and pictures" if slices else "neither DICOM slices nor pictures"
+        what = (
+            "both DICOM slices and pictures"
+            if slices
+            else "no pictures, DICOM slices, views or mesh"
+        )
         raise ValueError(
             f"`{shown(path)}` holds {what}. Pass a folder of one of them, or `--as volume` or `--as video`."
         )

@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from ntkit._core.whole_files import shown
-from ntkit.tasks.files.access import needed, reading, require_file
+from ntkit.tasks.files.access import needed, reading, require_file, sorted_files
 from ntkit.tasks.files.content import Mesh
 from ntkit.tasks.files.sampling import check_memory
 
-__all__ = ["mesh_of", "read_shape"]
+__all__ = ["SHAPES", "mesh_of", "read_shape", "shape_in"]
+
+SHAPES = (".ply", ".obj", ".stl", ".glb", ".off")
+"""Endings of files of meshes, and of clouds of points."""
 
 _BYTES = 2000
 """Working memory of a triangle or point: the trees of the winding number and of the distances."""
@@ -31,11 +34,12 @@ def read_shape(path: Path) -> Mesh:
 
     Args:
         path: A file .ply, .obj, .stl, .glb or .off, or an .npz of `vertices` and `faces`, or of `points` and
-            `normals`.
+            `normals`; or a folder that holds one of them, beside its textures and the like.
 
     What is no such file, is damaged, has no faces (and no normals), vertices that are not finite, or no extent,
     is a `ValueError` in one line.
     """
+    path = shape_in(path) if path.is_dir() else path
     size = require_file(
         path, "a mesh (.ply, .obj, .stl, .glb, .off) or an .npz of vertices and faces"
     )
@@ -55,6 +59,22 @@ def read_shape(path: Path) -> Mesh:
         )
         found = mesh_of(vertices, faces, normals, name=name)
     return Mesh(found.vertices, found.faces, found.normals, (*notes, *found.notes), size)
+
+
+def shape_in(folder: Path) -> Path:
+    """The one mesh or cloud of points in a folder.
+
+    Raises:
+        ValueError: There is none, or there are several.
+    """
+    found = [p for p in sorted_files(folder) if p.suffix.lower() in SHAPES]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(shown(p.name) for p in found[:3])
+    what = f"{len(found)} meshes or clouds ({names}{', ...' if len(found) > 3 else ''}): pass one of them"
+    raise ValueError(
+        f"`{shown(folder)}` holds {what if found else 'no mesh (' + ', '.join(SHAPES) + ')'}."
+    )
 
 
 def mesh_of(

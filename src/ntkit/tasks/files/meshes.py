@@ -66,7 +66,7 @@ def _together(
     vertices, faces, start = [], [], 0
     for matrix, part in parts:
         own, corners = np.asarray(part.vertices, np.float64), np.asarray(part.faces, np.int64)
-        vertices.append(own @ matrix[:3, :3].T + matrix[:3, 3])
+        vertices.append(_moved(own, matrix))
         if corners.min() < 0 or corners.max() >= len(own):
             raise ValueError(
                 f"a face names vertex {corners.max()}, and there are {len(own)}, from 0."
@@ -84,7 +84,7 @@ def _points(
     part: Any, matrix: np.ndarray, ply: bytes | None
 ) -> tuple[np.ndarray, None, np.ndarray | None, list[str]]:
     """The points of a cloud, with the normals that a PLY has; trimesh keeps none of a cloud."""
-    vertices = np.asarray(part.vertices, np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
+    vertices = _moved(np.asarray(part.vertices, np.float64), matrix)
     normals = load_ply(BytesIO(ply)).get("vertex_normals") if ply is not None else None
     return vertices, None, normals, []
 
@@ -106,3 +106,9 @@ def _format(path: Path, content: bytes) -> str:
         f"`{shown(path)}` is no mesh that is known by its name. Pass a .ply, .obj, .stl, .glb or .off, or an .npz "
         "of `vertices` and `faces`."
     )
+
+
+def _moved(vertices: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """In their place in the scene; what is not finite stays so without a warning, and is refused by who asked."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return vertices @ matrix[:3, :3].T + matrix[:3, 3]

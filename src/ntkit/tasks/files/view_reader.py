@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from ntkit._core.whole_files import shown
 from ntkit.tasks.files.access import needed, reading, require_file
 from ntkit.tasks.files.sampling import check_factor
 from ntkit.tasks.files.views import Views
 
 __all__ = ["read_views"]
+
+_NEEDED = "a folder with transforms.json or transforms_train.json, or an .npz archive"
 
 
 def read_views(path: Path, *, downscale: int = 1, premultiplied: bool | None = None) -> Views:
@@ -21,12 +24,15 @@ def read_views(path: Path, *, downscale: int = 1, premultiplied: bool | None = N
             archive says it, or its numbers do.
 
     What cannot be used is refused in one line: a `ValueError`, or a `FileNotFoundError`.
+
+    Raises:
+        ValueError: The file is of another kind.
     """
     check_factor(downscale)
     if not path.is_dir():
-        require_file(
-            path, "a folder with transforms.json or transforms_train.json, or an .npz archive"
-        )
+        require_file(path, _NEEDED)
+        if path.suffix.lower() not in {".npz", ".json"}:
+            raise ValueError(f"`{shown(path)}` holds no views of a scene. Pass {_NEEDED}.")
     with reading(path):
         if path.suffix.lower() == ".npz":
             reader = needed("ntkit.tasks.files.view_archive").read_archive

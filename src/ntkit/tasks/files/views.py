@@ -49,7 +49,7 @@ def checked_views(path: Path, views: Views) -> Views:
     trained = [im for im, out in zip(views.images, views.held_out, strict=True) if not out]
     if len(trained) < 2:
         raise ValueError(
-            f"`{shown(path)}` has {len(trained)} views to train on, and a scene needs two or more."
+            f"`{shown(path)}` has {'one view' if trained else 'no view'} to train on, and a scene needs two or more."
         )
     if max(float(np.ptp(image.reshape(-1, 4), 0).max()) for image in trained) == 0:
         raise ValueError(
