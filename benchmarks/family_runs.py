@@ -12,8 +12,8 @@ of both are timed. Times are seconds of the process, one thread.
 
 Three by 64 units, 64 frequencies; batches of 512 samples, of the field 512 rays of 32 samples. The meshes are those of
 `benchmarks.meshes` (65,536 points to train on), the field is "mic" of `../shared/data`, shrunk to 50 pixels. The first
-seed of all items comes first, then what `ntkit.tune` says; last the two that it puts first, where its models set them less
-than two standard errors apart, for an eighth of the steps (`run_off`), with three seeds.
+seed of all items comes first, then what `ntkit.tune` says without a run-off; last the run-off of the two that it puts first,
+where its models set them less than two standard errors apart: by the seed of `ntkit.tune`, and by three others.
 """
 
 import argparse
@@ -23,7 +23,6 @@ from dataclasses import replace
 from functools import partial
 from math import inf
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -40,16 +39,20 @@ from ntkit.networks.families import FAMILIES
 from ntkit.tasks import AbstractTask, Audio, Budget, Image, RadianceField, Trainer
 from ntkit.tuning import Candidate, NetworkPlan
 from ntkit.tuning.candidates import MLP
+from ntkit.tuning.comparison import Lead
 from ntkit.tuning.ladders import ladder_of
 from ntkit.tuning.parts import parts_of
+from ntkit.tuning.run_off import Contender, is_near, ran_off, share_of, trained_briefly
 from ntkit.tuning.trials import trials
 
 PATH = RESULTS / "family_runs.json"
 STEPS = 1000
 SCALE, PIECES = 4, 4
-EIGHTH = STEPS // 8
+OWN = 0
+"""The seed of the run-off of `ntkit.tune`: that of the network which is trained in full."""
+
 RUN_OFFS = (50, 51, 52)
-"""Seeds of run-offs: other ones than those of the grid, which judges them."""
+"""Seeds of run-offs that have none with the grid, which judges them, in common."""
 
 KINDS = {
     "image": ("chelsea", "text0", "kodim23", "kodim05"),
@@ -116,42 +119,56 @@ def complete(
         each(0, is_tried=True, is_trained=False, is_asked=True)
         for name, task in made_of(names, data):
             for candidate in near_ties(read()[f"{name}|tune|0"]["rows"]):
-                for seed in RUN_OFFS:
-                    key = f"{name}|eighth|{candidate}|{seed}"
-                    kept(key, partial(_trained, task, parsed(candidate), seed, EIGHTH))
+                for seed in (OWN, *RUN_OFFS):
+                    own = partial(ran, task, parsed(candidate), _plan(task, seed), _budget(task))
+                    kept(f"{name}|eighth|{candidate}|{seed}", own)
     except OutOfTime:
         print("Out of time; a second start goes on.")
 
 
 def near_ties(rows: Mapping[str, Sequence[float]]) -> list[str]:
-    """The two first rows of `ntkit.tune`, if its models set them less than two standard errors apart; else none.
+    """The two first rows of `ntkit.tune`, if a run-off decides between them; else none.
 
     Args:
         rows: By candidate how much the first is better than it, and the standard error of that.
     """
     first, second = [*rows][:2]
-    gain, noise = rows[second]
-    return [first, second] if gain <= 2 * noise else []
+    return [first, second] if is_near(Lead(*rows[second])) else []
 
 
 def run_off(rows: Mapping[str, Sequence[float]], eighths: Mapping[str, float]) -> str | None:
-    """The better one of near ties by what each reached in an eighth of the steps; None while that is not known."""
+    """What `ntkit.tune` takes by what each of near ties reached in an eighth of the steps; None while that is not known."""
     two = near_ties(rows)
     if not all(c in eighths for c in two):
         return None
     return max(two, key=lambda c: eighths[c]) if two else next(iter(rows))
 
 
-def eighths_of(
-    found: Mapping[str, Entry], name: str, seeds: Sequence[int] = RUN_OFFS
-) -> dict[str, float]:
-    """What candidates reached on held-out samples in an eighth of the steps, the mean over seeds."""
-    reached: dict[str, list[float]] = {}
-    for key, entry in found.items():
-        item, *kind = key.split("|")
-        if item == name and kind[0] == "eighth" and int(kind[2]) in seeds:
-            reached.setdefault(kind[1], []).append(entry["held_out"])
-    return {c: fmean(values) for c, values in reached.items()}
+def eighths_of(found: Mapping[str, Entry], name: str, seed: int = OWN) -> dict[str, float]:
+    """What candidates reached on held-out samples in an eighth of the steps, by one seed."""
+    return {c: entry["held_out"] for c, entry in _eighths(found, name, seed)}
+
+
+def run_off_seconds(found: Mapping[str, Entry], name: str, seed: int = OWN) -> float:
+    """What the trainings of a run-off took; 0 where there was none."""
+    return sum(entry["seconds"] for _, entry in _eighths(found, name, seed))
+
+
+def _eighths(found: Mapping[str, Entry], name: str, seed: int) -> list[tuple[str, Entry]]:
+    parts = ((key.split("|"), entry) for key, entry in found.items())
+    return [(key[2], e) for key, e in parts if key[:2] == [name, "eighth"] and key[3] == str(seed)]
+
+
+def ran(task: AbstractTask, candidate: Candidate, plan: NetworkPlan, budget: Budget) -> Entry:
+    """A network in the run-off of `ntkit.tune` for this plan and budget; and the seconds."""
+    start = time.process_time()
+    own = plan.budget_of(candidate, budget.with_steps(share_of(budget.steps)))
+    [reached] = ran_off([Contender(candidate, task, plan, own)], trained_briefly)
+    return {
+        "held_out": round(reached.held_out, 4),
+        "train": round(reached.train, 4),
+        "seconds": round(time.process_time() - start, 2),
+    }
 
 
 def parsed(candidate: str) -> Candidate:
@@ -222,10 +239,10 @@ def _plan(task: AbstractTask, seed: int) -> NetworkPlan:
     )
 
 
-def _trained(task: AbstractTask, candidate: Candidate, seed: int, steps: int = STEPS) -> Entry:
+def _trained(task: AbstractTask, candidate: Candidate, seed: int) -> Entry:
     """A network in full; its quality, and the seconds it took."""
     start = time.process_time()
-    own = _plan(task, seed).budget_of(candidate, _budget(task).with_steps(steps))
+    own = _plan(task, seed).budget_of(candidate, _budget(task))
     draw = torch.Generator().manual_seed(seed)
     network = _plan(task, seed).trainable(candidate)
     trainer = Trainer(network, task, own, average=True, generator=draw)
@@ -258,7 +275,7 @@ def _tried(task: AbstractTask, seed: int) -> Entry:
 
 
 def _tuned(task: AbstractTask) -> Entry:
-    """What `ntkit.tune` says, and the seconds that it takes."""
+    """What `ntkit.tune` says without a run-off, and the seconds that it takes."""
     cells, start = grid(task), time.process_time()
     result = ntkit.tune(
         task,
@@ -270,6 +287,7 @@ def _tuned(task: AbstractTask) -> Entry:
         depth=_DEPTH,
         n_frequencies=_WIDTH,
         families=tuple(dict.fromkeys(c.family for c in cells)),
+        run_off=None,
     )
     return {
         "choice": str(result.choice),

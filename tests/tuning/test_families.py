@@ -1,54 +1,28 @@
 """Which family: made trials whose answer is known, a signal that one family fits, and what is refused."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 import ntkit
 from ntkit import tune
 from ntkit._core.errors import NumericalError
-from ntkit.networks import Sine
 from ntkit.networks.families import FAMILIES
 from ntkit.tasks import PSNR, Budget, RadianceField, Shape, Signal
 from ntkit.tuning import EVERY_FAMILY, Candidate, NetworkPlan, Prediction, families, ladders
-from ntkit.tuning.families import compared, notes_on
+from ntkit.tuning.families import compared
+from ntkit.tuning.family_notes import notes_on
 from ntkit.tuning.ladders import ladder_of, usual_of
 from ntkit.tuning.trials import CandidateTrial
 from tests.cases import TASKS, randn, seeded
 from tests.spheres import views
+from tests.tuning.made_trials import made
 
 PLAN = NetworkPlan(2, 1, width=48, depth=2, n_frequencies=48)
 NOISE = Signal(randn(96, 96))
 BUDGET = Budget("adam", 1e-3, 100, 4096)
 RELU = Candidate("gaussian", 7.0)
-
-Errors = Callable[[Candidate, int], Sequence[float]]
-
-
-def made(monkeypatch: pytest.MonkeyPatch, errors: Errors) -> None:
-    """Trials that reach these mean square errors on two parts; a step of SIREN takes twice as long."""
-
-    def trials(
-        task, parts, budget, tried, *, plan, scale, moments, lengths
-    ) -> tuple[CandidateTrial, ...]:
-        del task, parts, plan, scale
-        stops = {*moments, *lengths, budget.steps}
-
-        def sums(c: Candidate, k: int) -> Tensor:
-            return torch.tensor([[e, 1.0] for e in errors(c, k)], dtype=torch.float64)
-
-        every = [{k: sums(c, k) for k in stops} for c in tried]
-        return tuple(CandidateTrial(c, kind, kind) for c, kind in zip(tried, every, strict=True))
-
-    def timed(network: nn.Module, task, budget) -> float:
-        del task, budget
-        return 2.0 if any(isinstance(m, Sine) for m in network) else 1.0
-
-    monkeypatch.setattr(families, "trials", trials)
-    monkeypatch.setattr(families, "seconds_a_step", timed)
 
 
 def test_a_family_that_is_clearly_better_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

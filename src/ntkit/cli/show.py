@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 
 from rich import box
@@ -17,6 +17,7 @@ from ntkit.experiments.results import AbstractRun, FitRun, TuneRun, metric_of
 from ntkit.experiments.run_folder import RunFolder
 from ntkit.experiments.runs import RunEntry
 from ntkit.tasks import AbstractMetric, psnr
+from ntkit.tuning import FamilyRow
 from ntkit.tuning.choice import name_of
 
 __all__ = [
@@ -96,13 +97,16 @@ def _show_families(console: Console, run: TuneRun) -> None:
     result, metric = run.result, run.metric
     if len(result.families) < 2:
         return
+    ran = {row.run_off.steps for row in result.families if row.run_off}
     table = Table(
         title=f"Families of networks of as many parameters, by scale models: {metric.label}",
-        caption=f"compared in equal {result.equal}",
+        caption=f"compared in equal {result.equal}" + ("; run-off: real trainings" if ran else ""),
         box=box.SIMPLE_HEAD,
     )
     table.add_column("network", no_wrap=True)
-    for name in ("equal\nsteps", "equal\ntime", "ms\na step", "behind"):
+    names = ("equal\nsteps", "equal\ntime", "ms\na step", "behind")
+    run_off = "run-off" if len(ran) > 1 else f"run-off,\n{name_of(min(ran, default=0))}"
+    for name in (*names, run_off) if ran else names:
         table.add_column(name, justify="right", overflow="fold", min_width=5)
     kind = "held_out" if result.goal == "generalise" else "train"
     for row in result.families:
@@ -113,9 +117,19 @@ def _show_families(console: Console, run: TuneRun) -> None:
             *(metric.number(getattr(p, kind)) for p in (row.predicted, row.in_time)),
             f"{1000 * row.seconds_a_step:.3g}",
             "-" if first else f"{behind}, a tie" if row.ties else behind,
+            *([_run_off(row, kind, metric, tells_steps=len(ran) > 1)] if ran else ()),
             style="bold green" if first else None,
         )
     console.print(table)
+
+
+def _run_off(row: FamilyRow, kind: str, metric: AbstractMetric, *, tells_steps: bool) -> str:
+    """What a family reached in the run-off, and in how many steps where the other one had more or less."""
+    if row.run_off is None:
+        return "-"
+    reached = getattr(row.run_off, kind)
+    what = "diverged" if reached == -inf else metric.number(reached)
+    return f"{what}, {name_of(row.run_off.steps)}" if tells_steps else what
 
 
 def _show_how(console: Console, run: TuneRun) -> None:

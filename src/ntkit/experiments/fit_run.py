@@ -8,6 +8,7 @@ import torch
 
 from ntkit._core.errors import NumericalError
 from ntkit.experiments.data import open_task
+from ntkit.experiments.kept_run_off import KeptRunOff
 from ntkit.experiments.progress import Telling
 from ntkit.experiments.real_training import Proof
 from ntkit.experiments.report import write_report
@@ -30,7 +31,7 @@ from ntkit.experiments.spec import FitSpec
 from ntkit.experiments.training import KeptTraining, finished_proof, train_in
 from ntkit.tasks import AbstractTask
 from ntkit.tasks.trainer import check_precision
-from ntkit.tuning import Candidate, NetworkPlan, tune
+from ntkit.tuning import Candidate, NetworkPlan, TuneResult, tune
 from ntkit.tuning.plan import check_sigmoid
 
 __all__ = ["resume_fit", "run_fit"]
@@ -115,10 +116,11 @@ def _planned(spec: FitSpec, begun: Begun[AbstractTask], telling: Telling) -> Fit
                 n_frequencies=plan.n_frequencies,
                 sigmoid=plan.sigmoid,
                 families=None if like is None else (_chosen(like).family,),
+                run_off=KeptRunOff(begun.folder.path, device_of_spec(spec), telling),
                 generator=torch.Generator().manual_seed(spec.seed),
                 on_progress=telling.on_progress,
             )
-            candidate = choice.choice
+            candidate, why = choice.choice, why + _run_off_in_words(choice)
         network = (choice.plan if choice else plan).trainable(candidate)  # or it cannot be built
         task.check_network(network)
         own = choice.budget_of(candidate) if choice else plan.budget_of(candidate, budget)
@@ -184,6 +186,11 @@ def _named(
     return None, (
         f"chosen again for {here} training samples along the axes, where {like.folder.name} had {there}"
     )
+
+
+def _run_off_in_words(choice: TuneResult) -> str:
+    ran = [row for row in choice.families if row.run_off]
+    return f", by a run-off against {ran[1].candidate.label}" if ran else ""
 
 
 def _train_and_finish(run: FitRun, task: AbstractTask, telling: Telling) -> None:

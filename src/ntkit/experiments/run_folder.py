@@ -8,6 +8,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ntkit._core.whole_files import read_json, shown, write_json
+from ntkit.networks.families import FAMILIES
 
 __all__ = [
     "ALTERNATIVES",
@@ -21,6 +22,7 @@ __all__ = [
     "REPORT",
     "RESIDUAL",
     "RESULT",
+    "RUN_OFFS",
     "SPEC",
     "WEIGHTS",
     "RunFolder",
@@ -42,6 +44,8 @@ PICTURES = ("images", "bandwidth", "spectrum", "learning", "choice", "evidence",
 WEIGHTS = ("recommended", "no_encoding")
 FITTED = "network"
 """The network of a fit."""
+RUN_OFFS = {name: f"run_off_{name}" for name in FAMILIES}
+"""The networks of a run-off, by family: after an eighth of the steps."""
 FIELD, DEVIATION, RESIDUAL, ALTERNATIVES = (
     "field.npy",
     "deviation.npy",
@@ -54,7 +58,7 @@ _OURS = (
     *(SPEC, RESULT, REPORT, CHECKPOINT, _LOCK),
     *(f"{name}.png" for name in PICTURES),
     FILM,
-    *(f"{name}.safetensors" for name in (*WEIGHTS, FITTED)),
+    *(f"{name}.safetensors" for name in (*WEIGHTS, FITTED, *RUN_OFFS.values())),
     *(FIELD, DEVIATION, RESIDUAL, ALTERNATIVES),
 )
 

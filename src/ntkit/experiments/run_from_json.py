@@ -203,6 +203,7 @@ def _family(found: dict[str, Any]) -> FamilyRow:
         seconds_a_step=float(found["seconds_a_step"]),
         behind=Lead(**found["behind"]),
         curve=tuple(map(_prediction, found["curve"])),
+        run_off=_prediction(found["run_off"]) if found.get("run_off") else None,
     )
 
 

@@ -106,6 +106,8 @@ class TuneSpec(DataSpec):
         families: Families of networks to compare, by short trainings of scale models: mlp (ReLU networks on the
             encodings), siren, finer, wire and hash; by default all of them.
         equal: What families are compared with as much of: "steps", or "time" of training. Both are told.
+        run_off: Where scale models set the two best families less than two standard errors apart, train both for an eighth
+            of the steps, and take the better one.
         bandwidths: Gaussian bandwidths to try, in cycles per unit of coordinate (the data are one unit long along
             each axis); by default a ladder from 1 to a quarter of the training samples along the longest side.
         n_frequencies: Frequencies of an encoding; each gives two features.
@@ -132,6 +134,7 @@ class TuneSpec(DataSpec):
     encodings: Annotated[tuple[str, ...], arg(metavar="NAME ...")] = COMPARED
     families: Names = None
     equal: Literal["steps", "time"] = "steps"
+    run_off: bool = True
     bandwidths: Numbers = None
     n_frequencies: int = 256
     engine: Literal["auto", "periodic", "exact"] = "auto"

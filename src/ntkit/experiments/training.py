@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ntkit._core.errors import NumericalError
 from ntkit.experiments.interruption import Interruption
 from ntkit.experiments.real_training import Proof
 from ntkit.experiments.run_folder import CHECKPOINT
 from ntkit.experiments.weights import Architecture, about, read_tensors, write_tensors
 from ntkit.tasks import AbstractTask, Budget, Evaluation, Trainer
+from ntkit.tasks.divergence import refuse_nonsense
 from ntkit.tuning import Candidate
 
 __all__ = ["KeptTraining", "finished_proof", "train_in"]
@@ -38,6 +38,7 @@ class KeptTraining:
         budget: How long, and how.
         seed: Of the batches.
         stops: Steps at which it is judged, the last one among them.
+        called: What the progress bar calls it.
     """
 
     folder: Path
@@ -49,6 +50,12 @@ class KeptTraining:
     budget: Budget
     seed: int
     stops: Sequence[int]
+    called: str = "training"
+
+    @property
+    def words(self) -> str:
+        """What it is, so that no other is taken for it."""
+        return f"{self.candidate}; {self.budget}"
 
 
 def train_in(
@@ -75,13 +82,17 @@ def train_in(
         generator=torch.Generator().manual_seed(work.seed),
     )
     path = work.folder / CHECKPOINT
-    before = _restored(trainer, path, work.name)
+    before = _restored(trainer, path, work)
     proof.evaluations = trainer.evaluations
     began = saved = monotonic()
 
     def save() -> None:
         seconds = before + monotonic() - began
-        write_tensors(path, trainer.state(), {"network": work.name, "seconds": seconds})
+        write_tensors(
+            path,
+            trainer.state(),
+            {"network": work.name, "training": work.words, "seconds": seconds},
+        )
 
     bar, show = _progress(work, trainer.step, show_progress=show_progress)
 
@@ -98,7 +109,7 @@ def train_in(
     with bar, interruption.deferred():
         try:
             trainer.run(evaluate_at=work.stops, on_step=step_done)
-            _refuse_nonsense(proof, work.task)
+            refuse_nonsense(proof.evaluations[-1], work.task)
             proof.finished = True
         except KeyboardInterrupt:  # here at the end of a step
             pass
@@ -114,6 +125,7 @@ def _write(work: KeptTraining, proof: Proof, step: int) -> None:
         work.architecture,
         encoding=str(work.candidate),
         finished=proof.finished,
+        training=work.words,
         step=step,
         seconds=proof.seconds,
         evaluations=[asdict(e) for e in proof.evaluations],
@@ -121,44 +133,35 @@ def _write(work: KeptTraining, proof: Proof, step: int) -> None:
     write_tensors(work.folder / f"{work.name}.safetensors", work.network.state_dict(), facts)
 
 
-def _refuse_nonsense(proof: Proof, task: AbstractTask) -> None:
-    """A training whose numbers stayed finite, but that only made things worse, diverged as well.
+def finished_proof(
+    folder: Path, name: str, candidate: Candidate, words: str | None = None
+) -> Proof | None:
+    """What the folder's weights of this name say of a training that came to its end, if it did.
 
-    A network that still says what lies within the values is no such: after few steps a dark scene is in a bright fog.
-
-    Raises:
-        NumericalError: It ends with ten times the error of a network that says 0 everywhere, and with more than that of
-            the smallest or the largest value everywhere.
+    Args:
+        folder: The run folder.
+        name: Of the file of weights.
+        candidate: The encoding.
+        words: Of the training (`KeptTraining.words`), where the folder may hold another one of that name.
     """
-    true = task.training()[1]
-    low, high = (torch.full_like(true, float(v)) for v in (true.min(), true.max()))
-    nothing, *ends = (task.metric.error(task.metric.sums(t, true)) for t in (0 * true, low, high))
-    end = proof.evaluations[-1]
-    if not (end.is_finite and end.train <= max(10 * nothing, *ends)):
-        raise NumericalError(
-            f"The training diverged: it ends with a {task.metric.error_name} of {end.train:.3g}, where that of "
-            f"0 everywhere is {nothing:.3g}. Take a smaller learning rate."
-        )
-
-
-def finished_proof(folder: Path, name: str, candidate: Candidate) -> Proof | None:
-    """What the folder's weights of this name say of a training that came to its end, if it did."""
     path = folder / f"{name}.safetensors"
     if not path.is_file():
         return None
     facts = read_tensors(path)[1]
     if facts.get("finished") is not True or "evaluations" not in facts:
         return None
+    if words is not None and facts.get("training") != words:
+        return None
     evaluations = [Evaluation(**e) for e in facts["evaluations"]]
     return Proof(candidate, evaluations, finished=True, seconds=float(facts["seconds"]))
 
 
-def _restored(trainer: Trainer, path: Path, name: str) -> float:
-    """Put a checkpoint of this network back, and return how long it had trained, in seconds."""
+def _restored(trainer: Trainer, path: Path, work: KeptTraining) -> float:
+    """Put a checkpoint of this training back, and return how long it had trained, in seconds."""
     if not path.is_file():
         return 0.0
     state, facts = read_tensors(path)
-    if facts.get("network") != name:
+    if facts.get("network") != work.name or facts.get("training", work.words) != work.words:
         return 0.0
     trainer.restore(state)
     return float(facts["seconds"])
@@ -173,7 +176,7 @@ def _progress(
     bar = tqdm(
         total=work.budget.steps,
         initial=done,
-        desc=f"training {work.candidate.label}{symmetrised}",
+        desc=f"{work.called} {work.candidate.label}{symmetrised}",
         unit="step",
         disable=not show_progress,
         mininterval=0.2 if sys.stderr.isatty() else 15,

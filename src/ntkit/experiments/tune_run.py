@@ -6,6 +6,7 @@ import torch
 
 from ntkit._core.errors import NumericalError
 from ntkit.experiments.data import open_task
+from ntkit.experiments.kept_run_off import KeptRunOff
 from ntkit.experiments.progress import Telling
 from ntkit.experiments.real_training import Proof
 from ntkit.experiments.report import write_report
@@ -86,6 +87,7 @@ def _recommended(spec: TuneSpec, begun: Begun[AbstractTask], telling: Telling) -
             n_frequencies=spec.n_frequencies,
         )
         budget = budget_of(spec, plan, task)
+        kept = KeptRunOff(begun.folder.path, device_of_spec(spec), telling)
         result = tune(
             task,
             goal=spec.goal,
@@ -102,6 +104,7 @@ def _recommended(spec: TuneSpec, begun: Begun[AbstractTask], telling: Telling) -
             engine=spec.engine,
             families=spec.families,
             equal=spec.equal,
+            run_off=kept if spec.run_off else None,
             generator=torch.Generator().manual_seed(spec.seed),
             on_progress=telling.on_progress,
         )

@@ -14,6 +14,7 @@ from ntkit.tuning.predict import Prediction
 from ntkit.tuning.recommend import recommend
 from ntkit.tuning.rehearsal import Act, Rehearsal
 from ntkit.tuning.result import TuneResult
+from ntkit.tuning.run_off import Contender, RunOff, trained_briefly
 from ntkit.tuning.scale_model import ScaleModel
 from ntkit.tuning.stage import Stage
 from ntkit.tuning.sweep import Rung, rungs, sweep
@@ -26,6 +27,7 @@ __all__ = [
     "Act",
     "Candidate",
     "Clock",
+    "Contender",
     "FamilyRow",
     "Fit",
     "Lead",
@@ -33,6 +35,7 @@ __all__ = [
     "Prediction",
     "Rehearsal",
     "Row",
+    "RunOff",
     "Rung",
     "ScaleModel",
     "Stage",
@@ -44,6 +47,7 @@ __all__ = [
     "rungs",
     "sweep",
     "trained",
+    "trained_briefly",
     "tune",
     "usual_of",
 ]

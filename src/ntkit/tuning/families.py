@@ -20,9 +20,10 @@ from ntkit.tuning.ladders import USUAL, is_steady, ladder_of, usual_of
 from ntkit.tuning.parts import Parts, parts_of
 from ntkit.tuning.plan import NetworkPlan
 from ntkit.tuning.predict import Prediction
+from ntkit.tuning.run_off import Contender, RunOff, counted, is_near, judging, ran_off, share_of
 from ntkit.tuning.trials import LONGEST, CandidateTrial, trials
 
-__all__ = ["Equal", "FamilyComparison", "FamilyRow", "Trials", "compared", "notes_on"]
+__all__ = ["Equal", "FamilyComparison", "FamilyRow", "Trials", "compared"]
 
 Equal = Literal["steps", "time"]
 
@@ -42,8 +43,11 @@ class FamilyRow:
         in_time: Quality after as many steps as take the time that the budget takes a ReLU network, and which.
         n_parameters: Of the network.
         seconds_a_step: Of its training, measured.
-        behind: How much the recommended row is better, with its noise, by what the row is recommended by.
+        behind: How much better models of the recommended row are, with the noise of that; below 0 where it is recommended
+            as the usual one, or by a run-off.
         curve: Quality on the way.
+        run_off: What the network itself reached in the steps of a run-off, infinitely little where it diverged; None where
+            models were enough.
 
     Example:
         >>> from ntkit.tuning import Lead
@@ -60,6 +64,7 @@ class FamilyRow:
     seconds_a_step: float
     behind: Lead
     curve: tuple[Prediction, ...]
+    run_off: Prediction | None = None
 
     @property
     def family(self) -> str:
@@ -134,6 +139,27 @@ class Trials:
         train, held_out = (self.task.metric.quality(e) if isfinite(e) else -inf for e in errors)
         return Prediction(called or steps, train, held_out)
 
+    def ran_off(
+        self, rivals: Sequence[Candidate], equal: Equal, train: RunOff, say: Callable[[str], None]
+    ) -> dict[str, Prediction]:
+        """What networks reach in an eighth of the steps, or of their share of the time, by family."""
+        task = judging(self.task, self.goal)
+        if task is None or not rivals:
+            return {}
+        contenders, seconds = [], 0.0
+        for candidate in rivals:
+            steps, family = self.budget.steps, candidate.family
+            own = share_of(self.steps_in_time(family, steps) if equal == "time" else steps)
+            budget = self.plan.budget_of(candidate, self.budget.with_steps(own))
+            contenders.append(Contender(candidate, task, self.plan, budget))
+            seconds += own * self.seconds[family]
+        names = " and ".join(c.family for c in rivals)
+        say(f"run-off of {names}, about {seconds:.0f} s")
+        return {
+            c.candidate.family: r
+            for c, r in zip(contenders, ran_off(contenders, train), strict=True)
+        }
+
     def row(self, trial: CandidateTrial) -> Row:
         """What a candidate reaches on the way to the budget and at its end."""
         way = [self.quality(trial, k) for k in sorted(trial.train) if k < self.steps]
@@ -166,12 +192,14 @@ def compared(
     *,
     equal: Equal = "steps",
     predicted: Mapping[Candidate, Prediction] | None = None,
+    run_off: RunOff | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> FamilyComparison:
     """Scale models of each family, and which is recommended; none where the task is too small for any.
 
     In each family the usual bandwidth is kept unless models of another one are better by more than their noise, and
-    so is the usual family for the number of coordinates.
+    so is the usual family for the number of coordinates. If the second family is then less than two standard errors behind,
+    both are trained for an eighth of the steps, and the better one is recommended.
 
     Args:
         task: What is fitted.
@@ -182,6 +210,7 @@ def compared(
         families: Which to compare.
         equal: What all have as much of: steps, or time.
         predicted: Quality that is known of candidates; that of models, which is of parts, is moved to it.
+        run_off: Trains the two families; None for models alone.
         say: Is told of each stage.
 
     Raises:
@@ -213,48 +242,20 @@ def compared(
     reached = {f: asked.sums(t, equal) for f, t in best.items()}
     first = USUAL.get(in_dim, MLP)
     chosen = preferred(reached, first if first in best else families[0], metric)
-    shift = _shift(asked, best, predicted or {})
-    rows = [_row(asked, best[f], lead_of(reached[chosen], reached[f], metric), shift) for f in best]
-    rows.sort(key=lambda r: (r.family != chosen, r.behind.gain))
-    if all(row.predicted.train == -inf for row in rows):
+    if all(asked.quality(t, asked.steps).train == -inf for t in best.values()):
         raise NumericalError(
             f"The training of every scale model diverged at a learning rate of {budget.lr:g}. Take a smaller one."
         )
+    rivals = _rivals(reached, chosen, metric) if run_off else ()
+    ran = asked.ran_off([best[f].candidate for f in rivals], equal, run_off, say) if run_off else {}
+    chosen = max(ran, key=lambda f: counted(ran[f], goal), default=chosen)
+    shift = _shift(asked, best, predicted or {})
+    rows = [
+        _row(asked, best[f], lead_of(reached[chosen], reached[f], metric), shift, ran.get(f))
+        for f in best
+    ]
+    rows.sort(key=lambda r: (r.family != chosen, r.run_off is None, r.behind.gain))
     return FamilyComparison(tuple(rows), table, flat)
-
-
-def notes_on(
-    rows: Sequence[FamilyRow], asked: Sequence[str], metric: AbstractMetric, *, knows: bool
-) -> tuple[str, ...]:
-    """How sure the choice between families is, in words; or that there was none.
-
-    Args:
-        rows: The recommended one first.
-        asked: The families that were to be compared.
-        metric: Of the task.
-        knows: Whether the kernel was asked.
-    """
-    if not rows and not knows:
-        return ("Nothing was tried: this is what is usual for so many coordinates.",)
-    if not rows:
-        small = len(asked) > 1
-        return ("Too small for scale models: no families were compared.",) if small else ()
-    first, *others = rows
-    as_good = [row.family for row in others if row.ties]
-    ahead = [row for row in others if not row.ties]
-    notes = []
-    if as_good:
-        verb = "is" if len(as_good) == 1 else "are"
-        notes.append(
-            f"As far as scale models can tell, {' and '.join(as_good)} {verb} as good as {first.family}."
-        )
-    if ahead:
-        near = ahead[0]
-        by = f"{near.behind.gain:.{metric.digits}f} +- {near.behind.noise:.{metric.digits}f}"
-        notes.append(
-            f"By scale models {first.family} is ahead of {near.family} by {by} {metric.unit or metric.name}."
-        )
-    return tuple(notes)
 
 
 def _cut_of(task: AbstractTask, plan: NetworkPlan) -> tuple[Parts, int] | None:
@@ -273,6 +274,17 @@ def _cut_of(task: AbstractTask, plan: NetworkPlan) -> tuple[Parts, int] | None:
         if plan.width >= scale * _NARROWEST and (parts := parts_of(task, scale**2, 4)):
             return parts, scale
     return None
+
+
+def _rivals(
+    reached: Mapping[str, Float[Tensor, "p s"]], chosen: str, metric: AbstractMetric
+) -> tuple[str, ...]:
+    """The chosen family and the one next to it, if models do not tell them apart; else none."""
+    behind = {f: lead_of(reached[chosen], s, metric) for f, s in reached.items() if f != chosen}
+    if not behind or not isfinite(metric.error(reached[chosen].sum(0))):
+        return ()
+    second = min(behind, key=lambda f: behind[f].gain)
+    return (chosen, second) if is_near(behind[second]) else ()
 
 
 def _nearest(wanted: Candidate, found: Iterable[Candidate]) -> Candidate:
@@ -307,7 +319,11 @@ def _flat(
 
 
 def _row(
-    asked: Trials, trial: CandidateTrial, behind: Lead, shift: tuple[float, float]
+    asked: Trials,
+    trial: CandidateTrial,
+    behind: Lead,
+    shift: tuple[float, float],
+    ran_off: Prediction | None,
 ) -> FamilyRow:
     def moved(steps: int, called: int | None = None) -> Prediction:
         found = asked.quality(trial, steps, called=called)
@@ -325,4 +341,5 @@ def _row(
         seconds_a_step=asked.seconds[family],
         behind=behind,
         curve=tuple(moved(s) for s in sorted(trial.train)),
+        run_off=ran_off,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from math import nan
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from ntkit.tasks.trainer import Trainer
 from ntkit.tuning.candidates import Candidate
 from ntkit.tuning.plan import NetworkFactory, NetworkPlan, check_sigmoid
 from ntkit.tuning.result import TuneResult
+from ntkit.tuning.run_off import trained_briefly
 from ntkit.tuning.tune import tune
 
 __all__ = ["Fit", "fit"]
@@ -191,6 +193,7 @@ def fit(
             width=width,
             depth=depth,
             n_frequencies=n_frequencies,
+            run_off=partial(trained_briefly, device=device),
         )
         trained = choice.build(choice.choice)
         own = choice.budget_of(choice.choice)

@@ -15,7 +15,8 @@ from ntkit.tasks.signal import Signal
 from ntkit.tuning.answer import KernelAnswer, answered, has_kernel
 from ntkit.tuning.candidates import COMPARED, MLP, Candidate, candidates
 from ntkit.tuning.choice import Goal
-from ntkit.tuning.families import Equal, FamilyComparison, compared, notes_on
+from ntkit.tuning.families import Equal, FamilyComparison, compared
+from ntkit.tuning.family_notes import notes_on
 from ntkit.tuning.ladders import asked_families, usual_of
 from ntkit.tuning.optimisers import optimiser_of
 from ntkit.tuning.optimisers.base import Engine
@@ -23,6 +24,7 @@ from ntkit.tuning.plan import NetworkFactory, NetworkPlan, check_sigmoid, plan_s
 from ntkit.tuning.predict import Prediction
 from ntkit.tuning.question import Question, chosen_engine
 from ntkit.tuning.result import TuneResult
+from ntkit.tuning.run_off import RunOff, trained_briefly
 
 __all__ = ["tune"]
 
@@ -46,6 +48,7 @@ def tune(
     pilot: bool = True,
     families: Sequence[str] | None = None,
     equal: Equal = "steps",
+    run_off: RunOff | None = trained_briefly,
     generator: torch.Generator | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> TuneResult:
@@ -58,7 +61,9 @@ def tune(
     (`ntkit.tuning.scale_model`) have three quarters of the say in the choice between the five bandwidths predicted best.
 
     Other families of networks are compared with the best ReLU network so found by scale models of the same steps
-    (`ntkit.tuning.families`). Tasks without a kernel (shapes, radiance fields) are asked by scale models alone.
+    (`ntkit.tuning.families`). Tasks without a kernel (shapes, radiance fields) are asked by scale models alone. If models
+    set the two best families less than two standard errors apart, a run-off decides: each is trained for real, for an
+    eighth of the steps.
 
     Args:
         task: `[*shape]` or `[*shape, channels]`, peak-to-peak of about 1; or a task of `ntkit.tasks`.
@@ -87,6 +92,7 @@ def tune(
             "wire", "hash". All of them if left out, where scale models may be trained; else "mlp".
         equal: What families are compared with as much of: "steps", those of the budget, or "time", that which a
             ReLU network takes for the budget. Both are told.
+        run_off: What trains the two families of a run-off, for whoever keeps such trainings; None for no run-off.
         generator: Source of frequencies, weights and batches; a fixed seed if left out.
         on_progress: Called with a line of text at each stage.
 
@@ -96,7 +102,7 @@ def tune(
     Where training diverges at this learning rate there is nothing to recommend: a `NumericalError`.
 
     Cost: O(n log n) a candidate and budget for n samples. The scale models of a bandwidth take about a
-    thirtieth of the time of its training in full, those of all families about half of one training.
+    thirtieth of the time of its training in full, those of all families about half of one training, and a run-off, where there is one, a quarter.
 
     Example:
         >>> x = torch.linspace(0, 1, 257)[:-1]
@@ -136,13 +142,13 @@ def tune(
     relu = [answer.choice] if answer.choice else tried
     models = FamilyComparison()
     if may_try and (answer.choice is None or len(names) > 1):
+        asked = (whole, goal, budget, plan, relu, names)
         known = answer.predicted(steps)
-        asked = (whole, goal, budget, plan)
-        models = compared(*asked, relu, names, equal=equal, predicted=known, say=say)
+        models = compared(*asked, equal=equal, predicted=known, run_off=run_off, say=say)
     unknown = usual_of(next(iter(names)), whole)
     rows, table = models.families, answer.table or models.table
     choice = next((row.candidate for row in rows), answer.choice or unknown)
-    notes = notes_on(rows, names, whole.metric, knows=answer.choice is not None)
+    notes = notes_on(rows, names, whole.metric, knows=answer.choice is not None, goal=goal)
     return TuneResult(
         choice=choice,
         bandwidth=choice.bandwidth,
