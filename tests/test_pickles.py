@@ -97,6 +97,7 @@ TUNED: dict[type, Make] = {
     tuning.FamilyRow: lambda: tuning.FamilyRow(
         GAUSSIAN, REACHED, REACHED, 100, 0.01, tuning.Lead(0.3, 0.1), (REACHED,)
     ),
+    tuning.Contender: lambda: tuning.Contender(GAUSSIAN, WAVE, PLAN, SHORT),
 }
 
 RECONSTRUCTED: dict[type, Make] = {
