@@ -86,11 +86,11 @@ def test_errors(render, task, options, match: str) -> None:
         (
             Image,
             "out.xyz",
-            r"has a name of no format of what is written of kind image. Pass .* .png, ",
+            r"has an ending in which no image is written. Pass a name that ends in .png, ",
         ),
-        (Shape, "out.png", r"of kind shape. Pass one that ends in .ply, .obj, .* or .webp"),
-        (RadianceField, "out", "of kind field"),
-        (Volume, "out.gz", "of kind volume"),
+        (Shape, "out.png", r"no shape is written. Pass .* in .ply, .obj, .* or .webp"),
+        (RadianceField, "out", "no field is written"),
+        (Volume, "out.gz", "no volume is written"),
     ],
 )
 def test_a_name_of_no_format_is_refused_before_the_work(
@@ -103,6 +103,8 @@ def test_a_name_of_no_format_is_refused_before_the_work(
     with pytest.raises(ValueError, match=match):
         command.render(tmp_path, out=tmp_path / name)
     Volume.check_name(tmp_path / "slices")  # a folder
+    with pytest.raises(FileNotFoundError, match=r"is in a folder that is not there\. Make it"):
+        kind.check_name(tmp_path / "none" / f"out{kind.suffixes[-1]}")
 
 
 def test_a_film_of_one_picture_is_refused_before_the_work(

@@ -151,3 +151,10 @@ def test_very_oblong_pictures_are_squeezed() -> None:
     assert height < 3 * width
     left, right, bottom, top = figure.axes[0].images[0].get_extent()
     assert (bottom - top) / (right - left) == 2.5
+
+
+def test_views_beside_each_other_keep_their_ratio() -> None:
+    for keeps, wide in ((True, 192 / 48), (False, 2.5)):
+        figure = pictures_figure([("views", randn(48, 192, 3))], keeps_ratio=keeps)
+        left, right, bottom, top = figure.axes[0].images[0].get_extent()
+        assert (right - left) / (bottom - top) == wide

@@ -42,6 +42,8 @@ def write_report(run: AbstractRun) -> None:
         "started": run.started[:16].replace("T", " ") + " UTC" if run.started else "",
         "sample": job.sample if job else "sample",
         "kind": run.domain.kind,
+        "counts": job is None or job.stands_for_samples,
+        "what": _subject(run, job.sample if job else "sample"),
         "metric": run.metric,
         "on_grid": job is not None and issubclass(job, Signal),
         "suffix": job.suffixes[0] if job else ".npy",
@@ -59,6 +61,12 @@ def write_report(run: AbstractRun) -> None:
         context |= {"words": words_of(run)}
     page = environment.get_template(f"{run.spec.job}.html.jinja").render(**context)
     write_bytes(run.folder / REPORT, page.encode("utf-8", "backslashreplace"))
+
+
+def _subject(run: AbstractRun, sample: str) -> str:
+    """How much there is of what the network is of."""
+    size = run.size_in_words
+    return f"views of {size} pixels" if run.domain.scene else f"{size} {sample}s"
 
 
 def _decibels(value: float) -> str:

@@ -9,15 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntkit._core.chunk_sizes import NETWORK_ROWS
 from ntkit.grids import Grid
 from ntkit.tasks.field_units import FieldUnits
 from ntkit.tasks.files import Content, Levels, Scattered
 from ntkit.tasks.scene import Scene
 
 __all__ = ["Domain", "Rendered", "evaluated"]
-
-_ROWS = 2**15
-"""Points that pass through the network at once: 32 MB for 256 units in float32."""
 
 _MOST_SAMPLES = 2**29
 """Of a rendering: 2 GB in float32."""
@@ -236,7 +234,8 @@ def evaluated(network: nn.Module, points: Float[Tensor, "n d"]) -> Float[Tensor,
     parameter = next(network.parameters(), None)
     like = torch.zeros(()) if parameter is None else parameter
     with torch.no_grad():
-        parts = [network(x.to(like)).cpu() for x in points.split(_ROWS)]
+        at_once = NETWORK_ROWS.on(like.device)
+        parts = [network(x.to(like)).cpu() for x in points.split(at_once)]
     return torch.cat(parts)
 
 

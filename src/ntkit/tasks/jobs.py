@@ -26,6 +26,9 @@ class AbstractJob(AbstractTask):
     suffixes: ClassVar[tuple[str, ...]]
     """Of files that a rendering can be written to, the usual one first."""
 
+    stands_for_samples: ClassVar[bool] = True
+    """Whether the data are as many numbers as its samples: not so of a surface, or of views."""
+
     writes_folders: ClassVar[bool] = False
     """Whether a name without an ending is a folder to write to."""
 
@@ -33,7 +36,7 @@ class AbstractJob(AbstractTask):
     def check_name(cls, path: Path) -> None:
         """Refuse a name that no rendering can be written to, before there is one."""
         if path.suffix or not cls.writes_folders:
-            check_ending(path, cls.suffixes, what=f"what is written of kind {cls.kind}")
+            check_ending(path, cls.suffixes, what=cls.kind)
 
     @staticmethod
     @abstractmethod

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ntkit._core.chunk_sizes import NETWORK_ROWS
 from ntkit.measurements import (
     OccupancyGrid,
     Rays,
@@ -25,8 +26,6 @@ DENSITY, SHIFT = 100.0, 4.0
 
 Rays then see through all of the box from the start. What begins as fog stays: its front alone is seen, and learned.
 """
-
-_POINTS = 2**18  # of rays that are rendered at once without gradients
 
 
 def march(
@@ -57,7 +56,8 @@ def march(
     if torch.is_grad_enabled():
         return field.marched(rows, None, grid)
     per_ray = scene.n_samples + scene.n_fine
-    parts = [field.marched(r, None, grid) for r in rows.split(max(1, _POINTS // per_ray))]
+    at_once = max(1, NETWORK_ROWS.on(rows.device) // per_ray)
+    parts = [field.marched(r, None, grid) for r in rows.split(at_once)]
     return Seen(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 

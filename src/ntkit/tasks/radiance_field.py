@@ -95,6 +95,7 @@ class RadianceField(AbstractJob):
 
     kind: ClassVar[str] = "field"
     sample: ClassVar[str] = "ray"
+    stands_for_samples: ClassVar[bool] = False
     suffixes: ClassVar[tuple[str, ...]] = (
         *(".png", ".gif", ".mp4", ".npy"),
         *(".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".bmp"),
@@ -295,7 +296,7 @@ class RadianceField(AbstractJob):
     def figure(self, panels: Sequence[tuple[str, Float[Tensor, "v h w 3"]]]) -> "Figure":
         """Three views of each in a row, and the error of the last."""
         rows = [(title, torch.cat(list(v[:_IN_A_FIGURE]), 1)) for title, v in panels]
-        return figures.pictures_figure(with_error(rows))
+        return figures.pictures_figure(with_error(rows), keeps_ratio=True)
 
     def frequency(self, bandwidth: float) -> str:
         """In cycles per unit of the scene."""

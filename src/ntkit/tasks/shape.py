@@ -86,6 +86,7 @@ class Shape(AbstractSamples, AbstractJob):
     kind: ClassVar[str] = "shape"
     sample: ClassVar[str] = "point"
     depth: ClassVar[int] = 8
+    stands_for_samples: ClassVar[bool] = False
     suffixes: ClassVar[tuple[str, ...]] = (
         *(".ply", ".obj", ".glb", ".stl", ".off"),
         *(".gif", ".mp4", ".webp"),

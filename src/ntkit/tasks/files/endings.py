@@ -26,14 +26,19 @@ def check_ending(path: Path, endings: Sequence[str], *, what: str) -> None:
         what: What is written, for the message.
 
     Raises:
+        FileNotFoundError: Its folder is not there.
         ValueError: It ends otherwise.
     """
     name = path.name.lower()
     ending = next((e for e in sorted(endings, key=len, reverse=True) if name.endswith(e)), None)
     if ending is None:
         raise ValueError(
-            f"`{shown(path)}` has a name of no format of {what}. Pass one that ends in "
+            f"`{shown(path)}` has an ending in which no {what} is written. Pass a name that ends in "
             f"{', '.join(endings[:-1])} or {endings[-1]}."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"`{shown(path)}` is in a folder that is not there. Make it, or pass another name."
         )
     if ending in _WRITERS:
         needed(f"ntkit.tasks.files.{_WRITERS[ending]}")
