@@ -225,3 +225,9 @@ def test_families_that_models_tie_are_told_apart_by_training(
     without = tune(wave, **how, run_off=None)
     assert [row.run_off for row in without.families] == [None, None]
     assert "As far as scale models can tell, mlp is as good as siren." in without.notes
+
+
+@pytest.mark.parametrize("wrong", [True, False, "yes"])
+def test_what_trains_nothing_is_refused_before_the_work(unchecked: None, wrong) -> None:
+    with pytest.raises(TypeError, match=f"`run_off={wrong!r}` must be what trains .* None for no"):
+        tune(NOISE, run_off=wrong)

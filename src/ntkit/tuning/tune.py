@@ -96,13 +96,12 @@ def tune(
         generator: Source of frequencies, weights and batches; a fixed seed if left out.
         on_progress: Called with a line of text at each stage.
 
-    Raises:
-        ValueError: An argument is out of range, and which.
-
-    Where training diverges at this learning rate there is nothing to recommend: a `NumericalError`.
+    An argument out of range is a `ValueError`, and a `run_off` that trains nothing a `TypeError`. Where
+    training diverges at this learning rate there is nothing to recommend: a `NumericalError`.
 
     Cost: O(n log n) a candidate and budget for n samples. The scale models of a bandwidth take about a
-    thirtieth of the time of its training in full, those of all families about half of one training, and a run-off, where there is one, a quarter.
+    thirtieth of the time of its training in full, those of all families about half of one training, and a run-off, where
+    there is one, a quarter.
 
     Example:
         >>> x = torch.linspace(0, 1, 257)[:-1]
@@ -115,10 +114,7 @@ def tune(
     """
     start = perf_counter()
     whole = task if isinstance(task, AbstractTask) else Signal(task)
-    if goal not in {"generalise", "fit"}:
-        raise ValueError(f'`goal={goal!r}` must be "generalise" or "fit".')
-    if equal not in {"steps", "time"}:
-        raise ValueError(f'`equal={equal!r}` must be "steps" or "time".')
+    _check_choices(goal, equal, run_off)
     if sigmoid:
         check_sigmoid(whole)
     budget = Budget(optimiser, lr, steps, batch_size)
@@ -170,6 +166,23 @@ def tune(
         equal=equal,
         by_models=bool(models.table),
     )
+
+
+def _check_choices(goal: str, equal: str, run_off: object) -> None:
+    """Refuse what is no choice, before any work.
+
+    Raises:
+        ValueError: The goal, or what is to be equal, is none that there is.
+        TypeError: The run-off trains nothing.
+    """
+    if goal not in {"generalise", "fit"}:
+        raise ValueError(f'`goal={goal!r}` must be "generalise" or "fit".')
+    if equal not in {"steps", "time"}:
+        raise ValueError(f'`equal={equal!r}` must be "steps" or "time".')
+    if run_off is not None and not callable(run_off):
+        raise TypeError(
+            f"`run_off={run_off!r}` must be what trains a network, as `ntkit.tuning.trained_briefly`, or None for no run-off."
+        )
 
 
 def _has_kernel(
