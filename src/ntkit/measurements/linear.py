@@ -1,6 +1,7 @@
 """Derivatives of linear maps: each is the other map, however often one asks."""
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import torch
@@ -54,3 +55,7 @@ class _Linear(torch.autograd.Function):
         last = value.movedim(in_dims[0], -1)
         found = linear(there, back, last.flatten(-2)).unflatten(-1, last.shape[-2:])
         return found.movedim(-1, 0), 0
+
+
+# Torch asks for it at each call, which took longer than the product of a small picture.
+_Linear.forward.__signature__ = signature(_Linear.forward)  # pyright: ignore[reportFunctionMemberAccess]
