@@ -72,6 +72,25 @@ def matrix_of(prior: TorusPrior, parts: int) -> Tensor:
     return torch.block_diag(*[prior.covariance(unit).flatten(1)] * parts)
 
 
+def test_the_mean_of_problems_that_leave_data_out_is_near_the_whole() -> None:
+    """Half as far as they are on average, and iterations go on from it."""
+    system, prior = system_of(LINES), prior_of(LINES)
+    y = data_of(system, 1)
+    method = method_of(system, y)
+    parts = torch.stack([(torch.arange(system.n_data) % 3 != k).double() for k in range(3)])
+    terms = terms_of(system, prior, 3, keep=parts[:, None], variation=0.1 * torch.ones(3).double())
+    state = method.solve(terms, tolerance=1e-8, iterations=1500)
+    one = terms_of(system, prior, variation=0.1 * torch.ones(1).double())
+    end = solved(method, one)
+    mean = state.of_all_data()
+    apart = float((method.field(mean, one) - end).norm())
+    assert apart < 0.5 * float((method.field(state, terms) - end).flatten(1).norm(dim=1).mean())
+    warm = method.solve(one, start=mean, tolerance=0.0, iterations=20)
+    cold = method.solve(one, tolerance=0.0, iterations=20)
+    left, from_afar = (float((method.field(s, one) - end).norm()) for s in (warm, cold))
+    assert left < 0.5 * from_afar
+
+
 @EACH
 def test_the_kernel_alone_is_the_closed_form(A: AbstractMeasurement) -> None:
     """`m + K A^H (A K A^H + a)^-1 (y - A m)`; of complex fields the mean is the real part's."""

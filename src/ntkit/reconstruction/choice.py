@@ -31,7 +31,7 @@ class Path:
     Attributes:
         trials: One a strength and share of the kernel's weight. Neither kernel nor total variation is not among them: nothing
             would tell what is not measured.
-        start: Where the iterations stood at about the best strength of total variation alone, of the first fold.
+        start: Where the iterations stood at about the best strength of total variation alone, in the mean of the folds.
     """
 
     trials: tuple[Trial, ...]
@@ -110,7 +110,7 @@ def try_variations(
     beside = descent(share)
     beside.search(FACTOR**_ABOVE * alone.best.total_variation, _LAST * unit, alone.state)
     assert alone.state is not None, "a best strength has a state"
-    return Path((*beside.trials, *alone.trials), alone.state.one(0))
+    return Path((*beside.trials, *alone.trials), alone.state.of_all_data())
 
 
 def state_from_above(method: PrimalDual, terms: Terms, *, unit: float) -> State | None:

@@ -148,13 +148,16 @@ class ReconstructionProblem:
             return Solved(by_kernel, choice, None, {}, float(linear.residuals[0]), notes)
         share = BLIND_SHARE if self.system.is_blind else SHARE
         likely = row.weight * (share if self.system.is_blind else 1.0)
-        method = PrimalDual(self.system, self.y, scale=row.scale, ridge=likely)
+        quick, method = (
+            PrimalDual(self.system, self.y, scale=row.scale, ridge=likely, is_near=is_near)
+            for is_near in (False, True)
+        )
         path, others = None, {"kernel alone": by_kernel}
         if total_variation is True and self.system.is_blind:
             total_variation = USUAL_STRENGTH * unit
         if total_variation is True:
             path = try_variations(
-                method,
+                quick,
                 self.system,
                 self.y,
                 self.terms(prior, row, row.weight, 0.0),
