@@ -21,7 +21,7 @@ from ntkit.reconstruction.arguments import (
     asked_variation,
 )
 from ntkit.reconstruction.torus import torus_prior
-from tests.cases import randn
+from tests.cases import randn, seeded
 
 LINES = Radon.parallel((6, 6), torch.arange(4) * pi / 4, n_detectors=8)
 POINTS = Samples.everywhere((4, 3))
@@ -133,6 +133,12 @@ def test_a_mean_is_fitted_or_a_number() -> None:
     for bad in ("zero", nan, inf):
         with pytest.raises(ValueError, match=f'`mean={bad!r}` must be "fit" or a finite number'):
             asked_mean(bad)
+
+
+@pytest.mark.parametrize("mean", [1e300, -1e7])
+def test_a_mean_that_leaves_nothing_of_the_data(mean: float) -> None:
+    y = LINES(torch.rand(6, 6, 1, generator=seeded()).double())[..., 0]
+    refused(f"`mean={mean:g}` would give data of".replace("+", r"\+"), y, LINES, mean=mean)
 
 
 def test_total_variation_is_chosen_none_or_a_weight() -> None:

@@ -146,6 +146,20 @@ def test_a_strength_out_of_range_is_refused_and_one_that_does_not_end_says_so(
     assert said == [False, True]
 
 
+@pytest.mark.parametrize("weights", [None, 1.0])
+def test_a_residual_above_the_noise_is_told(weights: float | None) -> None:
+    """Also of weighted data, in the unit of the noise; a field that may not rise as it should leaves one."""
+    y = data()
+    each = None if weights is None else torch.where(torch.arange(y.numel()) % 2 == 0, 0.5, 1.5)
+    asked = {} if each is None else {"weights": each.reshape(y.shape)}
+    fits, fails = (
+        found(y, LINES, total_variation=0.01, bounds=b, **asked) for b in (None, (0, 0.1))
+    )
+    told = [[n for n in f.notes if n.startswith("The residual")] for f in (fits, fails)]
+    assert told[0] == []
+    assert [", weighted," in note for note in told[1]] == [weights is not None]
+
+
 def test_several_channels() -> None:
     """Data with an axis of channels give a field with one; two that are alike are each as one alone."""
     y = data()

@@ -20,6 +20,7 @@ __all__ = [
     "asked_bounds",
     "asked_data",
     "asked_mean",
+    "asked_near",
     "asked_priors",
     "asked_signal",
     "asked_system",
@@ -34,6 +35,9 @@ _MISMATCH = 1e-3
 
 _LEAST, _LARGEST = 1e-30, 1e30
 """Of the largest datum: the field stays within single precision, in which most iterations are."""
+
+_FARTHEST = 1e4
+"""Of a given mean over the data: of the seven digits of single precision three are left for what differs from it."""
 
 
 def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tensor, "..."]:
@@ -171,6 +175,25 @@ def asked_mean(mean: float | str) -> float | None:
     if isinstance(mean, str) or not isfinite(mean):
         raise ValueError(f'`mean={mean!r}` must be "fit" or a finite number.')
     return float(mean)
+
+
+def asked_near(mean: float | None, flat: Float[Tensor, "p m"], y: Float[Tensor, "p m"]) -> None:
+    """Refuse a mean beside which the data are lost in rounding.
+
+    Args:
+        mean: That was given; None where it is fitted.
+        flat: Data of a field of one.
+        y: The data.
+
+    Raises:
+        ValueError: It is.
+    """
+    size = 0.0 if mean is None else abs(mean) * float(flat.abs().max())
+    if size > _FARTHEST * float(y.abs().max()):
+        raise ValueError(
+            f"`mean={mean:g}` would give data of {size:.2g}, and the largest of `y` is {float(y.abs().max()):.2g}: single "
+            'precision does not hold both. Pass a mean in the unit of the field, or "fit".'
+        )
 
 
 def asked_variation(total_variation: bool | float) -> bool | float:

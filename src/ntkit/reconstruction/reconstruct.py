@@ -15,6 +15,7 @@ from ntkit.reconstruction.arguments import (
     asked_bounds,
     asked_data,
     asked_mean,
+    asked_near,
     asked_priors,
     asked_signal,
     asked_system,
@@ -100,6 +101,7 @@ def reconstruct(
     problem = ReconstructionProblem(
         system, measured, asked_bounds(bounds, A), asked_mean(mean), say
     )
+    asked_near(problem.mean, problem.flat, measured)
     if strength is True and not system.is_blind:
         folds_of(system.group)  # refuses too few groups before anything is computed
     found = problem.priors([

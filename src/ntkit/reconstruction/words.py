@@ -79,11 +79,14 @@ def notes_on(
             notes.append(
                 "The largest total variation that was tried is best: the data may hold no detail."
             )
-    whole = residual.abs().square().mean().sqrt()
-    if choice.noise > 0 and float(whole) > 2 * choice.noise and system.weights is None:
+    left = system.data_of(residual)[:, system.counts]  # weighted, as the noise is
+    channels = len(left) // (2 if A.is_complex else 1)
+    whole = float(left.square().sum(0).mean() / channels) ** 0.5
+    if choice.noise > 0 and whole > 2 * choice.noise:
+        weighted = "" if system.weights is None else ", weighted,"
         notes.append(
-            f"The residual ({float(whole):.2g}) is {float(whole) / choice.noise:.1f} times the noise that the kernel finds: "
-            "the measurement may not be what made these data."
+            f"The residual{weighted} ({whole:.2g}) is {whole / choice.noise:.1f} times the noise that the kernel finds: "
+            "the measurement may not be what made these data, or the grid too coarse for what is in the field."
         )
     return tuple(notes)
 
