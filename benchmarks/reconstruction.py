@@ -16,6 +16,12 @@ that of Shepp and Logan is 37 dB from the truth. What foretells held-out data be
 variation, which takes the ripples off, nearer to the truth: so much of what MRI loses against the oracle no choice from
 the data can know. A row says what is lost where the truth is what all of k-space shows.
 
+Of CT the largest loss, Shepp and Logan's from 60 views, has a like reason: data of the fine grid are 1.9 times the noise away from
+those of the true picture on the coarse one. Made on the coarse grid, with the same noise, they lose 0.2 dB. What is better by the truth
+foretells the fine grid's data worse by 3.5 standard errors of the paired differences, view by view, so that no allowance for chance
+changes it. The largest strength within one such standard error of the best was tried on 20 cases of CT and 7 of MRI with coils: the mean
+loss falls from 0.41 to 0.39 and from 0.94 to 0.81 dB, the worst stays.
+
 Seconds are those of cases that were measured since the choice leaves out a tenth of the kernel's weight, as all rows do.
 """
 
