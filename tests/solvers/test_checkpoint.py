@@ -24,6 +24,7 @@ from ntkit.solvers import (
     kernel_ridge,
     solve,
 )
+from ntkit.solvers.checkpoint_folder import checked_folder
 from tests.cases import randn
 from tests.tolerances import relative_error
 
@@ -162,6 +163,28 @@ def test_what_ran_out_goes_on_with_more(name: str, tmp_path: Path) -> None:
     found = solved(make(checkpoint=tmp_path))
     assert torch.equal(found.x, whole.x)
     assert found.iterations == whole.iterations
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_odd_folders_are_refused_before_any_product(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "run" / "solve.pt").mkdir(parents=True)
+    odd = {
+        "": (ValueError, "`checkpoint=''` is no name of a folder"),
+        "a\0b": (ValueError, r"`checkpoint='a\\x00b'` is no name of a folder"),
+        "/proc/x": (OSError, "`checkpoint=/proc/x` cannot be written into: No such file"),
+        "/proc": (OSError, "`checkpoint=/proc` cannot be written into: "),
+        "a" * 300: (OSError, "cannot be written into: File name too long"),
+        tmp_path / "file": (OSError, "is a file. Pass another folder"),
+        tmp_path / "file" / "x": (OSError, "cannot be written into: Not a directory"),
+        tmp_path / "run": (OSError, r"holds a folder of the name `solve\.pt`"),
+    }
+    for folder, (kind, words) in odd.items():
+        with pytest.raises(kind, match=words) as refused:
+            solved(METHODS[name](checkpoint=folder), calls=1)
+        assert "\n" not in str(refused.value)
+    with pytest.raises(TypeError, match="`checkpoint=7` must be the name of a folder"):
+        checked_folder(7)
 
 
 def test_a_full_disk_says_so_and_leaves_what_was_there(

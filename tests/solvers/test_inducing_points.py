@@ -305,7 +305,3 @@ def test_what_is_no_method_executor_or_folder_is_named(tmp_path: Path) -> None:
             TypeError, match=r"`executor` must have .*, got str. Pass `ntkit.scale.Threads"
         ):
             door(*given, executor="dask")  # pyright: ignore[reportArgumentType, reportCallIssue]
-    (tmp_path / "file").touch()
-    method = ConjugateGradients(checkpoint=tmp_path / "file")
-    with pytest.raises(NotADirectoryError, match=r"is a file\. Pass a folder"):
-        kernel_ridge(RBF(1.0), X, Y, ridge=0.1, method=method)

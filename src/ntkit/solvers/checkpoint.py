@@ -13,6 +13,7 @@ from torch import Tensor
 from ntkit._core.whole_files import shown, write_bytes
 from ntkit.kernels.kernel_mark import operator_mark
 from ntkit.operators.base import AbstractOperator
+from ntkit.solvers.checkpoint_folder import SOLVE, checked_folder
 
 __all__ = ["Checkpoint", "problem_of"]
 
@@ -32,8 +33,7 @@ class Checkpoint:
         rhs: Right-hand sides. They are compared up to rounding, as a sum over other threads may differ by.
         file: Its name in the folder.
 
-    Raises:
-        NotADirectoryError: There is a file of the folder's name.
+    A name that is none, or of what cannot be written into, is refused, see `checked_folder`.
 
     Example:
         >>> import tempfile
@@ -51,13 +51,10 @@ class Checkpoint:
         problem: Callable[[], Mapping[str, str]],
         rhs: Float[Tensor, "c n"],
         *,
-        file: str = "solve.pt",
+        file: str = SOLVE,
     ) -> None:
-        self._path = None if folder is None else Path(folder) / file
-        if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
-            raise NotADirectoryError(
-                f"`checkpoint={shown(Path(folder))}` is a file. Pass a folder; it is made if it is not there."
-            )
+        found = checked_folder(folder, file)
+        self._path = None if found is None else found / file
         self._problem = dict(problem()) if self._path else {}
         self._rhs, self._written = rhs, monotonic()
         self._last: Callable[[], dict[str, Tensor]] | None = None

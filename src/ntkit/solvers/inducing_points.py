@@ -13,6 +13,7 @@ from ntkit._core.executor import Executor
 from ntkit._core.fingerprint import of_tensors
 from ntkit.kernels.base import AbstractKernel
 from ntkit.solvers.checkpoint import Checkpoint, problem_of
+from ntkit.solvers.checkpoint_folder import SOLVE, checked_folder
 from ntkit.solvers.conjugate_gradients_method import ConjugateGradients
 from ntkit.solvers.inducing_system import InducingSystem
 from ntkit.solvers.normal_equations import NormalMatrix, normal_equations, rows_that_pay
@@ -28,6 +29,9 @@ lie close together."""
 
 _DRAW_BYTES = 2**29
 """For the thin factor from whose pivots centres are taken."""
+
+_FILE = "normal.pt"
+"""Where the sums of the first pass are kept, in the folder of a checkpoint."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +114,7 @@ class InducingPoints:
             ValueError: There are no points, or the centres are points of another shape.
             TypeError: The centres are fractions, and the points whole numbers.
         """
+        checked_folder(self.checkpoint, _FILE, SOLVE)  # before centres are drawn
         if not len(x):
             raise ValueError(f"`points` is empty: shape {tuple(x.shape)}. Pass at least one point.")
         if isinstance(self.centres, Tensor) and self.centres.shape[1:] != x.shape[1:]:
@@ -133,7 +138,7 @@ class InducingPoints:
                 | {"right-hand sides": of_tensors([("", y)])}
             ),
             y[:0],
-            file="normal.pt",
+            file=_FILE,
         )
         with kept:
             preconditioner, targets = _prepared(system, y.T.contiguous(), kept, progress)

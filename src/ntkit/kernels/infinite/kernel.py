@@ -16,7 +16,12 @@ from ntkit.kernels.checked_points import Points, check_device, checked
 from ntkit.kernels.infinite.at_shape import AtShape
 from ntkit.kernels.infinite.back.gram_matrix import diagonal_values, gram_matrices, is_by_angle
 from ntkit.kernels.infinite.back.lags import layers_at_gaps, values_at_gaps
-from ntkit.kernels.infinite.back.out_of_range import check_range
+from ntkit.kernels.infinite.back.out_of_range import (
+    Why,
+    check_range,
+    nan_of_points,
+    nan_of_variance,
+)
 from ntkit.kernels.infinite.back.request import MEMORY, Request
 from ntkit.kernels.infinite.back.result_memory import Out
 from ntkit.kernels.infinite.evidence.concatenated_outputs import check_heads
@@ -177,10 +182,10 @@ class InfiniteKernel(AbstractLagKernel):
                 )
             right = side(at_shape.lowered.traced, at_shape.lowered, second)
         self._look_at(first, second)
-        found = gram_matrices(
-            at_shape.bound(), left, right, first[0].dtype, Request(out, memory, progress)
-        )
-        found = [self._finished(k.to(first[0].dtype)) for k in found]
+        executable, job = at_shape.bound(), Request(out, memory, progress)
+        found = gram_matrices(executable, left, right, first[0].dtype, job)
+        why = nan_of_points(executable, left, right)
+        found = [self._finished(k.to(first[0].dtype), why) for k in found]
         return found[0] if len(found) == 1 else tuple(found)
 
     def diag(self, x: Points) -> Any:
@@ -188,8 +193,9 @@ class InfiniteKernel(AbstractLagKernel):
         inputs = checked("x", x, self._traces.counts)
         at_shape, points = self._ready("x", inputs)
         self._look_at(inputs)
-        values = diagonal_values(at_shape.bound(), points)
-        found = [self._finished(k.to(inputs[0].dtype)) for k in values]
+        executable = at_shape.bound()
+        values, why = diagonal_values(executable, points), nan_of_points(executable, points, None)
+        found = [self._finished(k.to(inputs[0].dtype), why) for k in values]
         return found[0] if len(found) == 1 else tuple(found)
 
     def monte_carlo(
@@ -292,13 +298,10 @@ class InfiniteKernel(AbstractLagKernel):
         A kernel that is not stationary has none, and says so with a ValueError.
         """
         fourier, at_shape = self._stationary()
-        table = values_at_gaps(
-            at_shape.bound(),
-            fourier.gap_table(lags) / fourier.out_dim,
-            fourier.energy / fourier.out_dim,
-            with_ntk=self._which == "ntk",
-        )
-        return self._finished(table)
+        executable, variance = at_shape.bound(), fourier.energy / fourier.out_dim
+        gaps = fourier.gap_table(lags) / fourier.out_dim
+        table = values_at_gaps(executable, gaps, variance, with_ntk=self._which == "ntk")
+        return self._finished(table, nan_of_variance(executable, variance))
 
     def layer_table(
         self, lags: Sequence[Float[Tensor, " _"]], *, tolerance: float = 1e-10
@@ -404,11 +407,11 @@ class InfiniteKernel(AbstractLagKernel):
             refuse_coupled(self._traced.body, first, second)
             self._looked_at.add(key)
 
-    def _finished(self, table: Tensor) -> Tensor:
+    def _finished(self, table: Tensor, why: Why = lambda i, j: None) -> Tensor:
         starts_at_zero = self._traced.starts_at_zero and self._which == "nngp"
         if starts_at_zero:
             return torch.zeros_like(table) if table.requires_grad else table.zero_()
-        check_range(table)
+        check_range(table, why)
         return table
 
     def __repr__(self) -> str:

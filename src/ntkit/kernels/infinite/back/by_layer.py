@@ -35,7 +35,7 @@ def layer_kernels(
             continue
         taken = tuple(s for k in op.inputs if (s := states[k]) is not None)
         at = At(context, index, demand)
-        state = op.apply(taken, at)
+        state = program.apply(index, taken, at)
         if state.has_scales:
             raise UnsupportedLayerError(
                 f"`{op.name}` has trained scales, whose own part of the tangent kernel is not "

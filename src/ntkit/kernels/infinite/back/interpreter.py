@@ -46,7 +46,7 @@ def propagate(
             return
         need = op.needs(demand)
         taken = tuple(_narrowed(states[k], need) for k in op.inputs)
-        states[index] = op.apply(taken, At(context, index, demand))
+        states[index] = program.apply(index, taken, At(context, index, demand))
         release(index)
 
     def release(index: int) -> None:

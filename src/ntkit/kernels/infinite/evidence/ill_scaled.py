@@ -106,8 +106,8 @@ def warn_of_scales(
     sizes = [found[k] for k in layers]
     for number, (index, size) in enumerate(zip(layers, sizes, strict=True), 1):
         ratio = size / sizes[0] if sizes[0] else 1.0
-        if size == 0:
-            continue  # a branch that is set to start at zero
+        if not ratio > 0:
+            continue  # a branch that is set to start at zero; or NaN, which the kernel refuses by name
         if 1 / _LIMIT <= ratio <= _LIMIT:
             continue
         what, often = ("grows", "smaller") if ratio > 1 else ("shrinks", "larger")

@@ -15,7 +15,8 @@ from ntkit.kernels.infinite.front.calls.parameters import detached, note_paramet
 from ntkit.kernels.infinite.front.calls.pieces import pieces
 from ntkit.kernels.infinite.front.lowered import Lowered
 from ntkit.kernels.infinite.front.reader import Reader
-from ntkit.kernels.infinite.front.trace import Traced, refuse
+from ntkit.kernels.infinite.front.trace import Traced, refuse, where
+from ntkit.kernels.infinite.program.at_call import note_call
 from ntkit.kernels.infinite.program.program import UnboundProgram
 from ntkit.kernels.infinite.rules.variances import Variances
 
@@ -57,14 +58,18 @@ def lower(
 
 
 def _lower(reader: Reader, read: ReadCall, *, less_means: bool) -> Lowered:
-    traced = reader.traced
+    traced, lines = reader.traced, list[str]()
     for node in traced.graph.nodes:
         if node.op == "output":
             continue
         has_state = any(reader.states.get(n) is not None for n in node.all_input_nodes)
         start = len(reader.steps)
         if has_state or node.op == "call_module":
-            found = read(reader, node, has_state)
+            try:
+                found = read(reader, node, has_state)
+            except Exception as error:
+                note_call(error, where(node))
+                raise
         else:
             note_parameter(reader, node)
             found = None
@@ -76,12 +81,14 @@ def _lower(reader: Reader, read: ReadCall, *, less_means: bool) -> Lowered:
         if found is not None and node.meta.get("no_grad"):
             found = detached(reader, found)
         reader.states[node] = found
+        lines += [where(node)] * (len(reader.steps) - len(lines))
     outputs = _outputs(traced.output, _returned(reader, traced.output))
     heads = _heads(reader, outputs)
     steps, with_means = [k for _, k in outputs], ()
     if less_means:
         steps, with_means = _less_means(reader, outputs)
-    program = UnboundProgram(tuple(reader.steps), tuple(steps))
+    lines += [where(traced.output)] * (len(reader.steps) - len(lines))
+    program = UnboundProgram(tuple(reader.steps), tuple(steps), tuple(lines))
     return Lowered(traced, program, tuple(reader.features), heads, with_means, reader.drawn)
 
 

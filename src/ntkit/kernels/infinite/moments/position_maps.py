@@ -123,6 +123,8 @@ def probe(
         4, *positions, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
     )
     expected = image_to_image(noise)
+    if not bool(torch.isfinite(expected).all()):
+        raise ValueError(f"{what} makes NaN or infinity of finite units")
     out = tuple(expected.shape[1:])
     moves = _moves_channels(function, image_to_image, positions, (channel_axis, axis), what)
     found = None

@@ -1,13 +1,15 @@
 """A network as a tuple of operations, before and after its numbers are read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from torch import Tensor
 
 from ntkit._core.pickling import Kept
-from ntkit.kernels.infinite.program.op import AbstractOp, AbstractStep, AbstractUnbound
+from ntkit.kernels.infinite.moments.state import PairState
+from ntkit.kernels.infinite.program.at_call import note_call
+from ntkit.kernels.infinite.program.op import AbstractOp, AbstractStep, AbstractUnbound, At
 from ntkit.kernels.infinite.program.units import Demand
 
 __all__ = ["Program", "UnboundProgram", "demands"]
@@ -23,10 +25,20 @@ class Program(Kept):
     Attributes:
         ops: In order of computation.
         outputs: The places of those that the network returns.
+        lines: Of each operation, the call in the user's forward, for errors; no part of what is computed.
     """
 
     ops: tuple[AbstractOp, ...]
     outputs: tuple[int, ...]
+    lines: tuple[str, ...] = field(compare=False)
+
+    def apply(self, index: int, states: tuple[PairState, ...], at: At) -> PairState:
+        """The state after one operation; an error in it, which may be a third party's, names the call."""
+        try:
+            return self.ops[index].apply(states, at)
+        except Exception as error:
+            note_call(error, self.lines[index])
+            raise
 
     def __str__(self) -> str:
         return "\n".join(_line(place, op) for place, op in enumerate(self.ops))
@@ -39,15 +51,16 @@ class UnboundProgram:
     Attributes:
         steps: In order of computation.
         outputs: The places of those that the network returns.
+        lines: Of each step, the call in the user's forward, for errors.
     """
 
     steps: tuple[AbstractOp | AbstractUnbound, ...]
     outputs: tuple[int, ...]
+    lines: tuple[str, ...]
 
     def bind(self) -> Program:
         """The program with the numbers as they are now."""
-        ops = (step.bind() if isinstance(step, AbstractUnbound) else step for step in self.steps)
-        return Program(tuple(ops), self.outputs)
+        return Program(tuple(map(_bound, self.steps, self.lines)), self.outputs, self.lines)
 
 
 def demands(
@@ -65,6 +78,16 @@ def demands(
             wanted = steps[index].needs(demand)
             found[before] = wanted | (found[before] or wanted)
     return found
+
+
+def _bound(step: AbstractOp | AbstractUnbound, line: str) -> AbstractOp:
+    if isinstance(step, AbstractOp):
+        return step
+    try:
+        return step.bind()
+    except Exception as error:
+        note_call(error, line)
+        raise
 
 
 def _line(place: int, op: AbstractOp) -> str:

@@ -32,6 +32,10 @@ _LEAST = 1e-6
 _REACH = 12.0
 """Standard deviations to which is integrated: the normal density is 1e-32 there."""
 
+_LONGEST = 2.0**40
+"""Standard deviation up to which is integrated: an octave of scales takes some seconds there, and minutes far beyond, as
+panels are halved towards zero once an octave."""
+
 Function = Callable[[Tensor], Tensor]
 
 
@@ -119,11 +123,17 @@ class HermiteTable:
         """The pieces that the scales lie in, and which lie there.
 
         Raises:
-            NumericalError: A scale is NaN or infinite.
+            NumericalError: A scale is NaN, infinite, or so large that integrals would take minutes.
         """
         flat = scale.detach().reshape(-1)
         if not bool(torch.isfinite(flat).all()):
             raise NumericalError("An activation met variances that are NaN or infinite.")
+        if len(flat) and float(flat.max()) > _LONGEST:
+            raise NumericalError(
+                f"An activation without a formula met units of a standard deviation of {float(flat.max()):.2g}, and "
+                f"its integrals reach {_LONGEST:.2g}. Pass shorter points, or smaller weights (`w_std`); `nn.ReLU`, "
+                "`nn.GELU` and `ntkit.networks.Erf` have formulas for units of any length."
+            )
         octaves = torch.frexp(flat.clamp_min(0.2)).exponent
         found = []
         for octave in octaves.unique().tolist():

@@ -58,7 +58,7 @@ class Quadrature(AbstractActivation):
     `sqrt(E[s'(u)^2] E[s'(v)^2])` for the slope.
     Where 384 degrees do not hold the function (kinks, steep slopes: long inputs) the sum serves as
     far as the powers make up for it, `|rho|` below 0.97 or so; pairs closer than that are integrated
-    over the plane one by one, to 1e-9, at 0.3 to 3 ms each. A unit paired with itself is an integral over the
+    over the plane one by one, to 1e-9, at 0.3 to 3 ms each. Standard deviations above 1e12 are refused. A unit paired with itself is an integral over the
     line, from the same table.
 
     A jump (threshold, hard shrinkage) has no slope: the derivative is taken without it, as autograd
@@ -74,7 +74,7 @@ class Quadrature(AbstractActivation):
         is_odd: Whether `s(-x) = -s(x)`.
 
     Raises:
-        NumericalError: (when used) The integrals do not settle.
+        NumericalError: (when used) The integrals do not settle, or would take minutes: units are too long.
 
     Attributes:
         function: As given.
