@@ -27,6 +27,7 @@ from ntkit.experiments.tune_run import resume_tune, run_tune  # noqa: E402
 from ntkit.tasks import Image, psnr  # noqa: E402
 from ntkit.tuning import Candidate  # noqa: E402
 from tests.experiments.stopping import Killed, kill, stopping  # noqa: E402
+from tests.spheres import views  # noqa: E402
 
 QUIET = Telling(show_progress=False)
 
@@ -89,6 +90,24 @@ def test_all_samples_are_trained_on_unless_some_are_held_out(spec: FitSpec, tmp_
     some = run_fit(replace(spec, hold_out=0.1, out=tmp_path / "some"), telling=QUIET)
     assert some.n_trained == pytest.approx(0.9 * 24 * 32, abs=1)
     assert written(some.folder)["held_out_psnr"] == pytest.approx(some.proof.held_out_quality)
+
+
+def test_a_page_of_a_sampled_signal_compares_sizes_and_that_of_views_does_not(
+    spec: FitSpec, tmp_path: Path
+) -> None:
+    """The samples of a signal are all of it; the rays of a scene are many views, of which one is shown."""
+    page = (run_fit(spec, telling=QUIET).folder / "report.html").read_text()
+    assert "24 x 32 samples" in page or "24 x 32 pixels" in page
+    assert "of the numbers it stands for" in page
+    seen = views(4, 8)
+    poses = np.array([[*camera.pose, (0, 0, 0, 1)] for camera in seen.cameras])
+    arrays = {"images": np.stack(seen.images), "poses": poses, "focal": seen.cameras[0].focal[0]}
+    np.savez(tmp_path / "balls.npz", **arrays)
+    field = replace(spec, data=tmp_path / "balls.npz", n_samples=8, out=tmp_path / "field")
+    page = (run_fit(field, telling=QUIET).folder / "report.html").read_text()
+    assert "views of 8 x 8 pixels" in page
+    assert "192 rays trained on" in page
+    assert "of the numbers it stands for" not in page
 
 
 @pytest.mark.parametrize("hold_out", [0.0, 0.2])
