@@ -105,7 +105,7 @@ def test_a_page_of_a_sampled_signal_compares_sizes_and_that_of_views_does_not(
     np.savez(tmp_path / "balls.npz", **arrays)
     field = replace(spec, data=tmp_path / "balls.npz", n_samples=8, out=tmp_path / "field")
     page = (run_fit(field, telling=QUIET).folder / "report.html").read_text()
-    assert "views of 8 x 8 pixels" in page
+    assert "Views of 8 x 8 pixels" in page
     assert "192 rays trained on" in page
     assert "of the numbers it stands for" not in page
 

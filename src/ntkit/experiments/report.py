@@ -66,7 +66,7 @@ def write_report(run: AbstractRun) -> None:
 def _subject(run: AbstractRun, sample: str) -> str:
     """How much there is of what the network is of."""
     size = run.size_in_words
-    return f"views of {size} pixels" if run.domain.scene else f"{size} {sample}s"
+    return f"Views of {size} pixels" if run.domain.scene else f"{size} {sample}s"
 
 
 def _decibels(value: float) -> str:
