@@ -105,7 +105,10 @@ def test_a_run_off_is_kept_and_told_of(
     said = capsys.readouterr().out
     assert "run-off: real trainings" in said
     assert "24 steps" in said
-    assert f"{won.run_off.held_out:.1f} \n" in said
+    rows = [line.split() for line in said.splitlines()]
+    for row in (won, lost):
+        ends = [cells[-1] for cells in rows if cells[:2] == row.candidate.label.split()[:2]]
+        assert f"{row.run_off.held_out:.1f}" in ends
     assert "less than two standard errors apart" in " ".join(said.split())
     page = " ".join((run.folder / "report.html").read_text().split())
     assert "<th>run-off</th>" in page
