@@ -6,9 +6,8 @@
 A case is what `reconstruction_scans` measures of a picture. Kept of it: what is usual for such data, the kernel alone, and for
 each share of the kernel's weight and each strength of total variation the PSNR of the reconstruction from all data, beside what
 the data held out said of it; strengths beyond the best on held-out data that are ever worse have no PSNR. So every rule of
-choice, and the oracle of the grid, can be read from what is kept. Of a single coil, whose data held out tell nothing,
-`usual_strength` is the PSNR of what `ntkit.reconstruct` takes there, and of total variation alone at the same strength. PSNR is
-that of the modulus where the field is complex. Of MRI there is the PSNR against what all of k-space shows without noise, too.
+choice, and the oracle of the grid, can be read from what is kept. Of a single coil there is total variation alone. PSNR is that
+of the modulus where the field is complex. Of MRI there is the PSNR against what all of k-space shows without noise, too.
 """
 
 import argparse
@@ -26,15 +25,9 @@ from benchmarks.reconstruction_scans import SETTINGS, Measured, measured
 from benchmarks.report import RESULTS
 from benchmarks.signals import SHARED
 from ntkit.reconstruction.arguments import asked_data, asked_priors, asked_system
-from ntkit.reconstruction.choice import state_from_above, try_variations
 from ntkit.reconstruction.kernel_start import kernel_start
-from ntkit.reconstruction.primal_dual import PrimalDual, State
-from ntkit.reconstruction.reconstruction_problem import (
-    BLIND_SHARE,
-    SHARE,
-    USUAL_STRENGTH,
-    ReconstructionProblem,
-)
+from ntkit.reconstruction.primal_dual import State
+from ntkit.reconstruction.reconstruction_problem import ReconstructionProblem
 from ntkit.reconstruction.torus import torus_prior
 
 PATH = RESULTS / "reconstruction_runs.json"
@@ -55,17 +48,15 @@ def reconstructed(case: Measured) -> Entry:
     priors = asked_priors(None, case.A.grid)
     found = work.priors([torus_prior(k, case.A.grid, n) for n, k in priors.items()])
     prior, row = found[0][0], work.with_noise(found[0][1])
-    method = PrimalDual(system, work.y, scale=row.scale, ridge=row.weight)
+    method = work.solver(row, is_near=False)
     terms = work.terms(prior, row, row.weight, 0.0)
-    shares, unit = (SHARE, 0.0), row.weight * row.scale
+    unit = row.weight * row.scale
 
     def quality(parts: Tensor, against: Tensor = case.truth) -> float:
         whole = system.whole_of(parts.double())[..., 0]
         return round(psnr(whole.abs() if whole.is_complex() else whole, against), 3)
 
-    path = try_variations(
-        method, system, y, terms, share=SHARE, unit=unit, noise=row.noise, say=work.say
-    )
+    path = work.path(prior, row)
     chose = time.process_time() - began
     alone, linear = work.kernel_alone(prior, row, to_the_end=False)
     reached: dict[tuple[float, float], float] = {}
@@ -86,10 +77,10 @@ def reconstructed(case: Measured) -> Entry:
             if case.complete is not None:
                 agrees[share, strength] = quality(field, case.complete)
 
-    for share in shares:
+    for share in sorted({t.share for t in path.trials}, reverse=True):
         enough = path.best(share).total_variation
         strengths = sorted(t.total_variation for t in path.trials if t.share == share)
-        if share > 0 and not system.is_blind:  # as `ntkit.reconstruct` begins
+        if share > 0:  # as `ntkit.reconstruct` begins
             linear_terms = work.terms(prior, row, share * row.weight, 0.0)
             walk(share, strengths, enough, kernel_start(method, linear, linear_terms))
         else:
@@ -119,13 +110,6 @@ def reconstructed(case: Measured) -> Entry:
         entry["complete"] = round(psnr(case.complete, case.truth), 3)
     if case.bounds is not None:
         entry["kernel_bounded"] = quality(terms.clip(alone))
-    if system.is_blind:
-        entry["usual_strength"] = []
-        for share in (BLIND_SHARE, 0.0):
-            own = work.terms(prior, row, share * row.weight, USUAL_STRENGTH * unit)
-            above = state_from_above(method, own, unit=unit)
-            last = method.solve(own, start=above, tolerance=2e-5, iterations=800)
-            entry["usual_strength"].append(quality(method.field(last, own)[0]))
     return entry
 
 

@@ -189,21 +189,32 @@ def test_all_of_k_space_gives_the_field_back() -> None:
     assert moved.choice.mean == 5.0
 
 
-def test_a_single_coil_takes_usual_strengths() -> None:
-    """Nothing that is held out tells of it: a tenth of the kernel's weight beside total variation, all of it alone."""
+def test_a_single_coil_leaves_the_kernel_out() -> None:
+    """Beside total variation, whose strength foretells held-out samples best; without it the kernel is all there is."""
     mask = torch.rand(12, 12, generator=seeded()) > 0.5
     A = Fourier((12, 12), mask)
     disc = torch.zeros(12, 12, 1, dtype=torch.complex128)
     disc[3:8, 2:9] = 1
     y = A(disc)[..., 0] + 0.05 * randn(*A.data_shape, dtype=torch.complex128)
-    usual, given, alone = (found(y, A, total_variation=b) for b in (True, 0.2, False))
-    likeliest = alone.choice
-    assert usual.choice.weight == pytest.approx(0.1 * likeliest.weight)
-    strength = 30 * likeliest.weight * likeliest.scale
-    assert usual.choice.total_variation == pytest.approx(strength)
-    assert given.choice.weight == usual.choice.weight
-    told = ["a tenth of its likeliest weight" in " ".join(f.notes) for f in (usual, given, alone)]
+    chosen, given, alone = (found(y, A, total_variation=b) for b in (True, 0.2, False))
+    assert chosen.choice.prior is None
+    assert chosen.choice.total_variation == min(chosen.table, key=lambda t: t.score).total_variation
+    assert (given.choice.weight, given.choice.total_variation) == (0, 0.2)
+    assert alone.choice.weight > 0
+    told = ["left out" in " ".join(f.notes) for f in (chosen, given, alone)]
     assert told == [True, True, False]
+    errors = [float((f.field - disc[..., 0]).norm() / disc.norm()) for f in (chosen, alone)]
+    assert errors[0] < 0.2 < errors[1]
+
+
+def test_the_strengths_of_a_single_coil_begin_above_the_best() -> None:
+    """Also where marginal likelihood finds no noise at all: the noise's own standard deviation is nearer to the strength."""
+    A = Fourier((16, 16), torch.rand(16, 16, generator=seeded(1)) > 0.4)
+    square = torch.zeros(16, 16, 1, dtype=torch.complex128)
+    square[4:11, 5:12] = 1
+    y = A(square)[..., 0] + 0.2 * randn(*A.data_shape, dtype=torch.complex128)
+    choice = found(y, A).choice
+    assert 0.02 < choice.total_variation < 0.4
 
 
 def test_a_mean_that_is_given_is_the_real_part_where_nothing_is_measured() -> None:

@@ -102,7 +102,7 @@ def reconstruct(
         system, measured, asked_bounds(bounds, A), asked_mean(mean), say
     )
     asked_near(problem.mean, problem.flat, measured)
-    if strength is True and not system.is_blind:
+    if strength is True:
         folds_of(system.group)  # refuses too few groups before anything is computed
     found = problem.priors([
         torus_prior(k, where, name) for name, k in asked_priors(prior, where).items()

@@ -16,19 +16,16 @@ from ntkit.reconstruction.evidence import data_spectra, evidence, part_of_data
 from ntkit.reconstruction.kernel_start import kernel_start
 from ntkit.reconstruction.linear import LinearFields, kernel_fields, rough_tolerance
 from ntkit.reconstruction.local_prior import LocalPrior, local_prior
+from ntkit.reconstruction.one_coil import balance, try_alone
 from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.result import Choice, PriorRow
 from ntkit.reconstruction.system import System
 from ntkit.reconstruction.torus import TorusPrior
 
-__all__ = ["BLIND_SHARE", "SHARE", "USUAL_STRENGTH", "ReconstructionProblem", "Solved"]
+__all__ = ["SHARE", "ReconstructionProblem", "Solved"]
 
 SHARE = 0.3
 """Of the kernel's weight by marginal likelihood, where total variation describes the same field beside it."""
-
-BLIND_SHARE = 0.1
-"""Likewise, where nothing that is held out can tell. On a brain slice it and 0.3 are alike; on a phantom 0.3 loses 0.2 to 0.5 dB
-more against total variation alone."""
 
 _LOCAL_DATA = 256
 """For the local scale: six priors are compared, and differ by more than kernels do."""
@@ -46,10 +43,6 @@ _UNFINISHED = (
     f"The field was left after {_MOST:,} iterations: what the measurement hardly sees may still be off by a good part of its error "
     "bar. A smoother kernel, or more noise, ends sooner."
 )
-
-USUAL_STRENGTH = 30.0
-"""Of total variation over the kernel's weight and scale, where nothing that is held out can tell. Of 1 to 30 it did best on a brain
-slice and a phantom from an eighth of their Fourier samples, by 2 to 8 dB over 3."""
 
 _STEPS = 800
 """Iterations of the field at most."""
@@ -139,33 +132,17 @@ class ReconstructionProblem:
     def solved(self, prior: TorusPrior, row: PriorRow, total_variation: bool | float) -> Solved:
         """The field of the whole problem, beside that of total variation alone and of the kernel alone."""
         row = self.with_noise(row)
-        unit = row.weight * row.scale
         is_linear = total_variation is False and self.bounds is None
         by_kernel, linear = self.kernel_alone(prior, row, to_the_end=is_linear)
         if is_linear:
             choice = self._choice(prior.name, row, row.weight, 0.0)
             notes = (_UNFINISHED,) if linear.iterations >= _MOST else ()
             return Solved(by_kernel, choice, None, {}, float(linear.residuals[0]), notes)
-        share = BLIND_SHARE if self.system.is_blind else SHARE
-        likely = row.weight * (share if self.system.is_blind else 1.0)
-        quick, method = (
-            PrimalDual(self.system, self.y, scale=row.scale, ridge=likely, is_near=is_near)
-            for is_near in (False, True)
-        )
+        share = 0.0 if self.system.has_one_coil else SHARE
+        method = self.solver(row)
         path, others = None, {"kernel alone": by_kernel}
-        if total_variation is True and self.system.is_blind:
-            total_variation = USUAL_STRENGTH * unit
         if total_variation is True:
-            path = try_variations(
-                quick,
-                self.system,
-                self.y,
-                self.terms(prior, row, row.weight, 0.0),
-                share=SHARE,
-                unit=unit,
-                noise=row.noise,
-                say=self.say,
-            )
+            path = self.path(prior, row)
             best, alone = path.chosen(), path.best(0.0)
             weight, strength = best.share * row.weight, best.total_variation
             terms = self.terms(prior, row, 0.0, alone.total_variation)
@@ -180,11 +157,24 @@ class ReconstructionProblem:
             weight = row.weight if total_variation is False else share * row.weight
             strength = float(total_variation)
             terms = self.terms(prior, row, weight, strength)
-            start = None if self.system.is_blind else kernel_start(method, linear, terms)
+            start = None if weight == 0 else kernel_start(method, linear, terms)
             field, gap = self._field(method, row, terms, start)
         choice = self._choice(prior.name, row, weight, strength)
         notes = () if gap < _SETTLED else (_UNSETTLED.format(gap),)
         return Solved(field, choice, path, others, gap, notes)
+
+    def solver(self, row: PriorRow, *, is_near: bool = True) -> PrimalDual:
+        """The method by which fields are found; one that is not near the end takes other steps."""
+        likely = balance(self.system) if self.system.has_one_coil else row.weight
+        return PrimalDual(self.system, self.y, scale=row.scale, ridge=likely, is_near=is_near)
+
+    def path(self, prior: TorusPrior, row: PriorRow) -> Path:
+        """The strengths of total variation, each judged by held-out data."""
+        terms, unit = self.terms(prior, row, row.weight, 0.0), row.weight * row.scale
+        asked = (self.solver(row, is_near=False), self.system, self.y, terms)
+        if self.system.has_one_coil:
+            return try_alone(*asked, unit=unit, scale=row.scale, noise=row.noise, say=self.say)
+        return try_variations(*asked, share=SHARE, unit=unit, noise=row.noise, say=self.say)
 
     def deviation(
         self, prior: TorusPrior, row: PriorRow, solved: Solved, generator: Generator

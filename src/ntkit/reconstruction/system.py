@@ -35,8 +35,8 @@ class System:
     group: Int[Tensor, " m"]
 
     @property
-    def is_blind(self) -> bool:
-        """Whether no part of the data tells of another: Fourier samples seen by one coil."""
+    def has_one_coil(self) -> bool:
+        """Whether the data are Fourier samples seen by one coil, of which none tells of another without a prior."""
         return self.measurement.is_complex and self.measurement.data_shape[1:] in {(), (1,)}
 
     @cached_property

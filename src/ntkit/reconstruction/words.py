@@ -30,7 +30,7 @@ def reason(choice: Choice, rows: Sequence[PriorRow], path: Path | None) -> str:
             f"Total variation has the weight {choice.total_variation:.3g}: of {len({t.total_variation for t in path.trials})} "
             "strengths it foretells held-out measurements best."
         )
-    if choice.prior is None:
+    if choice.prior is None and len({t.share for t in path.trials} if path else ()) > 1:
         said.append(
             "The kernel itself is left out of the field: without it they are foretold better."
         )
@@ -64,11 +64,11 @@ def notes_on(
         notes.append(
             f"{100 * share:.0f} % of the picture is not seen in every view; there the prior decides."
         )
-    if system.is_blind:
+    if system.has_one_coil:
         notes.append(
-            "One coil: what is not measured is known from the prior alone, and lines that are held out tell nothing of it."
+            "One coil: what is not measured is known from the prior alone."
             + (
-                " Total variation has a usual strength, unless it was given, and the kernel a tenth of its likeliest weight."
+                " The kernel is left out of the field: beside total variation it does not help there. The noise that it finds is too little."
                 if choice.total_variation
                 else ""
             )
@@ -82,7 +82,7 @@ def notes_on(
     left = system.data_of(residual)[:, system.counts]  # weighted, as the noise is
     channels = len(left) // (2 if A.is_complex else 1)
     whole = float(left.square().sum(0).mean() / channels) ** 0.5
-    if choice.noise > 0 and whole > 2 * choice.noise:
+    if choice.noise > 0 and whole > 2 * choice.noise and not system.has_one_coil:
         weighted = "" if system.weights is None else ", weighted,"
         notes.append(
             f"The residual{weighted} ({whole:.2g}) is {whole / choice.noise:.1f} times the noise that the kernel finds: "

@@ -74,9 +74,9 @@ def test_files_of_fastmri(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="`--slice 3` is none of its 3 slices"):
         read_kspace(path, slice=3)
     for content, message in [
-        ({"image": mask}, "it holds image, and no `kspace`"),
-        ({"kspace": slices.real}, "its `kspace` holds float32 of 4 axes"),
-        ({"kspace": slices[:, 0], "mask": mask[1:]}, r"its `mask` has shape \(5,\)"),
+        ({"image": mask}, "file.h5` cannot be used: it holds image, and no dataset kspace"),
+        ({"kspace": slices.real}, "its kspace holds float32 of 4 axes"),
+        ({"kspace": slices[:, 0], "mask": mask[1:]}, r"its mask has shape \(5,\)"),
     ]:
         with h5py.File(path, "w") as file:
             for name, values in content.items():

@@ -21,10 +21,10 @@ def read_hdf5(path: Path, slice: int | None) -> KSpace:
         found = file.get("kspace")
         if not isinstance(found, h5py.Dataset):
             names = ", ".join(map(str, file)) or "nothing"
-            raise ValueError(f"it holds {names}, and no `kspace`, as files of fastMRI have.")
+            raise ValueError(f"it holds {names}, and no dataset kspace, as files of fastMRI have.")
         if found.dtype.kind != "c" or found.ndim not in {3, 4}:
             raise ValueError(
-                f"its `kspace` holds {found.dtype} of {found.ndim} axes; complex numbers of [slices, ky, kx] or "
+                f"its kspace holds {found.dtype} of {found.ndim} axes; complex numbers of [slices, ky, kx] or "
                 "[slices, coils, ky, kx] are needed."
             )
         count = len(found)
@@ -48,5 +48,5 @@ def _mask(file: h5py.File, width: int) -> np.ndarray | None:
         return None
     values = np.asarray(found[()]).astype(bool)
     if values.shape != (width,):
-        raise ValueError(f"its `mask` has shape {values.shape}, and its k-space {width} columns.")
+        raise ValueError(f"its mask has shape {values.shape}, and its k-space {width} columns.")
     return values
