@@ -174,6 +174,23 @@ def test_what_was_kept_of_another_training_is_not_taken(
     assert left == 60
 
 
+def test_damaged_weights_of_a_run_off_are_named_and_the_folder_stays(
+    spec: TuneSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes on without them trains one network again, and has the other."""
+    with stopping(monkeypatch, 48, kill), pytest.raises(Killed):
+        run_tune(spec, telling=QUIET)
+    [first] = spec.out.glob("run_off_*.safetensors")
+    first.write_bytes(first.read_bytes()[:1000])
+    before = sorted(spec.out.iterdir())
+    with pytest.raises(ValueError, match=f"{first.name}` is damaged"):
+        resume_tune(spec.out, telling=QUIET)
+    assert sorted(spec.out.iterdir()) == before
+    first.unlink()
+    resume_tune(spec.out, telling=QUIET)
+    assert kept(spec.out) == FILES
+
+
 def test_what_diverges_is_beaten_and_leaves_no_checkpoint(
     spec: TuneSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

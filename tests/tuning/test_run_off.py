@@ -1,6 +1,6 @@
 """A run-off between families that models do not tell apart: who runs, for how long, and who wins."""
 
-from math import inf
+from math import inf, isnan, nan
 
 import pytest
 import torch
@@ -61,6 +61,7 @@ def comparison(
         ({"mlp": 1e-2, "siren": None}, ["mlp", "siren"], "mlp reached 20.00 dB, and siren diverged."),
         ({"mlp": None, "siren": None}, ["mlp", "siren"], "both diverged, and mlp is kept."),
         ({"mlp": 1e-2, "siren": 1e-2}, ["mlp", "siren"], "mlp reached 20.00 dB and siren 20.00 dB"),
+        ({"mlp": nan, "siren": 1e-2}, ["siren", "mlp"], "siren reached 20.00 dB, and mlp diverged."),
     ],
 )  # fmt: skip
 def test_the_better_one_is_taken_and_what_diverges_is_beaten(
@@ -73,7 +74,7 @@ def test_the_better_one_is_taken_and_what_diverges_is_beaten(
     for row, error in zip(rows, [errors[f] for f in order], strict=False):
         assert row.run_off is not None
         assert row.run_off.held_out == pytest.approx(
-            -inf if error is None else PSNR().quality(error)
+            -inf if error is None or isnan(error) else PSNR().quality(error)
         )
     assert rows[2].run_off is None
     assert rows[0].behind.gain == 0
@@ -231,3 +232,17 @@ def test_families_that_models_tie_are_told_apart_by_training(
 def test_what_trains_nothing_is_refused_before_the_work(unchecked: None, wrong) -> None:
     with pytest.raises(TypeError, match=f"`run_off={wrong!r}` must be what trains .* None for no"):
         tune(NOISE, run_off=wrong)
+
+
+def test_what_it_returns_must_be_an_evaluation(
+    unchecked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        TypeError, match=r"`run_off` returned 3\.0, of type float\. It must return the"
+    ):
+        comparison(monkeypatch, lambda _: 3.0)  # pyright: ignore[reportArgumentType]
+
+
+def test_nan_of_what_is_held_out_alone_is_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = comparison(monkeypatch, lambda c: Evaluation(c.budget.steps, 1e-2, nan)).families  # pyright: ignore[reportArgumentType]
+    assert [row.run_off.held_out for row in rows if row.run_off] == [-inf, -inf]

@@ -94,42 +94,38 @@ def _opened(spec: FitSpec) -> AbstractTask:
 def _planned(spec: FitSpec, begun: Begun[AbstractTask], telling: Telling) -> FitRun:
     """The encoding, the network and the budget."""
     task = begun.task
-    try:
-        like = _tuned(spec.like) if spec.like else None
-        plan = _plan(spec, task, like)
-        if plan.sigmoid:
-            check_sigmoid(task)
-        candidate, why = _named(spec, task, like)
-        choice = None
-        budget = asked_budget(spec, task)
-        if candidate is None:
-            budget = budget_of(spec, plan, task)
-            announce(spec, task, telling)
-            choice = tune(
-                task,
-                optimiser=budget.optimiser,
-                lr=budget.lr,
-                steps=budget.steps,
-                batch_size=budget.batch_size,
-                width=plan.width,
-                depth=plan.depth,
-                n_frequencies=plan.n_frequencies,
-                sigmoid=plan.sigmoid,
-                families=None if like is None else (_chosen(like).family,),
-                run_off=KeptRunOff(begun.folder.path, device_of_spec(spec), telling),
-                generator=torch.Generator().manual_seed(spec.seed),
-                on_progress=telling.on_progress,
-            )
-            candidate, why = choice.choice, why + _run_off_in_words(choice)
-        network = (choice.plan if choice else plan).trainable(candidate)  # or it cannot be built
-        task.check_network(network)
-        own = choice.budget_of(candidate) if choice else plan.budget_of(candidate, budget)
-        own = replace(own, precision=spec.precision)
-        check_precision(network, task, own)
-        budget = in_time(spec, network, task, own)
-    except Exception:
-        begun.folder.discard()
-        raise
+    like = _tuned(spec.like) if spec.like else None
+    plan = _plan(spec, task, like)
+    if plan.sigmoid:
+        check_sigmoid(task)
+    candidate, why = _named(spec, task, like)
+    choice = None
+    budget = asked_budget(spec, task)
+    if candidate is None:
+        budget = budget_of(spec, plan, task)
+        announce(spec, task, telling)
+        choice = tune(
+            task,
+            optimiser=budget.optimiser,
+            lr=budget.lr,
+            steps=budget.steps,
+            batch_size=budget.batch_size,
+            width=plan.width,
+            depth=plan.depth,
+            n_frequencies=plan.n_frequencies,
+            sigmoid=plan.sigmoid,
+            families=None if like is None else (_chosen(like).family,),
+            run_off=KeptRunOff(begun.folder.path, device_of_spec(spec), telling),
+            generator=torch.Generator().manual_seed(spec.seed),
+            on_progress=telling.on_progress,
+        )
+        candidate, why = choice.choice, why + _run_off_in_words(choice)
+    network = (choice.plan if choice else plan).trainable(candidate)  # or it cannot be built
+    task.check_network(network)
+    own = choice.budget_of(candidate) if choice else plan.budget_of(candidate, budget)
+    own = replace(own, precision=spec.precision)
+    check_precision(network, task, own)
+    budget = in_time(spec, network, task, own)
     telling.notice(f"{candidate.label}: {why}.")
     return FitRun(
         spec=spec,

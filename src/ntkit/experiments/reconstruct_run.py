@@ -84,30 +84,26 @@ def _reconstructed(
     minutes = prod(problem.A.field_shape) * problem.domain.n_outputs * _SECONDS / 60
     if minutes > 2:
         telling.notice(f"This will take about {minutes:.0f} minutes on two cores.")
-    try:
-        result = reconstruct(
-            problem.y,
-            problem.A,
-            prior=priors_of(spec.prior, len(problem.A.field_shape)) if spec.prior else None,
-            total_variation=_strength(spec),
-            bounds=spec.limits(problem.bounds),  # pyright: ignore[reportArgumentType]
-            groups=problem.groups,
-            error_bars=spec.error_bars,
-            generator=torch.Generator().manual_seed(spec.seed),
-            on_progress=telling.on_progress,
+    result = reconstruct(
+        problem.y,
+        problem.A,
+        prior=priors_of(spec.prior, len(problem.A.field_shape)) if spec.prior else None,
+        total_variation=_strength(spec),
+        bounds=spec.limits(problem.bounds),  # pyright: ignore[reportArgumentType]
+        groups=problem.groups,
+        error_bars=spec.error_bars,
+        generator=torch.Generator().manual_seed(spec.seed),
+        on_progress=telling.on_progress,
+    )
+    if not bool(result.field.isfinite().all()):
+        raise NumericalError(
+            "The solver did not come to an end: the picture has NaN. Try `--no-total-variation`, or another `--prior`."
         )
-        if not bool(result.field.isfinite().all()):
-            raise NumericalError(
-                "The solver did not come to an end: the picture has NaN. Try `--no-total-variation`, or another `--prior`."
-            )
-        pictures = {problem.baseline[0]: problem.baseline[1], **result.alternatives}
-        notes = (*problem.notes, *result.notes)
-        if spec.network:
-            pictures[_NETWORK], note = _trained(spec, result, telling)
-            notes = (*notes, note)
-    except Exception:
-        begun.folder.discard()  # there is nothing to keep, and nothing to go on from
-        raise
+    pictures = {problem.baseline[0]: problem.baseline[1], **result.alternatives}
+    notes = (*problem.notes, *result.notes)
+    if spec.network:
+        pictures[_NETWORK], note = _trained(spec, result, telling)
+        notes = (*notes, note)
     _write_arrays(begun.folder.path, result, pictures)
     return ReconstructRun(
         spec=spec,

@@ -40,7 +40,7 @@ class Stages(Generic[_Spec, _Task, _Run]):
 def start(
     spec: _Spec, stages: Stages[_Spec, _Task, _Run], force: bool, command: str, telling: Telling
 ) -> _Run:
-    """A new run.
+    """A new run; where its plan fails, no folder is left.
 
     Args:
         spec: What is asked.
@@ -50,7 +50,11 @@ def start(
         telling: Who is told of it.
     """
     with begin(spec, stages.opened, force=force, command=command) as begun:
-        run = stages.plan(spec, begun, telling)
+        try:
+            run = stages.plan(spec, begun, telling)
+        except Exception:
+            begun.folder.discard()  # there is nothing to keep, and nothing to go on from
+            raise
         write_run(run)
         telling.recommended(run)
         stages.finish(run, begun.task, telling)
@@ -61,6 +65,8 @@ def go_on(
     path: Path, kind: type[_Spec], stages: Stages[_Spec, _Task, _Run], telling: Telling
 ) -> _Run:
     """The run of a folder, to its end; one that is whole is returned as it is.
+
+    The folder stays, whatever fails: what was trained in it before may be worth hours.
 
     Args:
         path: The run folder.

@@ -76,41 +76,37 @@ def _opened(spec: TuneSpec) -> AbstractTask:
 
 def _recommended(spec: TuneSpec, begun: Begun[AbstractTask], telling: Telling) -> TuneRun:
     task = begun.task
-    try:
-        candidates(task, spec.encodings, spec.bandwidths)
-        announce(spec, task, telling)
-        plan = NetworkPlan(
-            task.in_dim,
-            task.n_outputs,
-            width=spec.width or task.width,
-            depth=spec.depth or task.depth,
-            n_frequencies=spec.n_frequencies,
-        )
-        budget = budget_of(spec, plan, task)
-        kept = KeptRunOff(begun.folder.path, device_of_spec(spec), telling)
-        result = tune(
-            task,
-            goal=spec.goal,
-            optimiser=budget.optimiser,
-            lr=budget.lr,
-            steps=budget.steps,
-            batch_size=budget.batch_size,
-            encodings=spec.encodings,
-            bandwidths=spec.bandwidths,
-            width=plan.width,
-            depth=plan.depth,
-            n_frequencies=plan.n_frequencies,
-            sigmoid=spec.sigmoid,
-            engine=spec.engine,
-            families=spec.families,
-            equal=spec.equal,
-            run_off=kept if spec.run_off else None,
-            generator=torch.Generator().manual_seed(spec.seed),
-            on_progress=telling.on_progress,
-        )
-    except Exception:
-        begun.folder.discard()  # there is nothing to keep, and nothing to go on from
-        raise
+    candidates(task, spec.encodings, spec.bandwidths)
+    announce(spec, task, telling)
+    plan = NetworkPlan(
+        task.in_dim,
+        task.n_outputs,
+        width=spec.width or task.width,
+        depth=spec.depth or task.depth,
+        n_frequencies=spec.n_frequencies,
+    )
+    budget = budget_of(spec, plan, task)
+    kept = KeptRunOff(begun.folder.path, device_of_spec(spec), telling)
+    result = tune(
+        task,
+        goal=spec.goal,
+        optimiser=budget.optimiser,
+        lr=budget.lr,
+        steps=budget.steps,
+        batch_size=budget.batch_size,
+        encodings=spec.encodings,
+        bandwidths=spec.bandwidths,
+        width=plan.width,
+        depth=plan.depth,
+        n_frequencies=plan.n_frequencies,
+        sigmoid=spec.sigmoid,
+        engine=spec.engine,
+        families=spec.families,
+        equal=spec.equal,
+        run_off=kept if spec.run_off else None,
+        generator=torch.Generator().manual_seed(spec.seed),
+        on_progress=telling.on_progress,
+    )
     return TuneRun(
         spec=spec,
         result=result,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan
 
 import torch
 from torch import nn
@@ -136,13 +136,25 @@ def ran_off(contenders: Sequence[Contender], train: RunOff) -> tuple[Prediction,
         contenders: Networks to be trained.
         train: Trains one.
     """
-    found = []
-    for one in contenders:
-        steps, quality = one.budget.steps, one.task.metric.quality
-        try:
-            end = train(one)
-        except NumericalError:
-            found.append(Prediction(steps, -inf, -inf))
-        else:
-            found.append(Prediction(steps, quality(end.train), quality(end.held_out)))
-    return tuple(found)
+    return tuple(_reached(one, train) for one in contenders)
+
+
+def _reached(one: Contender, train: RunOff) -> Prediction:
+    """What one reached; NaN, which no number is greater than, is divergence as well.
+
+    Raises:
+        TypeError: What trains it says no `Evaluation`.
+    """
+    steps, quality = one.budget.steps, one.task.metric.quality
+    try:
+        end: object = train(one)
+    except NumericalError:
+        return Prediction(steps, -inf, -inf)
+    if not isinstance(end, Evaluation):
+        raise TypeError(
+            f"`run_off` returned {end!r}, of type {type(end).__name__}. It must return the `ntkit.tasks.Evaluation` "
+            "of the last step, as `ntkit.tuning.trained_briefly` does."
+        )
+    if not end.is_finite or (one.task.judges and isnan(end.held_out)):
+        return Prediction(steps, -inf, -inf)
+    return Prediction(steps, quality(end.train), quality(end.held_out))
