@@ -138,8 +138,9 @@ class ReconstructionProblem:
             choice = self._choice(prior.name, row, row.weight, 0.0)
             notes = (_UNFINISHED,) if linear.iterations >= _MOST else ()
             return Solved(by_kernel, choice, None, {}, float(linear.residuals[0]), notes)
-        share = 0.0 if self.system.has_one_coil else SHARE
-        method = self.solver(row)
+        is_bare = self.system.has_one_coil and total_variation is not False
+        share = 0.0 if is_bare else SHARE
+        method = self.solver(row, is_bare=is_bare)
         path, others = None, {"kernel alone": by_kernel}
         if total_variation is True:
             path = self.path(prior, row)
@@ -163,18 +164,38 @@ class ReconstructionProblem:
         notes = () if gap < _SETTLED else (_UNSETTLED.format(gap),)
         return Solved(field, choice, path, others, gap, notes)
 
-    def solver(self, row: PriorRow, *, is_near: bool = True) -> PrimalDual:
-        """The method by which fields are found; one that is not near the end takes other steps."""
-        likely = balance(self.system) if self.system.has_one_coil else row.weight
-        return PrimalDual(self.system, self.y, scale=row.scale, ridge=likely, is_near=is_near)
+    def solver(self, row: PriorRow, *, is_near: bool = True, is_bare: bool = False) -> PrimalDual:
+        """The method by which fields are found; one that is not near the end takes other steps, a bare one has no kernel."""
+        system = replace(self.system, is_wrapped=True) if is_bare else self.system
+        likely = balance(system) if system.has_one_coil else row.weight
+        return PrimalDual(system, self.y, scale=row.scale, ridge=likely, is_near=is_near)
 
     def path(self, prior: TorusPrior, row: PriorRow) -> Path:
         """The strengths of total variation, each judged by held-out data."""
-        terms, unit = self.terms(prior, row, row.weight, 0.0), row.weight * row.scale
-        asked = (self.solver(row, is_near=False), self.system, self.y, terms)
+        unit = row.weight * row.scale
         if self.system.has_one_coil:
-            return try_alone(*asked, unit=unit, scale=row.scale, noise=row.noise, say=self.say)
-        return try_variations(*asked, share=SHARE, unit=unit, noise=row.noise, say=self.say)
+            method = self.solver(row, is_near=False, is_bare=True)
+            terms, scale = self.terms(prior, row, 0.0, 0.0), row.scale
+            return try_alone(
+                method,
+                self.system,
+                self.y,
+                terms,
+                unit=unit,
+                scale=scale,
+                noise=row.noise,
+                say=self.say,
+            )
+        return try_variations(
+            self.solver(row, is_near=False),
+            self.system,
+            self.y,
+            self.terms(prior, row, row.weight, 0.0),
+            share=SHARE,
+            unit=unit,
+            noise=row.noise,
+            say=self.say,
+        )
 
     def deviation(
         self, prior: TorusPrior, row: PriorRow, solved: Solved, generator: Generator
@@ -220,7 +241,7 @@ class ReconstructionProblem:
             torch.ones(1, 1, self.system.n_data, dtype=torch.float64),
             torch.tensor([weight], dtype=torch.float64),
             torch.tensor([strength], dtype=torch.float64),
-            prior.spectrum,
+            prior.spectrum if weight > 0 else None,
             row.mean,
             self.bounds,
         )
