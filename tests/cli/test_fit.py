@@ -60,7 +60,7 @@ def test_a_fit_is_rendered_once_at_a_name(
         (["--scale", "inf"], "must be above 0"),
         (["--scale", "2", "--size", "3", "3"], "given without `--size`"),
         (["--rate", "8000"], "`--rate` is not for this run"),
-        (["--out", "a.xyz"], "no format"),
+        (["--out", "a.xyz"], "no image is written"),
         (["--out", "none/a.png"], "none"),
     ],
     ids=" ".join,
