@@ -190,3 +190,34 @@ def test_data_of_no_weight_are_in_no_group() -> None:
     assert system.n_groups == 2
     several = asked_system(LINES, None, None)
     assert torch.equal(several.group, torch.arange(4).repeat_interleave(8))
+
+
+class Short(Matrix):
+    """It gives one datum less than it says."""
+
+    def _forward(self, field: Tensor) -> Tensor:
+        return super()._forward(field)[1:]
+
+
+class Imaginary(Matrix):
+    """It says that it is real."""
+
+    def _forward(self, field: Tensor) -> Tensor:
+        return super()._forward(field).to(torch.complex128)
+
+
+@pytest.mark.parametrize("kind", [Short, Imaginary])
+def test_a_map_that_gives_another_shape_or_kind_than_it_says_is_refused(kind: type[Matrix]) -> None:
+    with pytest.raises(ValueError, match=r"`A\(field\)` of two outputs gives shape"):
+        asked_system(kind(torch.eye(4, dtype=torch.float64)), None, None)
+
+
+def test_data_that_are_true_or_false_are_numbers() -> None:
+    data = asked_data(torch.tensor([True, False]), Matrix(torch.eye(2, dtype=torch.float64)))
+    assert data[:, 0].tolist() == [1.0, 0.0]
+
+
+def test_what_is_no_tensor_is_told_so() -> None:
+    y: Any = [1.0, 2.0]
+    with pytest.raises(TypeError, match="`y` must be a tensor"):
+        reconstruct(y, Matrix(torch.eye(2, dtype=torch.float64)))

@@ -62,6 +62,7 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
             f"`y` has shape {tuple(y.shape)}, and {type(A).__name__} gives {tuple(A.data_shape)}, with one more axis where "
             "there are several channels. Check the order of the axes and the number of angles or samples."
         )
+    y = y.detach().cpu().to(torch.complex128 if A.is_complex else torch.float64)
     if not bool(torch.isfinite(torch.view_as_real(y) if y.is_complex() else y).all()):
         raise ValueError(
             "`y` holds NaN or infinity: leave those measurements out, or set them to 0 and give them `weights=0`."
@@ -73,8 +74,7 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
         raise ValueError(
             f"`y` is {size:.1g} at most: single precision does not hold that well. Choose a unit in which it is of order one."
         )
-    wide = torch.complex128 if A.is_complex else torch.float64
-    return y.detach().cpu().to(wide)
+    return y
 
 
 def asked_signal(y: Float[Tensor, "p m"]) -> Float[Tensor, "p m"]:
@@ -100,6 +100,7 @@ def asked_system(
     Raises:
         ValueError: Something does not fit, or the adjoint is none.
     """
+    _asked_products(A)
     mismatch = adjoint_mismatch(A)
     if not mismatch < _MISMATCH:
         raise ValueError(
@@ -123,6 +124,26 @@ def asked_system(
             f"{type(A).__name__} gives 0 for any field, wherever the data have any weight: nothing is measured."
         )
     return system
+
+
+def _asked_products(A: AbstractMeasurement) -> None:
+    """Refuse what gives another shape than it says, or complex numbers where it says real ones.
+
+    Raises:
+        ValueError: It does.
+    """
+    wide = torch.complex128 if A.is_complex else torch.float64
+    ways = (
+        ("A(field)", A, A.field_shape, A.data_shape),
+        ("A.adjoint(data)", A.adjoint, A.data_shape, A.field_shape),
+    )
+    for name, product, takes, gives in ways:
+        found = product(torch.zeros(*takes, 2, dtype=wide, device=A.device))
+        if tuple(found.shape) != (*gives, 2) or found.is_complex() != A.is_complex:
+            raise ValueError(
+                f"`{name}` of two outputs gives shape {tuple(found.shape)}, {found.dtype}; by its `field_shape`, `data_shape` "
+                f"and `is_complex`, {(*gives, 2)} of {'complex' if A.is_complex else 'real'} numbers were to be expected."
+            )
 
 
 def _asked_weights(weights: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Float[Tensor, " m"]:

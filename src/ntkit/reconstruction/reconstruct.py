@@ -84,8 +84,8 @@ def reconstruct(
     """
     began = perf_counter()
     say = on_progress or (lambda _: None)
-    several = tuple(y.shape) != tuple(A.data_shape)
     data = asked_data(y, A)
+    several = tuple(y.shape) != tuple(A.data_shape)
     where = A.grid if grid is None else grid
     if not isinstance(where, Grid):
         raise TypeError(
