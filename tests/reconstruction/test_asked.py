@@ -217,7 +217,7 @@ def test_data_that_are_true_or_false_are_numbers() -> None:
     assert data[:, 0].tolist() == [1.0, 0.0]
 
 
-def test_what_is_no_tensor_is_told_so() -> None:
+def test_what_is_no_tensor_is_told_so(unchecked: None) -> None:
     y: Any = [1.0, 2.0]
-    with pytest.raises(TypeError, match="`y` must be a tensor|parameter 'y'"):
+    with pytest.raises(TypeError, match=r"`y` must be a tensor|parameter 'y'"):
         reconstruct(y, Matrix(torch.eye(2, dtype=torch.float64)))
