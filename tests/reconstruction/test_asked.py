@@ -212,6 +212,21 @@ def test_a_map_that_gives_another_shape_or_kind_than_it_says_is_refused(kind: ty
         asked_system(kind(torch.eye(4, dtype=torch.float64)), None, None)
 
 
+class Mixed(Matrix):
+    """It adds up the outputs; so does its adjoint, which is one."""
+
+    def __call__(self, field: Tensor) -> Tensor:
+        return super().__call__(field.sum(-1, keepdim=True).expand_as(field))
+
+    def adjoint(self, data: Tensor) -> Tensor:
+        return super().adjoint(data.sum(-1, keepdim=True).expand_as(data))
+
+
+def test_a_map_that_mixes_outputs_is_refused() -> None:
+    with pytest.raises(ValueError, match="mixes outputs"):
+        asked_system(Mixed(torch.eye(4, dtype=torch.float64)), None, None)
+
+
 def test_data_that_are_true_or_false_are_numbers() -> None:
     data = asked_data(torch.tensor([True, False]), Matrix(torch.eye(2, dtype=torch.float64)))
     assert data[:, 0].tolist() == [1.0, 0.0]

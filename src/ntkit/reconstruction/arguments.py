@@ -127,7 +127,7 @@ def asked_system(
 
 
 def _asked_products(A: AbstractMeasurement) -> None:
-    """Refuse what gives another shape than it says, or complex numbers where it says real ones.
+    """Refuse what gives another shape than it says, complex numbers where it says real ones, or one output from another.
 
     Raises:
         ValueError: It does.
@@ -138,11 +138,18 @@ def _asked_products(A: AbstractMeasurement) -> None:
         ("A.adjoint(data)", A.adjoint, A.data_shape, A.field_shape),
     )
     for name, product, takes, gives in ways:
-        found = product(torch.zeros(*takes, 2, dtype=wide, device=A.device))
+        first = torch.randn(*takes, generator=torch.Generator().manual_seed(0), dtype=wide)
+        given = torch.stack([first, torch.zeros_like(first)], -1)
+        found = product(given.to(A.device))
         if tuple(found.shape) != (*gives, 2) or found.is_complex() != A.is_complex:
             raise ValueError(
                 f"`{name}` of two outputs gives shape {tuple(found.shape)}, {found.dtype}; by its `field_shape`, `data_shape` "
                 f"and `is_complex`, {(*gives, 2)} of {'complex' if A.is_complex else 'real'} numbers were to be expected."
+            )
+        if bool(found[..., 1].any()):
+            raise ValueError(
+                f"`{name}` gives something where the second of two outputs is 0: it adds a constant, or mixes outputs. It must "
+                "be linear, and take each index of the last axis by itself."
             )
 
 

@@ -7,12 +7,21 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ntkit.reconstruction.descent import COLD, FACTOR, GAIN, TOLERANCE, WARM, Descent, best_of
+from ntkit.reconstruction.descent import (
+    COLD,
+    FACTOR,
+    GAIN,
+    TOLERANCE,
+    WARM,
+    Descent,
+    best_of,
+    counted,
+)
 from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.result import Trial
 from ntkit.reconstruction.system import System
 
-__all__ = ["Path", "folds_of", "state_from_above", "try_variations"]
+__all__ = ["N_FOLDS", "Path", "folds_of", "kept_data", "state_from_above", "try_variations"]
 
 N_FOLDS = 3  # parts of the data, each held out once: each costs one more problem a strength
 _FIRST = 60.0
@@ -64,6 +73,17 @@ def folds_of(group: Int[Tensor, " m"], n_folds: int = N_FOLDS) -> Int[Tensor, " 
     return group % n_folds
 
 
+def kept_data(system: System, n_out: int = N_FOLDS) -> Float[Tensor, "c 1 m"]:
+    """What each of the first folds leaves in, 1, and what it holds out, 0.
+
+    Args:
+        system: The measurement.
+        n_out: How many of the folds are held out in turn.
+    """
+    folds = folds_of(system.group)
+    return torch.stack([(folds != k).double() for k in range(n_out)])[:, None]
+
+
 def try_variations(
     method: PrimalDual,
     system: System,
@@ -91,14 +111,7 @@ def try_variations(
 
     Source: Barron 2019 (arXiv:1701.03077), eq. 5, for the error that is robust to few large ones.
     """
-    folds = folds_of(system.group)
-    keep = torch.stack([(folds != k).double() for k in range(N_FOLDS)])[:, None]
-    count = 0
-
-    def told() -> None:
-        nonlocal count
-        count += 1
-        say(f"Held-out measurements: {count} strengths of total variation")
+    keep, told = kept_data(system), counted(say)
 
     def descent(own: float) -> Descent:
         weights = torch.full((N_FOLDS,), own * float(terms.weight), dtype=torch.float64)

@@ -1,6 +1,7 @@
 """Ever smaller strengths of total variation, each judged by measurements that were held out."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 
 import torch
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from ntkit.reconstruction.primal_dual import PrimalDual, State, Terms
 from ntkit.reconstruction.result import Trial
 from ntkit.reconstruction.system import System
 
-__all__ = ["COLD", "FACTOR", "GAIN", "TOLERANCE", "WARM", "Descent", "best_of"]
+__all__ = ["COLD", "FACTOR", "GAIN", "TOLERANCE", "WARM", "Descent", "best_of", "counted"]
 
 FACTOR = 1.8  # between neighbouring strengths: four of them a decade
 
@@ -36,6 +37,16 @@ def best_of(trials: Sequence[Trial]) -> Trial:
     """The strength of the least score; of those that iterations do not tell apart the largest."""
     least = min(t.score for t in trials)
     return max((t for t in trials if t.score <= least + _ALIKE), key=lambda t: t.total_variation)
+
+
+def counted(say: Callable[[str], None]) -> Callable[[], None]:
+    """What is called before each strength, and says how many there were.
+
+    Args:
+        say: Called with a line of text.
+    """
+    numbers = count(1)
+    return lambda: say(f"Held-out measurements: {next(numbers)} strengths of total variation")
 
 
 class Descent:
@@ -144,10 +155,13 @@ class Descent:
         out = (1 - terms.keep[:, 0]) * system.counts
         robust = (torch.log1p(square / self._noise**2) * out).sum(0)
         square = (square * out).sum(0) / float(y[:, system.counts].square().mean())
-        n_groups, n_counted = system.n_groups, int(system.counts.sum())
-        sums = square.new_zeros(n_groups).index_add(0, system.group, square)
-        each = torch.bincount(system.group[system.counts], minlength=n_groups)
-        spread = float((sums / each).std()) / n_groups**0.5
-        size = float((square.sum() / n_counted).sqrt())
-        score = float(robust.sum()) / n_counted
+        each, sums = (
+            square.new_zeros(system.n_groups).index_add(0, system.group, v)
+            for v in (out.sum(0).to(square), square)
+        )
+        of_group = (sums / each)[each > 0]
+        n_out = float(each.sum())
+        spread = float(of_group.std()) / len(of_group) ** 0.5
+        size = float((square.sum() / n_out).sqrt())
+        score = float(robust.sum()) / n_out
         return Trial(self._share, strength, size, spread / max(2 * size, 1e-300), score)

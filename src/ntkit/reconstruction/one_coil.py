@@ -7,10 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ntkit.reconstruction.choice import N_FOLDS, Path, folds_of
-from ntkit.reconstruction.descent import Descent
+from ntkit.reconstruction.choice import N_FOLDS, Path, kept_data
+from ntkit.reconstruction.descent import Descent, counted
 from ntkit.reconstruction.primal_dual import PrimalDual, Terms
-from ntkit.reconstruction.result import Trial
 from ntkit.reconstruction.system import System
 
 __all__ = ["balance", "try_alone"]
@@ -55,37 +54,19 @@ def try_alone(
         noise: Standard deviation of the noise, by marginal likelihood.
         say: Called with a line of text.
     """
-    folds, n_out = folds_of(system.group), 1 if system.n_data > _MANY else N_FOLDS
-    keep = torch.stack([(folds != k).double() for k in range(n_out)])[:, None]
+    has_many = (
+        system.n_data > _MANY and system.n_groups >= 2 * N_FOLDS
+    )  # of one group no spread is known
+    n_out = 1 if has_many else N_FOLDS
     none = torch.zeros(n_out, dtype=torch.float64)
-    every = replace(terms, keep=keep, weight=none, variation=none)
-    count = 0
-
-    def told() -> None:
-        nonlocal count
-        count += 1
-        say(f"Held-out measurements: {count} strengths of total variation")
-
-    alone = Descent(method, system, y, every, 0.0, noise, told)
+    every = replace(terms, keep=kept_data(system, n_out), weight=none, variation=none)
+    alone = Descent(method, system, y, every, 0.0, noise, counted(say))
     first = max(_FIRST * scale * float(system.curvature.mean()), unit)
     alone.search(first, _LAST * unit, None)
     assert alone.state is not None, "a best strength has a state"
-    held = float(((1 - keep) * system.counts).sum()) / float(system.counts.sum())
-    start = alone.state.of_all_data() if n_out > 1 else alone.state
-    return Path(tuple(_over_held_out(t, held) for t in alone.trials), start)
+    return Path(tuple(alone.trials), alone.state.of_all_data() if n_out > 1 else alone.state)
 
 
 def balance(system: System) -> float:
     """The ridge by which the solver balances its steps."""
     return _RIDGE * float(system.curvature.mean())
-
-
-def _over_held_out(trial: Trial, share: float) -> Trial:
-    """Sums over the part of the data that is held out, which were divided by all of them."""
-    root = share**0.5
-    return replace(
-        trial,
-        score=trial.score / share,
-        held_out=trial.held_out / root,
-        deviation=trial.deviation / root,
-    )

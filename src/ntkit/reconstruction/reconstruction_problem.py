@@ -96,6 +96,11 @@ class ReconstructionProblem:
     say: Callable[[str], None]
 
     @cached_property
+    def bare_system(self) -> System:
+        """The measurement for fields without a kernel."""
+        return replace(self.system, is_wrapped=True)
+
+    @cached_property
     def flat(self) -> Float[Tensor, "p m"]:
         """`A 1`, weighted, of each part; of complex fields the real part is one."""
         ones = torch.ones(len(self.y), *self.system.measurement.field_shape, dtype=torch.float64)
@@ -166,7 +171,7 @@ class ReconstructionProblem:
 
     def solver(self, row: PriorRow, *, is_near: bool = True, is_bare: bool = False) -> PrimalDual:
         """The method by which fields are found; one that is not near the end takes other steps, a bare one has no kernel."""
-        system = replace(self.system, is_wrapped=True) if is_bare else self.system
+        system = self.bare_system if is_bare else self.system
         likely = balance(system) if system.has_one_coil else row.weight
         return PrimalDual(system, self.y, scale=row.scale, ridge=likely, is_near=is_near)
 
@@ -178,7 +183,7 @@ class ReconstructionProblem:
             terms, scale = self.terms(prior, row, 0.0, 0.0), row.scale
             return try_alone(
                 method,
-                self.system,
+                self.bare_system,
                 self.y,
                 terms,
                 unit=unit,

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from ntkit.measurements import AbstractMeasurement
+from ntkit.measurements import AbstractMeasurement, Fourier, NonuniformFourier
 from ntkit.reconstruction.torus import Torus
 
 __all__ = ["System"]
@@ -39,8 +39,11 @@ class System:
 
     @property
     def has_one_coil(self) -> bool:
-        """Whether the data are Fourier samples seen by one coil, of which none tells of another without a prior."""
-        return self.measurement.is_complex and self.measurement.data_shape[1:] in {(), (1,)}
+        """Whether the data are Fourier samples seen by one coil, or others of which none tells of another without a prior."""
+        A = self.measurement
+        if not A.is_complex or A.data_shape[1:] not in {(), (1,)}:
+            return False
+        return isinstance(A, Fourier | NonuniformFourier) or self.is_diagonal
 
     @cached_property
     def torus(self) -> Torus:
