@@ -26,6 +26,7 @@ from ntkit.experiments.spec import FitSpec, TuneSpec  # noqa: E402
 from ntkit.experiments.tune_run import resume_tune, run_tune  # noqa: E402
 from ntkit.tasks import Image, psnr  # noqa: E402
 from ntkit.tuning import Candidate  # noqa: E402
+from tests.experiments.small_runs import leave_undrawn, waves  # noqa: E402
 from tests.experiments.stopping import Killed, kill, stopping  # noqa: E402
 from tests.spheres import views  # noqa: E402
 
@@ -34,22 +35,13 @@ QUIET = Telling(show_progress=False)
 
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of the time of so small a run."""
-
-    def draw(run, *_: object) -> None:
-        for name in ("images", "learning", "bandwidth", "spectrum"):
-            (run.folder / f"{name}.png").write_bytes(b"")
-
-    monkeypatch.setattr("ntkit.experiments.fit_run.draw_fit", draw)
-    monkeypatch.setattr("ntkit.experiments.tune_run.draw_tune", draw)
+    leave_undrawn(monkeypatch)
 
 
 @pytest.fixture
 def spec(tmp_path: Path) -> FitSpec:
-    y, x = np.mgrid[0:24, 0:32] / 32
-    np.save(tmp_path / "waves.npy", 0.5 + 0.25 * np.sin(20 * x + 9 * y) + 0.2 * np.cos(30 * y * x))
     return FitSpec(
-        data=tmp_path / "waves.npy",
+        data=waves(tmp_path / "waves.npy", 24, 32),
         encoding="gaussian",
         bandwidth=2.0,
         budget="adam:3e-3:20",

@@ -26,6 +26,7 @@ from ntkit.experiments.run_from_json import read_run  # noqa: E402
 from ntkit.experiments.spec import TuneSpec  # noqa: E402
 from ntkit.experiments.tune_run import resume_tune, run_tune  # noqa: E402
 from ntkit.tasks import Image, psnr  # noqa: E402
+from tests.experiments.small_runs import leave_undrawn, waves  # noqa: E402
 from tests.experiments.stopping import Killed, kill, stopping  # noqa: E402
 
 QUIET = Telling(show_progress=False)
@@ -34,10 +35,8 @@ PICTURES = {"bandwidth", "spectrum", "learning", "images"}
 
 @pytest.fixture
 def spec(tmp_path: Path) -> TuneSpec:
-    y, x = np.mgrid[0:24, 0:32] / 32
-    np.save(tmp_path / "waves.npy", 0.5 + 0.25 * np.sin(20 * x + 9 * y) + 0.2 * np.cos(30 * y * x))
     return TuneSpec(
-        data=tmp_path / "waves.npy",
+        data=waves(tmp_path / "waves.npy", 24, 32),
         budget="adam:3e-3:40",
         width=16,
         depth=2,
@@ -50,13 +49,7 @@ def spec(tmp_path: Path) -> TuneSpec:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of the time of so small a run."""
-
-    def draw(run, task, outputs) -> None:
-        for name in PICTURES:
-            (run.folder / f"{name}.png").write_bytes(b"")
-
-    monkeypatch.setattr("ntkit.experiments.tune_run.draw_tune", draw)
+    leave_undrawn(monkeypatch)
 
 
 def written(folder: Path) -> dict[str, object]:

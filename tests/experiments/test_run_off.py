@@ -23,6 +23,7 @@ from ntkit.experiments.progress import Telling
 from ntkit.experiments.run_from_json import read_run
 from ntkit.experiments.tune_run import resume_tune, run_tune
 from ntkit.experiments.weights import read_tensors
+from tests.experiments.small_runs import leave_undrawn, waves
 from tests.experiments.stopping import Killed, kill, stopping
 from tests.tuning.made_trials import made
 
@@ -35,16 +36,9 @@ def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneSpec:
     """A choice between two families whose models tie; 24 steps each in the run-off, and no proof."""
     made(monkeypatch, lambda c, k: (5e-3, 1.6e-2) if c.family == "siren" else (1e-2, 1.2e-2))
 
-    def draw(run, *_: object) -> None:
-        for name in ("images", "learning", "bandwidth", "spectrum"):
-            (run.folder / f"{name}.png").write_bytes(b"")
-
-    for module in ("tune_run.draw_tune", "fit_run.draw_fit"):
-        monkeypatch.setattr(f"ntkit.experiments.{module}", draw)
-    y, x = np.mgrid[0:48, 0:48] / 48
-    np.save(tmp_path / "waves.npy", 0.5 + 0.25 * np.sin(20 * x + 9 * y) + 0.2 * np.cos(30 * y * x))
+    leave_undrawn(monkeypatch)
     return TuneSpec(
-        data=tmp_path / "waves.npy",
+        data=waves(tmp_path / "waves.npy", 48, 48),
         budget="adam:3e-3:192",
         batch_size=64,
         width=36,

@@ -140,7 +140,7 @@ def test_writing_says_what_it_changed(tmp_path: Path) -> None:
     assert notes[1] == "the rate of 8000.25 Hz was rounded to 8000 Hz"
     assert abs(soundfile.read(path)[0]).max() <= 1
     assert write_audio(path, chirp() * 4, rate=8000, depth=32) == []
-    with pytest.raises(ValueError, match=r"Pass one that ends in .wav"):
+    with pytest.raises(ValueError, match=r"Pass a name that ends in .wav"):
         write_audio(tmp_path / "a.mp9", chirp(), rate=8000)
     with pytest.raises(ValueError, match="`rate=0` must be"):
         write_audio(path, chirp(), rate=0)

@@ -43,7 +43,7 @@ def test_what_is_changed_is_said(tmp_path: Path) -> None:
     found = read_image(tmp_path / "a.png").values
     np.testing.assert_allclose(found, np.clip(values, 0, 1), atol=0.5 / 255)
     assert write_image(tmp_path / "a.jpg", np.clip(values, 0, 1), depth=16) == ["rounded to 8 bits"]
-    with pytest.raises(ValueError, match=r"Pass one that ends in .png"):
+    with pytest.raises(ValueError, match=r"Pass a name that ends in .png"):
         write_image(tmp_path / "a.doc", values)
     with pytest.raises(ValueError, match="cannot hold 6 channels"):
         write_image(tmp_path / "a.png", np.zeros((9, 9, 6)))

@@ -238,7 +238,9 @@ def test_an_obj_names_no_other_file_that_is_opened(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
     trimesh()
-    with pytest.raises(ValueError, match=r"has a name of no format of meshes.*\.gif or \.mp4"):
+    with pytest.raises(
+        ValueError, match=r"has an ending in which no mesh is written.*\.gif or \.mp4"
+    ):
         write_mesh(tmp_path / "a.xyz", GOOD, FACES)
     with pytest.raises(ValueError, match="has no surface"):
         write_mesh(tmp_path / "a.ply", GOOD, FACES[:0])

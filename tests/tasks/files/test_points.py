@@ -150,7 +150,7 @@ def test_written_and_read_again(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_allclose(numbers(found), values[:, 2:], rtol=1e-12)
     if suffix == "csv":
         assert found.names == tuple(names)
-    with pytest.raises(ValueError, match=r"Pass one that ends in .csv"):
+    with pytest.raises(ValueError, match=r"Pass a name that ends in .csv"):
         write_points(tmp_path / "a.txt", values[:, :2], values[:, 2:], names=names)
     with pytest.raises(ValueError, match="are no table: one row each"):
         write_points(path, values[:, :2], values[:5, 2:], names=names)

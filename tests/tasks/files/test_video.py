@@ -194,7 +194,7 @@ def test_writing_says_what_it_changed(tmp_path: Path) -> None:
         "256 colours a frame, as GIF has them",
         "frames stay 30 ms, and not 33.3333",
     ]
-    with pytest.raises(ValueError, match=r"Pass one that ends in .gif"):
+    with pytest.raises(ValueError, match=r"Pass a name that ends in .gif"):
         write_video(tmp_path / "a.png", frames, step=0.1)
     with pytest.raises(ValueError, match="`step=0` must be"):
         write_video(tmp_path / "a.gif", frames, step=0)

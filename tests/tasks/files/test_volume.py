@@ -218,7 +218,7 @@ def test_places_of_written_volumes(tmp_path: Path) -> None:
     np.testing.assert_allclose(fine @ [4, 8, 3, 1], TURNED @ [3, 2, 5, 1])
     with pytest.raises(ValueError, match="`affine` must be 4 x 4 finite"):
         write_volume(path, unit, affine=np.full((4, 4), np.nan))
-    with pytest.raises(ValueError, match=r"Pass one that ends in .nii.gz"):
+    with pytest.raises(ValueError, match=r"Pass a name that ends in .nii.gz"):
         write_volume(tmp_path / "a.mha", unit)
     with pytest.raises(ValueError, match="NaN or infinite"):
         write_volume(path, unit * np.nan)

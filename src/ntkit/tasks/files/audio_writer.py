@@ -9,6 +9,7 @@ import soundfile
 from ntkit._core.whole_files import shown, write_bytes
 from ntkit.tasks.files.array_writer import clipped, require_finite, write_array
 from ntkit.tasks.files.content import Levels
+from ntkit.tasks.files.wrong_ending import wrong_ending
 
 __all__ = ["write_audio"]
 
@@ -34,10 +35,7 @@ def write_audio(
     if suffix == ".npy":
         return write_array(path, values, levels=levels)
     if suffix not in _FORMATS:
-        raise ValueError(
-            f"`{shown(path)}` has a name of no format of sounds. Pass one that ends in .wav, .flac, .ogg or "
-            ".npy."
-        )
+        raise ValueError(wrong_ending(path, (".wav", ".flac", ".ogg", ".npy"), what="audio"))
     if not 1 <= rate < 2**31:
         raise ValueError(f"`rate={rate!r}` must be a number of samples a second, in Hz, from 1.")
     pressure = (levels or Levels(0, 1)).back(values)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ntkit._core.whole_files import shown
 from ntkit.tasks.files.access import needed
+from ntkit.tasks.files.wrong_ending import wrong_ending
 
 __all__ = ["check_ending"]
 
@@ -32,10 +33,7 @@ def check_ending(path: Path, endings: Sequence[str], *, what: str) -> None:
     name = path.name.lower()
     ending = next((e for e in sorted(endings, key=len, reverse=True) if name.endswith(e)), None)
     if ending is None:
-        raise ValueError(
-            f"`{shown(path)}` has an ending in which no {what} is written. Pass a name that ends in "
-            f"{', '.join(endings[:-1])} or {endings[-1]}."
-        )
+        raise ValueError(wrong_ending(path, endings, what=what))
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"`{shown(path)}` is in a folder that is not there. Make it, or pass another name."

@@ -11,6 +11,7 @@ from PIL import Image
 from ntkit._core.whole_files import shown, write_bytes
 from ntkit.tasks.files.array_writer import clipped, write_array
 from ntkit.tasks.files.content import Levels
+from ntkit.tasks.files.wrong_ending import wrong_ending
 
 __all__ = ["write_image", "write_slices"]
 
@@ -40,9 +41,7 @@ def write_image(
         return write_array(path, values, levels=levels)
     form = Image.registered_extensions().get(suffix)
     if form is None or form not in Image.SAVE:
-        raise ValueError(
-            f"`{shown(path)}` has a name of no format of pictures. Pass one that ends in .png, .tif or .npy."
-        )
+        raise ValueError(wrong_ending(path, (".png", ".tif", ".npy"), what="image"))
     channels = values.shape[-1]
     if form == "TIFF" and (depth > 8 or channels not in _MODES):
         return _tiff(path, values, levels or Levels(0, 1), depth)

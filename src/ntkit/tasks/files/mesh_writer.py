@@ -6,6 +6,7 @@ import numpy as np
 import trimesh
 
 from ntkit._core.whole_files import shown, write_bytes
+from ntkit.tasks.files.wrong_ending import wrong_ending
 
 __all__ = ["write_mesh"]
 
@@ -25,10 +26,7 @@ def write_mesh(path: Path, vertices: np.ndarray, faces: np.ndarray) -> list[str]
     """
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
-        raise ValueError(
-            f"`{shown(path)}` has a name of no format of meshes. Pass one that ends in .ply, .obj, .stl, .glb or "
-            ".off; or in .gif or .mp4 for a film of it turning."
-        )
+        raise ValueError(wrong_ending(path, (*_FORMATS, ".gif", ".mp4"), what="mesh"))
     if len(faces) == 0:
         raise ValueError(
             f"`{shown(path)}` is not written: the field is outside everywhere, or inside, and has no surface. Train "

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ntkit._core.whole_files import shown, write_bytes
+from ntkit._core.whole_files import write_bytes
 from ntkit.tasks.files.array_writer import require_finite
+from ntkit.tasks.files.wrong_ending import wrong_ending
 
 __all__ = ["write_points"]
 
@@ -29,9 +30,7 @@ def write_points(
     """
     suffix = path.suffix.lower()
     if suffix not in {".csv", ".npz"}:
-        raise ValueError(
-            f"`{shown(path)}` has a name of no format of tables. Pass one that ends in .csv or .npz."
-        )
+        raise ValueError(wrong_ending(path, (".csv", ".npz"), what="table"))
     if len(points) != len(values) or len(names) != points.shape[1] + values.shape[1]:
         raise ValueError(
             f"`points` {points.shape}, `values` {values.shape} and {len(names)} `names` are no table: one row "

@@ -10,6 +10,7 @@ from ntkit._core.whole_files import shown, write_bytes
 from ntkit.tasks.files.access import needed
 from ntkit.tasks.files.array_writer import clipped, write_array
 from ntkit.tasks.files.content import Levels
+from ntkit.tasks.files.wrong_ending import wrong_ending
 
 __all__ = ["write_video"]
 
@@ -32,10 +33,7 @@ def write_video(
     if suffix == ".npy":
         return write_array(path, values, levels=levels)
     if suffix not in {".gif", ".webp", ".mp4"}:
-        raise ValueError(
-            f"`{shown(path)}` has a name of no format of videos. Pass one that ends in .gif, .mp4, .webp or "
-            ".npy."
-        )
+        raise ValueError(wrong_ending(path, (".gif", ".mp4", ".webp", ".npy"), what="video"))
     if not 0 < step < 1e4:
         raise ValueError(f"`step={step!r}` must be the seconds between frames, above 0.")
     channels = values.shape[-1]

@@ -7,10 +7,11 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from ntkit._core.whole_files import shown, write_bytes
+from ntkit._core.whole_files import write_bytes
 from ntkit.tasks.files.access import needed
 from ntkit.tasks.files.array_writer import require_finite, write_array
 from ntkit.tasks.files.content import Levels
+from ntkit.tasks.files.wrong_ending import wrong_ending
 
 __all__ = ["resampled_affine", "write_volume"]
 
@@ -46,10 +47,7 @@ def write_volume(
         write_bytes(path, needed("ntkit.tasks.files.tiffs").pages_of(numbers, colour=colour))
         return []
     if not name.endswith((".nii", ".nii.gz")):
-        raise ValueError(
-            f"`{shown(path)}` has a name of no format of volumes. Pass one that ends in .nii.gz, .nii, .tif "
-            "or .npy."
-        )
+        raise ValueError(wrong_ending(path, (".nii.gz", ".nii", ".tif", ".npy"), what="volume"))
     notes = []
     if affine is None:
         notes = [] if spacing else ["no distances are known: samples are 1 mm apart"]
