@@ -2,11 +2,8 @@
 
 The head of Colin27, real, measured on a grid twice as fine at random places around the middle, noise of 1 % of the data's
 deviation; by one coil, and by eight. The memory is what the reconstruction takes above the imports, in a process of its own. Without
-error bars. Seconds are of a clock, one thread, on a machine that others use, and of its processor; where each stage begins is kept in `volume_mri_cases.json`, and which of the cases are measured
+error bars. Seconds are of a clock, two threads on idle cores, and of the processor; where each stage begins is kept in `volume_mri_cases.json`, and which of the cases are measured
 says `NTKIT_COILS=1,8` (1 alone if left out). `NTKIT_SIDE=48` takes a smaller volume.
-
-The cases of one coil were measured when their strength of total variation was fixed, and no part of the data held out. As it is now, one
-run on busy cores took 288 seconds of the processor at 96 x 96 x 96 points (34.85 dB), and 22 at 48 x 48 x 48 (29.11 dB).
 """
 
 import os

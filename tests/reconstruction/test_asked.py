@@ -236,3 +236,6 @@ def test_what_is_no_tensor_is_told_so(unchecked: None) -> None:
     y: Any = [1.0, 2.0]
     with pytest.raises(TypeError, match=r"`y` must be a tensor|parameter 'y'"):
         reconstruct(y, Matrix(torch.eye(2, dtype=torch.float64)))
+    A: Any = torch.eye(2)
+    with pytest.raises(TypeError, match=r"`A` must be a measurement|parameter 'A'"):
+        reconstruct(torch.ones(2), A)

@@ -45,8 +45,12 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
 
     Raises:
         ValueError: Their shape does not fit, or they are none, not finite, or far too large or small.
-        TypeError: They are no tensor, or complex where the measurement is not.
+        TypeError: They are no tensor, or complex where the measurement is not; or `A` is no measurement.
     """
+    if not isinstance(A, AbstractMeasurement):
+        raise TypeError(
+            f"`A` must be a measurement of `ntkit.measurements`, got {type(A).__name__}; of a matrix, `Matrix(matrix)`."
+        )
     if not isinstance(y, Tensor):
         raise TypeError(
             f"`y` must be a tensor, got {type(y).__name__}; of an array, `torch.from_numpy(y)`."
