@@ -129,9 +129,9 @@ def _photo(name: str, size: int, data: Path) -> np.ndarray:
 
 
 def halved(fine: Tensor) -> Tensor:
-    """Means of blocks of two by two: what a picture of a fine grid is on the grid of the reconstruction."""
-    n = fine.shape[-1] // 2
-    return fine.reshape(n, 2, n, 2).mean((1, 3))
+    """Means of blocks of two points a side: what a field of a fine grid is on the grid of the reconstruction."""
+    pairs = [length for n in fine.shape for length in (n // 2, 2)]
+    return fine.reshape(pairs).mean(tuple(range(1, 2 * fine.ndim, 2)))
 
 
 def psnr(found: Tensor, true: Tensor) -> float:

@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.kept import Entry, keep
 from benchmarks.kept import read as kept_in
 from benchmarks.memory import measured
-from benchmarks.reconstruction_items import psnr
+from benchmarks.reconstruction_items import halved, psnr
 from benchmarks.reconstruction_scans import at_random, coils, lowest_frequencies
 from benchmarks.report import RESULTS, Row
 from benchmarks.signals import SHARED
@@ -55,8 +55,7 @@ def scanned(count: int) -> tuple[Fourier, Tensor, Tensor]:
     y = torch.stack(seen, 1) if count > 1 else seen[0]
     parts = torch.randn(2, *y.shape, generator=drawn, dtype=torch.float64)
     y = y + 0.01 * y.std() * torch.complex(*parts) / 2**0.5
-    truth = torch.nn.functional.avg_pool3d(fine[None, None], 2)[0, 0]
-    return A, y, truth
+    return A, y, halved(fine)
 
 
 def timed(count: int) -> Entry:

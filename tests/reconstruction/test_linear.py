@@ -46,3 +46,14 @@ def test_excess_bounds_the_distance_from_the_end_by_its_error_bar(A: AbstractMea
         solved = torch.linalg.solve(gram + ridge * torch.eye(len(gram)).double(), matrix @ K).mT
         deviation = (K - solved @ matrix @ K).diagonal().sqrt()
         assert float(((field.flatten() - solved @ data) / deviation).abs().max()) < 0.1
+
+
+def test_rounding_does_not_grow_at_waves_that_the_kernel_lacks() -> None:
+    """In single precision, hundreds of iterations after the last that gains anything."""
+    A = Blur((16, 16), 1.0)
+    system, prior = system_of(A), torus_prior(Matern(2.5, 0.3), A.grid)
+    assert bool((prior.spectrum == 0).any())
+    data = system.forward((torch.arange(256) % 7 > 3).double().reshape(1, 1, 16, 16))
+    found = kernel_fields(system, prior, data.float(), [1e-6], tolerance=0.0, iterations=400)
+    left = system.forward(found.fields[0].double()) - data
+    assert float(left.norm()) < 1e-2 * float(data.norm())

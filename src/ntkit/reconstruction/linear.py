@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ntkit.reconstruction.fourier_covariance import fourier_variances, is_one_coil
@@ -184,7 +184,8 @@ def _descended(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Fields, residuals, numbers of iterations, and waves if they are kept, of problems with a ridge each.
 
-    With `u` the waves, `f = T u` and `q = S^-1 u`, which is what is kept: `S` may be 0. Waves are pairs of real numbers here.
+    With `u` the waves, `f = T u` and `q = S^-1 u`, which is what is kept: `S` may be 0. There `q` stays 0: no step is judged by
+    what it is at such waves, and rounding would grow there without end. Waves are pairs of real numbers here.
 
     What is left above the least is at a time what all later iterations take off. It is judged by the last ones, a quarter
     of all and ten: they tell what was left before them (Strakos and Tichy 2002, ETNA 13, section 4).
@@ -204,16 +205,17 @@ def _descended(
     residuals, counts = torch.zeros_like(ridge), torch.zeros_like(ridge, dtype=torch.int64)
     waves = torch.zeros_like(made) if keeps_waves else made[:0]
     which, rest, q = torch.arange(len(data)), made, torch.zeros_like(made)
-    inverse = 1 / (system.level * spectrum + ridge.reshape(shape))
+    inverse = (spectrum > 0) / (system.level * spectrum + ridge.reshape(shape))
     way = rest * inverse
     first = size = product(rest, way)
-    taken = [
-        torch.zeros_like(ridge).double()
-    ]  # off what is minimised, in ridges, up to each iteration
+    # Off what is minimised, in ridges, up to each iteration; in one piece, as small ones would scatter the memory.
+    taken = torch.zeros(most + 2, len(ridge), dtype=torch.float64)
     for k in range(most + 1):
         relative = (size / first).nan_to_num().sqrt()
         near = (
-            relative <= tolerance if excess is None else _is_near(taken, excess) | (relative == 0)
+            relative <= tolerance
+            if excess is None
+            else _is_near(taken[: k + 1], excess) | (relative == 0)
         )
         ends = near | (k == most)
         if bool(ends.any()):
@@ -226,13 +228,12 @@ def _descended(
             which, ridge, inverse, rest, q, way, size, first = (
                 each[~ends] for each in (which, ridge, inverse, rest, q, way, size, first)
             )
-            taken = [each[~ends] for each in taken]
+            taken = taken[:, ~ends]
         made = prior.to_waves(system.adjoint(system.forward(field_of(way))))
         image = torch.view_as_real(made).addcmul_(ridge.reshape(shape), way)
         step = (size / product(way, image)).reshape(shape)
-        taken.append(
-            taken[-1] + step.flatten() * size / (ridge * prod(prior.torus.lengths)).double()
-        )
+        off = step.flatten() * size / (ridge * prod(prior.torus.lengths)).double()
+        taken[k + 1] = taken[k] + off
         q.addcmul_(step, way)
         rest.addcmul_(step, image, value=-1)
         turned = rest * inverse
@@ -242,7 +243,7 @@ def _descended(
     return fields, residuals, counts, waves
 
 
-def _is_near(taken: Sequence[Float[Tensor, " n"]], excess: float) -> Tensor:
+def _is_near(taken: Float[Tensor, "k n"], excess: float) -> Bool[Tensor, " n"]:
     """Whether the last iterations took next to nothing off."""
     back = 10 + len(taken) // 4
     if len(taken) <= back:
