@@ -232,10 +232,36 @@ def test_data_that_are_true_or_false_are_numbers() -> None:
     assert data[:, 0].tolist() == [1.0, 0.0]
 
 
+class InNumPy(Matrix):
+    """Its products are arrays of NumPy."""
+
+    def __call__(self, field: Tensor) -> Any:
+        return super().__call__(field).numpy()
+
+
 def test_what_is_no_tensor_is_told_so(unchecked: None) -> None:
-    y: Any = [1.0, 2.0]
-    with pytest.raises(TypeError, match=r"`y` must be a tensor|parameter 'y'"):
-        reconstruct(y, Matrix(torch.eye(2, dtype=torch.float64)))
+    plain: Any = [1.0, 2.0]
+    unit = torch.eye(2, dtype=torch.float64)
+    refused(r"`y` must be a tensor, got list|parameter 'y'", plain, Matrix(unit), TypeError)
+    for name in ("weights", "groups"):
+        said = f"`{name}` must be a tensor, got list|parameter '{name}'"
+        refused(said, torch.ones(2), Matrix(unit), TypeError, **{name: plain})
+    with pytest.raises(TypeError, match=r"`A\(field\)` must be a tensor, got ndarray"):
+        asked_system(InNumPy(unit), None, None)
     A: Any = torch.eye(2)
     with pytest.raises(TypeError, match=r"`A` must be a measurement|parameter 'A'"):
         reconstruct(torch.ones(2), A)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mean", None),
+        ("mean", [0.1]),
+        ("bounds", 3),
+        ("bounds", ("a", 1)),
+        ("total_variation", "a"),
+    ],
+)
+def test_what_is_no_number_is_told_so(unchecked: None, name: str, value: Any) -> None:
+    refused(f"`{name}=.*must be", randn(12), POINTS, **{name: value})

@@ -45,16 +45,13 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
 
     Raises:
         ValueError: Their shape does not fit, or they are none, not finite, or far too large or small.
-        TypeError: They are no tensor, or complex where the measurement is not; or `A` is no measurement.
+        TypeError: They are complex where the measurement is not; or `A` is no measurement.
     """
     if not isinstance(A, AbstractMeasurement):
         raise TypeError(
             f"`A` must be a measurement of `ntkit.measurements`, got {type(A).__name__}; of a matrix, `Matrix(matrix)`."
         )
-    if not isinstance(y, Tensor):
-        raise TypeError(
-            f"`y` must be a tensor, got {type(y).__name__}; of an array, `torch.from_numpy(y)`."
-        )
+    _refuse_other("y", y)
     if y.is_complex() and not A.is_complex:
         raise TypeError(
             f"`y` is complex, and {type(A).__name__} measures real fields. Pass `y.real`."
@@ -79,6 +76,18 @@ def asked_data(y: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Shaped[Tenso
             f"`y` is {size:.1g} at most: single precision does not hold that well. Choose a unit in which it is of order one."
         )
     return y
+
+
+def _refuse_other(name: str, value: object) -> None:
+    """Refuse what is no tensor.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"`{name}` must be a tensor, got {type(value).__name__}; of an array or a list, `torch.as_tensor({name})`."
+        )
 
 
 def asked_signal(y: Float[Tensor, "p m"]) -> Float[Tensor, "p m"]:
@@ -112,6 +121,7 @@ def asked_system(
             "reconstruction needs the exact transpose (conjugated)."
         )
     group = A.groups if groups is None else groups
+    _refuse_other("groups", group)
     if tuple(group.shape) != (A.data_shape[0],):
         raise ValueError(
             f"`groups` has shape {tuple(group.shape)}; one number for each of the {A.data_shape[0]} rows of the data is "
@@ -145,6 +155,7 @@ def _asked_products(A: AbstractMeasurement) -> None:
         first = torch.randn(*takes, generator=torch.Generator().manual_seed(0), dtype=wide)
         given = torch.stack([first, torch.zeros_like(first)], -1)
         found = product(given.to(A.device))
+        _refuse_other(name, found)
         if tuple(found.shape) != (*gives, 2) or found.is_complex() != A.is_complex:
             raise ValueError(
                 f"`{name}` of two outputs gives shape {tuple(found.shape)}, {found.dtype}; by its `field_shape`, `data_shape` "
@@ -158,6 +169,7 @@ def _asked_products(A: AbstractMeasurement) -> None:
 
 
 def _asked_weights(weights: Shaped[Tensor, "..."], A: AbstractMeasurement) -> Float[Tensor, " m"]:
+    _refuse_other("weights", weights)
     if tuple(weights.shape) != tuple(A.data_shape):
         raise ValueError(
             f"`weights` has shape {tuple(weights.shape)}; one number a datum is needed, {tuple(A.data_shape)}: one over "
@@ -187,13 +199,20 @@ def asked_bounds(bounds: Any, A: AbstractMeasurement) -> Bounds:
         raise ValueError(
             f"`bounds={bounds!r}`: a complex field has no least and largest value. Pass None."
         )
-    ends = [b for b in bounds if b is not None]
-    rise = len(ends) < 2 or ends[0] < ends[1]
-    if len(bounds) != 2 or not all(isfinite(b) for b in ends) or not rise:
+    is_pair = isinstance(bounds, Sequence) and len(bounds) == 2
+    ends = [b for b in bounds if b is not None] if is_pair else []
+    if not is_pair or not all(map(_is_finite, ends)) or (len(ends) == 2 and ends[0] >= ends[1]):
         raise ValueError(
             f"`bounds={bounds!r}` must be two finite numbers, the first below the second, or None for one."
         )
     return (bounds[0], bounds[1])
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return isfinite(value)
+    except (TypeError, ValueError, RuntimeError):  # no number, or several
+        return False
 
 
 def asked_mean(mean: float | str) -> float | None:
@@ -204,7 +223,7 @@ def asked_mean(mean: float | str) -> float | None:
     """
     if mean == "fit":
         return None
-    if isinstance(mean, str) or not isfinite(mean):
+    if not _is_finite(mean):
         raise ValueError(f'`mean={mean!r}` must be "fit" or a finite number.')
     return float(mean)
 
@@ -236,7 +255,7 @@ def asked_variation(total_variation: bool | float) -> bool | float:
     """
     if isinstance(total_variation, bool):
         return total_variation
-    if not (isfinite(total_variation) and total_variation >= 0):
+    if not (_is_finite(total_variation) and total_variation >= 0):
         raise ValueError(
             f"`total_variation={total_variation!r}` must be True, False, or a finite weight that is not below 0."
         )

@@ -52,6 +52,10 @@ def counted(say: Callable[[str], None]) -> Callable[[], None]:
 class Descent:
     """Ever smaller strengths at one share of the kernel's weight, each begun where the one before ended.
 
+    Strengths are those of all data. Beside the part that a fold keeps they are less, as the root of its share: noise, which total
+    variation is to outweigh, adds up as the root of the number of data (Bickel, Ritov and Tsybakov 2009, Annals of Statistics 37,
+    theorem 7.2: of the mean square the best strength falls as that root).
+
     Args:
         method: The solver.
         system: The measurement.
@@ -74,6 +78,8 @@ class Descent:
     ) -> None:
         self._method, self._system, self._y = method, system, y
         self._terms, self._share, self._noise, self._told = terms, share, noise, told
+        kept = (terms.keep[:, 0] * system.counts).sum(1) / system.counts.sum()
+        self._in_fold = kept.double().sqrt()
         self._found: dict[float, Trial] = {}
         self.state: State | None = None  # at the best strength or near it
 
@@ -130,7 +136,7 @@ class Descent:
         self, strength: float, state: State | None, before: float | None
     ) -> tuple[State, Trial]:
         """Until the field rests, or the score does: what sets it apart from the strength before moves no more."""
-        terms = self._terms.with_variation(torch.full_like(self._terms.variation, strength))
+        terms = self._terms.with_variation(strength * self._in_fold)
 
         def further(state: State | None) -> tuple[State, Trial]:
             new = self._method.solve(terms, start=state, tolerance=TOLERANCE, iterations=_STEPS)
