@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from itertools import pairwise
 from math import pi
 
 import pytest
@@ -48,14 +47,20 @@ def tried():
 
 
 def test_strengths_fall_by_the_same_factor_to_none(tried) -> None:
+    """But one, between the best of them and a neighbour: where the parabola through the three scores is least."""
     *_, path, lines = tried
-    beside, alone = (
-        [t.total_variation for t in path.trials if t.share == share] for share in (0.3, 0.0)
-    )
-    assert beside[-1] == 0
-    for strengths in (beside[:-1], alone):  # neither kernel nor total variation is no candidate
-        for a, b in pairwise(strengths):
-            assert a / b == pytest.approx(1.8)
+    for share in (0.3, 0.0):  # neither kernel nor total variation is no candidate
+        own = [t for t in path.trials if t.share == share and t.total_variation > 0]
+        places = [math.log(t.total_variation / own[0].total_variation, 1.8) for t in own]
+        (odd,) = (k for k, x in enumerate(places) if abs(x - round(x)) > 1e-6)
+        place, between = places.pop(odd), own.pop(odd)
+        assert places == pytest.approx([-k for k in range(len(places))])
+        best = min(range(len(own)), key=lambda k: own[k].score)
+        larger, least, smaller = (own[k].score for k in (best - 1, best, best + 1))
+        bend = larger - 2 * least + smaller
+        assert place + best == pytest.approx((smaller - larger) / (2 * bend), abs=1e-6)
+        assert between.score < least + 1e-3
+    assert [t.share for t in path.trials if t.total_variation == 0] == [0.3]
     assert len(lines) == len(path.trials)
 
 

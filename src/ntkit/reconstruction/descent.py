@@ -94,11 +94,22 @@ class Descent:
         return best_of(self.trials)
 
     def search(self, first: float, last: float, start: State | None) -> None:
-        """From `first` down until nothing is gained, and up where the largest is best."""
+        """From `first` down until nothing is gained, up where the largest is best, and at last between the best and its neighbours."""
         self._descend(self._falling(first, last), start)
         while len(self._found) < _LONGEST and self._climbs():
             above = self.trials[0].total_variation
             self._descend(iter([FACTOR**k * above for k in (3, 2, 1)]), None)
+        self._descend(self._between(), self.state)
+
+    def _between(self) -> Iterator[float]:
+        """Where a parabola through the best score and its neighbours' is least: a step of strengths may be a decibel wide."""
+        strengths = [t for t in self.trials if t.total_variation > 0]
+        for larger, best, smaller in zip(strengths, strengths[1:], strengths[2:], strict=False):
+            bend = larger.score - 2 * best.score + smaller.score
+            if best is self.best and bend > 0:
+                steps = (smaller.score - larger.score) / (2 * bend)
+                yield best.total_variation * FACTOR ** max(-0.5, min(steps, 0.5))
+                return
 
     def _falling(self, strength: float, last: float) -> Iterator[float]:
         """Ever smaller strengths until nothing is gained by them any more, and none at last where there is a kernel."""
