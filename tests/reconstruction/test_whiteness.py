@@ -8,16 +8,17 @@ from tests.cases import randn
 
 
 def by_hand(values: torch.Tensor, down: int, across: int) -> float:
-    """Mean product of what is so far apart, over the mean square; of what was measured, about its mean."""
+    """Sum of products of what is so far apart, over the root of the sums of squares of both; about the mean of what was measured."""
     known = ~torch.isnan(values.real)
     mean = values[known].mean()
-    products = [
-        ((values[y, x] - mean) * (values[y + down, x + across] - mean).conj()).real
+    pairs = torch.stack([
+        torch.stack([values[y, x] - mean, values[y + down, x + across] - mean])
         for y in range(values.shape[0] - down)
         for x in range(values.shape[1] - across)
         if known[y, x] and known[y + down, x + across]
-    ]
-    return float(torch.stack(products).mean() / (values[known] - mean).abs().square().mean())
+    ])
+    product = (pairs[:, 0] * pairs[:, 1].conj()).real.sum()
+    return float(product / pairs.abs().square().sum(0).prod().sqrt())
 
 
 @pytest.mark.parametrize("is_complex", [False, True])
@@ -41,6 +42,16 @@ def test_neighbours_of_noise_and_of_averages() -> None:
     averaged = (noise[:, 1:] + noise[:, :-1]) / 2  # neighbours share one of two
     assert whiteness(averaged).neighbours == pytest.approx(0.5, abs=0.01)
     assert whiteness(averaged.T).neighbours == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_correlation_is_at_most_one_however_few_pairs_there_are() -> None:
+    """What has neighbours is three times as large as what has none: over the size of all it would be 2."""
+    values = torch.full((1, 40), torch.nan, dtype=torch.float64)
+    values[0, 10:40:4] = 1.0
+    values[0, :2], values[0, 4:6] = 3.0, -3.0
+    found = whiteness(values)
+    assert 0.9 < found.neighbours <= 1
+    assert bool(found.autocorrelation[0, 9:].isnan().any())  # no pair is three apart
 
 
 def test_what_has_no_autocorrelation() -> None:

@@ -16,8 +16,8 @@ class Whiteness:
     """How much of a residual's value its neighbours tell.
 
     Attributes:
-        autocorrelation: `[2 k + 1, ...]`, over distances along each axis, 1 in the middle; 0 where no two values are
-            so far from each other.
+        autocorrelation: `[2 k + 1, ...]`, over distances along each axis, from -1 to 1, 1 in the middle; NaN where no
+            two values are so far from each other.
         neighbours: Correlation of values beside each other, along the axis where it is largest in size.
         chance: Standard deviation of that number for white noise.
 
@@ -53,12 +53,17 @@ def whiteness(residual: Shaped[Tensor, "..."], lags: int = _LAGS) -> Whiteness:
     known = ~torch.isnan(residual.real if residual.is_complex() else residual)
     values = torch.where(known, residual, 0)
     values = torch.where(known, values - values.sum() / known.sum(), 0)
-    power = float(values.abs().square().sum())
-    if not power > 0:
+    squares = values.abs().square()
+    if not float(squares.sum()) > 0:
         raise ValueError("`residual` is constant: it has no autocorrelation.")
-    sums, counts = _pairs(values, lags), _pairs(known.double(), lags).round()
-    mean = power / float(known.sum())
-    found = torch.where(counts > 0, sums / counts.clamp_min(1) / mean, 0.0)
+    here = known.double()
+    sums, counts = _pairs(values, values, lags), _pairs(here, here, lags).round()
+    # Over what the two partners of the pairs are in size, and not all values: it stays within -1 and 1.
+    first = _pairs(squares, here, lags).clamp_min(0)
+    power = (first * first.flip(tuple(range(first.ndim)))).sqrt()
+    least = 1e-12 * squares.max()  # of rounding; what is so small is 0
+    found = torch.where(power > least, sums / power.clamp_min(least), 0.0).clamp(-1, 1)
+    found = torch.where(counts > 0, found, torch.nan)
     neighbours, chance = 0.0, 0.0
     real_numbers = 2 if residual.is_complex() else 1
     middle = [n // 2 for n in found.shape]
@@ -72,12 +77,13 @@ def whiteness(residual: Shaped[Tensor, "..."], lags: int = _LAGS) -> Whiteness:
     return Whiteness(found, neighbours, chance)
 
 
-def _pairs(values: Tensor, lags: int) -> Float[Tensor, "..."]:
-    """Sums over pairs at each distance up to `lags` along each axis, by a Fourier transform of twice the size."""
+def _pairs(values: Tensor, others: Tensor, lags: int) -> Float[Tensor, "..."]:
+    """Sums of products over pairs at each distance up to `lags` along each axis, by a Fourier transform of the size and `lags`."""
     dims = tuple(range(values.ndim))
     reach = [min(lags, n - 1) for n in values.shape]
     sizes = [n + k for n, k in zip(values.shape, reach, strict=True)]
-    spectrum = torch.fft.fftn(values, s=sizes, dim=dims).abs().square()
+    one, other = (torch.fft.fftn(v, s=sizes, dim=dims) for v in (values, others))
+    spectrum = one * other.conj()
     sums = torch.fft.fftshift(torch.fft.ifftn(spectrum, dim=dims).real, dims)
     cut = [slice(n // 2 - k, n // 2 + k + 1) for n, k in zip(sizes, reach, strict=True)]
     return sums[tuple(cut)]
