@@ -1,12 +1,14 @@
 """Networks trained on measurements: they find the field, and stop where what is held out says so."""
 
+from math import isfinite
+
 import pytest
 import torch
 
 from ntkit import Grid
 from ntkit.encodings import Basic, Gaussian
 from ntkit.measurements import Matrix, Radon
-from ntkit.reconstruction import train_on_measurements
+from ntkit.reconstruction import reconstruct, train_on_measurements
 from tests.cases import randn, seeded
 from tests.tolerances import relative_error
 
@@ -86,3 +88,24 @@ def test_a_bandwidth_or_an_encoding_is_needed() -> None:
         train_on_measurements(y, A, bandwidth=1.0, encoding=Basic(2))
     with pytest.raises(ValueError, match="`evaluations=0`"):
         train_on_measurements(y, A, bandwidth=1.0, evaluations=0)
+
+
+def test_what_has_no_weight_judges_nothing() -> None:
+    """Groups whose weight is 0 are never held out; where one alone has any, there is none to hold out beside it."""
+    y = A(BLOB[..., None])
+    weights = torch.zeros(A.data_shape, dtype=torch.float64)
+    weights[3:5] = 1.0
+    found = train_on_measurements(y, A, bandwidth=1.0, weights=weights, steps=4, seed=1, **QUICK)
+    assert found.task.held_out.nonzero().flatten().tolist() in ([3], [4])
+    assert all(isfinite(quality) for _, quality in found.held_out)
+    weights[4] = 0.0
+    with pytest.raises(ValueError, match="a share of the 1 groups that have any weight"):
+        train_on_measurements(y, A, bandwidth=1.0, weights=weights, steps=4, **QUICK)
+
+
+def test_an_encoding_takes_the_place_of_the_bandwidth_that_was_found() -> None:
+    result = reconstruct(A(BLOB[..., None]), A, total_variation=False, error_bars=False)
+    quick = {**QUICK, "steps": 2}
+    assert result.network(encoding=Basic(2), **quick).field.shape == (12, 12, 1)
+    with pytest.raises(ValueError, match="pass one of the two"):
+        result.network(encoding=Basic(2), bandwidth=1.0, **quick)

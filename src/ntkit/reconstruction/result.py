@@ -175,22 +175,24 @@ class Reconstruction:
         Args:
             steps: Of Adam.
             bandwidth: Of its Gaussian features, cycles per unit; that of the likeliest kernel of a network if left out.
-            how: Other options of `ntkit.reconstruction.train_on_measurements`.
+            how: Other options of `ntkit.reconstruction.train_on_measurements`; an `encoding` takes the place of a bandwidth.
 
         Raises:
             ValueError: No kernel of a network was among the priors, and no bandwidth is given.
         """
-        known = {network_prior(b): b for b in BANDWIDTHS}
-        likeliest = next((known[row.name] for row in self.priors if row.name in known), bandwidth)
-        if bandwidth is None and likeliest is None:
-            raise ValueError(
-                "`network(bandwidth=...)` is needed: none of the priors is the kernel of a network that `reconstruct` knows."
-            )
+        if bandwidth is None and how.get("encoding") is None:
+            known = {network_prior(b): b for b in BANDWIDTHS}
+            likeliest = [known[row.name] for row in self.priors if row.name in known]
+            if not likeliest:
+                raise ValueError(
+                    "`network(bandwidth=...)` is needed: none of the priors is the kernel of a network that `reconstruct` knows."
+                )
+            bandwidth = likeliest[0]
         return train_on_measurements(
             self.data,
             self.measurement,
             self.grid,
-            bandwidth=bandwidth or likeliest,
+            bandwidth=bandwidth,
             bounds=self.choice.bounds,
             total_variation=self.choice.total_variation,
             steps=steps,

@@ -298,13 +298,18 @@ class Measured(AbstractTask):
         Raises:
             ValueError: The share is out of range, or too few groups are left.
         """
-        n = int(self.groups.max()) + 1
+        order = torch.randperm(
+            int(self.groups.max()) + 1, generator=torch.Generator().manual_seed(seed)
+        )
+        if self._roots is not None:  # what has no weight judges nothing
+            some = (self._roots > 0).flatten(1).any(1).cpu()
+            order = order[torch.isin(order, self.groups.cpu()[some])]
+        n = len(order)
         count = 0 if share == 0 else max(1, round(share * n))
         if not 0 <= share <= 0.9 or count >= n:
             raise ValueError(
-                f"`hold_out={share!r}` must be a share of the {n} groups, from 0 to 0.9, that leaves one to train on."
+                f"`hold_out={share!r}` must be a share of the {n} groups that have any weight, from 0 to 0.9, that leaves one to train on."
             )
-        order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
         self.held_out: Bool[Tensor, " n"] = torch.isin(self.groups, order[:count])
         self._parts = tuple(
             rows_of(self.measurement, rows) for rows in (~self.held_out, self.held_out)
