@@ -129,6 +129,11 @@ def test_without_a_truth_and_without_error_bars(spec: CtSpec) -> None:
     page = (run.folder / "report.html").read_text()
     assert "Against the truth" not in page
     assert "No error bars were asked for" in page
+    assert ", chosen from the measurements alone." in page
+    for asked in ({"no_total_variation": True}, {"total_variation": 0.5}):
+        run = run_reconstruct(replace(spec, **asked), force=True)  # pyright: ignore[reportArgumentType]
+        page = (run.folder / "report.html").read_text()
+        assert "as asked; the rest was chosen from the measurements alone." in page
 
 
 @pytest.mark.usefixtures("fast")
@@ -251,8 +256,15 @@ def test_error_bars_of_noise_hold_nine_in_ten() -> None:
     ],
 )
 def test_what_is_left_in_words(neighbours: float, uneven: float, words: str) -> None:
-    assert words in Leftover(0.1, neighbours, 0.01, uneven).in_words
-    assert "meets the data" in Leftover(1e-3, neighbours, 0.01, uneven).in_words
+    assert words in Leftover(0.1, neighbours, 0.01, uneven).in_words("ct")
+    assert "meets the data" in Leftover(1e-3, neighbours, 0.01, uneven).in_words("ct")
+
+
+@pytest.mark.parametrize(("of", "words"), [("mri", "coils' sensitivities"), ("image", "`--blur`")])
+def test_what_to_check_is_of_what_was_measured(of: str, words: str) -> None:
+    told = Leftover(0.1, 0.6, 0.01, 0.0).in_words(of)
+    assert words in told
+    assert "angles" not in told
 
 
 @pytest.mark.slow

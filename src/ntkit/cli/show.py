@@ -240,7 +240,7 @@ def show_reconstruction(run: ReconstructRun) -> None:
     for note in run.notes:
         console.print(f"  note: {escape(note)}", style="dim")
     console.print(f"  {escape(run.why)}", style="dim")
-    console.print(f"  What is left of the data: {escape(run.leftover.in_words)}", style="dim")
+    console.print(f"  What is left of the data: {escape(run.leftover_in_words)}", style="dim")
     if run.scores:
         table = Table(box=box.SIMPLE_HEAD)
         table.add_column("against the truth", no_wrap=True)

@@ -19,6 +19,14 @@ from ntkit.tuning import Candidate
 __all__ = ["Leftover", "ReconstructRun"]
 
 
+_TO_CHECK = {
+    "ct": "the geometry (angles, the axis of rotation, the order of the axes), the bounds, and whether the picture is large enough",
+    "mri": "the coils' sensitivities, the mask, whether k-space is centred, and whether what was measured reaches beyond its frame",
+    "image": "what was said of it (`--mask`, `--factor`, `--blur`), and the bounds",
+}
+"""Where structure is left of the data."""
+
+
 @dataclass(frozen=True)
 class Leftover:
     """What is left of the data.
@@ -44,9 +52,12 @@ class Leftover:
     NOTHING: ClassVar[float] = 2e-3
     """Of the data's size: what the solver leaves of data without noise."""
 
-    @property
-    def in_words(self) -> str:
-        """Whether it looks like noise, and if not, what to do."""
+    def in_words(self, of: str) -> str:
+        """Whether it looks like noise, and if not, what to do.
+
+        Args:
+            of: What was reconstructed: "ct", "mri" or "image".
+        """
         if self.size <= self.NOTHING:
             return "Next to nothing: the picture meets the data."
         r, told = self.neighbours, f"neighbours correlate by {self.neighbours:+.2f}"
@@ -61,10 +72,7 @@ class Leftover:
             return f"It is rougher than noise ({told}): the picture follows the noise of the data a little."
         if r < 0.3:
             return f"It holds some structure ({told}): a little of the object, or of how it was measured, is not explained."
-        return (
-            f"It holds structure ({told}): something is not explained. Check the geometry (angles, the axis of rotation, "
-            "the order of the axes), the bounds, and whether the picture is large enough."
-        )
+        return f"It holds structure ({told}): something is not explained. Check {_TO_CHECK[of]}."
 
 
 @dataclass(kw_only=True)
@@ -135,6 +143,11 @@ class ReconstructRun(AbstractRun):
         if strength > 0:
             parts.append(f"total variation {strength:.3g}{'' if kernel else ' alone'}")
         return " + ".join(parts) or "the data alone"
+
+    @property
+    def leftover_in_words(self) -> str:
+        """Whether what is left of the data looks like noise, and if not, what to check."""
+        return self.leftover.in_words(self.spec.of)
 
     def measured(self) -> tuple[Shaped[Tensor, "..."], AbstractMeasurement]:
         """The data and their measurement, read again: what `ntkit.reconstruct` takes."""

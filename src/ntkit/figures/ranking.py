@@ -33,7 +33,7 @@ def ranking_figure(names: Sequence[str], scores: Values, *, xlabel: str) -> Figu
         axis.barh(rows, behind, color=[ORANGE if b == 0 else GREY for b in behind], height=0.55)
         reach = behind.max() or 1.0
         for row, value in enumerate(behind):
-            text = "best" if value == 0 else f"{value:.3g}"
+            text = "best" if value == 0 else f"{value:.3g}" if value < 999.5 else f"{value:,.0f}"
             axis.text(value + 0.015 * reach, row, text, va="center", fontsize=9)
         axis.set_yticks(rows, names)
         axis.invert_yaxis()
