@@ -117,7 +117,11 @@ def test_runs_are_listed_and_gone_on_with(
     ("arguments", "message"),
     [
         ("ct none.npy --angles 0:180:12", "does not exist"),
+        ("ct . --angles 0:180:12", "`.` is a folder"),
+        ("image . --factor 2", "`.` is a folder"),
         ("ct disc-ct.npy", "`--angles` of the 12 views"),
+        ("ct disc-ct.npy --angles", "nothing was given"),
+        ("ct disc-ct.npy --angles 0:180:12 --prior", "`--prior` names no kernel"),
         ("ct disc-ct.npy --angles 0:180:16", "Pass `--transpose`"),
         ("ct disc-ct.npy --angles 0:180:12 --size 16 --truth k.npy", "has shape (24, 20)"),
         ("ct disc-ct.npy --angles 0:180:12 --prior ntk", "`--prior ntk` must be NAME:NUMBER"),

@@ -105,6 +105,9 @@ def test_a_picture_as_large_as_its_default_is_seen_in_every_view(tmp_path: Path)
         ({"size": (99999,)}, "from 4 to 4096"),
         ({"detector_centre": 16.0}, "must be one of the 16 detectors"),
         ({"pixel": -1.0}, "`pixel=-1.0` must be a finite number above 0"),
+        ({"pixel": 0.0}, "`pixel=0.0` must be a finite number above 0"),
+        ({"detector_spacing": 0.0}, "`detector_spacing=0.0` must be a finite number above 0"),
+        ({"detector_spacing": 0.1, "size": None}, "sees is 1 x 1 pixels, and a picture has from 4"),
         ({"geometry": "fan", "source_distance": 9.0, "detector_distance": 1.0}, "inside of the field"),
         ({"data": Path("none.npy")}, "does not exist"),
         ({"truth": Path("none.png")}, "does not exist"),
@@ -131,9 +134,32 @@ def test_data_that_are_none(ct: CtSpec, tmp_path: Path) -> None:
     (tmp_path / "bad.tif").write_bytes(b"II")
     with pytest.raises(ValueError, match=r"has the ending \.tif"):
         open_problem(replace(ct, data=tmp_path / "bad.tif"))
-    np.save(tmp_path / "small.npy", good[:8, :8])
-    with pytest.raises(ValueError, match=r"has shape \(8, 8\) .* the reconstruction is \(16, 16\)"):
-        open_problem(replace(ct, truth=tmp_path / "small.npy"))
+    for truth, message in [
+        (good[:8, :8], r"has shape \(8, 8\) .* the reconstruction is \(16, 16\)"),
+        (np.zeros((16, 16)), "is 0 everywhere: no picture can be compared with it"),
+        (np.eye(16) * 1j, "is complex, and the reconstruction is real"),
+    ]:
+        np.save(tmp_path / "bad.npy", truth)
+        with pytest.raises(ValueError, match=message):
+            open_problem(replace(ct, truth=tmp_path / "bad.npy"))
+
+
+@pytest.mark.usefixtures("photo")
+def test_a_truth_is_in_the_units_of_its_reconstruction(ct: CtSpec, tmp_path: Path) -> None:
+    """Numbers of an array are not scaled by their own range; those of a picture are scaled as its data were."""
+    np.save(tmp_path / "whole.npy", np.arange(256).reshape(16, 16) * 7)
+    truth = open_problem(replace(ct, truth=tmp_path / "whole.npy")).truth
+    assert truth is not None
+    assert float(truth.max()) == 255 * 7
+    wide = 20 * randn(12, 10).numpy()
+    np.save(tmp_path / "wide.npy", wide)
+    np.save(tmp_path / "part.npy", wide / 2)
+    spec = ImageSpec(tmp_path / "wide.npy", mask=tmp_path / "mask.npy")
+    for name, scale in [("wide", 1.0), ("part", 0.5)]:
+        problem = open_problem(replace(spec, truth=tmp_path / f"{name}.npy"))
+        assert problem.truth is not None
+        low, high = problem.domain.levels[0]
+        np.testing.assert_allclose(problem.truth.numpy() * (high - low) + low, scale * wide)
 
 
 def test_signs_of_a_mistake_are_noted(ct: CtSpec, tmp_path: Path) -> None:
@@ -156,14 +182,20 @@ def test_angles(tmp_path: Path) -> None:
     assert angles_of(["-30:30:2"]) == [-30, 0]
     assert seem_radians([0, 1, 2, 3])
     assert not seem_radians([0, 1, 2])
+    (tmp_path / "d.txt").write_text("# degrees\n0\n22.5; 90 # the last\n")
+    assert angles_of([str(tmp_path / "d.txt")]) == degrees
     (tmp_path / "b.txt").write_text("0 one 2")
+    (tmp_path / "e.txt").write_bytes(b"\x89PNG\x00")
     np.save(tmp_path / "c.npy", np.ones((3, 2)))
     for texts, message in [
         (["0:180"], "does not exist"),
         (["0:180:0"], "must be FROM:TO:COUNT"),
         (["1", "x"], "`x` is none"),
-        (["nan", "1"], "NaN or infinite"),
-        ([str(tmp_path / "b.txt")], "cannot be used"),
+        ([], "must be FROM:TO:COUNT, .*; nothing was given"),
+        (["nan", "1"], "`--angles nan 1` has angles that are NaN or infinite"),
+        (["0:inf:3"], "`--angles 0:inf:3` has angles that are NaN or infinite"),
+        ([str(tmp_path / "b.txt")], "cannot be used: it holds 'one', which is no number"),
+        ([str(tmp_path / "e.txt")], "which is no number: one angle a view is needed, in degrees"),
         ([str(tmp_path / "c.npy")], "one angle a view is needed"),
     ]:
         with pytest.raises((ValueError, FileNotFoundError), match=message):
@@ -245,10 +277,19 @@ def test_kspace_that_does_not_fit(tmp_path: Path) -> None:
     np.save(tmp_path / "small.npy", np.ones((3, 8, 12), complex))
     np.save(tmp_path / "narrow.npy", np.ones((16, 11), bool))
     np.save(tmp_path / "elsewhere.npy", ~A.mask.numpy())
+    np.save(tmp_path / "black.npy", np.zeros((16, 12)))
+    np.save(tmp_path / "nan.npy", np.full((16, 12), np.nan))
+    np.save(tmp_path / "deaf.npy", np.zeros(np.load(spec.data).shape, complex))
     for options, message in [
         ({"coils": tmp_path / "small.npy"}, r"one map a coil is needed"),
         ({"mask": tmp_path / "narrow.npy"}, r"a mask of k-space is \(16, 12\)"),
         ({"mask": tmp_path / "elsewhere.npy"}, "no signal where it was measured"),
+        (
+            {"mask": tmp_path / "black.npy"},
+            r"black\.npy` cannot be used: nothing in it is above 0\.5",
+        ),
+        ({"mask": tmp_path / "nan.npy"}, r"nan\.npy` cannot be used: it has NaN"),
+        ({"coils": tmp_path / "deaf.npy"}, "all of its sensitivities are 0"),
     ]:
         with pytest.raises(ValueError, match=message):
             open_problem(replace(spec, **options))
@@ -305,6 +346,8 @@ def test_larger_and_sharper_pictures(photo: ImageSpec) -> None:
     [
         ({}, "needs `--mask`"),
         ({"blur": -1.0}, "must be a standard deviation"),
+        ({"blur": 9.0}, r"`--blur 9` is too wide for this picture: .* \(73, 73\)"),
+        ({"blur": 1e300}, "`--blur 1e.300` is too wide"),
         ({"mask": Path("mask.npy"), "factor": 2}, "`--mask` is not for `--factor`"),
         ({"factor": 2, "truth": Path("photo.npy")}, r"the reconstruction is \(24, 20\)"),
     ],

@@ -52,7 +52,7 @@ class ReconstructSpec(AbstractSpec):
     seed: int = 0
 
     def check(self) -> None:
-        """Also that total variation is asked for in one way, the bounds are two, and a network has a bandwidth.
+        """Also that total variation is asked for in one way, kernels are named, the bounds are two, and a network has a bandwidth.
 
         Raises:
             ValueError: They are not.
@@ -67,6 +67,10 @@ class ReconstructSpec(AbstractSpec):
             raise ValueError(
                 f"`--total-variation {self.total_variation:g}` must be 0 or more, and finite. Left out, the "
                 "measurements choose it."
+            )
+        if self.prior == ():
+            raise ValueError(
+                "`--prior` names no kernel: pass one or more, such as ntk:4, or leave it out."
             )
         if self.network is not None and not 1 <= self.network <= 10**6:
             raise ValueError(f"`--network {self.network}` must be from 1 to 1,000,000 steps.")

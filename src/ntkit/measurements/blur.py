@@ -17,6 +17,7 @@ __all__ = ["Blur"]
 
 Border = Literal["reflect", "periodic", "zero", "inside"]
 _REACH = 4.0  # standard deviations of a Gaussian: 6e-5 of it lies outside
+_FARTHEST = 1e9  # pixels: wider than any field
 
 
 class Blur(AbstractMeasurement):
@@ -35,7 +36,9 @@ class Blur(AbstractMeasurement):
         border: What is beyond the border.
 
     Raises:
-        ValueError: The kernel has other axes, or reaches farther than the field is wide.
+        ValueError: The border is none of these.
+
+    A kernel of other axes, or one that reaches farther than the field is wide, is refused.
 
     Example:
         >>> A = Blur((5,), torch.tensor([0.25, 0.5, 0.25]), border="zero")
@@ -51,17 +54,13 @@ class Blur(AbstractMeasurement):
         border: Border = "reflect",
     ) -> None:
         self.field_shape: tuple[int, ...] = tuple(positive_int("shape", n) for n in shape)
-        self.kernel: Tensor = _kernel(kernel, len(self.field_shape))
+        self.kernel: Tensor = _kernel(kernel, self.field_shape)
         if border not in {"reflect", "periodic", "zero", "inside"}:
             raise ValueError(
                 f'`border={border!r}` must be "reflect", "periodic", "zero" or "inside".'
             )
         self.border = border
         sizes = tuple(self.kernel.shape)
-        if any(k > n for k, n in zip(sizes, self.field_shape, strict=True)):
-            raise ValueError(
-                f"`kernel` has shape {sizes}, and the field {self.field_shape}: it must not be larger."
-            )
         if border == "inside":
             self.data_shape = tuple(n - k + 1 for n, k in zip(self.field_shape, sizes, strict=True))
         else:
@@ -136,23 +135,40 @@ class Blur(AbstractMeasurement):
         return f"Blur({self.field_shape}, kernel of {tuple(self.kernel.shape)}, border={self.border!r})"
 
 
-def _kernel(kernel: Float[Tensor, "..."] | float | Sequence[float], d: int) -> Float[Tensor, "..."]:
+def _kernel(
+    kernel: Float[Tensor, "..."] | float | Sequence[float], shape: tuple[int, ...]
+) -> Float[Tensor, "..."]:
     """As it is given, in float64; Gaussian of a standard deviation.
 
     Raises:
         ValueError: There are not as many axes, or numbers, as axes of the field.
     """
+    d = len(shape)
     if isinstance(kernel, Tensor) and kernel.ndim:
         if kernel.ndim != d:
             raise ValueError(f"`kernel` has shape {tuple(kernel.shape)}; {d} axes are needed.")
+        _refuse_larger(tuple(kernel.shape), shape)
         return finite("kernel", floating_tensor("kernel", kernel)).detach().double()
     widths = [non_negative("kernel", width) for width in per_axis(kernel, d)]
     if len(widths) != d:
         raise ValueError(f"`kernel={kernel!r}` needs one number, or one for each of {d} axes.")
+    reaches = [ceil(min(_REACH * width, _FARTHEST)) for width in widths]
+    _refuse_larger(tuple(2 * reach + 1 for reach in reaches), shape)  # before it is built
     found = torch.ones((), dtype=torch.float64)
-    for width in widths:
-        reach = ceil(_REACH * width)
+    for width, reach in zip(widths, reaches, strict=True):
         x = torch.arange(-reach, reach + 1, dtype=torch.float64)
         line = torch.exp(-(x**2) / 2 / width**2) if width else torch.ones_like(x)
         found = found[..., None] * (line / line.sum())
     return found
+
+
+def _refuse_larger(sizes: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Refuse a kernel that is wider than the field.
+
+    Raises:
+        ValueError: It is.
+    """
+    if any(k > n for k, n in zip(sizes, shape, strict=True)):
+        raise ValueError(
+            f"`kernel` has shape {sizes}, and the field {shape}: it must not be larger."
+        )

@@ -38,6 +38,7 @@ def test_arrays(tmp_path: Path, values: np.ndarray, wanted: np.ndarray) -> None:
         (np.zeros((8, 8), complex), "has no signal"),
         (np.full((8, 8), np.nan + 0j), "64 NaN or infinite entries, the first at index"),
         (WAVES[:, :2], "at least 4 samples"),
+        (WAVES[:0], r"is empty: its shape is \(0, 8, 6\)"),
         (WAVES[None, None], r"\[coils, kz, ky, kx\] is needed"),
     ],
 )
@@ -77,6 +78,7 @@ def test_files_of_fastmri(tmp_path: Path) -> None:
         ({"image": mask}, "file.h5` cannot be used: it holds image, and no dataset kspace"),
         ({"kspace": slices.real}, "its kspace holds float32 of 4 axes"),
         ({"kspace": slices[:, 0], "mask": mask[1:]}, r"its mask has shape \(5,\)"),
+        ({"kspace": slices * np.nan}, "file.h5` cannot be used: it has 144 NaN"),
     ]:
         with h5py.File(path, "w") as file:
             for name, values in content.items():

@@ -37,11 +37,11 @@ def angles_of(texts: Sequence[str]) -> list[float]:
         return _from_file(Path(texts[0]))
     bad = [text for text in texts if not _is_number(text)]
     if bad or not texts:
+        none = f"`{bad[0]}` is none" if bad else "nothing was given"
         raise ValueError(
-            f"`--angles {' '.join(texts)}` must be FROM:TO:COUNT, the name of a file, or numbers in degrees; "
-            f"`{bad[0] if bad else ''}` is none."
+            f"`--angles {' '.join(texts)}` must be FROM:TO:COUNT, the name of a file, or numbers in degrees; {none}."
         )
-    return _finite("--angles", [float(text) for text in texts])
+    return _finite(f"`--angles {' '.join(texts)}`", [float(text) for text in texts])
 
 
 def seem_radians(degrees: Sequence[float]) -> bool:
@@ -61,7 +61,7 @@ def _range(text: str) -> list[float]:
             f"`--angles {text}` must be FROM:TO:COUNT, two numbers in degrees and how many, such as 0:180:30."
         )
     start, step = float(first), (float(end) - float(first)) / int(count)
-    return _finite("--angles", [start + k * step for k in range(int(count))])
+    return _finite(f"`--angles {text}`", [start + k * step for k in range(int(count))])
 
 
 def _from_file(path: Path) -> list[float]:
@@ -75,13 +75,28 @@ def _from_file(path: Path) -> list[float]:
         if is_array(path):
             values = read_array(path, axes={1, 2})
         else:
-            lines = path.read_text(encoding="utf-8").replace(",", " ").replace(";", " ").split()
-            values = np.array([float(word) for word in lines])
+            values = np.array(_numbers(path.read_text(encoding="utf-8", errors="replace")))
         if values.size != max(values.shape, default=0) or values.size == 0:
             raise ValueError(
                 f"it has shape {values.shape}: one angle a view is needed, in degrees."
             )
     return _finite(f"`{shown(path)}`", values.ravel().astype(float).tolist())
+
+
+def _numbers(text: str) -> list[float]:
+    """The numbers of a text, between blanks, commas or semicolons; what follows a # is a comment, as NumPy writes it.
+
+    Raises:
+        ValueError: A word is none.
+    """
+    lines = (line.partition("#")[0] for line in text.splitlines())
+    words = " ".join(lines).replace(",", " ").replace(";", " ").split()
+    bad = [word for word in words if not _is_number(word)]
+    if bad:
+        raise ValueError(
+            f"it holds {bad[0][:20]!r}, which is no number: one angle a view is needed, in degrees."
+        )
+    return [float(word) for word in words]
 
 
 def _finite(name: str, values: list[float]) -> list[float]:

@@ -26,6 +26,8 @@ def filled_in(spec: _Spec) -> tuple[_Spec, list[str]]:
     Raises:
         ValueError: The JSON is damaged, or of measurements of another kind.
     """
+    if not spec.data.is_file():
+        return spec, []  # its reader says so
     path = beside(spec.data)
     said = read_json(path) if path.is_file() and path != spec.data else {}
     found = said.get(_KEY)

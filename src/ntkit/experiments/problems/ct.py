@@ -44,7 +44,7 @@ def open_ct(spec: CtSpec) -> Problem:
     _check_views(spec, data.shape, degrees)
     A = _scan(spec, data.shape, degrees)
     y = torch.from_numpy(np.ascontiguousarray(data))
-    pixel = spec.pixel or 1.0
+    pixel = _pixel(spec)
     kind = "volume" if len(A.field_shape) == 3 else "image"
     spacing, units = (pixel,) * len(A.field_shape), ("mm",) * len(A.field_shape)
     return Problem(
@@ -130,7 +130,7 @@ def _scan(spec: CtSpec, shape: tuple[int, ...], degrees: Sequence[float]) -> Rad
     Raises:
         ValueError: A distance is missing, or one too many.
     """
-    geometry, pixel = spec.geometry or "parallel", positive("pixel", spec.pixel or 1.0)
+    geometry, pixel = spec.geometry or "parallel", positive("pixel", _pixel(spec))
     far, behind = spec.source_distance, spec.detector_distance
     if geometry == "parallel" and (far is not None or behind is not None or spec.curved):
         flag = "--curved" if spec.curved else "--source-distance and --detector-distance"
@@ -142,7 +142,8 @@ def _scan(spec: CtSpec, shape: tuple[int, ...], degrees: Sequence[float]) -> Rad
     larger = (
         1.0 if far is None or behind is None else (far + behind) / positive("source_distance", far)
     )
-    spacing = positive("detector_spacing", spec.detector_spacing or pixel * larger)
+    asked = spec.detector_spacing
+    spacing = positive("detector_spacing", pixel * larger if asked is None else asked)
     sizes = _size(spec, shape, spacing / pixel, larger)
     refuse_too_large(sizes, 1, "pass a smaller `--size`")
     astra = spec.convention == "astra"
@@ -161,6 +162,10 @@ def _scan(spec: CtSpec, shape: tuple[int, ...], degrees: Sequence[float]) -> Rad
     if geometry == "cone":
         return Radon.cone(sizes, radians, **distances, **common)
     return Radon.fan(sizes, radians, **distances, is_curved=spec.curved, **common)
+
+
+def _pixel(spec: CtSpec) -> float:
+    return 1.0 if spec.pixel is None else spec.pixel
 
 
 def _middle(counts: Sequence[int], given: float | None, astra: bool) -> float | list[float] | None:
@@ -198,7 +203,7 @@ def _size(spec: CtSpec, shape: tuple[int, ...], detector: float, larger: float) 
     else:
         half = shape[1] * detector / 2
         if spec.source_distance is not None and spec.detector_distance is not None:
-            far = spec.source_distance / (spec.pixel or 1.0)
+            far = spec.source_distance / _pixel(spec)
             angle = half / (far * larger) if spec.curved else atan(half / (far * larger))
             half = far * sin(angle)
         side = floor(2 * half + 1e-6)
@@ -207,6 +212,12 @@ def _size(spec: CtSpec, shape: tuple[int, ...], detector: float, larger: float) 
         )
     low, high = _SIDES
     if len(sizes) != axes or not all(low <= n <= high for n in sizes[-2:]) or min(sizes) < 1:
+        if spec.size is None:
+            raise ValueError(
+                f"The circle that every view of {' x '.join(map(str, shape[1:]))} detectors sees is "
+                f"{' x '.join(map(str, sizes))} pixels, and a picture has from {low} to {high} a side. Check the order of the "
+                "axes (`--transpose`), `--pixel` and `--detector-spacing`, or pass `--size`."
+            )
         raise ValueError(
             f"`--size {' '.join(map(str, sizes))}` must be one number, or one for each of {axes} axes, from {low} to "
             f"{high}."
@@ -219,8 +230,13 @@ def _notes(spec: CtSpec, data: np.ndarray, degrees: Sequence[float], A: Radon) -
     geometry = spec.geometry or "parallel"
     beam = f"curved {geometry}" if spec.curved else geometry
     shape = " x ".join(map(str, A.field_shape))
+    views = (
+        f"{len(degrees)} views from {min(degrees):g} to {max(degrees):g} degrees"
+        if len(degrees) > 1
+        else f"One view at {degrees[0]:g} degrees"
+    )
     notes = [
-        f"{len(degrees)} views from {min(degrees):g} to {max(degrees):g} degrees, {beam} beam, "
+        f"{views}, {beam} beam, "
         f"{' x '.join(map(str, data.shape[1:]))} detectors {A.beam.detector_spacing[0]:g} mm apart; a picture of {shape} "
         f"pixels of {A.spacing[-1]:g} mm."
     ]

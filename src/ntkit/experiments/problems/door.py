@@ -29,6 +29,6 @@ def open_problem(spec: ReconstructSpec) -> Problem:
 def completed(spec: ReconstructSpec) -> tuple[ReconstructSpec, list[str]]:
     """The spec with what a JSON beside the data says, and angles of a file as numbers; and what was filled in."""
     found, names = filled_in(spec)
-    if isinstance(found, CtSpec) and found.angles is not None and ":" not in found.angles[0]:
+    if isinstance(found, CtSpec) and found.angles is not None and ":" not in "".join(found.angles):
         found = replace(found, angles=tuple(map(str, angles_of(found.angles))))
     return found, names

@@ -62,7 +62,7 @@ def open_image(spec: ImageSpec) -> Problem:
         bounds=(0.0, 1.0),
         unit="",
         notes=(*content.notes, _said(spec, A)),
-        truth=read_truth(spec.truth, A.field_shape, n),
+        truth=read_truth(spec.truth, A.field_shape, n, levels=content.levels),
         groups=groups,
         held="single pixels"
         if groups is not None
@@ -86,13 +86,22 @@ def _masked(spec: ImageSpec, shape: tuple[int, ...]) -> Samples:
 
 
 def _coarse(spec: ImageSpec, shape: tuple[int, ...]) -> AbstractMeasurement:
-    """A blur and means of blocks, as far as they are asked for."""
+    """A blur and means of blocks, as far as they are asked for.
+
+    Raises:
+        ValueError: The blur is wider than the picture.
+    """
     fine = tuple(n * spec.factor for n in shape)
     parts: list[AbstractMeasurement] = []
     if spec.factor > 1:
         parts.append(Subsample(fine, spec.factor))
     if spec.blur > 0:
-        parts.append(Blur(fine, spec.blur * spec.factor))
+        try:
+            parts.append(Blur(fine, spec.blur * spec.factor))
+        except ValueError as error:
+            raise ValueError(
+                f"`--blur {spec.blur:g}` is too wide for this picture: {error}"
+            ) from None
     return parts[0] if len(parts) == 1 else parts[0] @ parts[1]
 
 

@@ -47,7 +47,7 @@ def open_mri(spec: MriSpec) -> Problem:
         bounds=None,
         unit="",
         notes=tuple(notes),
-        truth=read_truth(spec.truth, A.field_shape),
+        truth=read_truth(spec.truth, A.field_shape, is_complex=True),
         held="lines of k-space, or samples with their mirror images,",
         arranged=_in_kspace,
     )
@@ -111,7 +111,7 @@ def _mask(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """`[h, w]` booleans: of a picture, of an array of that shape, or of one number a column.
 
     Raises:
-        ValueError: It has another shape.
+        ValueError: It has another shape, NaN, or nothing that was measured.
     """
     if is_array(path):
         require_file(path, "a mask [ky, kx], or one number a column")
@@ -121,6 +121,10 @@ def _mask(path: Path, shape: tuple[int, ...]) -> np.ndarray:
                 raise ValueError(
                     f"it has shape {values.shape}: a mask of k-space is {shape}, or {shape[-1:]} for its columns."
                 )
+            if not np.isfinite(values).all():
+                raise ValueError("it has NaN or infinite entries: 1 is measured, 0 is not.")
+            if not (values > 0.5).any():
+                raise ValueError("nothing in it is above 0.5: 1 is measured, 0 is not.")
         return np.broadcast_to(values > 0.5, shape).copy()
     return read_mask(path, shape)
 
@@ -144,6 +148,8 @@ def _coils(
                 )
             if not np.isfinite(values).all():
                 raise ValueError("it has NaN or infinite entries.")
+            if not values.any():
+                raise ValueError("all of its sensitivities are 0: no coil measures anything.")
         return torch.from_numpy(values.astype(complex))
     if len(kspace) == 1:
         return None

@@ -26,8 +26,10 @@ def checked_kspace(values: np.ndarray) -> np.ndarray:
     """In double precision.
 
     Raises:
-        ValueError: A number is not finite, all are 0, or a side is too short.
+        ValueError: There are no numbers, one is not finite, all are 0, or a side is too short.
     """
+    if values.size == 0:
+        raise ValueError(f"it is empty: its shape is {values.shape}.")
     if not np.isfinite(values).all():
         bad = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
         raise ValueError(

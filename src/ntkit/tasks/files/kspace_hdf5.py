@@ -33,8 +33,8 @@ def read_hdf5(path: Path, slice: int | None) -> KSpace:
             raise ValueError(f"`--slice {slice}` is none of its {count} slices, counted from 0.")
         values = np.asarray(found[number])
         mask = _mask(file, values.shape[-1])
-    values = values[None] if values.ndim == 2 else values
-    return KSpace(checked_kspace(values), mask, (f"Slice {number} of {count}.",))
+        values = checked_kspace(values[None] if values.ndim == 2 else values)
+    return KSpace(values, mask, (f"Slice {number} of {count}.",))
 
 
 def _mask(file: h5py.File, width: int) -> np.ndarray | None:

@@ -155,11 +155,11 @@ def check_samples(path: Path, values: np.ndarray, advice: str = "") -> None:
     if min(shape) < FEWEST:
         raise ValueError(
             f"`{shown(path)}` is {' x '.join(map(str, shape))} samples; at least {FEWEST} along each "
-            f"axis are needed to train on every other one and judge on the rest.{advice}"
+            f"axis are needed, to learn from a part of them and judge by the rest.{advice}"
         )
     if not np.ptp(values.reshape(prod(shape), -1), 0).any():
         raise ValueError(
-            f"`{shown(path)}` has one constant value everywhere, which every encoding fits."
+            f"`{shown(path)}` has one constant value everywhere: there is nothing to find out about it."
         )
 
 
