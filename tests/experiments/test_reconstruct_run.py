@@ -260,7 +260,7 @@ def test_what_is_left_in_words(neighbours: float, uneven: float, words: str) -> 
     assert "meets the data" in Leftover(1e-3, neighbours, 0.01, uneven).in_words("ct")
 
 
-@pytest.mark.parametrize(("of", "words"), [("mri", "coils' sensitivities"), ("image", "`--blur`")])
+@pytest.mark.parametrize(("of", "words"), [("mri", "coils' sensitivities"), ("image", "--blur")])
 def test_what_to_check_is_of_what_was_measured(of: str, words: str) -> None:
     told = Leftover(0.1, 0.6, 0.01, 0.0).in_words(of)
     assert words in told

@@ -22,7 +22,7 @@ __all__ = ["Leftover", "ReconstructRun"]
 _TO_CHECK = {
     "ct": "the geometry (angles, the axis of rotation, the order of the axes), the bounds, and whether the picture is large enough",
     "mri": "the coils' sensitivities, the mask, whether k-space is centred, and whether what was measured reaches beyond its frame",
-    "image": "what was said of it (`--mask`, `--factor`, `--blur`), and the bounds",
+    "image": "what was said of it (--mask, --factor, --blur), and the bounds",
 }
 """Where structure is left of the data."""
 

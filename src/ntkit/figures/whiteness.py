@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ntkit.figures.grid import shown_size
 from ntkit.figures.style import BLUE, GREEN, GREY, ORANGE, STYLE, WIDTH, Values, array
+from ntkit.figures.ticks import legend_below
 
 __all__ = ["whiteness_figure"]
 
@@ -41,8 +42,8 @@ def whiteness_figure(
     size = shown_size(*values.shape)
     limit = 3 * float(np.nanstd(values)) or 1.0
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+        left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
         drawn = left.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest",
                             extent=(0, size[1], size[0], 0), aspect="equal")  # fmt: skip
         left.set(
@@ -61,5 +62,5 @@ def whiteness_figure(
         right.axhspan(-2 * chance, 2 * chance, color=GREY, alpha=0.25, lw=0, label="white noise")
         right.set(xlabel="distance", title="correlation with neighbours", ylim=(None, 1.05))
         right.title.set_fontsize(10)
-        right.legend(fontsize=9)
+        legend_below(figure, right, columns=len(correlations) + 1)  # inside it would cover a curve
         return figure

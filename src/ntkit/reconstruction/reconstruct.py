@@ -53,7 +53,8 @@ def reconstruct(
     foretells best what is held out, by groups of data in three folds.
 
     Args:
-        y: Data, `[*data_shape]`, or `[*data_shape, o]` for several channels.
+        y: Data, `[*data_shape]`, or `[*data_shape, o]` for several channels. These share the kernel, the noise and the error
+            bars: bring them to one scale first.
         A: The measurement.
         grid: Where the field's points are, in the units of the kernel; `A.grid` if left out.
         prior: A stationary kernel, or several to compare, also by name; three NTKs of Gaussian features and Matern-1/2 if left out.
