@@ -88,6 +88,8 @@ def test_a_bandwidth_or_an_encoding_is_needed() -> None:
         train_on_measurements(y, A, bandwidth=1.0, encoding=Basic(2))
     with pytest.raises(ValueError, match="`evaluations=0`"):
         train_on_measurements(y, A, bandwidth=1.0, evaluations=0)
+    with pytest.raises(ValueError, match="`device='cuda:77'` is not on this machine"):
+        train_on_measurements(y, A, bandwidth=1.0, device="cuda:77")
 
 
 def test_what_has_no_weight_judges_nothing() -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-__all__ = ["device_of", "refuse_without_float64"]
+__all__ = ["device_of", "refuse_without_float64", "usable_device"]
 
 WITHOUT_FLOAT64 = {"mps", "xla"}
 """Kinds of devices that cannot compute in float64, as kernels and solvers do."""
@@ -26,3 +26,20 @@ def device_of(module: nn.Module) -> torch.device | None:
     """The device of a module's first parameter or buffer; None if it has neither."""
     tensors = (*module.parameters(), *module.buffers())
     return next((t.device for t in tensors), None)
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    """The device of a name, something having been put there.
+
+    Raises:
+        ValueError: There is none of this name.
+    """
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"`device={str(device)!r}` is not on this machine ({reason}). Pass cpu, or cuda where there is one."
+        ) from None
+    return found

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import nn
 
+from ntkit._core.devices import usable_device
 from ntkit._core.threads import use_threads
 from ntkit._core.whole_files import shown
 from ntkit.experiments.budgets import parse_budget
@@ -175,17 +176,5 @@ def in_time(
 
 
 def device_of_spec(spec: TuneSpec | FitSpec) -> torch.device:
-    """The device to train on.
-
-    Raises:
-        ValueError: There is none of this name.
-    """
-    try:
-        device = torch.device(spec.device)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"`device={spec.device!r}` is not on this machine ({reason}). Pass cpu, or cuda where there is one."
-        ) from None
-    return device
+    """The device to train on; one that is not there is refused."""
+    return usable_device(spec.device)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from ntkit._core.checks import positive_int
+from ntkit._core.devices import usable_device
 from ntkit.encodings import AbstractEncoding, Gaussian
 from ntkit.grids import Grid
 from ntkit.measurements import AbstractMeasurement
@@ -103,7 +104,7 @@ def train_on_measurements(
     Raises:
         ValueError: Neither a bandwidth nor an encoding is given, or both; or an argument is out of range.
 
-    A training that diverges is a `NumericalError`.
+    A device that is not there is refused. A training that diverges is a `NumericalError`.
 
     Cost: a step is a forward and a backward pass at all points of the grid, and a product with `A` and its adjoint.
     With the defaults a minute for a thousand steps on 64 x 64 points, on two cores.
@@ -117,6 +118,7 @@ def train_on_measurements(
         (True, True)
     """
     began = perf_counter()
+    where = usable_device(device)
     if (bandwidth is None) == (encoding is None):
         raise ValueError(
             f"`bandwidth={bandwidth!r}` and `encoding={encoding!r}`: pass one of the two. "
@@ -139,7 +141,7 @@ def train_on_measurements(
         encoding = Gaussian(
             task.in_dim, positive_int("n_frequencies", n_frequencies), bandwidth, draw
         )
-    network = mlp(encoding, task.n_outputs, width=width, depth=depth, generator=draw).to(device)
+    network = mlp(encoding, task.n_outputs, width=width, depth=depth, generator=draw).to(where)
     budget = Budget("adam", lr, steps)
     trainer = Trainer(network, task, budget, average=True, keep_best=True, generator=draw)
     times = positive_int("evaluations", evaluations)
