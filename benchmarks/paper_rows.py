@@ -8,7 +8,7 @@ and the data are made on a grid twice as fine. The paper has 512 x 512 and 96 x 
 on the coordinates as they are (none) or 256 Gaussian frequencies. *Kernel*: the tangent kernel of the same encoding and depth
 alone, its ridge by marginal likelihood, within the bounds that the network has; and without them. The bandwidth of both is the
 likeliest of 2, 4 and 8 by the measurements; the time of that is the kernel's. The kernel of raw coordinates is not stationary: its field
-has values at 64 x 64 or 16 x 16 x 16 points, and is straight between them.
+has values at 64 x 64 or 16 x 16 x 16 points, and is straight between them, which holds it back where the grid is finer.
 
 The kernel's field is that at the end of training, where the least frequency that a network learns slowly has come, too: what none lacks
 beside gaussian is far less there than in a training of a thousand steps.
