@@ -39,6 +39,10 @@ export class Link {
   #waiting = new Map<string, { id: number; heard: Heard }>();
   #following = new Map<string, { since: number; next: (() => void) | undefined }>();
   #delay = 250;
+  #greeted: () => void = () => undefined;
+  #greeting = new Promise<void>((resolve) => {
+    this.#greeted = resolve;
+  });
 
   open(): void {
     this.onState("connecting");
@@ -99,8 +103,9 @@ export class Link {
     this.#send({ id: this.#expect("signal", heard), kind: "offered" });
   }
 
-  /** Look at a file: it goes by a request of its own, and what it holds is told by the socket. */
+  /** Look at a file: it goes by a request of its own, once there is a session, and what it holds is told by the socket. */
   async upload(file: Blob, name: string, heard: Heard): Promise<void> {
+    await this.#greeting;
     const id = this.#expect("signal", heard);
     const headers = { "X-Name": encodeURIComponent(name), "Content-Type": "application/octet-stream" };
     const at = `/signal?session=${encodeURIComponent(this.#session)}&id=${id}`;
@@ -130,6 +135,7 @@ export class Link {
       this.#session = hello.session;
       this.#delay = 250;
       sessionStorage.setItem(KEPT, hello.session);
+      this.#greeted();
       this.onState("open");
       this.onHello(hello);
       return;

@@ -67,6 +67,18 @@ describe("the link", () => {
     link.follow("bandwidth", "picture", { bandwidth: 9 }, { answer: vi.fn() });
     expect(socket.sent.length).toBe(3);
   });
+  it("sends a file only when it has a session", async () => {
+    const fetched = vi.fn(() => Promise.resolve(new Response("")));
+    vi.stubGlobal("fetch", fetched);
+    const link = new Link();
+    link.open();
+    const going = link.upload(new Blob(["x"]), "x.png", { answer: vi.fn() });
+    await Promise.resolve();
+    expect(fetched).not.toHaveBeenCalled();
+    Socket.made.at(-1)?.hear({ id: 0, key: "hello", kind: "hello", content: { session: "mine", views: [] } });
+    await going;
+    expect(fetched).toHaveBeenCalledWith(expect.stringContaining("session=mine&id=1"), expect.anything());
+  });
   it("hears nothing of what it has called off", () => {
     const { link, socket } = opened();
     const answer = vi.fn();
