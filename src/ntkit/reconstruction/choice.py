@@ -67,8 +67,9 @@ def folds_of(group: Int[Tensor, " m"], n_folds: int = N_FOLDS) -> Int[Tensor, " 
     n_groups = int(group.max()) + 1
     if n_groups < n_folds:
         raise ValueError(
-            f"The data have {n_groups} group{'s' * (n_groups != 1)}, and {n_folds} folds of them are held out in turn. Pass `groups=`, one number "
-            "a row of the data, or say how much: `total_variation=False` or a number (`--no-total-variation`, `--total-variation`)."
+            f"The data have {n_groups} group{'s' * (n_groups != 1)}, and {n_folds} folds of them are held out in turn. Pass "
+            "`groups=`, one number a row of the data, or say how much: `total_variation=False` or a number "
+            "(`--no-total-variation`, `--total-variation`)."
         )
     return group % n_folds
 

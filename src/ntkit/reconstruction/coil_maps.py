@@ -41,8 +41,9 @@ def coil_maps(
     sizes = tuple(part.stop - part.start for part in block)
     if any(size < min(_LEAST, n) for size, n in zip(sizes, mask.shape, strict=True)):
         raise ValueError(
-            f"The middle of k-space ({len(kspace)} coils of {' x '.join(map(str, mask.shape))}) has gaps: the largest block without one is {' x '.join(map(str, sizes))}, too small to "
-            f"find the coils' sensitivities from ({_LEAST} along each axis are needed). Pass them: `--coils`."
+            f"The middle of k-space ({len(kspace)} coils of {' x '.join(map(str, mask.shape))}) has gaps: the largest block "
+            f"without one is {' x '.join(map(str, sizes))}, too small to find the coils' sensitivities from ({_LEAST} along "
+            "each axis are needed). Pass them: `--coils`."
         )
     middle = torch.zeros_like(kspace)
     inside = (slice(None), *block)

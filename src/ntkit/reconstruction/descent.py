@@ -103,13 +103,15 @@ class Descent:
 
     def _between(self) -> Iterator[float]:
         """Where a parabola through the best score and its neighbours' is least: a step of strengths may be a decibel wide."""
-        strengths = [t for t in self.trials if t.total_variation > 0]
-        for larger, best, smaller in zip(strengths, strengths[1:], strengths[2:], strict=False):
-            bend = larger.score - 2 * best.score + smaller.score
-            if best is self.best and bend > 0:
-                steps = (smaller.score - larger.score) / (2 * bend)
-                yield best.total_variation * FACTOR ** max(-0.5, min(steps, 0.5))
-                return
+        strengths, best = [t for t in self.trials if t.total_variation > 0], self.best
+        if best not in strengths[1:-1]:
+            return
+        at = strengths.index(best)
+        larger, smaller = strengths[at - 1].score, strengths[at + 1].score
+        bend = larger - 2 * best.score + smaller
+        if bend > 0:
+            steps = (smaller - larger) / (2 * bend)
+            yield best.total_variation * FACTOR ** max(-0.5, min(steps, 0.5))
 
     def _falling(self, strength: float, last: float) -> Iterator[float]:
         """Ever smaller strengths until nothing is gained by them any more, and none at last where there is a kernel."""

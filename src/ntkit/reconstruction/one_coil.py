@@ -54,10 +54,9 @@ def try_alone(
         noise: Standard deviation of the noise, by marginal likelihood.
         say: Called with a line of text.
     """
-    has_many = (
-        system.n_data > _MANY and system.n_groups >= 2 * N_FOLDS
-    )  # of one group no spread is known
-    n_out = 1 if has_many else N_FOLDS
+    n_out = N_FOLDS
+    if system.n_data > _MANY and system.n_groups >= 2 * N_FOLDS:  # of one group no spread is known
+        n_out = 1
     none = torch.zeros(n_out, dtype=torch.float64)
     every = replace(terms, keep=kept_data(system, n_out), weight=none, variation=none)
     alone = Descent(method, system, y, every, 0.0, noise, counted(say))
